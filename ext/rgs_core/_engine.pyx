@@ -1,0 +1,472 @@
+"""The engine: plays, simulates and counts the full cycle of one compiled build.
+
+Design: a) all rules are in the C headers; b) `Engine` copies the tables of rgs_core.tables into one
+C struct at construction and never changes it, so any number of threads may use one engine; c) every
+loop over rounds runs without the GIL and on the C stack; d) Python objects are made once a call.
+"""
+
+cimport cython
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memset
+
+import numpy as np
+
+from rgs_core import outcome as records
+from rgs_core.errors import AnalysisError, DrawLimitError, RgsError
+from rgs_core.model import Lines, FreeSpinsTrigger
+from rgs_core.tables import compile_tables
+from rgs_core._rng cimport load_key
+
+
+cdef extern from "simulate.h" nogil:
+    enum:
+        RGS_REELS_MAX
+        RGS_STATES_MAX
+        RGS_TRIGGERS_MAX
+        RGS_PARTS
+        RGS_LINES
+        RGS_SCATTER
+        RGS_FREE_SPINS
+        RGS_PICK
+        RGS_EDGES_MAX
+        RGS_OK
+        RGS_ERROR_WORDS
+        RGS_ERROR_MEMORY
+        RGS_ERROR_WIN
+        RGS_EVENT_SPIN
+        RGS_EVENT_STOP
+        RGS_EVENT_LINE
+        RGS_EVENT_SCATTER
+        RGS_EVENT_FREE_SPINS
+        RGS_EVENT_PICK
+        RGS_EVENT_PICKED
+
+    ctypedef struct rgs_strip:
+        uint32_t length
+        uint32_t total
+        const uint8_t *symbols
+        const uint32_t *cumulative
+
+    ctypedef struct rgs_table:
+        uint32_t length
+        uint32_t total
+        const int64_t *values
+        const uint32_t *cumulative
+
+    ctypedef struct rgs_evaluator:
+        uint32_t kind
+        uint32_t symbol
+        const int64_t *pays
+
+    ctypedef struct rgs_trigger:
+        uint32_t kind
+        uint32_t symbol
+        const uint32_t *spins
+        uint32_t pattern_length
+        uint8_t *pattern
+        rgs_table picks
+        rgs_table prizes_per_pick
+        rgs_table prizes
+
+    ctypedef struct rgs_state:
+        rgs_strip *strips
+        uint32_t evaluators_count
+        uint32_t triggers_count
+        rgs_evaluator *evaluators
+        rgs_trigger *triggers
+        uint32_t paylines_count
+        uint32_t pure_wild_run
+        uint32_t count_min
+        const uint8_t *paylines
+        const uint64_t *readings
+
+    ctypedef struct rgs_game:
+        uint32_t reels
+        uint32_t rows
+        uint32_t symbols_count
+        uint32_t states_count
+        uint32_t free_spins_max
+        int64_t win_units_max
+        uint8_t *wild
+        int64_t *wild_multiplier
+        uint8_t *wild_product
+        uint32_t wilds_multiply
+        rgs_state *states
+
+    ctypedef struct rgs_event:
+        uint32_t kind
+        uint32_t a
+        uint32_t b
+        uint32_t c
+        int64_t multiplier
+        int64_t amount
+
+    ctypedef struct rgs_log:
+        rgs_event *events
+        size_t length
+
+    ctypedef struct rgs_round:
+        int64_t win
+
+    int rgs_play_round(const rgs_game *game, const uint32_t *key, uint32_t stream, uint64_t nonce,
+                       rgs_round *round, rgs_log *log)
+
+    ctypedef struct rgs_u128 "rgs_u128":
+        pass
+
+    ctypedef struct rgs_totals:
+        uint64_t rounds
+        uint64_t hits
+        uint64_t paid_spin_hits
+        uint64_t features
+        rgs_u128 win
+        rgs_u128 win_squared
+        rgs_u128 parts[2][3]
+        uint64_t spins[2]
+        uint64_t fired[2][4]
+        uint64_t awarded[2][4]
+        int64_t win_max
+        uint64_t win_max_nonce
+        uint32_t edges_count
+        int64_t *edges
+        uint64_t *classes
+
+    ctypedef int (*rgs_kernel)(const rgs_game *game, const uint32_t *key, uint32_t stream, uint64_t first,
+                               uint64_t n, rgs_totals *totals, int64_t *wins) noexcept nogil
+    rgs_kernel rgs_kernel_for(const rgs_game *game)
+
+
+cdef extern from *:
+    """
+    static inline uint64_t rgs_low64(const unsigned __int128 *x) { return (uint64_t)*x; }
+    static inline uint64_t rgs_high64(const unsigned __int128 *x) { return (uint64_t)(*x >> 64); }
+    """
+    uint64_t rgs_low64(const rgs_u128 *x) noexcept nogil
+    uint64_t rgs_high64(const rgs_u128 *x) noexcept nogil
+
+
+cdef extern from "cycle.h" nogil:
+    ctypedef struct rgs_cell:
+        int64_t pay
+        uint32_t counts
+        uint64_t matches
+        uint64_t weight
+
+    ctypedef struct rgs_joint:
+        rgs_cell *cells
+        size_t used
+        size_t capacity
+
+    int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
+                        uint32_t counted, rgs_joint *joint)
+
+
+PARTS = ("lines", "scatter", "pick")
+COUNTED_MAX = 4
+
+
+# Turns an RGS_ERROR into its exception. Always raises.
+cdef object fail(int error):
+    if error == RGS_ERROR_WORDS:
+        raise DrawLimitError("the round needs more random words than a sub-spin has; it is refused")
+    if error == RGS_ERROR_MEMORY:
+        raise MemoryError("no memory for the record of the round")
+    raise RgsError("the round won more than the model can pay: the build is faulty, do not use it")
+
+
+# An exact Python int from a 128-bit sum. Fails only without memory.
+cdef object exact(const rgs_u128 *x):
+    return int(rgs_high64(x)) << 64 | rgs_low64(x)
+
+
+# Points a C table at the arrays of a WeightTable that the caller keeps alive. Cannot fail.
+cdef int set_table(rgs_table *table, object source) except -1:
+    cdef const int64_t[::1] values = source.values
+    cdef const uint32_t[::1] cumulative = source.cumulative
+    table.length = <uint32_t>values.shape[0]
+    table.total = cumulative[values.shape[0] - 1]
+    table.values = &values[0]
+    table.cumulative = &cumulative[0]
+    return 0
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class Engine:
+    """Plays one build. Immutable after construction; safe to share between threads.
+
+    `Engine(build)` compiles the build's tables. Every method is a pure function of the build and its
+    arguments. A key is 32 bytes (rgs_core.derive_key), a nonce a 64-bit spin number.
+    """
+
+    cdef rgs_game game
+    cdef rgs_kernel kernel
+    cdef readonly object build
+    cdef readonly object tables
+
+    def __cinit__(self, build):
+        cdef const uint8_t[::1] bytes_view
+        cdef const uint8_t[:, ::1] paylines
+        cdef const uint32_t[::1] words_view
+        cdef const uint64_t[::1] readings
+        cdef const int64_t[::1] pays
+        cdef rgs_state *state
+        cdef rgs_strip *strip
+        cdef rgs_trigger *trigger
+        model = build.model
+        tables = compile_tables(build)
+        self.build = build
+        self.tables = tables
+        memset(&self.game, 0, sizeof(self.game))
+        self.game.reels = model.reels
+        self.game.rows = model.rows
+        self.game.symbols_count = len(model.symbols)
+        self.game.states_count = len(tables.states)
+        self.game.free_spins_max = model.free_spins_max
+        self.game.win_units_max = tables.win_units_max
+        for index in range(64):
+            self.game.wild_multiplier[index] = 1
+        for wild in model.wilds.values():
+            index = model.symbols.index(wild.symbol)
+            self.game.wild[index] = 1
+            self.game.wild_multiplier[index] = wild.multiplier
+            self.game.wild_product[index] = wild.combine == "product"
+            self.game.wilds_multiply |= wild.multiplier != 1
+        for s, state_table in enumerate(tables.states):
+            state = &self.game.states[<Py_ssize_t>s]
+            for r, strip_table in enumerate(state_table.strips):
+                strip = &state.strips[<Py_ssize_t>r]
+                bytes_view = strip_table.symbols
+                strip.length = strip_table.length
+                strip.total = strip_table.total
+                strip.symbols = &bytes_view[0]
+                if strip_table.cumulative is not None:
+                    words_view = strip_table.cumulative
+                    strip.cumulative = &words_view[0]
+            state.evaluators_count = len(state_table.evaluators)
+            for e, evaluator in enumerate(state_table.evaluators):
+                pays = evaluator.pays.reshape(-1)
+                state.evaluators[<Py_ssize_t>e].kind = (
+                    RGS_LINES if isinstance(evaluator.evaluator, Lines) else RGS_SCATTER
+                )
+                state.evaluators[<Py_ssize_t>e].symbol = evaluator.symbol
+                state.evaluators[<Py_ssize_t>e].pays = &pays[0]
+            state.triggers_count = len(state_table.triggers)
+            for t, trigger_table in enumerate(state_table.triggers):
+                trigger = &state.triggers[<Py_ssize_t>t]
+                trigger.symbol = trigger_table.symbol
+                if isinstance(trigger_table.trigger, FreeSpinsTrigger):
+                    words_view = trigger_table.spins
+                    trigger.kind = RGS_FREE_SPINS
+                    trigger.spins = &words_view[0]
+                else:
+                    trigger.kind = RGS_PICK
+                    trigger.pattern_length = len(trigger_table.pattern)
+                    for i, symbol in enumerate(trigger_table.pattern):
+                        trigger.pattern[<Py_ssize_t>i] = symbol
+                    set_table(&trigger.picks, trigger_table.picks)
+                    set_table(&trigger.prizes_per_pick, trigger_table.prizes_per_pick)
+                    set_table(&trigger.prizes, trigger_table.prizes)
+            readings = state_table.readings
+            state.readings = &readings[0]
+            state.count_min = state_table.count_min
+            state.pure_wild_run = state_table.pure_wild_run
+            state.paylines_count = len(state_table.paylines)
+            if state.paylines_count:
+                paylines = state_table.paylines
+                state.paylines = &paylines[0, 0]
+        self.kernel = rgs_kernel_for(&self.game)
+
+    def win(self, key, uint64_t nonce, *, uint32_t stream=0):
+        """Units won by round `nonce`: `spin(key, nonce).win_units` without its record."""
+        cdef uint32_t words[8]
+        cdef rgs_round round
+        load_key(key, words)
+        error = rgs_play_round(&self.game, words, stream, nonce, &round, NULL)
+        if error:
+            fail(error)
+        return round.win
+
+    def spin(self, key, uint64_t nonce, *, uint32_t stream=0):
+        """Round `nonce` in full: an `Outcome` with every stop, window, win and award.
+
+        Raises SeedError for a bad key, DrawLimitError if the round needs more words than it has.
+        """
+        cdef uint32_t words[8]
+        cdef rgs_round round
+        cdef rgs_log log
+        load_key(key, words)
+        memset(&log, 0, sizeof(log))
+        try:
+            error = rgs_play_round(&self.game, words, stream, nonce, &round, &log)
+            if error:
+                fail(error)
+            return self._outcome(&log, round.win)
+        finally:
+            free(log.events)
+
+    # Decodes a log into records. Fails only without memory.
+    cdef object _outcome(self, const rgs_log *log, int64_t win):
+        cdef size_t i = 0
+        cdef const rgs_event *event
+        model = self.build.model
+        spins = []
+        while i < log.length:
+            event = &log.events[i]
+            state_table = self.tables.states[event.a]
+            state, sub_spin = state_table.state, event.b
+            stops = []
+            window = []
+            wins = []
+            awards = []
+            i += 1
+            while i < log.length and log.events[i].kind != RGS_EVENT_SPIN:
+                event = &log.events[i]
+                i += 1
+                if event.kind == RGS_EVENT_STOP:
+                    stops.append(event.b)
+                    window.append(self.build.strips(state)[event.a].window(event.b, model.rows))
+                elif event.kind == RGS_EVENT_LINE:
+                    symbol = model.symbols[event.b]
+                    name = model.lines_of(state).name
+                    multiplier = state.multiplier_for(name, symbol, event.c)
+                    wins.append(records.Win(
+                        name, event.a + 1, symbol, event.c, event.multiplier, multiplier, event.amount
+                    ))
+                elif event.kind == RGS_EVENT_SCATTER:
+                    symbol = model.symbols[event.b]
+                    name = state.evaluators[event.a]
+                    multiplier = state.multiplier_for(name, symbol, event.c)
+                    wins.append(records.Win(name, None, symbol, event.c, 1, multiplier, event.amount))
+                elif event.kind == RGS_EVENT_FREE_SPINS:
+                    trigger = state.triggers[event.a]
+                    awards.append(records.FreeSpinsAward(
+                        trigger.name, trigger.symbol, event.b, event.c, trigger.state
+                    ))
+                else:
+                    trigger, line, amount = state.triggers[event.a], event.b + 1, event.amount
+                    picks = []
+                    while i < log.length and log.events[i].kind == RGS_EVENT_PICKED:
+                        if log.events[i].a == <uint32_t>len(picks):
+                            prizes = []
+                            picks.append(prizes)
+                        prizes.append(log.events[i].amount)
+                        i += 1
+                    awards.append(records.PickBonus(
+                        trigger.name, line, tuple([tuple(pick) for pick in picks]), amount
+                    ))
+            spins.append(records.Spin(
+                state.name, sub_spin, tuple(stops), tuple(window), tuple(wins), tuple(awards)
+            ))
+        return records.Outcome(tuple(spins), win)
+
+    def totals(self, key, uint64_t first_nonce, uint64_t n, *, uint32_t stream=0, edges=()):
+        """Exact sums over the rounds first_nonce .. first_nonce + n - 1, without the GIL.
+
+        `edges`: ascending win limits in units; class i counts wins in (edges[i-1], edges[i]], the last
+        class all above. Returns a dict of ints, lists by state, and `win_max_nonce`.
+        """
+        cdef uint32_t words[8]
+        cdef rgs_totals totals
+        cdef int error
+        if len(edges) > RGS_EDGES_MAX:
+            raise ValueError(f"at most {RGS_EDGES_MAX} edges")
+        if list(edges) != sorted(edges):
+            raise ValueError("edges ascend")
+        check_range(first_nonce, n)
+        load_key(key, words)
+        memset(&totals, 0, sizeof(totals))
+        totals.edges_count = len(edges)
+        for index, edge in enumerate(edges):
+            totals.edges[<Py_ssize_t>index] = edge
+        with nogil:
+            error = self.kernel(&self.game, words, stream, first_nonce, n, &totals, NULL)
+        if error:
+            fail(error)
+        states = range(self.game.states_count)
+        return {
+            "rounds": totals.rounds,
+            "hits": totals.hits,
+            "paid_spin_hits": totals.paid_spin_hits,
+            "features": totals.features,
+            "win": exact(&totals.win),
+            "win_squared": exact(&totals.win_squared),
+            "parts": [[exact(&totals.parts[s][p]) for p in range(RGS_PARTS)] for s in states],
+            "spins": [totals.spins[s] for s in states],
+            "fired": [[totals.fired[s][t] for t in range(RGS_TRIGGERS_MAX)] for s in states],
+            "awarded": [[totals.awarded[s][t] for t in range(RGS_TRIGGERS_MAX)] for s in states],
+            "win_max": totals.win_max,
+            "win_max_nonce": totals.win_max_nonce,
+            "classes": [totals.classes[i] for i in range(len(edges) + 1)],
+        }
+
+    def wins(self, key, uint64_t first_nonce, uint64_t n, *, uint32_t stream=0):
+        """Units won by each round of a range: int64[n], in nonce order, without the GIL."""
+        cdef uint32_t words[8]
+        cdef rgs_totals totals
+        cdef int64_t[::1] view
+        cdef int64_t *target = NULL
+        cdef int error
+        check_range(first_nonce, n)
+        load_key(key, words)
+        memset(&totals, 0, sizeof(totals))
+        wins = np.empty(n, dtype=np.int64)
+        view = wins
+        if n:
+            target = &view[0]
+        with nogil:
+            error = self.kernel(&self.game, words, stream, first_nonce, n, &totals, target)
+        if error:
+            fail(error)
+        return wins
+
+    def joint(self, int state_index, counted):
+        """Full cycle of one spin of a state, by every combination of stops.
+
+        `counted`: up to COUNTED_MAX symbol indices. Returns a list of (pay of all lines in units,
+        counts of the counted symbols, matching lines by trigger, weight); the weights add up to the
+        cycle length. Raises AnalysisError when that is 2^63 or more.
+        """
+        cdef uint8_t symbols[4]
+        cdef rgs_joint joint
+        cdef int error
+        cdef size_t i
+        cdef uint32_t counted_count = len(counted)
+        if counted_count > COUNTED_MAX:
+            raise AnalysisError(f"more than {COUNTED_MAX} counted symbols in one state")
+        if not 0 <= state_index < <int>self.game.states_count:
+            raise IndexError("no such state")
+        cycle = 1
+        for strip in self.tables.states[state_index].strips:
+            cycle *= strip.total
+        if cycle >= 1 << 63:
+            raise AnalysisError(f"a cycle of {cycle} is too long to count exactly in 63 bits")
+        for index, symbol in enumerate(counted):
+            symbols[<Py_ssize_t>index] = symbol
+        memset(&joint, 0, sizeof(joint))
+        try:
+            with nogil:
+                error = rgs_cycle_joint(&self.game, state_index, symbols, counted_count, &joint)
+            if error:
+                raise MemoryError("no memory for the full cycle")
+            rows = []
+            for i in range(joint.capacity):
+                if joint.cells[i].weight:
+                    rows.append((
+                        joint.cells[i].pay,
+                        tuple([joint.cells[i].counts >> 8 * c & 255 for c in range(counted_count)]),
+                        tuple([joint.cells[i].matches >> 16 * t & 65535 for t in range(RGS_TRIGGERS_MAX)]),
+                        joint.cells[i].weight,
+                    ))
+            rows.sort()
+            return rows
+        finally:
+            free(joint.cells)
+
+
+# Refuses a range of nonces that leaves 64 bits. Raises ValueError.
+cdef int check_range(uint64_t first, uint64_t n) except -1:
+    if first + n < first:
+        raise ValueError("nonces are below 2^64")
+    return 0

@@ -1,0 +1,180 @@
+"""ChaCha20 as the source of outcome words, and as a numpy bit generator.
+
+Design: a) the algorithm is chacha20.h and words.h, pure C; b) this module only converts and
+validates; c) `ChaCha20` plugs into `numpy.random.Generator` through the BitGenerator capsule
+(five function pointers, numpy/random/bitgen.h), so numpy is not needed to build.
+"""
+
+cimport cython
+from cpython.pycapsule cimport PyCapsule_New
+
+import threading
+
+from rgs_core.errors import SeedError, DrawLimitError
+
+
+WORDS_MAX = RGS_WORDS_MAX
+STREAM_OUTCOME = 0
+STREAM_STATISTICS = 2
+
+
+cdef int load_key(object key, uint32_t *words) except -1:
+    cdef const unsigned char[::1] view
+    if not isinstance(key, bytes) or len(key) != 32:
+        raise SeedError("a key is 32 bytes, as derive_key() returns them")
+    view = key
+    for i in range(8):
+        words[i] = rgs_load32_le(&view[4 * i])
+    return 0
+
+
+def block(key, uint32_t counter, uint32_t stream, uint64_t nonce):
+    """One ChaCha20 block as 16 words (RFC 8439, 2.3), words 12 to 15 of the state as given."""
+    cdef uint32_t words[8]
+    cdef uint32_t out[16]
+    load_key(key, words)
+    rgs_chacha20_block(words, counter, stream, nonce, out)
+    return tuple([out[i] for i in range(16)])
+
+
+def draw_below(key, uint64_t nonce, bounds, *, uint32_t sub_spin=0, uint32_t stream=0):
+    """Integers below each bound, drawn in order from the words of one sub-spin.
+
+    Returns (values, words used). Raises DrawLimitError after WORDS_MAX words, ValueError for a
+    bound outside [1, 2^32).
+    """
+    cdef uint32_t words[8]
+    cdef rgs_words source
+    cdef uint32_t value = 0
+    if sub_spin >= 1 << 24:
+        raise ValueError("sub_spin is below 2^24")
+    load_key(key, words)
+    rgs_words_start(&source, words, stream, nonce, sub_spin)
+    values = []
+    for bound in bounds:
+        if not 1 <= bound < 1 << 32:
+            raise ValueError(f"bound {bound} is not in [1, 2^32)")
+        if rgs_words_below(&source, bound, &value):
+            raise DrawLimitError(f"more than {RGS_WORDS_MAX} words in one sub-spin")
+        values.append(value)
+    return values, source.used
+
+
+def bounded(word, n, *, bits=32):
+    """The integer below n that a word of 8, 16 or 32 bits maps to, or None when it is rejected."""
+    cdef uint8_t v8 = 0
+    cdef uint16_t v16 = 0
+    cdef uint32_t v32 = 0
+    if bits not in (8, 16, 32):
+        raise ValueError("bits is 8, 16 or 32")
+    if not 1 <= n < 1 << bits or not 0 <= word < 1 << bits:
+        raise ValueError(f"word and n are {bits}-bit integers and n is not 0")
+    if bits == 8:
+        return v8 if rgs_bounded8(word, n, &v8) else None
+    if bits == 16:
+        return v16 if rgs_bounded16(word, n, &v16) else None
+    return v32 if rgs_bounded32(word, n, &v32) else None
+
+
+def bounded_counts(uint32_t n, *, int bits=8):
+    """How often each value below n comes up over every word of 8 or 16 bits: (counts, rejected words)."""
+    cdef uint8_t v8 = 0
+    cdef uint16_t v16 = 0
+    cdef uint32_t word, rejected = 0
+    cdef uint32_t[::1] view
+    from array import array
+    if bits not in (8, 16) or not 1 <= n < <uint32_t>1 << bits:
+        raise ValueError("bits is 8 or 16, n a non-zero integer of so many bits")
+    counts = array("I", [0]) * n
+    view = counts
+    for word in range(<uint32_t>1 << bits):
+        if bits == 8:
+            if rgs_bounded8(<uint8_t>word, <uint8_t>n, &v8):
+                view[v8] += 1
+            else:
+                rejected += 1
+        elif rgs_bounded16(<uint16_t>word, <uint16_t>n, &v16):
+            view[v16] += 1
+        else:
+            rejected += 1
+    return counts, rejected
+
+
+# What numpy's bitgen_t looks like (numpy/random/bitgen.h).
+ctypedef struct bitgen_t:
+    void *state
+    uint64_t (*next_uint64)(void *) noexcept nogil
+    uint32_t (*next_uint32)(void *) noexcept nogil
+    double (*next_double)(void *) noexcept nogil
+    uint64_t (*next_raw)(void *) noexcept nogil
+
+
+# Position in one endless keystream: blocks 0, 1, ... of a nonce, then those of the next nonce.
+ctypedef struct keystream:
+    uint32_t key[8]
+    uint32_t stream
+    uint64_t nonce
+    uint64_t counter      # next block, below 2^32
+    uint32_t used         # words taken from `words`
+    uint32_t words[16]
+
+
+cdef uint32_t next_uint32(void *state) noexcept nogil:
+    cdef keystream *k = <keystream *>state
+    if k.used == 16:
+        if k.counter == <uint64_t>1 << 32:
+            k.counter = 0
+            k.nonce += 1
+        rgs_chacha20_block(k.key, <uint32_t>k.counter, k.stream, k.nonce, k.words)
+        k.counter += 1
+        k.used = 0
+    k.used += 1
+    return k.words[k.used - 1]
+
+
+cdef uint64_t next_uint64(void *state) noexcept nogil:
+    cdef uint64_t low = next_uint32(state)
+    return low | <uint64_t>next_uint32(state) << 32
+
+
+cdef double next_double(void *state) noexcept nogil:
+    return <double>(next_uint64(state) >> 11) / 9007199254740992.0
+
+
+@cython.final
+@cython.auto_pickle(False)
+cdef class ChaCha20:
+    """ChaCha20 keystream for `numpy.random.Generator(ChaCha20(key))`.
+
+    For statistics on the generator, never for outcomes: outcomes come from the engine, spin by spin.
+    The words are those of RFC 8439 with the counter in word 12; after 2^32 blocks the nonce counts on.
+
+    Parameters: `key` 32 bytes; `nonce` 64-bit start; `stream` word 13 of the state, 2 by default so
+    that it shares no word with outcomes. Raises SeedError for a key of another length.
+    """
+
+    cdef bitgen_t bitgen
+    cdef keystream source
+    cdef readonly object capsule
+    cdef readonly object lock
+
+    def __cinit__(self, key, uint64_t nonce=0, *, uint32_t stream=2):
+        load_key(key, self.source.key)
+        self.source.stream = stream
+        self.source.nonce = nonce
+        self.source.counter = 0
+        self.source.used = 16
+        self.bitgen.state = &self.source
+        self.bitgen.next_uint64 = next_uint64
+        self.bitgen.next_uint32 = next_uint32
+        self.bitgen.next_double = next_double
+        self.bitgen.next_raw = next_uint64
+        self.lock = threading.Lock()
+        self.capsule = PyCapsule_New(&self.bitgen, "BitGenerator", NULL)
+
+    def random_raw(self, size=None):
+        """The next 32-bit word, or a list of `size` of them."""
+        with self.lock:
+            if size is None:
+                return next_uint32(&self.source)
+            return [next_uint32(&self.source) for _ in range(size)]

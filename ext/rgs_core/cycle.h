@@ -1,0 +1,243 @@
+/* Full cycle of one spin: every combination of stops, exactly, by visiting prefixes.
+ *
+ * Reels are walked from the left. A payline stays open while its run can still grow or a pick pattern
+ * can still match; when the last line of a prefix closes, what the remaining reels add is only counted
+ * symbols, and their counts are convolved instead of walked. The result is the joint table
+ *   (line pay, counted symbols in view, pick matches) -> weight
+ * with weights that add up to the cycle length, which must stay below 2^63. */
+
+#ifndef RGS_CYCLE_H
+#define RGS_CYCLE_H
+
+#include <stdlib.h>
+#include <string.h>
+#include "evaluate.h"
+
+enum { RGS_COUNTED_MAX = 4 };
+
+typedef struct {
+    int64_t pay;        /* of all lines, units */
+    uint32_t counts;    /* counted symbol i in bits 8i..8i+7 */
+    uint64_t matches;   /* lines that match the pattern of trigger t, in bits 16t..16t+15 */
+    uint64_t weight;    /* 0 marks a free slot */
+} rgs_cell;
+
+typedef struct {
+    rgs_cell *cells;
+    size_t used, capacity; /* capacity is a power of two */
+} rgs_joint;
+
+typedef struct {
+    uint32_t counts;
+    uint64_t weight;
+} rgs_tail;
+
+typedef struct {
+    const rgs_game *game;
+    const rgs_state *state;
+    const int64_t *pays;                        /* of the line evaluator, NULL when there is none */
+    uint32_t counted;                           /* how many symbols are counted */
+    uint8_t counted_symbols[RGS_COUNTED_MAX];
+    uint8_t *line_cells;                        /* [line][reel] */
+    uint16_t *open[RGS_REELS_MAX + 1];          /* open lines at each depth */
+    uint64_t *alive[RGS_REELS_MAX + 1];         /* readings still running, at each depth, by line */
+    uint32_t *patterns[RGS_REELS_MAX + 1];      /* pick patterns still matching, as bits, by line */
+    rgs_tail *tails[RGS_REELS_MAX + 1];         /* counts that reels depth.. can add */
+    size_t tails_count[RGS_REELS_MAX + 1];
+    rgs_joint *joint;
+} rgs_cycle;
+
+static inline uint64_t rgs_cell_hash(int64_t pay, uint32_t counts, uint64_t matches)
+{
+    uint64_t h = (uint64_t)pay * 0x9e3779b97f4a7c15u ^ ((uint64_t)counts << 32 | counts) * 0xc2b2ae3d27d4eb4fu ^
+                 matches * 0x165667b19e3779f9u;
+    h ^= h >> 29;
+    h *= 0xbf58476d1ce4e5b9u;
+    return h ^ h >> 32;
+}
+
+/* Adds weight to a cell of the joint table. Returns 0 or -1 when memory is short. */
+static int rgs_joint_add(rgs_joint *joint, int64_t pay, uint32_t counts, uint64_t matches, uint64_t weight)
+{
+    if (2 * joint->used >= joint->capacity) {
+        const size_t capacity = joint->capacity ? 2 * joint->capacity : 4096;
+        rgs_cell *cells = calloc(capacity, sizeof *cells);
+        if (!cells)
+            return -1;
+        for (size_t i = 0; i < joint->capacity; i++) {
+            if (joint->cells[i].weight == 0)
+                continue;
+            const rgs_cell *cell = &joint->cells[i];
+            size_t slot = rgs_cell_hash(cell->pay, cell->counts, cell->matches) & (capacity - 1);
+            while (cells[slot].weight)
+                slot = (slot + 1) & (capacity - 1);
+            cells[slot] = *cell;
+        }
+        free(joint->cells);
+        joint->cells = cells;
+        joint->capacity = capacity;
+    }
+    size_t slot = rgs_cell_hash(pay, counts, matches) & (joint->capacity - 1);
+    for (;; slot = (slot + 1) & (joint->capacity - 1)) {
+        rgs_cell *cell = &joint->cells[slot];
+        if (cell->weight == 0) {
+            *cell = (rgs_cell){pay, counts, matches, weight};
+            joint->used++;
+            return 0;
+        }
+        if (cell->pay == pay && cell->counts == counts && cell->matches == matches) {
+            cell->weight += weight;
+            return 0;
+        }
+    }
+}
+
+static inline uint32_t rgs_window_counts(const rgs_cycle *cycle, const uint8_t *window)
+{
+    uint32_t counts = 0;
+    for (uint32_t i = 0; i < cycle->counted; i++)
+        for (uint32_t row = 0; row < cycle->game->rows; row++)
+            counts += (uint32_t)(window[row] == cycle->counted_symbols[i]) << 8 * i;
+    return counts;
+}
+
+static inline uint64_t rgs_stop_weight(const rgs_strip *strip, uint32_t stop)
+{
+    if (!strip->cumulative)
+        return 1;
+    return strip->cumulative[stop] - (stop ? strip->cumulative[stop - 1] : 0);
+}
+
+/* Prefix of `depth` reels. Returns 0 or -1 when memory is short. */
+static int rgs_cycle_walk(rgs_cycle *cycle, uint32_t depth, uint32_t open_count, int64_t pay, uint32_t counts,
+                          uint64_t matches, uint64_t weight)
+{
+    const rgs_game *game = cycle->game;
+    const rgs_state *state = cycle->state;
+    if (open_count == 0) {
+        for (size_t i = 0; i < cycle->tails_count[depth]; i++) {
+            const rgs_tail *tail = &cycle->tails[depth][i];
+            if (rgs_joint_add(cycle->joint, pay, counts + tail->counts, matches, weight * tail->weight))
+                return -1;
+        }
+        return 0;
+    }
+    const rgs_strip *strip = &state->strips[depth];
+    for (uint32_t stop = 0; stop < strip->length; stop++) {
+        const uint8_t *window = strip->symbols + stop;
+        int64_t closed_pay = 0;
+        uint64_t closed_matches = 0;
+        uint32_t still_open = 0;
+        for (uint32_t i = 0; i < open_count; i++) {
+            const uint16_t line = cycle->open[depth][i];
+            uint8_t *cells = cycle->line_cells + (size_t)line * game->reels;
+            const uint8_t symbol = window[state->paylines[(size_t)line * game->reels + depth]];
+            cells[depth] = symbol;
+            const uint64_t alive = depth ? cycle->alive[depth][i] : ~(uint64_t)0;
+            const uint64_t next = alive & state->readings[symbol];
+            uint32_t patterns = 0;
+            for (uint32_t t = 0; t < state->triggers_count; t++) {
+                const rgs_trigger *trigger = &state->triggers[t];
+                if (trigger->kind != RGS_PICK || (depth && !(cycle->patterns[depth][i] >> t & 1)))
+                    continue;
+                if (trigger->pattern[depth] != RGS_ANY_SYMBOL && trigger->pattern[depth] != symbol)
+                    continue;
+                if (depth + 1 == trigger->pattern_length)
+                    closed_matches += (uint64_t)1 << 16 * t;
+                else
+                    patterns |= (uint32_t)1 << t;
+            }
+            if ((next || patterns) && depth + 1 < game->reels) {
+                cycle->open[depth + 1][still_open] = line;
+                cycle->alive[depth + 1][still_open] = next;
+                cycle->patterns[depth + 1][still_open] = patterns;
+                still_open++;
+            } else if (depth + 1 >= state->count_min) {
+                closed_pay += rgs_line(game, state, cycle->pays, cells, depth + 1).amount;
+            }
+        }
+        if (rgs_cycle_walk(cycle, depth + 1, still_open, pay + closed_pay,
+                           counts + rgs_window_counts(cycle, window), matches + closed_matches,
+                           weight * rgs_stop_weight(strip, stop)))
+            return -1;
+    }
+    return 0;
+}
+
+/* Counts that reels depth..reels-1 can add, with their weights: tails[reels] is {0: 1}. */
+static int rgs_cycle_tails(rgs_cycle *cycle)
+{
+    const uint32_t reels = cycle->game->reels;
+    rgs_joint table = {0};
+    for (uint32_t depth = reels;; depth--) {
+        if (depth == reels) {
+            if (rgs_joint_add(&table, 0, 0, 0, 1))
+                goto fail;
+        } else {
+            const rgs_strip *strip = &cycle->state->strips[depth];
+            for (size_t i = 0; i < cycle->tails_count[depth + 1]; i++)
+                for (uint32_t stop = 0; stop < strip->length; stop++)
+                    if (rgs_joint_add(&table, 0,
+                                      cycle->tails[depth + 1][i].counts +
+                                          rgs_window_counts(cycle, strip->symbols + stop),
+                                      0, cycle->tails[depth + 1][i].weight * rgs_stop_weight(strip, stop)))
+                        goto fail;
+        }
+        cycle->tails[depth] = malloc((table.used ? table.used : 1) * sizeof(rgs_tail));
+        if (!cycle->tails[depth])
+            goto fail;
+        for (size_t i = 0; i < table.capacity; i++)
+            if (table.cells[i].weight)
+                cycle->tails[depth][cycle->tails_count[depth]++] =
+                    (rgs_tail){table.cells[i].counts, table.cells[i].weight};
+        free(table.cells);
+        table = (rgs_joint){0};
+        if (depth == 0)
+            return 0;
+    }
+fail:
+    free(table.cells);
+    return -1;
+}
+
+/* Joint table of one spin of a state. The caller frees joint->cells. Returns 0 or -1 (memory). */
+static int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
+                           uint32_t counted, rgs_joint *joint)
+{
+    rgs_cycle cycle = {0};
+    int result = -1;
+    cycle.game = game;
+    cycle.state = &game->states[state_index];
+    cycle.counted = counted;
+    memcpy(cycle.counted_symbols, counted_symbols, counted);
+    cycle.joint = joint;
+    for (uint32_t e = 0; e < cycle.state->evaluators_count; e++)
+        if (cycle.state->evaluators[e].kind == RGS_LINES)
+            cycle.pays = cycle.state->evaluators[e].pays;
+    const size_t lines = cycle.state->paylines_count;
+    cycle.line_cells = calloc(lines + 1, game->reels);
+    if (!cycle.line_cells)
+        goto done;
+    for (uint32_t depth = 0; depth <= game->reels; depth++) {
+        cycle.open[depth] = malloc((lines + 1) * sizeof(uint16_t));
+        cycle.alive[depth] = malloc((lines + 1) * sizeof(uint64_t));
+        cycle.patterns[depth] = malloc((lines + 1) * sizeof(uint32_t));
+        if (!cycle.open[depth] || !cycle.alive[depth] || !cycle.patterns[depth])
+            goto done;
+    }
+    for (size_t line = 0; line < lines; line++)
+        cycle.open[0][line] = (uint16_t)line;
+    if (rgs_cycle_tails(&cycle) == 0)
+        result = rgs_cycle_walk(&cycle, 0, (uint32_t)lines, 0, 0, 0, 1);
+done:
+    for (uint32_t depth = 0; depth <= game->reels; depth++) {
+        free(cycle.open[depth]);
+        free(cycle.alive[depth]);
+        free(cycle.patterns[depth]);
+        free(cycle.tails[depth]);
+    }
+    free(cycle.line_cells);
+    return result;
+}
+
+#endif

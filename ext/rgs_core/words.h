@@ -1,0 +1,66 @@
+/* The words of one sub-spin and unbiased integers below a bound.
+ *
+ * Draw i of a sub-spin is word i % 16 of block i / 16; a sub-spin has at most RGS_WORDS_MAX words. */
+
+#ifndef RGS_WORDS_H
+#define RGS_WORDS_H
+
+#include "chacha20.h"
+
+#define RGS_WORDS_MAX 4096u
+
+/* Lemire's multiply-shift with exact rejection (ACM TOMACS 29(1), 2019, algorithm 5), generated for
+ * any word width so that the narrow ones can be tested over every word.
+ * Returns 1 and sets *value in [0, n) when the word is accepted, 0 when it is rejected. n must not be 0.
+ * The low half of word * n is uniform only at or above 2^bits mod n: smaller ones are rejected. */
+#define RGS_DEFINE_BOUNDED(bits, wide)                                                           \
+    static inline int rgs_bounded##bits(uint##bits##_t word, uint##bits##_t n, uint##bits##_t *value) \
+    {                                                                                            \
+        const wide product = (wide)word * (wide)n;                                               \
+        const uint##bits##_t low = (uint##bits##_t)product;                                      \
+        *value = (uint##bits##_t)(product >> bits);                                              \
+        if (low >= n)                                                                            \
+            return 1; /* 2^bits mod n < n, so this is the common case without a division */      \
+        return low >= (uint##bits##_t)((((wide)1 << bits) - n) % n);                             \
+    }
+
+RGS_DEFINE_BOUNDED(8, uint32_t)
+RGS_DEFINE_BOUNDED(16, uint32_t)
+RGS_DEFINE_BOUNDED(32, uint64_t)
+
+typedef struct {
+    const uint32_t *key;  /* 8 words */
+    uint64_t nonce;       /* spin number */
+    uint32_t stream;
+    uint32_t sub_spin;    /* 0 the paid spin, k the k-th further spin of the round; below 2^24 */
+    uint32_t used;        /* words drawn so far */
+    uint32_t block[16];   /* the block that word `used - 1` came from */
+} rgs_words;
+
+static inline void rgs_words_start(rgs_words *words, const uint32_t *key, uint32_t stream, uint64_t nonce,
+                                   uint32_t sub_spin)
+{
+    words->key = key;
+    words->nonce = nonce;
+    words->stream = stream;
+    words->sub_spin = sub_spin;
+    words->used = 0;
+}
+
+/* An integer below n (not 0) in *value. Returns 0, or -1 when the sub-spin has used all its words. */
+static inline int rgs_words_below(rgs_words *words, uint32_t n, uint32_t *value)
+{
+    for (;;) {
+        if (words->used == RGS_WORDS_MAX)
+            return -1;
+        const uint32_t slot = words->used % 16u;
+        if (slot == 0)
+            rgs_chacha20_block(words->key, words->sub_spin << 8 | words->used / 16u, words->stream,
+                               words->nonce, words->block);
+        words->used++;
+        if (rgs_bounded32(words->block[slot], n, value))
+            return 0;
+    }
+}
+
+#endif

@@ -1,0 +1,1 @@
+"""The spin service: signed HTTP in, durable rounds in PostgreSQL out."""

@@ -1,0 +1,45 @@
+"""The compiled extensions and their flags; every other setting is in pyproject.toml.
+
+RGS_DEBUG=1 builds with bounds checks and the undefined-behaviour sanitizer.
+"""
+
+import os
+
+from Cython.Build import cythonize
+from Cython.Compiler import Options
+from setuptools import Extension, setup
+
+DEBUG = os.environ.get("RGS_DEBUG") == "1"
+SANITIZE = ["-O1", "-g3", "-fsanitize=undefined", "-fno-sanitize-recover=all"]
+# -std=gnu11: `unsigned __int128` holds the exact sums of a simulation.
+FLAGS = ["-std=gnu11", "-Wall", "-Wextra", *(SANITIZE if DEBUG else ["-O3"])]
+
+Options.warning_errors = True
+
+
+def extension(name: str) -> Extension:
+    return Extension(
+        f"rgs_core.{name}",
+        [f"ext/rgs_core/{name}.pyx"],
+        include_dirs=["ext/rgs_core"],
+        depends=[f"ext/rgs_core/{h}" for h in sorted(os.listdir("ext/rgs_core")) if h.endswith(".h")],
+        extra_compile_args=FLAGS,
+        extra_link_args=["-fsanitize=undefined"] if DEBUG else [],
+    )
+
+
+setup(
+    ext_modules=cythonize(
+        [extension("_rng"), extension("_engine")],
+        include_path=["ext"],
+        build_dir="build/cython",
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": DEBUG,
+            "initializedcheck": DEBUG,
+            "wraparound": False,
+            "cdivision": True,
+            "embedsignature": True,
+        },
+    )
+)

@@ -1,0 +1,26 @@
+"""Seeded, replayable slot mathematics: models, engine, reference, exact analysis, simulation."""
+
+from rgs_core._engine import Engine
+from rgs_core._rng import ChaCha20
+from rgs_core.errors import ModelError, RgsError
+from rgs_core.model import Build, Model
+from rgs_core.model_file import load, loads
+from rgs_core.outcome import Outcome
+from rgs_core.seeds import commitment, derive_key, new_server_seed
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Build",
+    "ChaCha20",
+    "Engine",
+    "Model",
+    "ModelError",
+    "Outcome",
+    "RgsError",
+    "commitment",
+    "derive_key",
+    "load",
+    "loads",
+    "new_server_seed",
+]

@@ -1,0 +1,57 @@
+"""Everything this library raises on purpose.
+
+    RgsError
+    ├── ModelError           a model file is wrong; carries every problem found in it
+    ├── CertificateError     a certificate is missing, malformed or belongs to another build
+    ├── AnalysisError        an exact figure does not exist or is out of reach
+    ├── SeedError            a seed, key or nonce has the wrong form
+    └── DrawLimitError       a spin used more random words than the derivation allows
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class RgsError(Exception):
+    """Base of all errors of rgs_core."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a model file, with its place and its remedy."""
+
+    path: str
+    message: str
+    remedy: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = self.path if self.line is None else f"{self.path} (line {self.line})"
+        return f"{where}: {self.message}; {self.remedy}"
+
+
+class ModelError(RgsError):
+    """A model file cannot be used. `problems` lists all that is wrong with it."""
+
+    def __init__(self, source: str, problems: list[Problem]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__("\n".join([f"{source}: {count}", *(f"  {p}" for p in problems)]))
+
+
+class CertificateError(RgsError):
+    """A certificate is missing, malformed, or certifies another build."""
+
+
+class AnalysisError(RgsError):
+    """An exact figure does not exist (endless retriggers) or is out of reach (cycle too long)."""
+
+
+class SeedError(RgsError, ValueError):
+    """A seed, key, nonce or stream has the wrong form."""
+
+
+class DrawLimitError(RgsError):
+    """A spin used more than WORDS_MAX random words; the round is refused, never cut short."""
