@@ -1,0 +1,78 @@
+"""The command `rgs`: the math designer's and the auditor's tool. No network, no database."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from rich.console import Console
+
+from rgs_core import __version__
+from rgs_core.commands import certify, check, parsheet, replay, simulate, spin, verify
+from rgs_core.commands.arguments import INTERRUPTED, OFF, OK, USAGE
+from rgs_core.errors import RgsError
+
+COMMANDS = {
+    "check": check,
+    "parsheet": parsheet,
+    "simulate": simulate,
+    "verify": verify,
+    "spin": spin,
+    "replay": replay,
+    "certify": certify,
+}
+
+EXIT_CODES = f"""\
+exit codes:
+  {OK}    fine
+  {OFF}    something is off: a figure differs from its certificate, a replay does not match
+  {USAGE}    wrong arguments, or a file that cannot be used; the message says which and why
+  {INTERRUPTED}  interrupted with Ctrl-C"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    root = argparse.ArgumentParser(
+        prog="rgs",
+        description="Slot mathematics as data: exact figures, simulation, replay.",
+        epilog=f"{EXIT_CODES}\n\n'rgs COMMAND --help' shows examples of each command.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    root.add_argument("--version", action="version", version=f"rgs {__version__}")
+    commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=module.HELP,
+            description=f"{module.HELP[0].upper()}{module.HELP[1:]}.",
+            epilog=f"examples:\n{module.EXAMPLES}\n\n{EXIT_CODES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.configure(command)
+    return root
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns its exit code."""
+    args = parser().parse_args(arguments)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    try:
+        return int(COMMANDS[args.command].run(args, console))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe has gone; nothing is wrong. Keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except (RgsError, OSError, ValueError) as error:
+        print(f"rgs {args.command}: {error}", file=sys.stderr)
+        return USAGE
+    except KeyError as error:
+        print(f"rgs {args.command}: {error.args[0]}", file=sys.stderr)
+        return USAGE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,37 @@
+"""rgs spin: play one round of a seed and draw it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from rich.console import Console
+
+from rgs_core._engine import Engine
+from rgs_core.commands.arguments import OK, add_game, add_json, add_seed, chosen_build, chosen_key, nonce
+from rgs_core.commands.drawing import draw_round
+
+HELP = "play round NONCE of a seed and draw it"
+EXAMPLES = """\
+  rgs spin lantern_tide --nonce 7
+  rgs spin ember_sevens --profile rtp_93 --seed demo --nonce 12 --json
+  rgs spin lantern_tide --server-seed 00…00 --client-seed me --nonce 3"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    add_game(parser)
+    add_seed(parser)
+    parser.add_argument("--nonce", type=nonce, default=0, help="number of the round (default: %(default)s)")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    build, _ = chosen_build(args)
+    outcome = Engine(build).spin(chosen_key(args), args.nonce)
+    if args.json:
+        head = {"game": build.model.id, "profile": build.profile.name, "build_hash": build.build_hash}
+        print(json.dumps({**head, "nonce": args.nonce, "digest": outcome.digest(), **outcome.as_dict()}, indent=2))
+        return OK
+    console.print(f"[bold]{build.model.title}[/bold] {build.label}, round {args.nonce}")
+    draw_round(console, build, outcome)
+    return OK

@@ -1,0 +1,73 @@
+"""rgs verify: do exact and simulated figures agree with the certificate?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from rgs_core import games
+from rgs_core.analysis import analyse
+from rgs_core.certificate import Check, compare_exact, compare_simulated, load_certificate
+from rgs_core.commands.arguments import OFF, OK, add_json, add_seed, chosen_key, count
+from rgs_core.model import Build
+from rgs_core.model_file import load
+from rgs_core.montecarlo import simulate
+
+HELP = "compare a build's exact and simulated figures with its certificate; exit 1 when one is off"
+EXAMPLES = """\
+  rgs verify                                   (every build of every shipped game)
+  rgs verify lantern_tide --profile rtp_96
+  rgs verify my_game.toml --certificate my_game.cert.toml --spins 1e8"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("games", metavar="GAME", nargs="*", help="shipped ids or model files; all shipped by default")
+    parser.add_argument("--profile", help="one profile only; every profile by default")
+    parser.add_argument("--certificate", metavar="FILE", help="certificate; certificates/GAME.PROFILE.toml by default")
+    parser.add_argument("--spins", type=count, metavar="N", help="rounds to simulate; what the certificate says by default")
+    parser.add_argument("--threads", type=count, default=os.cpu_count() or 1, metavar="N", help="default: all cores")
+    add_seed(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    chosen: list[tuple[Build, Path]] = []
+    for name in args.games or list(games.shipped()):
+        path = games.find(name)
+        model = load(path)
+        builds = [model.build(args.profile)] if args.profile else games.builds(model)
+        chosen += [(build, path) for build in builds]
+    if args.certificate and len(chosen) != 1:
+        raise ValueError("--certificate belongs to one build; name GAME and --profile")
+    reports: dict[str, list[Check]] = {}
+    for build, path in chosen:
+        certificate = load_certificate(
+            Path(args.certificate) if args.certificate else games.certificate_path(path, build)
+        )
+        with console.status(f"verifying {build.label}"):
+            checks = compare_exact(certificate, build, analyse(build))
+            rounds = args.spins or certificate.simulation_rounds
+            result = simulate(build, chosen_key(args), rounds, threads=args.threads)
+            checks += compare_simulated(certificate, result)
+        reports[build.label] = checks
+    off = sum(not check.ok for checks in reports.values() for check in checks)
+    if args.json:
+        print(json.dumps({"ok": off == 0, "builds": {k: [asdict(c) for c in v] for k, v in reports.items()}}, indent=2))
+        return OFF if off else OK
+    for label, checks in reports.items():
+        table = Table("figure", "way", "declared", "measured", "allowed", "", title=label, title_justify="left")
+        for check in checks:
+            mark = "[green]ok[/green]" if check.ok else "[bold red]OFF[/bold red]"
+            table.add_row(check.figure, check.method, check.declared, check.measured, check.allowed, mark)
+        console.print(table)
+    if off:
+        console.print(f"[bold red]{off} figures are off.[/bold red] The build is not the one that was certified.")
+    else:
+        console.print(f"[bold green]All figures of {len(reports)} builds agree.[/bold green]")
+    return OFF if off else OK
