@@ -1,0 +1,140 @@
+"""The command `rgs-server`: run the service, open operators, send signed requests."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import shlex
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+
+from rgs_core.errors import RgsError
+from rgs_server import sandbox, signing
+from rgs_server.client import Client, Credentials
+from rgs_server.config import Config, ConfigError, read_config
+from rgs_server.logs import configure_logging
+from rgs_server.master_key import MasterKeyError
+from rgs_server.postgres import PostgresUnavailable
+from rgs_server.store import SchemaMismatch
+from rgs_server.supervisor import Supervisor, WorkerFailed
+
+EXAMPLES = """\
+examples:
+  rgs-server sandbox                          service, embedded database, demo operator, one spin shown
+  RGS_DATABASE_URL=postgresql://… RGS_MASTER_KEY_FILE=/run/secrets/master rgs-server serve
+  rgs-server operator op-acme --key key-acme-1   prints the new secret once
+  rgs-server call GET /rgs/v1/games              signed with the sandbox credentials
+  rgs-server call POST /rgs/v1/spins '{"spin_id": "…", …}'
+  rgs-server call --curl POST /rgs/v1/spins @spin.json
+
+Settings are RGS_* environment variables; docs/operations.md lists them.
+exit codes: 0 fine, 1 the request was answered with an error, 2 wrong use or a failed start"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    root = argparse.ArgumentParser(
+        prog="rgs-server",
+        description="The spin service.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands.add_parser("serve", help="run the service until SIGTERM or Ctrl-C")
+    commands.add_parser("sandbox", help="serve with a demo operator, play one spin and replay it")
+    operator = commands.add_parser("operator", help="open an operator or give it a new key")
+    operator.add_argument("operator_id", metavar="OPERATOR_ID")
+    operator.add_argument("--key", required=True, metavar="KEY_ID", help="id of the new signing key")
+    call = commands.add_parser("call", help="send a signed request and print the answer")
+    call.add_argument("method", metavar="METHOD", choices=["GET", "POST"])
+    call.add_argument("target", metavar="PATH", help="path and query, such as /rgs/v1/games")
+    call.add_argument("body", metavar="BODY", nargs="?", default="", help="JSON, @FILE, or @- for standard input")
+    call.add_argument("--credentials", metavar="FILE", help="default: sandbox.json in RGS_DATA_DIR")
+    call.add_argument("--curl", action="store_true", help="print the signed curl line instead; valid for minutes")
+    return root
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns its exit code."""
+    args = parser().parse_args(arguments)
+    try:
+        config = read_config()
+        if args.command == "serve":
+            return run(serve(config))
+        if args.command == "sandbox":
+            return run(serve(config, sandboxed=True))
+        if args.command == "operator":
+            return run(add_operator(config, args.operator_id, args.key))
+        return run(call(config, args))
+    except (
+        ConfigError, MasterKeyError, PostgresUnavailable, RgsError, SchemaMismatch, WorkerFailed,
+        OSError, asyncpg.PostgresError, aiohttp.ClientError,
+    ) as error:  # fmt: skip
+        print(f"rgs-server {args.command}: {error}", file=sys.stderr)
+        return 2
+
+
+def run(job: Coroutine[Any, Any, int]) -> int:
+    """Runs a coroutine to its end. On the standard loop: uvloop cannot start a child as another user."""
+    return asyncio.run(job)
+
+
+async def serve(config: Config, *, sandboxed: bool = False) -> int:
+    # The sandbox is for people: only what needs attention is logged.
+    configure_logging(logging.WARNING if sandboxed else logging.INFO)
+    await Supervisor(config).run(sandbox.show if sandboxed else None)
+    return 0
+
+
+async def add_operator(config: Config, operator_id: str, key_id: str) -> int:
+    if not config.database_url:
+        raise ConfigError("set RGS_DATABASE_URL: operators are opened in the database of the service")
+    credentials = await sandbox.add_operator(config, operator_id, key_id, reveal_seeds=False)
+    print(f"operator {operator_id}, key {key_id}\nsecret {credentials.secret}\nIt is not shown again.")
+    return 0
+
+
+async def call(config: Config, args: argparse.Namespace) -> int:
+    path = Path(args.credentials) if args.credentials else config.data_path / "sandbox.json"
+    if not path.is_file():
+        raise ConfigError(f"no credentials {path}; start the sandbox here first, or give --credentials")
+    credentials = Credentials.read(path)
+    body = read_body(args.body)
+    if args.curl:
+        print(curl_line(credentials, args.method, args.target, body))
+        return 0
+    async with Client(credentials) as client:
+        try:
+            reply = await client.send(args.method, args.target, body)
+        except asyncio.TimeoutError:
+            raise OSError(f"no answer from {credentials.url}") from None
+    print(reply.body.decode())
+    return 0 if reply.status < 400 else 1
+
+
+def read_body(text: str) -> bytes:
+    """A body given as text, as @FILE, or as @- for standard input."""
+    if text == "@-":
+        return sys.stdin.buffer.read()
+    return Path(text[1:]).read_bytes() if text.startswith("@") else text.encode()
+
+
+def curl_line(credentials: Credentials, method: str, target: str, body: bytes) -> str:
+    """A curl command with the signature in its headers."""
+    signed = signing.headers(credentials.key_id, credentials.secret.encode(), method, target, body)
+    parts = ["curl", "-X", method, f"{credentials.url}{target}"]
+    for name, value in signed.items():
+        parts += ["-H", f"{name}: {value}"]
+    if body:
+        parts += ["--data-binary", body.decode()]
+    return shlex.join(parts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""What clients receive: the JSON of sessions, spins, events and audit records.
+
+Amounts are written as decimal numbers with the currency's decimals, straight from integers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from rgs_core.certificate import Certificate
+from rgs_core.model import Build
+from rgs_core.outcome import FreeSpinsAward, Outcome
+from rgs_server.money import format_amount
+from rgs_server.signing import time_text
+
+Json = dict[str, Any]
+
+
+def number(minor: int, exponent: int) -> orjson.Fragment:
+    """An amount as a JSON number."""
+    return orjson.Fragment(format_amount(minor, exponent))
+
+
+def money(minor: int, currency: str, exponent: int) -> Json:
+    """An amount as the contract shows it, with its minor units."""
+    return {"amount": number(minor, exponent), "currency": currency, "minor": orjson.Fragment(str(minor))}
+
+
+def features(build: Build, outcome: Outcome, unit_minor: int, currency: str, exponent: int) -> list[Json]:
+    """What the round triggered, in order."""
+    rows: list[Json] = []
+    for spin in outcome.spins:
+        for award in spin.awards:
+            if isinstance(award, FreeSpinsAward):
+                kind = "bonus_trigger" if spin.sub_spin == 0 else "bonus_retrigger"
+                rows.append({"type": kind, "name": award.trigger, "count": award.spins})
+            else:
+                win = money(award.amount_units * unit_minor, currency, exponent)
+                rows.append({"type": "bonus_award", "name": award.trigger, "line": award.line, "win": win})
+    return rows
+
+
+def spin_answer(
+    build: Build,
+    outcome: Outcome,
+    *,
+    spin_id: str,
+    round_id: str,
+    nonce: int,
+    stake_minor: int,
+    unit_minor: int,
+    currency: str,
+    exponent: int,
+    telemetry_ref: str,
+) -> bytes:
+    """The answer to a spin; these bytes are stored and sent again for the same key."""
+    window = outcome.spins[0].window
+    return orjson.dumps(
+        {
+            "spin_id": spin_id,
+            "round_id": round_id,
+            "outcome": {
+                "win": money(outcome.win_units * unit_minor, currency, exponent),
+                "features": features(build, outcome, unit_minor, currency, exponent),
+                "symbols": [[reel[row] for reel in window] for row in range(build.model.rows)],
+            },
+            "stake": money(stake_minor, currency, exponent),
+            "rgs_txns": [],
+            "build_hash": build.build_hash,
+            "nonce": nonce,
+            "telemetry_ref": telemetry_ref,
+        }
+    )
+
+
+def spin_event(
+    build: Build,
+    *,
+    event_id: str,
+    created_at: datetime,
+    spin_id: str,
+    round_id: str,
+    session_id: str,
+    stake_minor: int,
+    win_minor: int,
+    currency: str,
+    exponent: int,
+    game_id: str,
+    player_id: str,
+    operator_id: str,
+    spin_type: str,
+) -> bytes:
+    """The event `spin_finished`."""
+    return orjson.dumps(
+        {
+            "type": "spin_finished",
+            "event_id": event_id,
+            "ts": time_text(created_at),
+            "spin_id": spin_id,
+            "round_id": round_id,
+            "session_id": session_id,
+            "stake": number(stake_minor, exponent),
+            "win": number(win_minor, exponent),
+            "currency": currency,
+            "game_id": game_id,
+            "build_hash": build.build_hash,
+            "player_id": player_id,
+            "operator_id": operator_id,
+            "spin_type": spin_type,
+        }
+    )
+
+
+def spin_record(record: Mapping[str, Any]) -> Json:
+    """A stored spin, with the answer that was given."""
+    currency, exponent = record["currency"], record["exponent"]
+    return {
+        "spin_id": record["spin_id"],
+        "round_id": record["round_id"],
+        "session_id": record["session_id"],
+        "operator_id": record["operator_id"],
+        "player_id": record["player_id"],
+        "game_id": record["game_id"],
+        "build_hash": record["build_hash"],
+        "spin_type": record["spin_type"],
+        "stake": money(int(record["stake_minor"]), currency, exponent),
+        "win": money(int(record["win_minor"]), currency, exponent),
+        "nonce": record["nonce"],
+        "created_at": time_text(record["created_at"]),
+        "telemetry_ref": record["telemetry_ref"],
+        "answer": orjson.Fragment(record["response"]),
+    }
+
+
+def audit_record(record: Mapping[str, Any], server_seed: bytes | None) -> Json:
+    """What `rgs replay` needs to recompute a spin without this service."""
+    return {
+        "derivation": "rgs-rng-1",
+        "mechanic_version": record["mechanic_version"],
+        "build_hash": record["build_hash"],
+        "seed_commitment": record["seed_commitment"].hex(),
+        "server_seed": server_seed.hex() if server_seed else None,
+        "client_seed": record["client_seed"],
+        "nonce": record["nonce"],
+        "win_units": record["win_units"],
+        "outcome_digest": record["outcome_digest"].hex(),
+        "spin_id": record["spin_id"],
+        "session_id": record["session_id"],
+        "created_at": time_text(record["created_at"]),
+    }
+
+
+def answered_win_minor(response: bytes) -> int:
+    """The win in minor units that a stored answer told the platform."""
+    return int(json.loads(response)["outcome"]["win"]["minor"])
+
+
+def game(game_id: str, build_ref: str, build: Build, certificate: Certificate) -> Json:
+    """A row of the catalogue; the RTP is the certified one."""
+    model = build.model
+    lines = model.lines_of(model.states["base"])
+    return {
+        "game_id": game_id,
+        "build_ref": build_ref,
+        "build_hash": build.build_hash,
+        "model": model.id,
+        "title": model.title,
+        "version": model.version,
+        "rtp_profile": build.profile.name,
+        "rtp": float(certificate.declared["rtp"]),
+        "reels": model.reels,
+        "rows": model.rows,
+        "lines": len(lines.paylines) if lines else 0,
+        "stake_step_minor": model.stake_units,
+    }

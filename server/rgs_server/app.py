@@ -1,0 +1,287 @@
+"""The HTTP application of one worker: routes, signatures, errors, life cycle."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import asyncpg
+import orjson
+from aiohttp import web
+
+from rgs_core.model import MECHANIC_VERSION
+from rgs_core.seeds import derive_key
+from rgs_server import answers, signing
+from rgs_server.catalogue import Playable
+from rgs_server.config import Config
+from rgs_server.problems import Problem
+from rgs_server.sealing import Sealer
+from rgs_server.sessions import open_session, seed_context
+from rgs_server.spins import SpinDesk
+from rgs_server.store import Store
+
+log = logging.getLogger("rgs.http")
+
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C Trace Context, level 1."""
+
+KEYS_MAX = 10_000
+
+
+class Service:
+    """What the handlers share. Built once a worker by `create_app`, handed down, never global."""
+
+    def __init__(self, config: Config, url: str, catalogue: Mapping[str, Playable], sealer: Sealer) -> None:
+        self.config = config
+        self.catalogue = catalogue
+        self.sealer = sealer
+        self.desk = SpinDesk(config, url, catalogue, sealer)
+        self.draining = False
+        self._url = url
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._keys: dict[str, tuple[float, str, bytes]] = {}
+
+    async def start(self) -> None:
+        self._pool = await asyncpg.create_pool(self._url, min_size=1, max_size=4, command_timeout=5)
+        self.desk.start()
+
+    async def stop(self) -> None:
+        await self.desk.stop()
+        if self._pool is not None:
+            await self._pool.close()
+
+    @asynccontextmanager
+    async def store(self) -> AsyncIterator[Store]:
+        """A connection for everything but spins. Raises Problem when the database does not answer."""
+        assert self._pool is not None
+        try:
+            async with self._pool.acquire(timeout=5) as connection:
+                yield Store(connection)  # type: ignore[arg-type]
+        except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+            log.warning("database trouble: %r", error)
+            raise Problem("INTERNAL", "the database does not answer; repeat the same request") from error
+        except asyncpg.CannotConnectNowError as error:
+            raise Problem("INTERNAL", "the database is starting; repeat the same request") from error
+
+    async def operator(self, request: web.Request, body: bytes) -> str:
+        """The operator whose key signed the request. Raises Problem."""
+        given = request.headers
+        key_id, timestamp = given.get(signing.KEY_ID, ""), given.get(signing.TIMESTAMP, "")
+        if not key_id or not given.get(signing.NONCE) or not given.get(signing.SIGNATURE):
+            names = f"{signing.KEY_ID}, {signing.TIMESTAMP}, {signing.NONCE} and {signing.SIGNATURE}"
+            raise Problem("SIGNATURE_INVALID", f"sign the request with {names}")
+        key = await self._key(key_id)
+        wrong = Problem("SIGNATURE_INVALID", "unknown key, or the signature does not fit the request as it arrived")
+        if key is None:
+            raise wrong
+        operator_id, secret = key
+        if not signing.verified(secret, given, request.method, request.raw_path, body):
+            raise wrong
+        skew = signing.skew_seconds(timestamp, datetime.now(UTC))
+        if skew is None:
+            raise Problem("TIMESTAMP_SKEW", f"'{timestamp[:40]}' is not a time like 2026-01-31T12:00:00.000Z")
+        if skew > self.config.signature_window_s:
+            raise Problem(
+                "TIMESTAMP_SKEW", f"{skew:.0f} s from the server's clock; allowed are {self.config.signature_window_s} s"
+            )
+        return operator_id
+
+    async def _key(self, key_id: str) -> tuple[str, bytes] | None:
+        kept = self._keys.get(key_id)
+        if kept is not None and kept[0] > time.monotonic():
+            return kept[1], kept[2]
+        if len(key_id) > 255 or "\x00" in key_id:
+            return None
+        async with self.store() as store:
+            record = await store.find_key(key_id)
+        if record is None:
+            self._keys.pop(key_id, None)
+            return None
+        secret = self.sealer.open(record["secret_sealed"], f"key:{key_id}")
+        if len(self._keys) >= KEYS_MAX:
+            self._keys.clear()
+        self._keys[key_id] = (time.monotonic() + self.config.key_cache_s, record["operator_id"], secret)
+        return record["operator_id"], secret
+
+
+SERVICE = web.AppKey("service", Service)
+
+
+def create_app(service: Service) -> web.Application:
+    """The application around a service."""
+    app = web.Application(
+        middlewares=[problems_middleware], client_max_size=service.config.body_bytes_max
+    )
+    app[SERVICE] = service
+    app.add_routes(
+        [
+            web.post("/rgs/v1/sessions", post_session),
+            web.post("/rgs/v1/spins", post_spin),
+            web.get("/rgs/v1/spins/{spin_id}", get_spin),
+            web.get("/rgs/v1/spins/{spin_id}/replay", get_replay),
+            web.get("/rgs/v1/games", get_games),
+            web.get("/healthz", get_health),
+            web.get("/readyz", get_ready),
+        ]
+    )
+
+    async def life(_: web.Application) -> AsyncIterator[None]:
+        await service.start()
+        yield
+        await service.stop()
+
+    app.cleanup_ctx.append(life)
+    return app
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def problems_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turns every error into a problem document, and asks for new connections while draining."""
+    service = request.app[SERVICE]
+    try:
+        response = await handler(request)
+    except Problem as problem:
+        response = problem_answer(request, problem)
+    except web.HTTPRequestEntityTooLarge:
+        most = service.config.body_bytes_max
+        response = problem_answer(request, Problem("BODY_TOO_LARGE", f"a body has at most {most} bytes"))
+    except web.HTTPNotFound:
+        response = problem_answer(request, Problem("NOT_FOUND", f"no resource {request.path[:200]}"))
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        response = problem_answer(request, Problem("METHOD_NOT_ALLOWED", f"use {allowed}"))
+        response.headers["Allow"] = allowed
+    except (asyncio.CancelledError, web.HTTPException):
+        raise
+    except Exception:
+        log.exception("%s %s failed", request.method, request.path)
+        response = problem_answer(request, Problem("INTERNAL", "an unexpected fault; repeat the same request"))
+    if service.draining:
+        response.force_close()
+    return response
+
+
+def problem_answer(request: web.Request, problem: Problem) -> web.Response:
+    match = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+    trace_id = match[1] if match else secrets.token_hex(16)
+    answer = web.Response(
+        body=problem.body(request.path, trace_id),
+        status=problem.kind.status,
+        content_type="application/problem+json",
+    )
+    if problem.retry_after_ms is not None:
+        answer.headers["Retry-After"] = str(-(-problem.retry_after_ms // 1000))
+    return answer
+
+
+def json_answer(body: bytes, replayed: bool = False) -> web.Response:
+    headers = {"Idempotent-Replayed": "true"} if replayed else None
+    return web.Response(body=body, content_type="application/json", headers=headers)
+
+
+# --- Endpoints: decode, call, encode ---------------------------------------------------------------
+
+
+async def post_session(request: web.Request) -> web.Response:
+    service = request.app[SERVICE]
+    body = await request.read()
+    operator_id = await service.operator(request, body)
+    async with service.store() as store:
+        answer, replayed = await open_session(store, service.sealer, service.catalogue, operator_id, body)
+    return json_answer(answer, replayed)
+
+
+async def post_spin(request: web.Request) -> web.Response:
+    service = request.app[SERVICE]
+    body = await request.read()
+    operator_id = await service.operator(request, body)
+    answer = await service.desk.play(operator_id, body, request.headers.get("Idempotency-Key"))
+    return json_answer(answer.body, answer.replayed)
+
+
+async def stored_spin(request: web.Request) -> asyncpg.Record:
+    """The spin in the path, of the operator that signed. Raises Problem."""
+    service = request.app[SERVICE]
+    operator_id = await service.operator(request, await request.read())
+    spin_id = request.match_info["spin_id"]
+    record = None
+    if "\x00" not in spin_id:
+        async with service.store() as store:
+            record = await store.find_spin(operator_id, spin_id)
+    if record is None:
+        raise Problem("SPIN_UNKNOWN", f"no spin '{spin_id[:255]}'")
+    return record
+
+
+async def get_spin(request: web.Request) -> web.Response:
+    return json_answer(orjson.dumps(answers.spin_record(await stored_spin(request))))
+
+
+async def get_replay(request: web.Request) -> web.Response:
+    """Recomputes a spin from its seed and nonce and compares it with its record."""
+    service = request.app[SERVICE]
+    record = await stored_spin(request)
+    return json_answer(orjson.dumps(replay(service, record)))
+
+
+def replay(service: Service, record: asyncpg.Record) -> answers.Json:
+    """The verdict on a stored spin, with its audit record and, if it can be played, its outcome."""
+    seed = service.sealer.open(record["seed_sealed"], seed_context(record["operator_id"], record["session_id"]))
+    playable = service.catalogue.get(record["build_hash"])
+    verdict: answers.Json = {
+        "spin_id": record["spin_id"],
+        "audit_record": answers.audit_record(record, seed if record["reveal_seeds"] else None),
+    }
+    if playable is None or record["mechanic_version"] != MECHANIC_VERSION:
+        reason = f"build {record['build_hash']} is not loaded here; replay it with its model file and 'rgs replay'"
+        return {"result": "unavailable", "reason": reason, **verdict}
+    key = derive_key(seed, record["client_seed"])
+    outcome = playable.engine.spin(key, record["nonce"])
+    unit_minor = int(record["stake_minor"]) // playable.build.model.stake_units
+    checks = {
+        "outcome_digest": outcome.digest() == record["outcome_digest"].hex(),
+        "win_units": outcome.win_units == record["win_units"],
+        "win_minor": outcome.win_units * unit_minor == int(record["win_minor"]),
+        "answer": answers.answered_win_minor(record["response"]) == int(record["win_minor"]),
+    }
+    result = "match" if all(checks.values()) else "mismatch"
+    if result == "mismatch":
+        log.error("spin %s does not replay: %s", record["spin_id"], checks)
+    return {"result": result, "checks": checks, **verdict, "outcome": outcome.as_dict()}
+
+
+async def get_games(request: web.Request) -> web.Response:
+    service = request.app[SERVICE]
+    operator_id = await service.operator(request, await request.read())
+    async with service.store() as store:
+        offered = await store.list_games(operator_id)
+    rows = [
+        answers.game(game["game_id"], game["build_ref"], playable.build, playable.certificate)
+        for game in offered
+        if (playable := service.catalogue.get(game["build_hash"])) is not None
+    ]
+    return json_answer(orjson.dumps({"games": rows}))
+
+
+async def get_health(_: web.Request) -> web.Response:
+    """The process is alive."""
+    return web.json_response({"status": "ok"})
+
+
+async def get_ready(request: web.Request) -> web.Response:
+    """The worker takes spins: the database answers and it is not being stopped."""
+    service = request.app[SERVICE]
+    if service.draining:
+        raise Problem("MAINTENANCE", "the worker is stopping")
+    async with service.store() as store:
+        await store.ready()
+    return web.json_response({"status": "ready", "builds": len(service.catalogue)})

@@ -1,0 +1,92 @@
+"""Settings: one field, one environment variable. The only place that reads the environment.
+
+An unknown RGS_* variable refuses to start, so that a typing mistake is not a silent default.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+NOT_OURS = {"RGS_DEBUG"}
+"""RGS_ variables of the build, not of the service."""
+
+
+class ConfigError(Exception):
+    """A setting is unknown, malformed or out of range."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of the service; docs/operations.md lists them."""
+
+    database_url: str = ""  # empty: an embedded PostgreSQL in data_dir
+    data_dir: str = ".rgs"  # embedded database, sandbox credentials and master key
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 2  # processes that share the port
+    models_dir: str = ""  # further model files, with certificates/; the shipped games are always there
+    master_key_file: str = ""  # 64 hex digits; default: data_dir/master.key, made when missing
+    batch_max: int = 256  # spins in one commit
+    commit_lanes: int = 1  # commits at the same time, per worker
+    queue_max: int = 4096  # spins waiting per worker before 503
+    commit_timeout_ms: int = 5000  # of one commit, and of all tries of one spin
+    body_bytes_max: int = 65536
+    signature_window_s: int = 300  # age of a request's timestamp
+    key_cache_s: int = 30  # how long a worker trusts a key it has read
+    session_cache_max: int = 50000  # sessions per worker
+    drain_timeout_ms: int = 10000  # for open requests at SIGTERM
+
+    @property
+    def data_path(self) -> Path:
+        return Path(self.data_dir).resolve()
+
+    @property
+    def master_key_path(self) -> Path:
+        return Path(self.master_key_file) if self.master_key_file else self.data_path / "master.key"
+
+
+LIMITS: dict[str, tuple[int, int]] = {
+    "port": (1, 65535),
+    "workers": (1, 256),
+    "batch_max": (1, 4096),
+    "commit_lanes": (1, 64),
+    "queue_max": (1, 1_000_000),
+    "commit_timeout_ms": (100, 600_000),
+    "body_bytes_max": (1024, 16 * 1024 * 1024),
+    "signature_window_s": (1, 86_400),
+    "key_cache_s": (0, 3600),
+    "session_cache_max": (1, 10_000_000),
+    "drain_timeout_ms": (0, 600_000),
+}
+
+
+def read_config(environment: Mapping[str, str] = os.environ) -> Config:
+    """The settings in RGS_* variables. Raises ConfigError with every problem found."""
+    known = {f"RGS_{field.name.upper()}": field for field in fields(Config)}
+    problems: list[str] = []
+    values: dict[str, str | int] = {}
+    for name, text in environment.items():
+        if not name.startswith("RGS_") or name in NOT_OURS:
+            continue
+        field = known.get(name)
+        if field is None:
+            problems.append(f"{name} is unknown; known: {', '.join(known)}")
+        elif field.type == "int":
+            low, high = LIMITS[field.name]
+            if not text.isdigit() or not low <= int(text) <= high:
+                problems.append(f"{name}={text!r} is not a whole number from {low} to {high}")
+            else:
+                values[field.name] = int(text)
+        else:
+            values[field.name] = text
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return Config(**values)  # type: ignore[arg-type]
+
+
+def environment_of(config: Config) -> dict[str, str]:
+    """The variables that make another process read the same settings."""
+    return {f"RGS_{field.name.upper()}": str(getattr(config, field.name)) for field in fields(Config)}

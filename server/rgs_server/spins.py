@@ -1,0 +1,425 @@
+"""POST /rgs/v1/spins without HTTP: bytes in, durable bytes out.
+
+A worker has a few lanes; a session always uses the same lane. A lane commits one batch at a time, and
+whatever arrives meanwhile goes into its next batch, so one disk write serves many spins and a single
+spin never waits for a timer. A batch is drawn with the nonces that follow in each session and written
+in one statement, which takes a row only if its key, spin and round are new and its nonce is the next.
+What was not taken is looked up: it was answered before, clashes, or the session had moved on in another
+worker and is drawn again. An outcome that was not written was never shown to anybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import secrets
+import time
+from collections import OrderedDict, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import asyncpg
+import orjson
+
+from rgs_core.errors import RgsError
+from rgs_core.model import MECHANIC_VERSION
+from rgs_core.seeds import derive_key
+from rgs_server import answers
+from rgs_server.catalogue import Playable
+from rgs_server.config import Config
+from rgs_server.messages import SpinRequest, decode_spin
+from rgs_server.money import format_amount, parse_amount
+from rgs_server.problems import Problem
+from rgs_server.sealing import Sealer, SealBroken
+from rgs_server.sessions import seed_context
+from rgs_server.store import SpinRow, Store
+
+log = logging.getLogger("rgs.spins")
+
+CONNECTION_LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError)
+DATABASE_BUSY = (
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+)
+BACKOFF_S = 0.05
+
+
+class Answer(NamedTuple):
+    """The bytes of a spin's answer; `replayed` when they were given before."""
+
+    body: bytes
+    replayed: bool
+
+
+@dataclass(slots=True)
+class Session:
+    """What a lane keeps of a session. `next_nonce` may lag behind other workers; the commit finds out."""
+
+    player_id: str
+    game_id: str
+    playable: Playable
+    key: bytes
+    currency: str
+    exponent: int
+    next_nonce: int
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """A decoded spin that waits for its commit."""
+
+    operator_id: str
+    request: SpinRequest
+    idempotency_key: str
+    fingerprint: bytes
+    stake_minor: int
+    deadline: float
+    future: asyncio.Future[Answer]
+
+    @property
+    def session_key(self) -> tuple[str, str]:
+        return self.operator_id, self.request.session_id
+
+    def answer(self, body: bytes, replayed: bool) -> None:
+        if not self.future.done():
+            self.future.set_result(Answer(body, replayed))
+
+    def fail(self, problem: Problem) -> None:
+        if not self.future.done():
+            self.future.set_exception(problem)
+
+
+class SpinDesk:
+    """Takes spins, joins repeated ones, and hands the rest to the lane of their session."""
+
+    def __init__(self, config: Config, url: str, catalogue: Mapping[str, Playable], sealer: Sealer) -> None:
+        self._config = config
+        self._lanes = [Lane(config, url, catalogue, sealer) for _ in range(config.commit_lanes)]
+        self._in_flight: dict[tuple[str, str], Pending] = {}
+
+    def start(self) -> None:
+        for lane in self._lanes:
+            lane.start()
+
+    async def stop(self) -> None:
+        """Finishes what is queued, then closes the connections."""
+        await asyncio.gather(*(lane.stop() for lane in self._lanes))
+
+    async def play(self, operator_id: str, body: bytes, header_key: str | None) -> Answer:
+        """Plays a spin or repeats its answer. Raises Problem."""
+        pending = self._decode(operator_id, body, header_key)
+        scope = (operator_id, pending.idempotency_key)
+        running = self._in_flight.get(scope)
+        if running is not None:
+            if running.fingerprint != pending.fingerprint:
+                raise conflict(pending)
+            answer = await self._wait(running)
+            return Answer(answer.body, True)
+        lane = self._lanes[hash(pending.session_key) % len(self._lanes)]
+        lane.submit(pending)
+        self._in_flight[scope] = pending
+        pending.future.add_done_callback(lambda _: self._in_flight.pop(scope, None))
+        return await self._wait(pending)
+
+    async def _wait(self, pending: Pending) -> Answer:
+        try:
+            # Shielded: a client that hangs up must not undo a commit that is under way.
+            return await asyncio.wait_for(asyncio.shield(pending.future), pending.deadline - time.monotonic())
+        except TimeoutError:
+            raise Problem("INTERNAL", "the commit did not finish in time; repeat the same request") from None
+
+    def _decode(self, operator_id: str, body: bytes, header_key: str | None) -> Pending:
+        request = decode_spin(body)
+        key = request.idempotency_key or header_key
+        if key is None:
+            raise Problem("IDEMPOTENCY_KEY_REQUIRED", "send idempotency_key in the body or as the Idempotency-Key header")
+        if header_key is not None and key != header_key:
+            raise Problem("VALIDATION_FAILED", "idempotency_key and the Idempotency-Key header differ; send one of them")
+        if request.spin_type != "cash":
+            raise Problem("VALIDATION_FAILED", f"spin_type '{request.spin_type}' is not offered; use 'cash'")
+        minor = parse_amount(bytes(request.stake.amount), request.stake.currency)
+        # The parsed request and not its text: 1.0 is 1.00, and the order of the keys does not matter.
+        parts = [
+            request.spin_id, request.round_id, request.session_id, str(minor), request.stake.currency, request.spin_type,
+        ]  # fmt: skip
+        return Pending(
+            operator_id=operator_id,
+            request=request,
+            idempotency_key=key,
+            fingerprint=hashlib.sha256(orjson.dumps(parts)).digest(),
+            stake_minor=minor,
+            deadline=time.monotonic() + self._config.commit_timeout_ms / 1000,
+            future=asyncio.get_running_loop().create_future(),
+        )
+
+
+class Lane:
+    """One connection and one commit at a time."""
+
+    def __init__(self, config: Config, url: str, catalogue: Mapping[str, Playable], sealer: Sealer) -> None:
+        self._config = config
+        self._url = url
+        self._catalogue = catalogue
+        self._sealer = sealer
+        self._queue: deque[Pending] = deque()
+        self._arrived = asyncio.Event()
+        self._stopping = False
+        self._store: Store | None = None
+        self._sessions: OrderedDict[tuple[str, str], Session] = OrderedDict()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="spin lane")
+
+    async def stop(self) -> None:
+        self._stopping = True
+        self._arrived.set()
+        if self._task is not None:
+            await self._task
+
+    def submit(self, pending: Pending) -> None:
+        """Queues a spin. Raises Problem when the queue is full or the service is stopping."""
+        if self._stopping:
+            raise Problem("MAINTENANCE", "the service is stopping; repeat the request, another worker takes it")
+        if len(self._queue) >= self._config.queue_max:
+            raise Problem("OVERLOADED", f"{len(self._queue)} spins are waiting; repeat the same request later")
+        self._queue.append(pending)
+        self._arrived.set()
+
+    async def _run(self) -> None:
+        while not (self._stopping and not self._queue):
+            if not self._queue:
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._config.batch_max))]
+            try:
+                await self._settle(batch)
+            except Exception:
+                # The lane must outlive any fault: without it every later spin would hang.
+                log.exception("a batch of %d spins failed", len(batch))
+                self._sessions.clear()
+                for pending in batch:
+                    pending.fail(Problem("INTERNAL", "the spin could not be settled; repeat the same request"))
+        await self._disconnect()
+
+    async def _settle(self, batch: list[Pending]) -> None:
+        """Answers every spin of a batch, trying again while their deadlines allow."""
+        pause = BACKOFF_S
+        while batch:
+            try:
+                store = await self._connected()
+                batch = await self._attempt(store, batch)
+                pause = BACKOFF_S
+            except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
+                self._forget(batch)
+                if len(batch) == 1:
+                    log.error("the database refused a spin: %s", error)
+                    batch[0].fail(Problem("INTERNAL", "the spin could not be written; repeat the same request"))
+                    return
+                # One row spoils a whole statement: settle them one by one.
+                for pending in batch:
+                    await self._settle([pending])
+                return
+            except (*CONNECTION_LOST, *DATABASE_BUSY) as error:
+                # Committed or not is unknown here; the next attempt finds out by the same keys.
+                log.warning("database trouble, trying again: %r", error)
+                self._forget(batch)
+                await self._disconnect()
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 0.5)
+            batch = self._drop_expired(batch)
+
+    def _drop_expired(self, batch: list[Pending]) -> list[Pending]:
+        now = time.monotonic()
+        for pending in batch:
+            if pending.deadline <= now:
+                pending.fail(Problem("INTERNAL", "the database did not answer in time; repeat the same request"))
+        return [pending for pending in batch if pending.deadline > now]
+
+    async def _attempt(self, store: Store, batch: list[Pending]) -> list[Pending]:
+        """One draw and commit. Returns the spins to be drawn again."""
+        await self._load(store, batch)
+        drawn: list[tuple[Pending, SpinRow]] = []
+        refused: list[tuple[Pending, Problem | None]] = []
+        offsets: dict[tuple[str, str], int] = {}
+        for pending in batch:
+            offset = offsets.get(pending.session_key, 0)
+            try:
+                drawn.append((pending, self._draw(pending, offset)))
+                offsets[pending.session_key] = offset + 1
+            except Problem as problem:
+                refused.append((pending, problem))
+        if drawn:
+            taken = await store.commit_spins([row for _, row in drawn], MECHANIC_VERSION)
+            for pending, row in drawn:
+                if (row.operator_id, row.spin_id) in taken:
+                    self._sessions[pending.session_key].next_nonce = row.nonce + 1
+                    pending.answer(row.response, replayed=False)
+                else:
+                    refused.append((pending, None))
+        return await self._resolve(store, refused) if refused else []
+
+    async def _resolve(self, store: Store, refused: Sequence[tuple[Pending, Problem | None]]) -> list[Pending]:
+        """Answers what is on record; of the rest fails what was refused and returns what was too early."""
+        spins = [pending for pending, _ in refused]
+        records = await store.find_answers(
+            [p.operator_id for p in spins],
+            [p.idempotency_key for p in spins],
+            [p.request.spin_id for p in spins],
+            [p.request.round_id for p in spins],
+        )
+        again: list[Pending] = []
+        for (pending, problem), record in zip(refused, records, strict=True):
+            if record["fingerprint"] is not None:
+                if record["fingerprint"] == pending.fingerprint:
+                    pending.answer(record["response"], replayed=True)
+                else:
+                    pending.fail(conflict(pending))
+            elif record["spin_exists"]:
+                spin_id = pending.request.spin_id
+                pending.fail(Problem("IDEMPOTENCY_CONFLICT", f"spin '{spin_id}' was played under another key"))
+            elif record["round_exists"]:
+                round_id = pending.request.round_id
+                pending.fail(Problem("ROUND_ALREADY_CLOSED", f"round '{round_id}' was played; open a new one"))
+            elif problem is not None:
+                pending.fail(problem)
+            else:
+                again.append(pending)  # another worker used the nonce: read the session and draw again
+        self._forget(again)
+        return again
+
+    def _draw(self, pending: Pending, offset: int) -> SpinRow:
+        """Plays the spin at the session's next nonce plus `offset`. Raises Problem before any draw."""
+        request = pending.request
+        session = self._sessions.get(pending.session_key)
+        if session is None:
+            raise Problem("SESSION_UNKNOWN", f"no session '{request.session_id}'; open it with POST /rgs/v1/sessions")
+        if request.stake.currency != session.currency:
+            raise Problem("STAKE_NOT_ALLOWED", f"the session plays in {session.currency}, not {request.stake.currency}")
+        build = session.playable.build
+        unit_minor, rest = divmod(pending.stake_minor, build.model.stake_units)
+        if rest or unit_minor == 0:
+            step = format_amount(build.model.stake_units, session.exponent)
+            raise Problem("STAKE_NOT_ALLOWED", f"{build.model.id} takes multiples of {step} {session.currency}")
+        nonce = session.next_nonce + offset
+        try:
+            outcome = session.playable.engine.spin(session.key, nonce)
+        except RgsError as error:
+            log.error("round %d of session %s cannot be played: %s", nonce, request.session_id, error)
+            raise Problem("INTERNAL", "the round cannot be played; report it") from error
+        created_at = datetime.now(UTC)
+        created_at = created_at.replace(microsecond=created_at.microsecond // 1000 * 1000)
+        event_id = f"evt-{secrets.token_hex(16)}"
+        win_minor = outcome.win_units * unit_minor
+        return SpinRow(
+            operator_id=pending.operator_id,
+            session_id=request.session_id,
+            spin_id=request.spin_id,
+            round_id=request.round_id,
+            idempotency_key=pending.idempotency_key,
+            fingerprint=pending.fingerprint,
+            nonce=nonce,
+            spin_type=request.spin_type,
+            stake_minor=pending.stake_minor,
+            win_minor=win_minor,
+            win_units=outcome.win_units,
+            outcome_digest=bytes.fromhex(outcome.digest()),
+            telemetry_ref=event_id,
+            response=answers.spin_answer(
+                build,
+                outcome,
+                spin_id=request.spin_id,
+                round_id=request.round_id,
+                nonce=nonce,
+                stake_minor=pending.stake_minor,
+                unit_minor=unit_minor,
+                currency=session.currency,
+                exponent=session.exponent,
+                telemetry_ref=event_id,
+            ),
+            event=answers.spin_event(
+                build,
+                event_id=event_id,
+                created_at=created_at,
+                spin_id=request.spin_id,
+                round_id=request.round_id,
+                session_id=request.session_id,
+                stake_minor=pending.stake_minor,
+                win_minor=win_minor,
+                currency=session.currency,
+                exponent=session.exponent,
+                game_id=session.game_id,
+                player_id=session.player_id,
+                operator_id=pending.operator_id,
+                spin_type=request.spin_type,
+            ),
+            created_at=created_at,
+        )
+
+    # -- sessions and connection ----------------------------------------------------------------
+
+    async def _load(self, store: Store, batch: Sequence[Pending]) -> None:
+        """Reads the sessions of a batch that are not kept."""
+        missing = {p.session_key for p in batch} - self._sessions.keys()
+        if missing:
+            operators, sessions = zip(*sorted(missing), strict=True)
+            for record in await store.load_sessions(list(operators), list(sessions)):
+                self._keep(record)
+        for pending in batch:
+            if pending.session_key in self._sessions:
+                self._sessions.move_to_end(pending.session_key)
+        while len(self._sessions) > max(self._config.session_cache_max, len(batch)):
+            self._sessions.popitem(last=False)
+
+    def _keep(self, record: asyncpg.Record) -> None:
+        operator_id, session_id = record["operator_id"], record["session_id"]
+        playable = self._catalogue.get(record["build_hash"])
+        if playable is None:
+            log.error("session %s needs build %s, which is not loaded", session_id, record["build_hash"])
+            return
+        try:
+            seed = self._sealer.open(record["seed_sealed"], seed_context(operator_id, session_id))
+        except SealBroken as error:
+            log.error("%s", error)
+            return
+        self._sessions[operator_id, session_id] = Session(
+            player_id=record["player_id"],
+            game_id=record["game_id"],
+            playable=playable,
+            key=derive_key(seed, record["client_seed"]),
+            currency=record["currency"],
+            exponent=record["exponent"],
+            next_nonce=record["next_nonce"],
+        )
+
+    def _forget(self, batch: Sequence[Pending]) -> None:
+        for pending in batch:
+            self._sessions.pop(pending.session_key, None)
+
+    async def _connected(self) -> Store:
+        """The lane's own connection; a pool would take a broken one back and hand it out again."""
+        if self._store is None or self._store.connection.is_closed():
+            timeout = self._config.commit_timeout_ms / 1000
+            self._store = Store(await asyncpg.connect(self._url, timeout=timeout, command_timeout=timeout))
+        return self._store
+
+    async def _disconnect(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            store.connection.terminate()
+
+
+def conflict(pending: Pending) -> Problem:
+    """The key belongs to another request."""
+    return Problem(
+        "IDEMPOTENCY_CONFLICT",
+        f"idempotency key '{pending.idempotency_key}' was used for another request; a new spin needs a new key",
+    )

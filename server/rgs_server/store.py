@@ -1,0 +1,142 @@
+"""PostgreSQL: one method for each statement of sql/queries.sql, and the schema.
+
+A `Store` wraps one connection. Nothing else in the service contains SQL.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from importlib import resources
+from typing import Any
+
+import asyncpg
+
+SCHEMA_LOCK = 7_249_001
+"""Advisory lock that serialises the creation of the schema."""
+
+
+class SchemaMismatch(Exception):
+    """The database holds the schema of another version."""
+
+
+def read_queries() -> dict[str, str]:
+    """Statements by name."""
+    text = resources.files("rgs_server.sql").joinpath("queries.sql").read_text("utf-8")
+    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
+    return {name: sql.strip().rstrip(";") for name, sql in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+QUERIES = read_queries()
+
+
+@dataclass(frozen=True, slots=True)
+class SpinRow:
+    """All that one spin writes."""
+
+    operator_id: str
+    session_id: str
+    spin_id: str
+    round_id: str
+    idempotency_key: str
+    fingerprint: bytes
+    nonce: int
+    spin_type: str
+    stake_minor: int
+    win_minor: int
+    win_units: int
+    outcome_digest: bytes
+    telemetry_ref: str
+    response: bytes
+    event: bytes
+    created_at: datetime
+
+
+class Store:
+    """The statements, on one connection."""
+
+    def __init__(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        self.connection = connection
+
+    async def commit_spins(self, rows: Sequence[SpinRow], mechanic_version: int) -> set[tuple[str, str]]:
+        """Writes a batch; returns (operator_id, spin_id) of the rows that were taken."""
+        columns: list[list[Any]] = [
+            [getattr(row, name) for row in rows]
+            for name in (
+                "operator_id", "session_id", "spin_id", "round_id", "idempotency_key", "fingerprint", "nonce",
+                "spin_type", "stake_minor", "win_minor", "win_units", "outcome_digest", "telemetry_ref",
+                "response", "event", "created_at",
+            )
+        ]  # fmt: skip
+        for index in (8, 9):
+            columns[index] = [Decimal(amount) for amount in columns[index]]
+        taken = await self.connection.fetch(QUERIES["commit_spins"], *columns, mechanic_version)
+        return {(record["operator_id"], record["spin_id"]) for record in taken}
+
+    async def find_answers(
+        self, operators: list[str], keys: list[str], spins: list[str], rounds: list[str]
+    ) -> list[asyncpg.Record]:
+        """One record for each request, in order."""
+        return await self.connection.fetch(QUERIES["find_answers"], operators, keys, spins, rounds)
+
+    async def load_sessions(self, operators: list[str], sessions: list[str]) -> list[asyncpg.Record]:
+        """The sessions that exist, in any order."""
+        return await self.connection.fetch(QUERIES["load_sessions"], operators, sessions)
+
+    async def open_session(self, *values: Any) -> bool:
+        """Writes a session; False when the id exists."""
+        return await self.connection.fetchrow(QUERIES["open_session"], *values) is not None
+
+    async def session_answer(self, operator_id: str, session_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["session_answer"], operator_id, session_id)
+
+    async def find_spin(self, operator_id: str, spin_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_spin"], operator_id, spin_id)
+
+    async def find_key(self, key_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_key"], key_id)
+
+    async def list_games(self, operator_id: str) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["list_games"], operator_id)
+
+    async def add_operator(self, operator_id: str, reveal_seeds: bool) -> None:
+        await self.connection.execute(QUERIES["add_operator"], operator_id, reveal_seeds)
+
+    async def add_key(self, key_id: str, operator_id: str, secret_sealed: bytes) -> None:
+        await self.connection.execute(QUERIES["add_key"], key_id, operator_id, secret_sealed)
+
+    async def add_game(self, operator_id: str, game_id: str, build_ref: str, build_hash: str) -> None:
+        await self.connection.execute(QUERIES["add_game"], operator_id, game_id, build_ref, build_hash)
+
+    async def ready(self) -> None:
+        """Raises when the database does not answer."""
+        await self.connection.fetchval(QUERIES["ready"])
+
+
+async def create_schema(url: str) -> None:
+    """Creates the schema in an empty database; does nothing when it is there already.
+
+    Raises SchemaMismatch when the database was made by another version.
+    """
+    schema = resources.files("rgs_server.sql").joinpath("schema.sql").read_text("utf-8")
+    digest = hashlib.sha256(schema.encode()).hexdigest()
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", SCHEMA_LOCK)
+            await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (digest text NOT NULL)")
+            found = await connection.fetchval("SELECT digest FROM schema_version")
+            if found is None:
+                await connection.execute(schema)
+                await connection.execute("INSERT INTO schema_version (digest) VALUES ($1)", digest)
+            elif found != digest:
+                raise SchemaMismatch(
+                    f"the database has schema {found[:12]}, this version needs {digest[:12]}; "
+                    "use an empty database (for the embedded one: another RGS_DATA_DIR)"
+                )
+    finally:
+        await connection.close()

@@ -1,0 +1,111 @@
+"""The parent process: owns the embedded database and the workers, restarts what dies, drains at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from rgs_server.config import Config, environment_of
+from rgs_server.master_key import ensure_master_key, read_master_key
+from rgs_server.postgres import EmbeddedPostgres
+from rgs_server.store import create_schema
+
+log = logging.getLogger("rgs.supervisor")
+
+RESTART_PAUSE_S = 0.2
+RESTART_PAUSE_MAX_S = 5.0
+HEALTHY_AFTER_S = 10.0
+
+
+class WorkerFailed(Exception):
+    """A worker ended before it ever served."""
+
+
+class Supervisor:
+    """Runs the service until SIGTERM or SIGINT."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._postgres: EmbeddedPostgres | None = None
+        self._workers: list[asyncio.subprocess.Process | None] = []
+        self._stopping = asyncio.Event()
+
+    async def run(self, when_up: Callable[[Config], Awaitable[None]] | None = None) -> None:
+        """Starts everything, calls `when_up`, serves, stops. Raises what prevents the start."""
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, self._stopping.set)
+        config = self._config
+        try:
+            if not config.database_url:
+                ensure_master_key(config.master_key_path)
+                self._postgres = EmbeddedPostgres(config.data_path)
+                await self._postgres.start()
+                log.info("database: %s", self._postgres.description)
+                config = replace(config, database_url=self._postgres.url)
+            read_master_key(config.master_key_path)
+            await create_schema(config.database_url)
+            keepers = [asyncio.create_task(self._keep(config, n)) for n in range(config.workers)]
+            self._workers = [None] * config.workers
+            ready = asyncio.create_task(when_up(config)) if when_up else None
+            stop = asyncio.create_task(self._stopping.wait())
+            waiting = {stop, *keepers, *([ready] if ready else [])}
+            while not self._stopping.is_set():
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            if ready is not None:
+                ready.cancel()
+            await self._stop_workers(keepers)
+        finally:
+            self._kill_workers()
+            if self._postgres is not None:
+                await self._postgres.stop()
+
+    async def _keep(self, config: Config, number: int) -> None:
+        """Runs worker `number` and starts it again when it dies."""
+        pause = RESTART_PAUSE_S
+        served = False
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            started = loop.time()
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "rgs_server.worker",
+                env={**os.environ, **environment_of(config)},
+                stdin=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            self._workers[number] = process
+            code = await process.wait()
+            if self._stopping.is_set():
+                return
+            lived = loop.time() - started
+            # A worker that never came up says why on its standard error; starting it again cannot help.
+            if code > 0 and not served and lived < HEALTHY_AFTER_S:
+                raise WorkerFailed(f"a worker ended with status {code} at its start; its message is above")
+            served = True
+            log.warning("worker %d (pid %d) ended with %d and is started again", number, process.pid, code)
+            pause = RESTART_PAUSE_S if lived > HEALTHY_AFTER_S else min(2 * pause, RESTART_PAUSE_MAX_S)
+            await asyncio.sleep(pause)
+
+    async def _stop_workers(self, keepers: list[asyncio.Task[None]]) -> None:
+        for process in self._workers:
+            if process is not None and process.returncode is None:
+                process.terminate()
+        limit = self._config.drain_timeout_ms / 1000 + 5
+        _, late = await asyncio.wait(keepers, timeout=limit)
+        for keeper in late:
+            log.warning("a worker did not drain in time and is killed")
+            keeper.cancel()
+
+    def _kill_workers(self) -> None:
+        for process in self._workers:
+            if process is not None and process.returncode is None:
+                process.kill()

@@ -1,0 +1,80 @@
+"""One worker process: serves the shared port until SIGTERM, then finishes what it has begun.
+
+Started by the supervisor as `python -m rgs_server.worker`; the settings are in the environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+
+import uvloop
+from aiohttp import web
+
+from rgs_server.app import SERVICE, Service, create_app
+from rgs_server.catalogue import load_catalogue
+from rgs_server.config import Config, read_config
+from rgs_server.logs import configure_logging
+from rgs_server.master_key import read_master_key
+from rgs_server.sealing import Sealer
+
+log = logging.getLogger("rgs.worker")
+
+PARENT_CHECK_S = 1.0
+UNREADY_S = 0.2
+
+
+async def serve(config: Config) -> None:
+    """Serves until SIGTERM, SIGINT or the end of the supervisor."""
+    service = Service(
+        config,
+        config.database_url,
+        load_catalogue(config.models_dir),
+        Sealer(read_master_key(config.master_key_path)),
+    )
+    # Keep-alive is long: platforms keep their connections. Drain closes them on their next answer.
+    runner = web.AppRunner(
+        create_app(service),
+        access_log=None,
+        keepalive_timeout=75,
+        shutdown_timeout=config.drain_timeout_ms / 1000,
+        handle_signals=False,
+    )
+    await runner.setup()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    site = web.TCPSite(runner, config.host, config.port, reuse_port=True)
+    await site.start()
+    # Tables, models and code live as long as the process: keep the collector from walking them.
+    gc.collect()
+    gc.freeze()
+    log.info("worker serves %s:%d", config.host, config.port)
+    parent = os.getppid()
+    while not stop.is_set() and os.getppid() == parent:
+        try:
+            await asyncio.wait_for(stop.wait(), PARENT_CHECK_S)
+        except TimeoutError:
+            continue
+    # Drain: not ready, every answer closes its connection, no new connections, open requests finish.
+    runner.app[SERVICE].draining = True
+    await asyncio.sleep(UNREADY_S)
+    await site.stop()
+    await asyncio.sleep(UNREADY_S)
+    await runner.cleanup()
+    log.info("worker drained")
+
+
+def main() -> int:
+    configure_logging()
+    uvloop.run(serve(read_config()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
