@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
-import shlex
 import sys
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,12 @@ import aiohttp
 import asyncpg
 
 from rgs_core.errors import RgsError
-from rgs_server import sandbox, signing
-from rgs_server.client import Client, Credentials
+from rgs_server import sandbox
+from rgs_server.client import Client, Credentials, curl_line
 from rgs_server.config import Config, ConfigError, read_config
 from rgs_server.logs import configure_logging
 from rgs_server.master_key import MasterKeyError
+from rgs_server.operators import add_operator
 from rgs_server.postgres import PostgresUnavailable
 from rgs_server.store import SchemaMismatch
 from rgs_server.supervisor import Supervisor, WorkerFailed
@@ -70,10 +70,10 @@ def main(arguments: list[str] | None = None) -> int:
         if args.command == "sandbox":
             return run(serve(config, sandboxed=True))
         if args.command == "operator":
-            return run(add_operator(config, args.operator_id, args.key))
+            return run(new_operator(config, args.operator_id, args.key))
         return run(call(config, args))
     except (
-        ConfigError, MasterKeyError, PostgresUnavailable, RgsError, SchemaMismatch, WorkerFailed,
+        ConfigError, MasterKeyError, PostgresUnavailable, RgsError, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
         OSError, asyncpg.PostgresError, aiohttp.ClientError,
     ) as error:  # fmt: skip
         print(f"rgs-server {args.command}: {error}", file=sys.stderr)
@@ -86,16 +86,17 @@ def run(job: Coroutine[Any, Any, int]) -> int:
 
 
 async def serve(config: Config, *, sandboxed: bool = False) -> int:
-    # The sandbox is for people: only what needs attention is logged.
-    configure_logging(logging.WARNING if sandboxed else logging.INFO)
+    if sandboxed:
+        config = replace(config, log_level="warning")  # for people: only what needs attention
+    configure_logging(config.log_level)
     await Supervisor(config).run(sandbox.show if sandboxed else None)
     return 0
 
 
-async def add_operator(config: Config, operator_id: str, key_id: str) -> int:
+async def new_operator(config: Config, operator_id: str, key_id: str) -> int:
     if not config.database_url:
         raise ConfigError("set RGS_DATABASE_URL: operators are opened in the database of the service")
-    credentials = await sandbox.add_operator(config, operator_id, key_id, reveal_seeds=False)
+    credentials = await add_operator(config, operator_id, key_id, reveal_seeds=False)
     print(f"operator {operator_id}, key {key_id}\nsecret {credentials.secret}\nIt is not shown again.")
     return 0
 
@@ -123,17 +124,6 @@ def read_body(text: str) -> bytes:
     if text == "@-":
         return sys.stdin.buffer.read()
     return Path(text[1:]).read_bytes() if text.startswith("@") else text.encode()
-
-
-def curl_line(credentials: Credentials, method: str, target: str, body: bytes) -> str:
-    """A curl command with the signature in its headers."""
-    signed = signing.headers(credentials.key_id, credentials.secret.encode(), method, target, body)
-    parts = ["curl", "-X", method, f"{credentials.url}{target}"]
-    for name, value in signed.items():
-        parts += ["-H", f"{name}: {value}"]
-    if body:
-        parts += ["--data-binary", body.decode()]
-    return shlex.join(parts)
 
 
 if __name__ == "__main__":

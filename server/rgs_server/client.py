@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -86,3 +87,14 @@ class Client:
                 except aiohttp.ClientError:
                     pass
                 await asyncio.sleep(0.05)
+
+
+def curl_line(credentials: Credentials, method: str, target: str, body: bytes) -> str:
+    """A curl command with the signature in its headers."""
+    signed = signing.headers(credentials.key_id, credentials.secret.encode(), method, target, body)
+    parts = ["curl", "-X", method, f"{credentials.url}{target}"]
+    for name, value in signed.items():
+        parts += ["-H", f"{name}: {value}"]
+    if body:
+        parts += ["--data-binary", body.decode()]
+    return shlex.join(parts)

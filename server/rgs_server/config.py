@@ -38,6 +38,7 @@ class Config:
     key_cache_s: int = 30  # how long a worker trusts a key it has read
     session_cache_max: int = 50000  # sessions per worker
     drain_timeout_ms: int = 10000  # for open requests at SIGTERM
+    log_level: str = "info"  # debug, info, warning or error
 
     @property
     def data_path(self) -> Path:
@@ -47,6 +48,8 @@ class Config:
     def master_key_path(self) -> Path:
         return Path(self.master_key_file) if self.master_key_file else self.data_path / "master.key"
 
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 LIMITS: dict[str, tuple[int, int]] = {
     "port": (1, 65535),
@@ -80,6 +83,8 @@ def read_config(environment: Mapping[str, str] = os.environ) -> Config:
                 problems.append(f"{name}={text!r} is not a whole number from {low} to {high}")
             else:
                 values[field.name] = int(text)
+        elif field.name == "log_level" and text not in LOG_LEVELS:
+            problems.append(f"{name}={text!r} is not one of {', '.join(LOG_LEVELS)}")
         else:
             values[field.name] = text
     if problems:

@@ -27,8 +27,8 @@ class JsonLines(logging.Formatter):
         return orjson.dumps(line, default=str).decode()
 
 
-def configure_logging(level: int = logging.INFO) -> None:
-    """Sends all logs to standard error."""
+def configure_logging(level: str) -> None:
+    """Sends all logs of a level (debug, info, warning, error) and above to standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

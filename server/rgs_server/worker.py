@@ -71,8 +71,9 @@ async def serve(config: Config) -> None:
 
 
 def main() -> int:
-    configure_logging()
-    uvloop.run(serve(read_config()))
+    config = read_config()
+    configure_logging(config.log_level)
+    uvloop.run(serve(config))
     return 0
 
 

@@ -1,0 +1,43 @@
+"""Opening operators: their keys and the builds they may offer."""
+
+from __future__ import annotations
+
+import secrets
+
+import asyncpg
+
+from rgs_server.catalogue import load_catalogue
+from rgs_server.client import Credentials
+from rgs_server.config import Config
+from rgs_server.master_key import read_master_key
+from rgs_server.sealing import Sealer
+from rgs_server.store import Store
+
+
+async def add_operator(config: Config, operator_id: str, key_id: str, *, reveal_seeds: bool) -> Credentials:
+    """Opens an operator with a new key, and every build of the catalogue under its own id and hash.
+
+    `reveal_seeds` is for sandboxes: replays then show seeds of open sessions.
+    """
+    secret = secrets.token_urlsafe(32)
+    sealed = Sealer(read_master_key(config.master_key_path)).seal(secret.encode(), f"key:{key_id}")
+    connection = await asyncpg.connect(config.database_url)
+    try:
+        store = Store(connection)
+        async with connection.transaction():
+            await store.add_operator(operator_id, reveal_seeds)
+            await store.add_key(key_id, operator_id, sealed)
+            for build_hash, playable in load_catalogue(config.models_dir).items():
+                await store.add_game(operator_id, playable.build.model.id, build_hash, build_hash)
+    finally:
+        await connection.close()
+    return Credentials(f"http://{config.host}:{config.port}", operator_id, key_id, secret)
+
+
+async def add_game_name(config: Config, operator_id: str, game_id: str, build_ref: str, build_hash: str) -> None:
+    """Lets an operator call a build by names of its own."""
+    connection = await asyncpg.connect(config.database_url)
+    try:
+        await Store(connection).add_game(operator_id, game_id, build_ref, build_hash)
+    finally:
+        await connection.close()

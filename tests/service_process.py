@@ -1,0 +1,184 @@
+"""A real service for tests: supervisor, workers and PostgreSQL as processes, on a free port."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+from rgs_core import games, load
+from rgs_server.client import Client, Credentials, Reply
+from rgs_server.config import Config
+from rgs_server.operators import add_operator
+from rgs_server.postgres import EmbeddedPostgres
+from rgs_server.sandbox import open_operators
+
+T = TypeVar("T")
+
+GAME = "lantern_tide"
+BUILD = load(games.find(GAME)).build()
+
+
+def run(job: Coroutine[Any, Any, T]) -> T:
+    """Runs a test's coroutine."""
+    return asyncio.run(job)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Service:
+    """`rgs-server serve` in a folder of its own, with the sandbox operators opened."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.config = Config(data_dir=str(folder), port=free_port(), **settings)  # type: ignore[arg-type]
+        self.folder = folder
+        self.process: subprocess.Popen[bytes] | None = None
+        self.credentials: Credentials | None = None
+        self.database_url = EmbeddedPostgres(self.config.data_path).url
+
+    def start(self) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("RGS_")}
+        for name in ("data_dir", "port", "workers", "commit_lanes", "queue_max", "batch_max", "commit_timeout_ms"):
+            environment[f"RGS_{name.upper()}"] = str(getattr(self.config, name))
+        self.log = (self.folder / "service.log").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "rgs_server", "serve"], env=environment, stderr=self.log, stdout=self.log
+        )
+        if self.credentials is None:
+            wait_for(lambda: self.log_text().count("worker serves") >= self.config.workers, self.log_text)
+            config = replace(self.config, database_url=self.database_url)
+            self.credentials = run(open_operators(config))
+        run(self._ready())
+
+    async def _ready(self) -> None:
+        assert self.credentials is not None
+        async with Client(self.credentials) as client:
+            await client.wait_until_ready()
+
+    def log_text(self) -> str:
+        return (self.folder / "service.log").read_text()
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(40)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self.log.close()
+
+    def add_operator(self, operator_id: str, *, reveal_seeds: bool = False) -> Credentials:
+        config = replace(self.config, database_url=self.database_url)
+        return run(add_operator(config, operator_id, f"key-{operator_id}", reveal_seeds=reveal_seeds))
+
+    def pids(self, pattern: str) -> list[int]:
+        """Children of the supervisor whose command line holds a text."""
+        assert self.process is not None
+        return [pid for pid in children(self.process.pid) if pattern in command_line(pid)]
+
+    def workers(self) -> list[int]:
+        return self.pids("rgs_server.worker")
+
+    def postgres(self) -> int:
+        return self.pids("postgres")[0]
+
+    async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(self.database_url)
+        try:
+            return await connection.fetch(sql, *values)
+        finally:
+            await connection.close()
+
+    def send(
+        self,
+        method: str,
+        target: str,
+        body: bytes = b"",
+        *,
+        credentials: Credentials | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Reply:
+        """One signed request."""
+
+        async def job() -> Reply:
+            async with self.client(credentials) as client:
+                return await client.send(method, target, body, headers)
+
+        return run(job())
+
+    def client(self, credentials: Credentials | None = None) -> Client:
+        chosen = credentials or self.credentials
+        assert chosen is not None
+        return Client(chosen)
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def wait_for(condition: Any, explain: Any = lambda: "", timeout_s: float = 60) -> None:
+    """Waits until a condition holds; AssertionError with an explanation when it does not."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {timeout_s} s in vain: {explain()}"
+        time.sleep(0.05)
+
+
+def session_body(session_id: str, operator_id: str = "op-sandbox", **changes: object) -> bytes:
+    return json.dumps(
+        {
+            "session_id": session_id,
+            "operator_id": operator_id,
+            "player_id": "p-1",
+            "game_id": GAME,
+            "build_hash": BUILD.build_hash,
+            "geo": "DE",
+            "currency": "EUR",
+            **changes,
+        }
+    ).encode()
+
+
+def spin_body(name: str, session_id: str, amount: object = "1.00", **changes: object) -> bytes:
+    return json.dumps(
+        {
+            "spin_id": name,
+            "round_id": f"r-{name}",
+            "session_id": session_id,
+            "stake": {"amount": amount, "currency": "EUR"},
+            "spin_type": "cash",
+            "idempotency_key": f"k-{name}",
+            **changes,
+        }
+    ).encode()
