@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -48,16 +49,18 @@ class Service:
         self.folder = folder
         self.process: subprocess.Popen[bytes] | None = None
         self.credentials: Credentials | None = None
-        self.database_url = EmbeddedPostgres(self.config.data_path).url
+        database = EmbeddedPostgres(self.config.data_path)
+        self.database_url = database.url
+        self.cluster_path = database.cluster_path
 
     def start(self) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RGS_")}
         for name in ("data_dir", "port", "workers", "commit_lanes", "queue_max", "batch_max", "commit_timeout_ms"):
             environment[f"RGS_{name.upper()}"] = str(getattr(self.config, name))
-        self.log = (self.folder / "service.log").open("ab")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "rgs_server", "serve"], env=environment, stderr=self.log, stdout=self.log
-        )
+        with (self.folder / "service.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "rgs_server", "serve"], env=environment, stderr=log, stdout=log
+            )
         if self.credentials is None:
             wait_for(lambda: self.log_text().count("worker serves") >= self.config.workers, self.log_text)
             config = replace(self.config, database_url=self.database_url)
@@ -81,7 +84,10 @@ class Service:
         finally:
             self.process.kill()
             self.process.wait()
-            self.log.close()
+
+    def remove(self) -> None:
+        """Deletes the database; for root it may lie outside the test's own folder."""
+        shutil.rmtree(self.cluster_path, ignore_errors=True)
 
     def add_operator(self, operator_id: str, *, reveal_seeds: bool = False) -> Credentials:
         config = replace(self.config, database_url=self.database_url)

@@ -32,3 +32,5 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # Lost connections are reported where they matter, with what is done about them.
+    logging.getLogger("asyncpg").setLevel(logging.ERROR)

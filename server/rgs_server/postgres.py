@@ -149,9 +149,9 @@ class EmbeddedPostgres:
         return f"PostgreSQL {self._binaries.major} in {self._cluster}"
 
     @property
-    def pid(self) -> int | None:
-        """Process id of the running server."""
-        return self._process.pid if self._process else None
+    def cluster_path(self) -> Path:
+        """Where the database lies."""
+        return self._cluster
 
     async def start(self) -> None:
         """Creates the cluster if needed and starts it. Raises PostgresUnavailable."""

@@ -19,7 +19,7 @@ log = logging.getLogger("rgs.supervisor")
 
 RESTART_PAUSE_S = 0.2
 RESTART_PAUSE_MAX_S = 5.0
-HEALTHY_AFTER_S = 10.0
+HEALTHY_AFTER_S = 2.0
 
 
 class WorkerFailed(Exception):

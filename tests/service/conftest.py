@@ -18,6 +18,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     running.start()
     yield running
     assert running.stop() == 0
+    running.remove()
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 -- name: commit_spins
 -- Everything a batch of spins changes, in one statement. A row is taken when its key, spin and round
 -- are new and its nonce is the next of its session; the others are left out and answered afterwards.
+-- With the rows that are not new taken out, those of a session must follow each other from next_nonce on
+-- without a gap: a row fits only if the first one does, or a stale batch could slip in behind a gap.
 -- Sessions are locked in key order, so that two workers cannot wait for each other.
 -- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 idempotency_key $6 fingerprint $7 nonce
 -- $8 spin_type $9 stake_minor $10 win_minor $11 win_units $12 outcome_digest $13 telemetry_ref
@@ -22,7 +24,9 @@ locked AS MATERIALIZED (
     FOR UPDATE
 ),
 fresh AS MATERIALIZED (
-    SELECT i.*, row_number() OVER (PARTITION BY i.operator_id, i.session_id ORDER BY i.nonce) - 1 AS place
+    SELECT i.*,
+           row_number() OVER (PARTITION BY i.operator_id, i.session_id ORDER BY i.nonce) - 1 AS place,
+           min(i.nonce) OVER (PARTITION BY i.operator_id, i.session_id) AS first_nonce
     FROM input i
     WHERE NOT EXISTS (SELECT FROM idempotency k WHERE k.operator_id = i.operator_id AND k.operation = 'spin'
                                                   AND k.key = i.idempotency_key)
@@ -32,7 +36,7 @@ fresh AS MATERIALIZED (
 good AS MATERIALIZED (
     SELECT f.*, l.currency, l.build_hash
     FROM fresh f JOIN locked l USING (operator_id, session_id)
-    WHERE f.nonce = l.next_nonce + f.place
+    WHERE f.first_nonce = l.next_nonce AND f.nonce = l.next_nonce + f.place
 ),
 new_spins AS (
     INSERT INTO spins (operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, mechanic_version, nonce, spin_type,

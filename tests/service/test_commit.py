@@ -1,0 +1,97 @@
+"""The statement that commits a batch, on a real database, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+from rgs_server.store import SpinRow, Store
+from service_process import Service, run
+
+ROW = SpinRow(
+    operator_id="op-sandbox",
+    session_id="",
+    spin_id="",
+    round_id="",
+    idempotency_key="",
+    fingerprint=b"f" * 32,
+    nonce=0,
+    spin_type="cash",
+    stake_minor=100,
+    win_minor=0,
+    win_units=0,
+    outcome_digest=b"d" * 32,
+    telemetry_ref="",
+    response=b"{}",
+    event=b"{}",
+    created_at=datetime(2026, 1, 1, tzinfo=UTC),
+)
+
+
+def row(session: str, name: str, nonce: int) -> SpinRow:
+    unique = f"{session}-{name}"
+    return replace(
+        ROW, session_id=session, spin_id=unique, round_id=unique, idempotency_key=unique, telemetry_ref=unique, nonce=nonce
+    )
+
+
+def commit(service: Service, *rows: SpinRow) -> list[str]:
+    """Names of the rows that were taken, and the invariant that nonces have no gaps."""
+
+    async def job() -> list[str]:
+        connection = await asyncpg.connect(service.database_url)
+        try:
+            taken = await Store(connection).commit_spins(rows, 1)
+            found = await connection.fetchrow(
+                "SELECT next_nonce, array(SELECT nonce FROM spins WHERE session_id = s.session_id ORDER BY nonce) AS used "
+                "FROM sessions s WHERE session_id = $1",
+                rows[0].session_id,
+            )
+            assert found is not None
+            assert found["used"] == list(range(found["next_nonce"]))
+            return sorted(spin_id.split("-")[-1] for _, spin_id in taken)
+        finally:
+            await connection.close()
+
+    return run(job())
+
+
+@pytest.fixture
+def session(service: Service, new_session: Iterator[str]) -> str:
+    return new_session()  # type: ignore[operator,no-any-return]
+
+
+def test_consecutive_rows_are_taken(service: Service, session: str) -> None:
+    assert commit(service, row(session, "a", 0), row(session, "b", 1)) == ["a", "b"]
+    assert commit(service, row(session, "c", 2)) == ["c"]
+
+
+def test_a_stale_or_early_row_is_left_out(service: Service, session: str) -> None:
+    assert commit(service, row(session, "a", 1)) == []
+    assert commit(service, row(session, "a", 0)) == ["a"]
+    assert commit(service, row(session, "b", 0)) == []
+
+
+def test_a_row_behind_a_gap_is_left_out(service: Service, session: str) -> None:
+    assert commit(service, row(session, "a", 0)) == ["a"]
+    assert commit(service, row(session, "a", 1), row(session, "b", 2)) == []
+    assert commit(service, row(session, "b", 1), row(session, "c", 3)) == ["b"]
+
+
+def test_a_stale_batch_with_a_repeated_row_cannot_slip_in(service: Service, session: str) -> None:
+    """Found by killing processes: rows 0, 1, 2 are stale, the repeated row makes 4 fit by its place alone."""
+    assert commit(service, row(session, "old", 0)) == ["old"]
+    stale = [row(session, name, nonce) for nonce, name in enumerate(["p", "q", "r", "old", "s"])]
+    assert commit(service, *stale) == []
+
+
+@pytest.mark.parametrize("changed", ["spin_id", "round_id", "idempotency_key"])
+def test_what_was_used_before_is_left_out(service: Service, session: str, changed: str) -> None:
+    first = row(session, "a", 0)
+    assert commit(service, first) == ["a"]
+    names = {"spin_id", "round_id", "idempotency_key", "telemetry_ref"} - {changed}
+    again = replace(first, nonce=1, **dict.fromkeys(names, f"{session}-new-{changed}"))
+    assert commit(service, again) == []
