@@ -85,8 +85,7 @@ def model_texts(draw: st.DrawFn) -> str:
             if all(p == "*" for p in pattern):
                 pattern[0] = "P"
             out.append(
-                f'[[states.{state}.triggers]]\nname = "Chest"\nkind = "pick"\n'
-                f'pattern = {pattern!r}\npick = "chest"'
+                f'[[states.{state}.triggers]]\nname = "Chest"\nkind = "pick"\npattern = {pattern!r}\npick = "chest"'
             )
     text = "\n".join(out)
     sets = [name for name in ("base", "free") if f"strips = '{name}'" in text]

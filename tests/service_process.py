@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
-from rgs_core import games, load
 from rgs_server.client import Client, Credentials, Reply
 from rgs_server.config import Config
 from rgs_server.operators import add_operator
 from rgs_server.postgres import EmbeddedPostgres
 from rgs_server.sandbox import open_operators
+
+from rgs_core import games, load
 
 T = TypeVar("T")
 
@@ -55,7 +56,15 @@ class Service:
 
     def start(self) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RGS_")}
-        for name in ("data_dir", "port", "workers", "commit_lanes", "queue_max", "batch_max", "commit_timeout_ms"):
+        for name in (
+            "data_dir",
+            "port",
+            "workers",
+            "commit_lanes",
+            "queue_max",
+            "batch_max",
+            "commit_timeout_ms",
+        ):
             environment[f"RGS_{name.upper()}"] = str(getattr(self.config, name))
         with (self.folder / "service.log").open("ab") as log:
             self.process = subprocess.Popen(

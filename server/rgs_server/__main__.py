@@ -113,7 +113,7 @@ async def call(config: Config, args: argparse.Namespace) -> int:
     async with Client(credentials) as client:
         try:
             reply = await client.send(args.method, args.target, body)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise OSError(f"no answer from {credentials.url}") from None
     print(reply.body.decode())
     return 0 if reply.status < 400 else 1

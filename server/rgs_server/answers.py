@@ -6,10 +6,10 @@ Amounts are written as decimal numbers with the currency's decimals, straight fr
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 import orjson
 
 from rgs_core.certificate import Certificate
@@ -116,7 +116,7 @@ def spin_event(
     )
 
 
-def spin_record(record: Mapping[str, Any]) -> Json:
+def spin_record(record: asyncpg.Record) -> Json:
     """A stored spin, with the answer that was given."""
     currency, exponent = record["currency"], record["exponent"]
     return {
@@ -137,7 +137,7 @@ def spin_record(record: Mapping[str, Any]) -> Json:
     }
 
 
-def audit_record(record: Mapping[str, Any], server_seed: bytes | None) -> Json:
+def audit_record(record: asyncpg.Record, server_seed: bytes | None) -> Json:
     """What `rgs replay` needs to recompute a spin without this service."""
     return {
         "derivation": "rgs-rng-1",

@@ -88,7 +88,8 @@ class Service:
             raise Problem("TIMESTAMP_SKEW", f"'{timestamp[:40]}' is not a time like 2026-01-31T12:00:00.000Z")
         if skew > self.config.signature_window_s:
             raise Problem(
-                "TIMESTAMP_SKEW", f"{skew:.0f} s from the server's clock; allowed are {self.config.signature_window_s} s"
+                "TIMESTAMP_SKEW",
+                f"{skew:.0f} s from the server's clock; allowed are {self.config.signature_window_s} s",
             )
         return operator_id
 
@@ -115,9 +116,7 @@ SERVICE = web.AppKey("service", Service)
 
 def create_app(service: Service) -> web.Application:
     """The application around a service."""
-    app = web.Application(
-        middlewares=[problems_middleware], client_max_size=service.config.body_bytes_max
-    )
+    app = web.Application(middlewares=[problems_middleware], client_max_size=service.config.body_bytes_max)
     app[SERVICE] = service
     app.add_routes(
         [

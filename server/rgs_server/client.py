@@ -65,15 +65,16 @@ class Client:
         assert self._session is not None
         await self._session.close()
 
-    async def send(
-        self, method: str, target: str, body: bytes = b"", headers: dict[str, str] | None = None
-    ) -> Reply:
+    async def send(self, method: str, target: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Reply:
         """One signed request. Raises aiohttp.ClientError when there is no answer."""
         assert self._session is not None
         secret = self.credentials.secret.encode()
         signed = signing.headers(self.credentials.key_id, secret, method, target, body)
         async with self._session.request(
-            method, f"{self.credentials.url}{target}", data=body or None, headers={**signed, **(headers or {})}
+            method,
+            f"{self.credentials.url}{target}",
+            data=body or None,
+            headers={**signed, **(headers or {})},
         ) as response:
             return Reply(response.status, dict(response.headers), await response.read())
 

@@ -6,7 +6,7 @@ Unknown fields are ignored, so that a platform may send more than this version r
 from __future__ import annotations
 
 import re
-from typing import Annotated, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -63,13 +63,13 @@ T = TypeVar("T", SpinRequest, SessionRequest)
 _PATH = re.compile(r"(.*) - at `\$\.?(.*)`\Z", re.DOTALL)
 
 
-class Decoder:
+class Decoder(Generic[T]):
     """Decodes bodies of one type. Raises Problem VALIDATION_FAILED with the path of the error."""
 
     def __init__(self, kind: type[T]) -> None:
-        self._decoder = msgspec.json.Decoder(kind)
+        self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(kind)
 
-    def decode(self, body: bytes) -> object:
+    def decode(self, body: bytes) -> T:
         try:
             return self._decoder.decode(body)
         except msgspec.ValidationError as error:
@@ -92,13 +92,9 @@ _SESSION = Decoder(SessionRequest)
 
 def decode_spin(body: bytes) -> SpinRequest:
     """A spin request. Raises Problem."""
-    request = _SPIN.decode(body)
-    assert isinstance(request, SpinRequest)
-    return request
+    return _SPIN.decode(body)
 
 
 def decode_session(body: bytes) -> SessionRequest:
     """A session request. Raises Problem."""
-    request = _SESSION.decode(body)
-    assert isinstance(request, SessionRequest)
-    return request
+    return _SESSION.decode(body)

@@ -35,7 +35,8 @@ def exponent_of(currency: str) -> int:
     exponent = EXPONENTS.get(currency)
     if exponent is None:
         raise Problem(
-            "VALIDATION_FAILED", f"currency '{currency}' is unknown; use an ISO 4217 code such as EUR, in capitals"
+            "VALIDATION_FAILED",
+            f"currency '{currency}' is unknown; use an ISO 4217 code such as EUR, in capitals",
         )
     return exponent
 
@@ -53,9 +54,10 @@ def parse_amount(raw: bytes, currency: str) -> int:
     whole, fraction = match[1], (match[2] or b"").rstrip(b"0")
     if len(fraction) > exponent:
         raise Problem(
-            "AMOUNT_PRECISION", f"{currency} has {exponent} decimals, the amount has {len(fraction)}; nothing is rounded"
+            "AMOUNT_PRECISION",
+            f"{currency} has {exponent} decimals, the amount has {len(fraction)}; nothing is rounded",
         )
-    minor = int(whole) * 10**exponent + int(fraction.ljust(exponent, b"0") or b"0")
+    minor: int = int(whole) * 10**exponent + int(fraction.ljust(exponent, b"0") or b"0")
     if len(str(minor)) > MINOR_DIGITS_MAX:
         raise Problem("VALIDATION_FAILED", f"amount has more than {MINOR_DIGITS_MAX} digits in minor units")
     return minor

@@ -171,6 +171,7 @@ class EmbeddedPostgres:
                 log.warning("PostgreSQL did not stop in %d s and is killed", STOP_TIMEOUT_S)
                 self._process.kill()
                 await self._process.wait()
+        shutil.rmtree(self._sockets, ignore_errors=True)
 
     # -- preparation ----------------------------------------------------------------------------
 
@@ -231,7 +232,17 @@ class EmbeddedPostgres:
         pid_file = self._cluster / "postmaster.pid"
         if not pid_file.is_file():
             return
-        command = [self._bin / "pg_ctl", "-D", self._cluster, "-m", "fast", "-w", "-t", str(STOP_TIMEOUT_S), "stop"]
+        command = [
+            self._bin / "pg_ctl",
+            "-D",
+            self._cluster,
+            "-m",
+            "fast",
+            "-w",
+            "-t",
+            str(STOP_TIMEOUT_S),
+            "stop",
+        ]
         subprocess.run(command, capture_output=True, cwd="/", timeout=2 * STOP_TIMEOUT_S, **self._identity())  # type: ignore[call-overload]
 
     # -- running --------------------------------------------------------------------------------

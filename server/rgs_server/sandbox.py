@@ -111,9 +111,7 @@ def spin_body(spin_id: str, session_id: str) -> bytes:
     ).encode()
 
 
-def _next_steps(
-    console: Console, config: Config, credentials: Credentials, session_id: str, spin_id: str
-) -> None:
+def _next_steps(console: Console, config: Config, credentials: Credentials, session_id: str, spin_id: str) -> None:
     url = credentials.url
     steps = [
         f"curl {url}/readyz",

@@ -33,7 +33,7 @@ from rgs_server.config import Config
 from rgs_server.messages import SpinRequest, decode_spin
 from rgs_server.money import format_amount, parse_amount
 from rgs_server.problems import Problem
-from rgs_server.sealing import Sealer, SealBroken
+from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.sessions import seed_context
 from rgs_server.store import SpinRow, Store
 
@@ -139,9 +139,14 @@ class SpinDesk:
         request = decode_spin(body)
         key = request.idempotency_key or header_key
         if key is None:
-            raise Problem("IDEMPOTENCY_KEY_REQUIRED", "send idempotency_key in the body or as the Idempotency-Key header")
+            raise Problem(
+                "IDEMPOTENCY_KEY_REQUIRED",
+                "send idempotency_key in the body or as the Idempotency-Key header",
+            )
         if header_key is not None and key != header_key:
-            raise Problem("VALIDATION_FAILED", "idempotency_key and the Idempotency-Key header differ; send one of them")
+            raise Problem(
+                "VALIDATION_FAILED", "idempotency_key and the Idempotency-Key header differ; send one of them"
+            )
         if request.spin_type != "cash":
             raise Problem("VALIDATION_FAILED", f"spin_type '{request.spin_type}' is not offered; use 'cash'")
         minor = parse_amount(bytes(request.stake.amount), request.stake.currency)

@@ -7,8 +7,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from typing import Any
 
 from rgs_server.config import Config, environment_of
 from rgs_server.master_key import ensure_master_key, read_master_key
@@ -35,7 +36,7 @@ class Supervisor:
         self._workers: list[asyncio.subprocess.Process | None] = []
         self._stopping = asyncio.Event()
 
-    async def run(self, when_up: Callable[[Config], Awaitable[None]] | None = None) -> None:
+    async def run(self, when_up: Callable[[Config], Coroutine[Any, Any, None]] | None = None) -> None:
         """Starts everything, calls `when_up`, serves, stops. Raises what prevents the start."""
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):

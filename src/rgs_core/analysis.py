@@ -190,9 +190,7 @@ def _spin_figures(build: Build, state: State) -> SpinFigures:
         if isinstance(evaluator, Scatter):
             unit = model.basis_units(evaluator.of)
             law = count_law(model, strips, (evaluator.symbol,))
-            pays = {
-                n: evaluator.pay(n) * unit * state.multiplier_for(name, evaluator.symbol, n) for n, in law
-            }
+            pays = {n: evaluator.pay(n) * unit * state.multiplier_for(name, evaluator.symbol, n) for (n,) in law}
             parts[name] = sum((p * pays[n] for (n,), p in law.items()), Fraction(0))
         else:
             prizes, parts[name] = _line_figures(model, state, evaluator, strips)
@@ -460,7 +458,10 @@ def _spin_law(engine: Engine, state_index: int) -> tuple[SpinLaw, dict[str, Frac
         tally[2] += weight * (mean**2 + variance)
         tally[3] += weight * nothing
         most[awarded] = max(most[awarded], top)
-    law = {r: Awarding(*(total / cycle for total in tally), most[r]) for r, tally in sums.items()}
+    law = {
+        r: Awarding(tally[0] / cycle, tally[1] / cycle, tally[2] / cycle, tally[3] / cycle, most[r])
+        for r, tally in sums.items()
+    }
     return law, {name: total / cycle for name, total in parts.items()}, cycle
 
 
@@ -469,7 +470,8 @@ def _pick_extremes(model: Model, state: State, trigger: PickTrigger) -> tuple[Fr
     pick: Pick = model.picks[trigger.pick]
     unit = model.basis_units(pick.of) * state.multiplier_for(trigger.name)
     zero = Fraction(
-        sum(w for v, w in zip(pick.prizes.values, pick.prizes.weights, strict=True) if v == 0), pick.prizes.total
+        sum(w for v, w in zip(pick.prizes.values, pick.prizes.weights, strict=True) if v == 0),
+        pick.prizes.total,
     )
     odds = Fraction(0)
     place = sum(
@@ -482,5 +484,3 @@ def _pick_extremes(model: Model, state: State, trigger: PickTrigger) -> tuple[Fr
     for picks, weight in zip(pick.picks.values, pick.picks.weights, strict=True):
         odds += Fraction(weight, pick.picks.total) * place**picks
     return odds, max(pick.picks.values) * max(pick.prizes_per_pick.values) * max(pick.prizes.values) * unit
-
-

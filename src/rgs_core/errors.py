@@ -1,11 +1,11 @@
 """Everything this library raises on purpose.
 
-    RgsError
-    ├── ModelError           a model file is wrong; carries every problem found in it
-    ├── CertificateError     a certificate is missing, malformed or belongs to another build
-    ├── AnalysisError        an exact figure does not exist or is out of reach
-    ├── SeedError            a seed, key or nonce has the wrong form
-    └── DrawLimitError       a spin used more random words than the derivation allows
+RgsError
+├── ModelError           a model file is wrong; carries every problem found in it
+├── CertificateError     a certificate is missing, malformed or belongs to another build
+├── AnalysisError        an exact figure does not exist or is out of reach
+├── SeedError            a seed, key or nonce has the wrong form
+└── DrawLimitError       a spin used more random words than the derivation allows
 """
 
 from __future__ import annotations

@@ -75,9 +75,7 @@ def expected_free_spins(paid: Mapping[int, Fraction], free: Mapping[int, Fractio
 
 def _capped(paid: SpinLaw, free: SpinLaw, cap: int) -> RoundMoments:
     """Backward recursion. Level n holds the states with n = left + allowed, scaled by scale**n."""
-    scale = math.lcm(
-        *(x.denominator for a in free.values() for x in (a.probability, a.win, a.win_squared, a.nothing))
-    )
+    scale = math.lcm(*(x.denominator for a in free.values() for x in (a.probability, a.win, a.win_squared, a.nothing)))
     steps = [
         (r, *(int(x * scale) for x in (a.probability, a.win, a.win_squared, a.nothing)), a.most)
         for r, a in free.items()
@@ -133,12 +131,16 @@ def _uncapped(paid: SpinLaw, free: SpinLaw, cap: int) -> RoundMoments:
     x = sum((a.win for a in free.values()), Fraction(0))
     t = x / (1 - q)
     # Second moment of Y = X + R t, from the joint law of X and R.
-    y2 = sum((a.win_squared + 2 * r * t * a.win + (r * t) ** 2 * a.probability for r, a in free.items()), Fraction(0))
+    y2 = sum(
+        (a.win_squared + 2 * r * t * a.win + (r * t) ** 2 * a.probability for r, a in free.items()),
+        Fraction(0),
+    )
     variance = (y2 - t * t) / (1 - q)  # E[Y] = x + q t = t
     awards = sum((r * a.probability for r, a in paid.items()), Fraction(0))
     mean = sum((a.win for a in paid.values()), Fraction(0)) + awards * t
     second = awards * variance + sum(
-        (a.win_squared + 2 * r * t * a.win + (r * t) ** 2 * a.probability for r, a in paid.items()), Fraction(0)
+        (a.win_squared + 2 * r * t * a.win + (r * t) ** 2 * a.probability for r, a in paid.items()),
+        Fraction(0),
     )
     spin_nothing = 1.0
     for _ in range(10_000):  # smallest fixed point of z = E[z^R; X = 0]

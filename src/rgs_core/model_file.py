@@ -31,9 +31,7 @@ def load(path: str | Path) -> m.Model:
     path = Path(path)
     size = path.stat().st_size
     if size > FILE_BYTES_MAX:
-        raise ModelError(
-            str(path), [Problem("file", f"{size} bytes long", f"keep it below {FILE_BYTES_MAX} bytes")]
-        )
+        raise ModelError(str(path), [Problem("file", f"{size} bytes long", f"keep it below {FILE_BYTES_MAX} bytes")])
     return loads(path.read_bytes().decode("utf-8", errors="replace"), source=str(path))
 
 
@@ -138,9 +136,7 @@ class _Reader:
             return None
         return value
 
-    def counts(
-        self, value: object, path: str, count_max: int, pay_max: int, pay_min: int = 0
-    ) -> dict[int, int] | None:
+    def counts(self, value: object, path: str, count_max: int, pay_max: int, pay_min: int = 0) -> dict[int, int] | None:
         """A table from symbol count to amount, with every count from its smallest to its largest."""
         if not isinstance(value, dict) or not value:
             self.bad(path, f"{_show(value)} is not a count table", "write it like { 3 = 5, 4 = 20, 5 = 100 }")
@@ -161,7 +157,11 @@ class _Reader:
         """A table { value = weight }, drawn with one bounded integer."""
         fallback = m.Table((1,), (1,))
         if not isinstance(value, dict) or not value:
-            self.bad(path, f"{_show(value)} is not a weight table", "write it like { 2 = 1, 3 = 2 }: value = weight")
+            self.bad(
+                path,
+                f"{_show(value)} is not a weight table",
+                "write it like { 2 = 1, 3 = 2 }: value = weight",
+            )
             return fallback
         rows: list[tuple[int, int]] = []
         for key, item in value.items():
@@ -179,13 +179,28 @@ class _Reader:
         top = self.table(
             document,
             "",
-            ["format", "id", "title", "version", "stake", "grid", "symbols", "evaluators", "states", "profiles"],
+            [
+                "format",
+                "id",
+                "title",
+                "version",
+                "stake",
+                "grid",
+                "symbols",
+                "evaluators",
+                "states",
+                "profiles",
+            ],
             ["description", "wilds", "picks", "caps"],
         )
         self.integer(top.get("format", m.FORMAT), "format", m.FORMAT, m.FORMAT, m.FORMAT)
         game_id = self.text(top.get("id", "x"), "id")
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", game_id):
-            self.bad("id", f"'{game_id}' is not an id", "use small letters, digits and _, at most 64, first a letter")
+            self.bad(
+                "id",
+                f"'{game_id}' is not an id",
+                "use small letters, digits and _, at most 64, first a letter",
+            )
         stake = self.table(top.get("stake", {}), "stake", ["units"], ["line_units"])
         stake_units = self.integer(stake.get("units", 1), "stake.units", 1, 100_000, 1)
         line_units = self.integer(stake.get("line_units", 1), "stake.line_units", 1, 100_000, 1)
@@ -198,7 +213,9 @@ class _Reader:
             caps.get("free_spins", m.FREE_SPINS_MAX), "caps.free_spins", 1, m.FREE_SPINS_MAX, m.FREE_SPINS_MAX
         )
         wilds = {w.symbol: w for w in map(self._wild, _items(top.get("wilds", {}))) if w is not None}
-        evaluators = self.named(top.get("evaluators", {}), "evaluators", self._evaluator)
+        evaluators: dict[str, m.Lines | m.Scatter] = self.named(
+            top.get("evaluators", {}), "evaluators", self._evaluator
+        )
         picks = self.named(top.get("picks", {}), "picks", self._pick)
         self.pick_names = list(picks)
         self.evaluators = evaluators
@@ -211,7 +228,9 @@ class _Reader:
             self.bad("states", f"no state '{m.START_STATE}'", f"add [states.{m.START_STATE}], the paid spin")
         sets = list(dict.fromkeys(state.strips for state in states.values()))
         profiles = self.named(
-            top.get("profiles", {}), "profiles", lambda name, item, path: self._profile(name, item, path, sets)
+            top.get("profiles", {}),
+            "profiles",
+            lambda name, item, path: self._profile(name, item, path, sets),
         )
         if "profiles" in top and not profiles:
             self.bad("profiles", "no profile", "add at least one [profiles.NAME.strips]")
@@ -349,9 +368,7 @@ class _Reader:
         raw = table.get("triggers", [])
         if len(self.array(raw, f"{path}.triggers", 0, m.TRIGGERS_MAX)) == 0:
             raw = []
-        triggers = [
-            t for i, item in enumerate(raw) if (t := self._trigger(item, f"{path}.triggers[{i}]", name, names))
-        ]
+        triggers = [t for i, item in enumerate(raw) if (t := self._trigger(item, f"{path}.triggers[{i}]", name, names))]
         labels = [*self.evaluators, *(t.name for t in triggers)]
         for label in {label for label in labels if labels.count(label) > 1}:
             self.bad(f"{path}.triggers", f"the name '{label}' is used twice", "rename one trigger or evaluator")
@@ -361,7 +378,11 @@ class _Reader:
             parts = item.split(".") if isinstance(item, str) else []
             known = [*names, *(t.name for t in triggers if isinstance(t, m.PickTrigger))]
             if not 1 <= len(parts) <= 3 or parts[0] not in known:
-                self.bad(place, f"{_show(item)} names nothing that pays here", f"begin with one of {', '.join(known)}")
+                self.bad(
+                    place,
+                    f"{_show(item)} names nothing that pays here",
+                    f"begin with one of {', '.join(known)}",
+                )
             elif len(parts) > 1 and parts[1] not in self.symbols:
                 self.bad(place, f"unknown symbol '{parts[1]}'", "write EVALUATOR.SYMBOL or EVALUATOR.SYMBOL.COUNT")
             elif len(parts) > 2 and not re.fullmatch(r"[1-9][0-9]?", parts[2]):
@@ -435,7 +456,11 @@ class _Reader:
         for index, token in enumerate(value.split()):
             match = TOKEN.fullmatch(token)
             if not match:
-                self.bad(f"{path}[{index}]", f"'{token}' is not a stop", "write SYMBOL, SYMBOL*REPEAT or SYMBOL:WEIGHT")
+                self.bad(
+                    f"{path}[{index}]",
+                    f"'{token}' is not a stop",
+                    "write SYMBOL, SYMBOL*REPEAT or SYMBOL:WEIGHT",
+                )
                 continue
             symbol, repeat, weight = match[1], int(match[2] or 1), int(match[3] or 1)
             self.reference(symbol, f"{path}[{index}]", self.symbols, "symbol")
@@ -459,7 +484,11 @@ class _Reader:
         start = model.states[m.START_STATE]
         awarded = {t.state for t in start.triggers if isinstance(t, m.FreeSpinsTrigger)}
         if len(awarded) > 1:
-            self.bad("states.base.triggers", f"award spins of {', '.join(sorted(awarded))}", "award spins of one state")
+            self.bad(
+                "states.base.triggers",
+                f"award spins of {', '.join(sorted(awarded))}",
+                "award spins of one state",
+            )
         for name in model.states:
             if name != m.START_STATE and name not in awarded:
                 self.bad(f"states.{name}", "no trigger of 'base' leads here", "add a trigger or remove the state")

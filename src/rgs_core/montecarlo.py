@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rgs_core._engine import PARTS, Engine
 from rgs_core.model import Build
 from rgs_core.stats import proportion_interval, z_for
+import itertools
 
 CHUNK_ROUNDS = 1 << 17
 ROUNDS_MAX = 10**13
@@ -172,8 +173,6 @@ def _add(left: Any, right: Any) -> Any:
 def class_labels() -> list[str]:
     """Names of the win classes, in stakes."""
     edges = CLASS_EDGES_STAKES
-    inner = [f"{low} to {high}x" for low, high in zip(edges, edges[1:], strict=False)]
+    inner = [f"{low} to {high}x" for low, high in itertools.pairwise(edges)]
     inner[0] = "up to 1x"
     return ["nothing", *inner, f"over {edges[-1]}x"]
-
-

@@ -112,9 +112,7 @@ def line_wins(model: Model, state: State, evaluator: Lines, window: Window) -> I
             yield best
 
 
-def reading(
-    model: Model, state: State, evaluator: Lines, line: int, symbol: str, cells: list[str]
-) -> Win | None:
+def reading(model: Model, state: State, evaluator: Lines, line: int, symbol: str, cells: list[str]) -> Win | None:
     """The line read for one symbol: the run from the left of that symbol and of wilds that stand for it."""
     if symbol not in evaluator.pays:
         return None
@@ -165,9 +163,7 @@ def free_spins_awards(trigger: FreeSpinsTrigger, window: Window) -> Iterator[Fre
         yield FreeSpinsAward(trigger.name, trigger.symbol, count, spins, trigger.state)
 
 
-def pick_bonuses(
-    model: Model, state: State, trigger: PickTrigger, window: Window, draws: Draws
-) -> Iterator[PickBonus]:
+def pick_bonuses(model: Model, state: State, trigger: PickTrigger, window: Window, draws: Draws) -> Iterator[PickBonus]:
     """A pick bonus for every payline that begins with the trigger's pattern."""
     lines = model.lines_of(state)
     assert lines is not None  # the model file was refused otherwise
@@ -177,9 +173,7 @@ def pick_bonuses(
             yield play_pick(model, state, trigger, model.picks[trigger.pick], number, draws)
 
 
-def play_pick(
-    model: Model, state: State, trigger: PickTrigger, pick: Pick, line: int, draws: Draws
-) -> PickBonus:
+def play_pick(model: Model, state: State, trigger: PickTrigger, pick: Pick, line: int, draws: Draws) -> PickBonus:
     """Draw how many places are opened, then for each place how many prizes, then these prizes."""
     unit = model.basis_units(pick.of) * state.multiplier_for(trigger.name)
     places = []

@@ -127,9 +127,7 @@ def _evaluator(model: m.Model, state: m.State, evaluator: m.Lines | m.Scatter) -
         symbol = model.symbols.index(evaluator.symbol)
         unit = model.basis_units(evaluator.of)
         counts = range(model.reels * model.rows + 1)
-        pays = [
-            evaluator.pay(n) * unit * state.multiplier_for(evaluator.name, evaluator.symbol, n) for n in counts
-        ]
+        pays = [evaluator.pay(n) * unit * state.multiplier_for(evaluator.name, evaluator.symbol, n) for n in counts]
         return EvaluatorTable(evaluator, symbol, np.array(pays, dtype=np.int64))
     table = np.zeros((len(model.symbols), model.reels + 1), dtype=np.int64)
     for name, by_count in evaluator.pays.items():

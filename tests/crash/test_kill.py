@@ -17,12 +17,13 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from rgs_core import Engine, derive_key
 from rgs_server.client import Client
 from rgs_server.master_key import read_master_key
 from rgs_server.sealing import Sealer
 from rgs_server.sessions import seed_context
 from service_process import BUILD, Service, children, command_line, run, session_body, spin_body, wait_for
+
+from rgs_core import Engine, derive_key
 
 SECONDS = float(os.environ.get("CRASH_SECONDS", "6"))
 SEED = int(os.environ.get("CRASH_SEED", str(time.time_ns() % 10**9)))

@@ -34,7 +34,13 @@ ROW = SpinRow(
 def row(session: str, name: str, nonce: int) -> SpinRow:
     unique = f"{session}-{name}"
     return replace(
-        ROW, session_id=session, spin_id=unique, round_id=unique, idempotency_key=unique, telemetry_ref=unique, nonce=nonce
+        ROW,
+        session_id=session,
+        spin_id=unique,
+        round_id=unique,
+        idempotency_key=unique,
+        telemetry_ref=unique,
+        nonce=nonce,
     )
 
 

@@ -84,9 +84,7 @@ def test_a_spin_can_be_read_back(service: Service, new_session: Callable[[], str
 
 def test_nonces_count_up_without_gaps(service: Service, new_session: Callable[[], str]) -> None:
     session = new_session()
-    nonces = [
-        service.send("POST", "/rgs/v1/spins", spin_body(f"count-{n}", session)).json()["nonce"] for n in range(6)
-    ]
+    nonces = [service.send("POST", "/rgs/v1/spins", spin_body(f"count-{n}", session)).json()["nonce"] for n in range(6)]
     assert nonces == list(range(6))
 
 
@@ -109,9 +107,17 @@ def test_each_spin_writes_its_event_and_its_transfers(service: Service, new_sess
         event = json.loads(row["payload"])
         assert event["type"] == "spin_finished"
         assert event["build_hash"] == BUILD.build_hash
-        assert {"ts", "spin_id", "round_id", "stake", "win", "currency", "game_id", "player_id", "operator_id"} <= set(
-            event
-        )
+        assert {
+            "ts",
+            "spin_id",
+            "round_id",
+            "stake",
+            "win",
+            "currency",
+            "game_id",
+            "player_id",
+            "operator_id",
+        } <= set(event)
         assert round(event["win"] * 100) == row["win_minor"]
 
 
@@ -129,19 +135,34 @@ CASES: list[tuple[str, str, str, bytes]] = [
     ("VALIDATION_FAILED", "POST", "/rgs/v1/spins", spin_body("nan", "s", "NaN")),
     ("VALIDATION_FAILED", "POST", "/rgs/v1/spins", spin_body("many", "s", "9" * 28)),
     ("VALIDATION_FAILED", "POST", "/rgs/v1/spins", spin_body("free", "s", spin_type="free")),
-    ("VALIDATION_FAILED", "POST", "/rgs/v1/spins", spin_body("cur", "s", stake={"amount": 1, "currency": "EURO"})),
+    (
+        "VALIDATION_FAILED",
+        "POST",
+        "/rgs/v1/spins",
+        spin_body("cur", "s", stake={"amount": 1, "currency": "EURO"}),
+    ),
     ("AMOUNT_PRECISION", "POST", "/rgs/v1/spins", spin_body("fine", "s", "1.001")),
     ("IDEMPOTENCY_KEY_REQUIRED", "POST", "/rgs/v1/spins", spin_body("nokey", "s", idempotency_key=None)),
     ("SESSION_UNKNOWN", "POST", "/rgs/v1/spins", spin_body("lost", "no-such-session")),
     ("STAKE_NOT_ALLOWED", "POST", "/rgs/v1/spins", spin_body("odd", "SESSION", "0.33")),
     ("STAKE_NOT_ALLOWED", "POST", "/rgs/v1/spins", spin_body("zero", "SESSION", "0")),
-    ("STAKE_NOT_ALLOWED", "POST", "/rgs/v1/spins", spin_body("usd", "SESSION", stake={"amount": 1, "currency": "USD"})),
+    (
+        "STAKE_NOT_ALLOWED",
+        "POST",
+        "/rgs/v1/spins",
+        spin_body("usd", "SESSION", stake={"amount": 1, "currency": "USD"}),
+    ),
     ("VALIDATION_FAILED", "POST", "/rgs/v1/sessions", session_body("geo", geo="Germany")),
     ("VALIDATION_FAILED", "POST", "/rgs/v1/sessions", session_body("cur", currency="XYZ")),
     ("FORBIDDEN", "POST", "/rgs/v1/sessions", session_body("other", operator_id="op-other")),
     ("RG_BLOCKED", "POST", "/rgs/v1/sessions", session_body("rg", rg_flags={"self_excluded": True})),
     ("GAME_UNKNOWN", "POST", "/rgs/v1/sessions", session_body("game", game_id="no_such_game")),
-    ("BUILD_NOT_CERTIFIED", "POST", "/rgs/v1/sessions", session_body("build", build_hash="sha256:" + "0" * 64)),
+    (
+        "BUILD_NOT_CERTIFIED",
+        "POST",
+        "/rgs/v1/sessions",
+        session_body("build", build_hash="sha256:" + "0" * 64),
+    ),
     ("BUILD_NOT_CERTIFIED", "POST", "/rgs/v1/sessions", session_body("cross", game_id="ember_sevens")),
     ("SPIN_UNKNOWN", "GET", "/rgs/v1/spins/no-such-spin", b""),
     ("SPIN_UNKNOWN", "GET", "/rgs/v1/spins/no-such-spin/replay", b""),
@@ -180,7 +201,11 @@ def test_another_operators_spin_does_not_exist(service: Service, new_session: Ca
 def test_wrong_signatures_are_refused(service: Service) -> None:
     assert service.credentials is not None
     good = service.credentials
-    for wrong in (replace(good, secret="wrong"), replace(good, key_id="key-nobody"), replace(good, key_id="k" * 300)):
+    for wrong in (
+        replace(good, secret="wrong"),
+        replace(good, key_id="key-nobody"),
+        replace(good, key_id="k" * 300),
+    ):
         problem(service.send("GET", "/rgs/v1/games", credentials=wrong), "SIGNATURE_INVALID")
 
     async def unsigned() -> int:
@@ -216,7 +241,5 @@ def test_an_old_timestamp_is_refused(service: Service) -> None:
 
 def test_the_trace_id_of_the_caller_is_kept(service: Service) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-    reply = service.send(
-        "GET", "/rgs/v1/nothing", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
-    )
+    reply = service.send("GET", "/rgs/v1/nothing", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
     assert reply.json()["trace_id"] == trace

@@ -27,9 +27,7 @@ def post(service: Service, *bodies: bytes, headers: dict[str, str] | None = None
     return run(job())
 
 
-def test_the_same_key_gives_the_same_bytes_from_every_worker(
-    service: Service, new_session: Callable[[], str]
-) -> None:
+def test_the_same_key_gives_the_same_bytes_from_every_worker(service: Service, new_session: Callable[[], str]) -> None:
     session = new_session()
     replies = post(service, *[spin_body("same", session)] * 20)
     assert {reply.status for reply in replies} == {200}
@@ -119,7 +117,9 @@ def test_fifty_concurrent_duplicates_make_one_spin(service: Service, new_session
 def test_concurrent_keys_for_one_spin_make_one_spin(service: Service, new_session: Callable[[], str]) -> None:
     for round_number in range(5):
         session = new_session()
-        bodies = [spin_body(f"race-{round_number}", session, idempotency_key=f"race-{round_number}-{k}") for k in range(20)]
+        bodies = [
+            spin_body(f"race-{round_number}", session, idempotency_key=f"race-{round_number}-{k}") for k in range(20)
+        ]
 
         async def job(bodies: list[bytes] = bodies) -> list[int]:
             async with service.client() as client:

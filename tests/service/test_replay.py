@@ -8,8 +8,9 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from rgs_core.__main__ import main as rgs
 from service_process import Service, run, spin_body
+
+from rgs_core.__main__ import main as rgs
 
 
 def test_every_spin_replays(service: Service, new_session: Callable[[], str]) -> None:

