@@ -53,7 +53,10 @@ def model_texts(draw: st.DrawFn) -> str:
         evaluators.append("lines")
     if not has_lines or draw(st.booleans()):
         first = draw(st.integers(1, 3))
-        pays = {n: draw(st.sampled_from([0, 1, 2, 25])) for n in range(first, first + draw(st.integers(1, 3)))}
+        pays = {
+            n: draw(st.sampled_from([0, 1, 2, 25]))
+            for n in range(first, min(first + draw(st.integers(1, 3)), reels * rows + 1))
+        }
         out.append(f'[evaluators.scatter]\nkind = "scatter"\nsymbol = "S"\npays = {_table(pays)}')
         out.append(f"of = {draw(st.sampled_from(['total_bet', 'line_bet']))!r}")
         evaluators.append("scatter")
@@ -75,7 +78,10 @@ def model_texts(draw: st.DrawFn) -> str:
             out.append(f"multiplier_exempt = {draw(st.lists(st.sampled_from(names), unique=True))!r}")
         if has_free and (state == "base" or draw(st.booleans())):
             first = draw(st.integers(1, 3))
-            spins = {n: draw(st.sampled_from([0, 1, 2, 5])) for n in range(first, first + draw(st.integers(1, 3)))}
+            spins = {
+                n: draw(st.sampled_from([0, 1, 2, 5]))
+                for n in range(first, min(first + draw(st.integers(1, 3)), reels * rows + 1))
+            }
             out.append(
                 f'[[states.{state}.triggers]]\nname = "Free"\nkind = "free_spins"\nsymbol = "S"\n'
                 f'spins = {_table(spins)}\nstate = "free"'

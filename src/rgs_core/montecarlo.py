@@ -7,6 +7,7 @@ threads, chunk size or order.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -19,7 +20,6 @@ from numpy.typing import NDArray
 from rgs_core._engine import PARTS, Engine
 from rgs_core.model import Build
 from rgs_core.stats import proportion_interval, z_for
-import itertools
 
 CHUNK_ROUNDS = 1 << 17
 ROUNDS_MAX = 10**13

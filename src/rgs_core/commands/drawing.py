@@ -34,7 +34,7 @@ def draw_spin(console: Console, build: Build, spin: Spin) -> None:
         title += f"  (wins x{state.multiplier})"
     lit = winning_cells(build, spin)
     table = Table(box=box.ROUNDED, show_header=False, title=title, title_justify="left", padding=(0, 1))
-    width = max(len(symbol) for symbol in model.symbols)
+    width = max(len(symbol) for symbol in model.symbols) + 2
     for _ in spin.window:
         table.add_column(justify="center", min_width=width)
     for row in range(model.rows):

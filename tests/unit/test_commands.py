@@ -1,0 +1,225 @@
+"""The command `rgs`: what it prints for people and machines, its messages and exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rgs_core import Engine, derive_key, games, load
+from rgs_core.__main__ import COMMANDS, main
+from rgs_core.certificate import compare_exact, load_certificate
+from rgs_core.errors import CertificateError
+
+
+def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(list(arguments)) == 0
+    return capsys.readouterr().out
+
+
+def failed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(list(arguments)) == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples_and_exit_codes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([command, "--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert f"  rgs {command}" in text
+    assert "exit codes:" in text
+
+
+def test_check_shows_every_shipped_build(capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys, "check")
+    rows = json.loads(shown(capsys, "check", "--json"))
+    assert {row["profile"] for row in rows} == {"rtp_96", "rtp_94", "rtp_92", "rtp_95", "rtp_93"}
+    for row in rows:
+        assert f"{row['game']}/{row['profile']}" in text
+
+
+def test_check_lists_all_problems_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(games.find("ember_sevens").read_text().replace("reels = 3", "reels = 9").replace("seven:", "sevn:"))
+    message = failed(capsys, "check", str(path))
+    assert "bad.toml" in message
+    assert "grid.reels (line" in message
+    assert "unknown symbol 'sevn'; did you mean 'seven'?" in message
+
+
+def test_parsheet(capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys, "parsheet", "lantern_tide")
+    assert "96.495758 %" in text
+    assert "closed form = full cycle" in text
+    sheet = json.loads(shown(capsys, "parsheet", "lantern_tide/rtp_94", "--json"))
+    assert sheet["rtp_exact_methods"] == ["closed form", "full cycle"]
+    assert sheet["figures"]["rtp"] == pytest.approx(0.9448554002)
+    short = json.loads(shown(capsys, "parsheet", "lantern_tide", "--cycle-max", "1000", "--json"))
+    assert "above the limit" in short["cycle_skipped"]
+    assert "sd" not in short["figures"]
+
+
+def test_spin_draws_the_round_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    seed = "11" * 32
+    text = shown(capsys, "spin", "lantern_tide", "--server-seed", seed, "--client-seed", "me", "--nonce", "3")
+    data = json.loads(
+        shown(capsys, "spin", "lantern_tide", "--server-seed", seed, "--client-seed", "me", "--nonce", "3", "--json")
+    )
+    outcome = Engine(load(games.find("lantern_tide")).build()).spin(derive_key(bytes.fromhex(seed), "me"), 3)
+    assert data["digest"] == outcome.digest()
+    assert f"Round wins {outcome.win_units} units" in text
+    for win in outcome.spins[0].wins:
+        where = f"line {win.line}" if win.line else win.evaluator
+        assert f"{where}: {win.count} x {win.symbol}" in text
+
+
+def test_simulate_is_the_same_for_any_threads_and_split(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["simulate", "lantern_tide", "--seed", "t", "--json"]
+    one = json.loads(shown(capsys, *arguments, "--spins", "3e5", "--threads", "1"))
+    four = json.loads(shown(capsys, *arguments, "--spins", "300_000", "--threads", "4"))
+    assert one == four
+    parts = [
+        json.loads(shown(capsys, *arguments, "--spins", n, "--first-nonce", first))
+        for n, first in (("123457", "0"), ("176543", "123457"))
+    ]
+    assert sum(part["sums"]["win_units"] for part in parts) == one["sums"]["win_units"]
+    nonce = str(one["max_win_nonce"])
+    best = json.loads(shown(capsys, "spin", "lantern_tide", "--seed", "t", "--nonce", nonce, "--json"))
+    assert best["win_units"] / 20 == one["max_win"]
+
+
+def test_simulate_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys, "simulate", "ember_sevens", "--spins", "1e5")
+    assert "100,000 rounds" in text
+    assert "largest win" in text
+    assert "Distribution" in text
+
+
+def test_verify_agrees_with_the_certificates(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "agree" in shown(capsys, "verify", "ember_sevens", "--spins", "1e6")
+
+
+def test_verify_finds_what_is_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build, path = games.find_build("ember_sevens", "rtp_95")
+    text = games.certificate_path(path, build).read_text()
+    for old, new, figure in (
+        ("rtp = 0.95486", "rtp = 0.95586", "rtp"),
+        ("sd = 6.09", "sd = 6.10", "sd"),
+        (build.build_hash, build.build_hash.replace("a", "b"), "build_hash"),
+    ):
+        assert old in text
+        wrong = tmp_path / f"{figure}.toml"
+        wrong.write_text(text.replace(old, new, 1))
+        arguments = ["verify", "ember_sevens", "--profile", "rtp_95", "--certificate", str(wrong), "--spins", "1e7"]
+        assert main([*arguments, "--json"]) == 1
+        report = json.loads(capsys.readouterr().out)
+        off = {check["figure"] for check in report["builds"][build.label] if not check["ok"]}
+        assert figure in off
+        assert main(arguments) == 1
+        assert "OFF" in capsys.readouterr().out
+
+
+def test_an_rtp_that_is_off_is_found_by_simulation_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build, path = games.find_build("ember_sevens", "rtp_95")
+    wrong = tmp_path / "c.toml"
+    wrong.write_text(games.certificate_path(path, build).read_text().replace("rtp = 0.95486", "rtp = 0.98486"))
+    assert main(["verify", "ember_sevens", "--profile", "rtp_95", "--certificate", str(wrong), "--json"]) == 1
+    checks = json.loads(capsys.readouterr().out)["builds"][build.label]
+    assert [c["ok"] for c in checks if c["figure"] == "rtp"] == [False, False]
+
+
+def test_certify_writes_what_verify_accepts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(games.find("ember_sevens").read_text())
+    assert "wrote" in shown(capsys, "certify", str(path), "--profile", "rtp_93", "--write")
+    assert main(["verify", str(path), "--profile", "rtp_93", "--spins", "1e5"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "declared is missing"),
+        ("[declared]\nrtp = 1.0", "verify is missing"),
+        ("[declared]\nrpt = 1.0", "declared.rpt is no figure"),
+        ("[declared]\nrtp = 'x'", "is not a number"),
+        ("= ", "not valid TOML"),
+    ],
+)
+def test_a_broken_certificate_names_its_place(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(content)
+    with pytest.raises(CertificateError, match="c.toml") as caught:
+        load_certificate(path)
+    assert message in str(caught.value)
+
+
+def test_a_missing_certificate_names_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(CertificateError, match="rgs certify"):
+        load_certificate(tmp_path / "none.toml")
+
+
+def test_a_figure_that_was_not_computed_is_off() -> None:
+    from rgs_core.analysis import analyse
+
+    build, path = games.find_build("lantern_tide")
+    checks = compare_exact(load_certificate(games.certificate_path(path, build)), build, analyse(build, cycle_max=10))
+    assert {c.figure for c in checks if not c.ok} == {"hit_frequency", "sd", "volatility_index", "max_win"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["spin", "nothing_like_it"], "shipped: ember_sevens, lantern_tide"),
+        (["spin", "no/such/file.toml"], "no such file"),
+        (["spin", "lantern_tide", "--profile", "rtp_1"], "it has rtp_96, rtp_94, rtp_92"),
+        (["spin", "lantern_tide/rtp_1"], "it has rtp_96"),
+        (["spin", "lantern_tide", "--server-seed", "00"], "64 hex digits"),
+        (["simulate", "lantern_tide", "--confidence", "2", "--spins", "1"], "between 0 and 1"),
+        (["verify", "--certificate", "x.toml"], "belongs to one build"),
+        (["replay", "/no/such/record.json"], "No such file"),
+    ],
+)
+def test_wrong_use_says_what_is_right(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert message in failed(capsys, *arguments)
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1.5", "x", "inf"])
+def test_counts_are_checked(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["simulate", "lantern_tide", "--spins", number])
+    assert caught.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ("[]", "no audit record"),
+        ("{", "is not JSON"),
+        ("{}", "record.build_hash is missing"),
+        ('{"build_hash": "sha256:0"}', "give the model file of that version with --model"),
+    ],
+)
+def test_a_broken_audit_record_is_explained(
+    tmp_path: Path, record: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(record)
+    assert message in failed(capsys, "replay", str(path))
+
+
+def test_an_interruption_ends_with_130() -> None:
+    import signal
+    import time
+
+    command = [sys.executable, "-m", "rgs_core", "simulate", "lantern_tide", "--spins", "1e10", "--threads", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    _, message = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert message.decode().strip().endswith("interrupted")
