@@ -50,6 +50,15 @@ DATABASE_BUSY = (
 )
 BACKOFF_S = 0.05
 
+LOOK_UP_BY_KEY = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+"""A lane finds single rows by their keys. Plans are made while tables are small and kept, and a plan
+that reads whole tables would cost more with every spin."""
+
 
 class Answer(NamedTuple):
     """The bytes of a spin's answer; `replayed` when they were given before."""
@@ -413,7 +422,11 @@ class Lane:
         """The lane's own connection; a pool would take a broken one back and hand it out again."""
         if self._store is None or self._store.connection.is_closed():
             timeout = self._config.commit_timeout_ms / 1000
-            self._store = Store(await asyncpg.connect(self._url, timeout=timeout, command_timeout=timeout))
+            self._store = Store(
+                await asyncpg.connect(
+                    self._url, timeout=timeout, command_timeout=timeout, server_settings=LOOK_UP_BY_KEY
+                )
+            )
         return self._store
 
     async def _disconnect(self) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import asyncpg
 import pytest
-from rgs_server.store import SpinRow, Store
+from rgs_server.spins import LOOK_UP_BY_KEY
+from rgs_server.store import SpinRow, Store, create_schema
 from service_process import Service, run
 
 ROW = SpinRow(
@@ -101,3 +103,40 @@ def test_what_was_used_before_is_left_out(service: Service, session: str, change
     names = {"spin_id", "round_id", "idempotency_key", "telemetry_ref"} - {changed}
     again = replace(first, nonce=1, **dict.fromkeys(names, f"{session}-new-{changed}"))
     assert commit(service, again) == []
+
+
+def test_a_spin_costs_the_same_in_a_large_table(service: Service) -> None:
+    """Plans made while the tables are empty must not read more with every spin that is there."""
+    spins = 300
+
+    async def job() -> int:
+        admin = await asyncpg.connect(service.database_url)
+        await admin.execute("DROP DATABASE IF EXISTS growing")
+        await admin.execute("CREATE DATABASE growing")
+        await admin.close()
+        url = service.database_url.replace("/postgres?", "/growing?")
+        await create_schema(url)
+        lane = await asyncpg.connect(url, server_settings=LOOK_UP_BY_KEY)
+        store = Store(lane)
+        await store.add_operator("op-sandbox", False)
+        now = datetime.now(UTC)
+        values = ("p", "g", "h", "DE", "EUR", 2, "", b"s", b"c" * 32, b"f", b"r", now)
+        assert await store.open_session("op-sandbox", "one", *values)
+        for nonce in range(spins):
+            assert await store.commit_spins([row("one", f"n{nonce}", nonce)], 1)
+        await lane.close()
+        reader = await asyncpg.connect(url)
+        try:
+            for _ in range(100):  # the closed connection hands in its statistics when it ends
+                read = await reader.fetchval(
+                    "SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables) + "
+                    "(SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)"
+                )
+                if read >= spins:
+                    return int(read)
+                await asyncio.sleep(0.1)
+            raise AssertionError("no statistics")
+        finally:
+            await reader.close()
+
+    assert run(job()) < 20 * spins

@@ -1,4 +1,8 @@
 -- The whole schema. Amounts are minor units of the currency; times are UTC.
+--
+-- Keys begin with the column that tells rows apart, not with operator_id, which thousands of rows share:
+-- a plan that was made while a table was empty could pick any index that begins with operator_id and
+-- would then read all rows of the operator for every spin.
 
 -- Platforms that call the service.
 CREATE TABLE operators (
@@ -43,7 +47,7 @@ CREATE TABLE sessions (
     fingerprint      bytea NOT NULL,                 -- of the request that opened it
     response         bytea NOT NULL,                 -- the bytes that were answered
     created_at       timestamptz NOT NULL,
-    PRIMARY KEY (operator_id, session_id)
+    PRIMARY KEY (session_id, operator_id)
 );
 
 -- One paid spin with all its free spins: the audit record. Written once.
@@ -64,10 +68,10 @@ CREATE TABLE spins (
     outcome_digest    bytea NOT NULL CHECK (length(outcome_digest) = 32),
     telemetry_ref     text NOT NULL,
     created_at        timestamptz NOT NULL,
-    PRIMARY KEY (operator_id, spin_id),
-    UNIQUE (operator_id, round_id),
-    UNIQUE (operator_id, session_id, nonce),         -- an outcome is used once
-    FOREIGN KEY (operator_id, session_id) REFERENCES sessions
+    PRIMARY KEY (spin_id, operator_id),
+    UNIQUE (round_id, operator_id),
+    UNIQUE (session_id, operator_id, nonce),         -- an outcome is used once
+    FOREIGN KEY (session_id, operator_id) REFERENCES sessions
 );
 
 -- What was answered to a money step, byte for byte.
@@ -79,7 +83,7 @@ CREATE TABLE idempotency (
     status       smallint NOT NULL,
     response     bytea NOT NULL,
     created_at   timestamptz NOT NULL,
-    PRIMARY KEY (operator_id, operation, key)
+    PRIMARY KEY (key, operator_id, operation)
 );
 
 -- Double entry: each row moves an amount from one account to another, so all accounts add up to zero.
@@ -92,8 +96,8 @@ CREATE TABLE transfers (
     currency        text NOT NULL,
     amount_minor    numeric(38, 0) NOT NULL CHECK (amount_minor > 0),
     created_at      timestamptz NOT NULL,
-    PRIMARY KEY (operator_id, spin_id, kind),
-    FOREIGN KEY (operator_id, spin_id) REFERENCES spins
+    PRIMARY KEY (spin_id, operator_id, kind),
+    FOREIGN KEY (spin_id, operator_id) REFERENCES spins
 );
 
 -- Events to be delivered. Identity order is not commit order: a relay deletes what it has delivered.
