@@ -39,7 +39,11 @@ def draw_spin(console: Console, build: Build, spin: Spin) -> None:
         table.add_column(justify="center", min_width=width)
     for row in range(model.rows):
         table.add_row(
-            *(Text(reel[row], style="bold green" if (r, row) in lit else "dim") for r, reel in enumerate(spin.window))
+            # Winning cells carry a mark besides their colour: colours do not survive a pipe.
+            *(
+                Text(f"*{reel[row]}*", style="bold green") if (r, row) in lit else Text(reel[row], style="dim")
+                for r, reel in enumerate(spin.window)
+            )
         )
     console.print(table)
     console.print(Text(f"stops {' '.join(map(str, spin.stops))}", style="dim"))
