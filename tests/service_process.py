@@ -96,7 +96,8 @@ class Service:
 
     def remove(self) -> None:
         """Deletes the database; for root it may lie outside the test's own folder."""
-        shutil.rmtree(self.cluster_path, ignore_errors=True)
+        inside = self.cluster_path.parent == self.config.data_path
+        shutil.rmtree(self.cluster_path if inside else self.cluster_path.parent, ignore_errors=True)
 
     def add_operator(self, operator_id: str, *, reveal_seeds: bool = False) -> Credentials:
         config = replace(self.config, database_url=self.database_url)

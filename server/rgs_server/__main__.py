@@ -22,7 +22,7 @@ from rgs_server.master_key import MasterKeyError
 from rgs_server.operators import add_operator
 from rgs_server.postgres import PostgresUnavailable
 from rgs_server.store import SchemaMismatch
-from rgs_server.supervisor import Supervisor, WorkerFailed
+from rgs_server.supervisor import AlreadyRunning, Supervisor, WorkerFailed
 
 EXAMPLES = """\
 examples:
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
             return run(new_operator(config, args.operator_id, args.key))
         return run(call(config, args))
     except (
-        ConfigError, MasterKeyError, PostgresUnavailable, RgsError, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
+        AlreadyRunning, ConfigError, MasterKeyError, PostgresUnavailable, RgsError, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
         OSError, asyncpg.PostgresError, aiohttp.ClientError,
     ) as error:  # fmt: skip
         print(f"rgs-server {args.command}: {error}", file=sys.stderr)

@@ -45,7 +45,8 @@ class Service:
         self.draining = False
         self._url = url
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
-        self._keys: dict[str, tuple[float, str, bytes]] = {}
+        self._keys: dict[str, tuple[float, tuple[str, bytes] | None]] = {}
+        self._reading: dict[str, asyncio.Future[tuple[str, bytes] | None]] = {}
 
     async def start(self) -> None:
         self._pool = await asyncpg.create_pool(self._url, min_size=1, max_size=4, command_timeout=5)
@@ -73,6 +74,9 @@ class Service:
         """The operator whose key signed the request. Raises Problem."""
         given = request.headers
         key_id, timestamp = given.get(signing.KEY_ID, ""), given.get(signing.TIMESTAMP, "")
+        # Bytes beyond ASCII arrive as surrogates, which can be neither signed nor stored.
+        if not all(given.get(name, "").isascii() for name in signing.HEADERS) or not request.raw_path.isascii():
+            raise Problem("SIGNATURE_INVALID", "the signing headers and the path are ASCII; percent-encode the rest")
         if not key_id or not given.get(signing.NONCE) or not given.get(signing.SIGNATURE):
             names = f"{signing.KEY_ID}, {signing.TIMESTAMP}, {signing.NONCE} and {signing.SIGNATURE}"
             raise Problem("SIGNATURE_INVALID", f"sign the request with {names}")
@@ -94,21 +98,29 @@ class Service:
         return operator_id
 
     async def _key(self, key_id: str) -> tuple[str, bytes] | None:
+        """Operator and secret of a key, None when it is unknown; kept for a while, unknown ones briefly."""
         kept = self._keys.get(key_id)
         if kept is not None and kept[0] > time.monotonic():
-            return kept[1], kept[2]
-        if len(key_id) > 255 or "\x00" in key_id:
+            return kept[1]
+        if len(key_id) > 255 or not key_id.isprintable():
             return None
+        reading = self._reading.get(key_id)
+        if reading is None:  # one read, however many requests wait for it
+            reading = self._reading[key_id] = asyncio.ensure_future(self._read_key(key_id))
+            reading.add_done_callback(lambda _: self._reading.pop(key_id, None))
+        return await asyncio.shield(reading)
+
+    async def _read_key(self, key_id: str) -> tuple[str, bytes] | None:
         async with self.store() as store:
             record = await store.find_key(key_id)
-        if record is None:
-            self._keys.pop(key_id, None)
-            return None
-        secret = self.sealer.open(record["secret_sealed"], f"key:{key_id}")
+        key = None
+        if record is not None:
+            key = record["operator_id"], self.sealer.open(record["secret_sealed"], f"key:{key_id}")
         if len(self._keys) >= KEYS_MAX:
             self._keys.clear()
-        self._keys[key_id] = (time.monotonic() + self.config.key_cache_s, record["operator_id"], secret)
-        return record["operator_id"], secret
+        kept_s = self.config.key_cache_s if key else min(1, self.config.key_cache_s)
+        self._keys[key_id] = (time.monotonic() + kept_s, key)
+        return key
 
 
 SERVICE = web.AppKey("service", Service)

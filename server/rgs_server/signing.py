@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 KEY_ID, TIMESTAMP, NONCE, SIGNATURE = "X-Key-Id", "X-Timestamp", "X-Nonce", "X-Signature"
+HEADERS = (KEY_ID, TIMESTAMP, NONCE, SIGNATURE)
 VERSION = "v1="
 
 
@@ -40,7 +41,7 @@ def verified(secret: bytes, given: Mapping[str, str], method: str, target: str, 
     """Whether one of the signatures of a request is right. Takes the same time for any wrong one."""
     expected = sign(secret, method, target, given.get(TIMESTAMP, ""), given.get(NONCE, ""), body)
     offered = [s.strip().removeprefix(VERSION) for s in given.get(SIGNATURE, "").split(",") if VERSION in s]
-    matches = [hmac.compare_digest(expected.encode(), s.encode()) for s in offered[:4]]
+    matches = [hmac.compare_digest(expected.encode(), s.encode(errors="replace")) for s in offered[:4]]
     return any(matches)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import re
 import secrets
 import time
 from collections import OrderedDict, deque
@@ -43,14 +44,21 @@ CONNECTION_LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSEr
 DATABASE_BUSY = (
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
+    asyncpg.OperatorInterventionError,  # shutdowns, cancelled queries
+    asyncpg.InsufficientResourcesError,  # disk or memory full
+    asyncpg.ReadOnlySQLTransactionError,  # the server became a standby
+    asyncpg.LockNotAvailableError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
+    asyncpg.UniqueViolationError,  # another worker was first; the next attempt sees what it wrote
 )
 BACKOFF_S = 0.05
 
-LOOK_UP_BY_KEY = {
+LANE_SETTINGS = {
+    # Durable before it is answered, whatever the role or the database says.
+    "synchronous_commit": "on",
+    # A statement that we gave up on must not wait in the server for ever, one backend for each try.
+    "client_connection_check_interval": "1s",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
@@ -58,6 +66,9 @@ LOOK_UP_BY_KEY = {
 }
 """A lane finds single rows by their keys. Plans are made while tables are small and kept, and a plan
 that reads whole tables would cost more with every spin."""
+
+IDEMPOTENCY_KEY = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}")
+"""As in the body: printable characters. Bytes of a header that are no UTF-8 arrive as surrogates."""
 
 
 class Answer(NamedTuple):
@@ -146,7 +157,9 @@ class SpinDesk:
 
     def _decode(self, operator_id: str, body: bytes, header_key: str | None) -> Pending:
         request = decode_spin(body)
-        key = request.idempotency_key or header_key
+        if header_key is not None and not IDEMPOTENCY_KEY.fullmatch(header_key):
+            raise Problem("VALIDATION_FAILED", "the Idempotency-Key header is not 1 to 255 printable characters")
+        key = header_key if request.idempotency_key is None else request.idempotency_key
         if key is None:
             raise Problem(
                 "IDEMPOTENCY_KEY_REQUIRED",
@@ -187,6 +200,7 @@ class Lane:
         self._stopping = False
         self._store: Store | None = None
         self._sessions: OrderedDict[tuple[str, str], Session] = OrderedDict()
+        self._unplayable: set[tuple[str, str]] = set()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -220,6 +234,7 @@ class Lane:
                 # The lane must outlive any fault: without it every later spin would hang.
                 log.exception("a batch of %d spins failed", len(batch))
                 self._sessions.clear()
+                await self._disconnect()
                 for pending in batch:
                     pending.fail(Problem("INTERNAL", "the spin could not be settled; repeat the same request"))
         await self._disconnect()
@@ -232,7 +247,14 @@ class Lane:
                 store = await self._connected()
                 batch = await self._attempt(store, batch)
                 pause = BACKOFF_S
-            except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
+            except (*CONNECTION_LOST, *DATABASE_BUSY) as error:
+                # Committed or not is unknown here; the next attempt finds out by the same keys.
+                log.warning("database trouble, trying again: %r", error)
+                self._forget(batch)
+                await self._disconnect()
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 0.5)
+            except asyncpg.PostgresError as error:
                 self._forget(batch)
                 if len(batch) == 1:
                     log.error("the database refused a spin: %s", error)
@@ -242,13 +264,6 @@ class Lane:
                 for pending in batch:
                     await self._settle([pending])
                 return
-            except (*CONNECTION_LOST, *DATABASE_BUSY) as error:
-                # Committed or not is unknown here; the next attempt finds out by the same keys.
-                log.warning("database trouble, trying again: %r", error)
-                self._forget(batch)
-                await self._disconnect()
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, 0.5)
             batch = self._drop_expired(batch)
 
     def _drop_expired(self, batch: list[Pending]) -> list[Pending]:
@@ -264,7 +279,18 @@ class Lane:
         drawn: list[tuple[Pending, SpinRow]] = []
         refused: list[tuple[Pending, Problem | None]] = []
         offsets: dict[tuple[str, str], int] = {}
+        names: set[tuple[str, str, str]] = set()
+        later: list[Pending] = []
         for pending in batch:
+            # A spin or round that stands twice in a batch would spoil the statement for all.
+            own = {
+                (pending.operator_id, "spin", pending.request.spin_id),
+                (pending.operator_id, "round", pending.request.round_id),
+            }
+            if own & names:
+                later.append(pending)
+                continue
+            names |= own
             offset = offsets.get(pending.session_key, 0)
             try:
                 drawn.append((pending, self._draw(pending, offset)))
@@ -279,7 +305,8 @@ class Lane:
                     pending.answer(row.response, replayed=False)
                 else:
                     refused.append((pending, None))
-        return await self._resolve(store, refused) if refused else []
+        again = await self._resolve(store, refused) if refused else []
+        return again + later
 
     async def _resolve(self, store: Store, refused: Sequence[tuple[Pending, Problem | None]]) -> list[Pending]:
         """Answers what is on record; of the rest fails what was refused and returns what was too early."""
@@ -314,6 +341,8 @@ class Lane:
         """Plays the spin at the session's next nonce plus `offset`. Raises Problem before any draw."""
         request = pending.request
         session = self._sessions.get(pending.session_key)
+        if session is None and pending.session_key in self._unplayable:
+            raise Problem("BUILD_UNAVAILABLE", "this worker cannot play the session's build; repeat the same request")
         if session is None:
             raise Problem("SESSION_UNKNOWN", f"no session '{request.session_id}'; open it with POST /rgs/v1/sessions")
         if request.stake.currency != session.currency:
@@ -328,7 +357,9 @@ class Lane:
             outcome = session.playable.engine.spin(session.key, nonce)
         except RgsError as error:
             log.error("round %d of session %s cannot be played: %s", nonce, request.session_id, error)
-            raise Problem("INTERNAL", "the round cannot be played; report it") from error
+            raise Problem(
+                "ROUND_UNPLAYABLE", "the next round of this session cannot be drawn; open a new session"
+            ) from error
         created_at = datetime.now(UTC)
         created_at = created_at.replace(microsecond=created_at.microsecond // 1000 * 1000)
         event_id = f"evt-{secrets.token_hex(16)}"
@@ -383,6 +414,7 @@ class Lane:
     async def _load(self, store: Store, batch: Sequence[Pending]) -> None:
         """Reads the sessions of a batch that are not kept."""
         missing = {p.session_key for p in batch} - self._sessions.keys()
+        self._unplayable.clear()
         if missing:
             operators, sessions = zip(*sorted(missing), strict=True)
             for record in await store.load_sessions(list(operators), list(sessions)):
@@ -398,11 +430,13 @@ class Lane:
         playable = self._catalogue.get(record["build_hash"])
         if playable is None:
             log.error("session %s needs build %s, which is not loaded", session_id, record["build_hash"])
+            self._unplayable.add((operator_id, session_id))
             return
         try:
             seed = self._sealer.open(record["seed_sealed"], seed_context(operator_id, session_id))
         except SealBroken as error:
             log.error("%s", error)
+            self._unplayable.add((operator_id, session_id))
             return
         self._sessions[operator_id, session_id] = Session(
             player_id=record["player_id"],
@@ -424,7 +458,11 @@ class Lane:
             timeout = self._config.commit_timeout_ms / 1000
             self._store = Store(
                 await asyncpg.connect(
-                    self._url, timeout=timeout, command_timeout=timeout, server_settings=LOOK_UP_BY_KEY
+                    self._url,
+                    timeout=timeout,
+                    command_timeout=timeout,
+                    # Below our own limit, so that the server gives up before we do.
+                    server_settings={**LANE_SETTINGS, "lock_timeout": f"{int(800 * timeout)}ms"},
                 )
             )
         return self._store

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import os
 import signal
+import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rgs_server.config import Config, environment_of
@@ -27,6 +31,33 @@ class WorkerFailed(Exception):
     """A worker ended before it ever served."""
 
 
+class AlreadyRunning(Exception):
+    """Another service has the port or the data folder."""
+
+
+def require_free_port(host: str, port: int) -> None:
+    """Raises AlreadyRunning when anything listens there; workers share ports, so they would not notice."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            raise AlreadyRunning(f"cannot listen on {host}:{port} ({error.strerror}); set RGS_PORT") from None
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Holds the data folder for this process. Raises AlreadyRunning when another service holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise AlreadyRunning(f"another service uses {folder}; stop it, or set RGS_DATA_DIR") from None
+        yield
+
+
 class Supervisor:
     """Runs the service until SIGTERM or SIGINT."""
 
@@ -41,7 +72,14 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._stopping.set)
-        config = self._config
+        require_free_port(self._config.host, self._config.port)
+        if self._config.database_url:
+            await self._run(self._config, when_up)
+            return
+        with only_one(self._config.data_path):
+            await self._run(self._config, when_up)
+
+    async def _run(self, config: Config, when_up: Callable[[Config], Coroutine[Any, Any, None]] | None) -> None:
         try:
             if not config.database_url:
                 ensure_master_key(config.master_key_path)
@@ -55,7 +93,8 @@ class Supervisor:
             self._workers = [None] * config.workers
             ready = asyncio.create_task(when_up(config)) if when_up else None
             stop = asyncio.create_task(self._stopping.wait())
-            waiting = {stop, *keepers, *([ready] if ready else [])}
+            watcher = self._postgres.watcher if self._postgres else None
+            waiting = {stop, *keepers, *(task for task in (ready, watcher) if task)}
             while not self._stopping.is_set():
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
@@ -79,11 +118,14 @@ class Supervisor:
                 sys.executable,
                 "-m",
                 "rgs_server.worker",
+                str(os.getpid()),
                 env={**os.environ, **environment_of(config)},
                 stdin=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
             )
             self._workers[number] = process
+            if self._stopping.is_set():
+                process.terminate()  # it was not there yet when the others were told
             code = await process.wait()
             if self._stopping.is_set():
                 return

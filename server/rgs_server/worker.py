@@ -1,6 +1,6 @@
 """One worker process: serves the shared port until SIGTERM, then finishes what it has begun.
 
-Started by the supervisor as `python -m rgs_server.worker`; the settings are in the environment.
+Started by the supervisor as `python -m rgs_server.worker PARENT_PID`; the settings are in the environment.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ PARENT_CHECK_S = 1.0
 UNREADY_S = 0.2
 
 
-async def serve(config: Config) -> None:
-    """Serves until SIGTERM, SIGINT or the end of the supervisor."""
+async def serve(config: Config, parent: int) -> None:
+    """Serves until SIGTERM, SIGINT or the end of the supervisor, process `parent`."""
     service = Service(
         config,
         config.database_url,
@@ -55,7 +55,6 @@ async def serve(config: Config) -> None:
     gc.collect()
     gc.freeze()
     log.info("worker serves %s:%d", config.host, config.port)
-    parent = os.getppid()
     while not stop.is_set() and os.getppid() == parent:
         try:
             await asyncio.wait_for(stop.wait(), PARENT_CHECK_S)
@@ -73,7 +72,7 @@ async def serve(config: Config) -> None:
 def main() -> int:
     config = read_config()
     configure_logging(config.log_level)
-    uvloop.run(serve(config))
+    uvloop.run(serve(config, int(sys.argv[1])))
     return 0
 
 

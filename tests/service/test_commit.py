@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 import pytest
-from rgs_server.spins import LOOK_UP_BY_KEY
+from rgs_server.spins import LANE_SETTINGS
 from rgs_server.store import SpinRow, Store, create_schema
 from service_process import Service, run
 
@@ -116,7 +116,7 @@ def test_a_spin_costs_the_same_in_a_large_table(service: Service) -> None:
         await admin.close()
         url = service.database_url.replace("/postgres?", "/growing?")
         await create_schema(url)
-        lane = await asyncpg.connect(url, server_settings=LOOK_UP_BY_KEY)
+        lane = await asyncpg.connect(url, server_settings=LANE_SETTINGS)
         store = Store(lane)
         await store.add_operator("op-sandbox", False)
         now = datetime.now(UTC)
