@@ -29,7 +29,7 @@ def test_peers_play_the_same_game() -> None:
 
 
 def test_engine_bulk(benchmark: Any) -> None:
-    assert benchmark(Engine(BUILD).totals, KEY, 0, N)["rounds"] == N
+    assert benchmark(Engine(BUILD).simulate, KEY, 0, N)["rounds"] == N
 
 
 def test_engine_spin_in_full(benchmark: Any) -> None:

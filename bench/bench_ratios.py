@@ -62,7 +62,7 @@ def main() -> None:
         "engine",
         measure(
             {
-                "engine": (bulk, lambda: engine.totals(KEY, 0, bulk)),
+                "engine": (bulk, lambda: engine.simulate(KEY, 0, bulk)),
                 "engine, 2 threads": (2 * bulk, lambda: simulate(BUILD, KEY, 2 * bulk, threads=2)),
                 "numba, MT19937, table of all lines": (bulk, lambda: numba_spins(bulk, lines, 1)),
                 "numpy, PCG64, table of all lines": (bulk, lambda: numpy_spins(bulk, lines, 1)),

@@ -41,5 +41,5 @@ def test_engine_draws_from_python(benchmark: Any) -> None:
 def test_engine_whole_rounds(benchmark: Any) -> None:
     """Draws, evaluation, free spins and totals together."""
     engine = Engine(load(games.find("lantern_tide")).build())
-    totals = benchmark(engine.totals, KEY, 0, SPINS)
+    totals = benchmark(engine.simulate, KEY, 0, SPINS)
     assert totals["win"] == 389800

@@ -46,7 +46,8 @@ def model_texts(draw: st.DrawFn) -> str:
         out.append('[evaluators.lines]\nkind = "lines"')
         out.append(f"pure_wild_run = {draw(st.sampled_from(['own', 'any']))!r}")
         out.append(f"paylines = {[''.join(map(str, x)) for x in lines]!r}\n[evaluators.lines.pays]")
-        for symbol in draw(st.lists(st.sampled_from(SYMBOLS), unique=True, min_size=1)):
+        paying = draw(st.lists(st.sampled_from(SYMBOLS), unique=True, min_size=1))
+        for symbol in paying:
             first = draw(st.integers(1, reels))
             pays = {n: draw(st.sampled_from([0, 1, 2, 5, 5, 40, 1000])) for n in range(first, reels + 1)}
             out.append(f"{symbol} = {_table(pays)}")
@@ -68,7 +69,9 @@ def model_texts(draw: st.DrawFn) -> str:
         out.append(f"of = {draw(st.sampled_from(['total_bet', 'line_bet']))!r}")
         if draw(st.booleans()):
             out.append(f"picks = {_table({1: 2, 3: 1})}\nprizes_per_pick = {_table({1: 1, 2: 1})}")
-    exempt_known = [*evaluators, "lines.A", "lines.B.3"] if has_lines else evaluators
+    exempt_known = [*evaluators]
+    if has_lines:
+        exempt_known += [f"lines.{paying[0]}", f"lines.{paying[-1]}.{reels}"]
     for state in ["base", "free"] if has_free else ["base"]:
         out.append(f"[states.{state}]\nstrips = {draw(st.sampled_from(['base', state]))!r}")
         out.append(f"evaluators = {list(evaluators)!r}")

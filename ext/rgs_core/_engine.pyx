@@ -122,6 +122,7 @@ cdef extern from "simulate.h" nogil:
         uint64_t features
         rgs_u128 win
         rgs_u128 win_squared
+        uint64_t win_squared_carry
         rgs_u128 parts[2][3]
         uint64_t spins[2]
         uint64_t fired[2][4]
@@ -361,7 +362,7 @@ cdef class Engine:
             ))
         return records.Outcome(tuple(spins), win)
 
-    def totals(self, key, uint64_t first_nonce, uint64_t n, *, uint32_t stream=0, edges=()):
+    def simulate(self, key, uint64_t first_nonce, uint64_t n, *, uint32_t stream=0, edges=()):
         """Exact sums over the rounds first_nonce .. first_nonce + n - 1, without the GIL.
 
         `edges`: ascending win limits in units; class i counts wins in (edges[i-1], edges[i]], the last
@@ -391,7 +392,7 @@ cdef class Engine:
             "paid_spin_hits": totals.paid_spin_hits,
             "features": totals.features,
             "win": exact(&totals.win),
-            "win_squared": exact(&totals.win_squared),
+            "win_squared": int(totals.win_squared_carry) << 128 | exact(&totals.win_squared),
             "parts": [[exact(&totals.parts[s][p]) for p in range(RGS_PARTS)] for s in states],
             "spins": [totals.spins[s] for s in states],
             "fired": [[totals.fired[s][t] for t in range(RGS_TRIGGERS_MAX)] for s in states],
@@ -467,6 +468,6 @@ cdef class Engine:
 
 # Refuses a range of nonces that leaves 64 bits. Raises ValueError.
 cdef int check_range(uint64_t first, uint64_t n) except -1:
-    if first + n < first:
+    if n and first + (n - 1) < first:
         raise ValueError("nonces are below 2^64")
     return 0

@@ -16,6 +16,7 @@ typedef unsigned __int128 rgs_u128;
 typedef struct {
     uint64_t rounds, hits, paid_spin_hits, features;  /* features: rounds with at least one free spin */
     rgs_u128 win, win_squared;
+    uint64_t win_squared_carry;                       /* of win_squared, in units of 2^128 */
     rgs_u128 parts[RGS_STATES_MAX][RGS_PARTS];
     uint64_t spins[RGS_STATES_MAX];
     uint64_t fired[RGS_STATES_MAX][RGS_TRIGGERS_MAX];
@@ -37,7 +38,9 @@ static inline void rgs_totals_add(rgs_totals *totals, const rgs_round *round, ui
     totals->paid_spin_hits += round->paid_spin_win > 0;
     totals->features += round->spins[1] > 0;
     totals->win += (rgs_u128)round->win;
-    totals->win_squared += (rgs_u128)round->win * (rgs_u128)round->win;
+    const rgs_u128 squared = (rgs_u128)round->win * (rgs_u128)round->win;
+    totals->win_squared += squared;
+    totals->win_squared_carry += totals->win_squared < squared;
     for (uint32_t state = 0; state < RGS_STATES_MAX; state++) {
         totals->spins[state] += round->spins[state];
         for (uint32_t part = 0; part < RGS_PARTS; part++)

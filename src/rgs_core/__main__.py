@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         # The reader of a pipe has gone; nothing is wrong. Keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-    except (RgsError, OSError, ValueError) as error:
+    except (RgsError, OSError, ValueError, ArithmeticError, RecursionError, MemoryError) as error:
         print(f"rgs {args.command}: {error}", file=sys.stderr)
         return USAGE
     except KeyError as error:

@@ -32,8 +32,8 @@ from rgs_core.model import (
 )
 from rgs_core.stats import Z_90, root
 
-CYCLE_MAX = 20_000_000_000
-"""Longest cycle that `full_cycle` counts by default; prefixes are shared, so this is seconds."""
+CYCLE_MAX = 5_000_000_000
+"""Longest cycle that `full_cycle` counts by default: seconds, with many lines on tall reels a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,7 @@ class FullCycle:
     paid_spin_variance: Fraction
     variance: Fraction
     max_win_units: int
+    max_win_reached: bool
     feature_probability: Fraction
     neglected: float
 
@@ -154,6 +155,10 @@ def analyse(build: Build, cycle_max: int = CYCLE_MAX) -> Analysis:
     longest = max(state.cycle for state in states)
     if longest > cycle_max:
         return Analysis(closed, None, f"the cycle of {longest:,} combinations is above the limit of {cycle_max:,}")
+    for spin in states:
+        if (counted := len(counted_symbols(build.model, build.model.states[spin.state]))) > COUNTED_MAX:
+            why = f"state '{spin.state}' counts {counted} symbols; the full cycle counts {COUNTED_MAX}"
+            return Analysis(closed, None, why)
     cycle = full_cycle(build)
     if cycle.rtp != closed.rtp or dict(cycle.rtp_parts) != dict(closed.rtp_parts):
         raise AnalysisError(
@@ -403,9 +408,16 @@ def full_cycle(build: Build) -> FullCycle:
         paid_spin_variance=(second - first**2) / stake**2,
         variance=(moments.second - moments.mean**2) / stake**2,
         max_win_units=moments.most,
+        max_win_reached=moments.most_reached,
         feature_probability=awarding,
         neglected=moments.neglected,
     )
+
+
+def counted_symbols(model: Model, state: State) -> list[str]:
+    """Symbols whose number in view matters in a state: those of its scatters and free-spin triggers."""
+    scatters = [e.symbol for name in state.evaluators if isinstance(e := model.evaluators[name], Scatter)]
+    return list(dict.fromkeys(scatters + [t.symbol for t in state.triggers if isinstance(t, FreeSpinsTrigger)]))
 
 
 def _spin_law(engine: Engine, state_index: int) -> tuple[SpinLaw, dict[str, Fraction], int]:
@@ -415,7 +427,7 @@ def _spin_law(engine: Engine, state_index: int) -> tuple[SpinLaw, dict[str, Frac
     state: State = engine.tables.states[state_index].state
     scatters = [e for name in state.evaluators if isinstance(e := model.evaluators[name], Scatter)]
     awards = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger)]
-    symbols = list(dict.fromkeys([e.symbol for e in scatters] + [t.symbol for t in awards]))
+    symbols = counted_symbols(model, state)
     if len(symbols) > COUNTED_MAX:
         raise AnalysisError(f"state '{state.name}' counts {len(symbols)} symbols; the full cycle counts {COUNTED_MAX}")
     picks = {

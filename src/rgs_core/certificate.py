@@ -15,7 +15,8 @@ from typing import Any
 from rgs_core.analysis import Analysis
 from rgs_core.errors import CertificateError
 from rgs_core.model import MECHANIC_VERSION, Build
-from rgs_core.montecarlo import Simulation
+from rgs_core.montecarlo import ROUNDS_MAX, Simulation
+from rgs_core.stats import confidence_band, z_for
 
 FIGURES = (
     "rtp",
@@ -27,6 +28,10 @@ FIGURES = (
     "max_win",
 )
 """Figures that a certificate may declare, as fractions or multiples of the stake; also rtp_parts.*."""
+
+
+FIGURE_MAX = 10**18
+TOLERANCE_MAX = Decimal("1e-6")
 
 
 @dataclass(frozen=True)
@@ -78,16 +83,30 @@ def load_certificate(path: Path) -> Certificate:
             declared[name] = Decimal(value)
         except (InvalidOperation, TypeError, ValueError):
             raise CertificateError(f"{path}: declared.{name} = {value!r} is not a number") from None
+    if "rtp" not in declared:
+        raise CertificateError(f"{path}: declared.rtp is missing; a certificate declares at least the RTP")
+    for name, figure in declared.items():
+        if not figure.is_finite() or abs(figure) > FIGURE_MAX:
+            raise CertificateError(f"{path}: declared.{name} = {figure} is no figure of a game")
     verify = want(document, "verify", (dict,), "")
+    tolerance = Decimal(want(verify, "tolerance", (Decimal, int), "verify."))
+    if not 0 < tolerance <= TOLERANCE_MAX:
+        raise CertificateError(f"{path}: verify.tolerance is above 0 and at most {TOLERANCE_MAX}")
+    confidence = want(verify, "confidence", (Decimal,), "verify.")
+    if not 0 < confidence < 1:
+        raise CertificateError(f"{path}: verify.confidence is between 0 and 1")
+    rounds = want(verify, "rounds", (int,), "verify.")
+    if not 1 <= rounds <= ROUNDS_MAX:
+        raise CertificateError(f"{path}: verify.rounds is 1 to {ROUNDS_MAX}")
     return Certificate(
         source=str(path),
         game=want(document, "game", (str,), ""),
         profile=want(document, "profile", (str,), ""),
         build_hash=want(document, "build_hash", (str,), ""),
         declared=declared,
-        tolerance=Decimal(want(verify, "tolerance", (Decimal, int), "verify.")),
-        simulation_rounds=want(verify, "rounds", (int,), "verify."),
-        simulation_confidence=float(want(verify, "confidence", (Decimal,), "verify.")),
+        tolerance=tolerance,
+        simulation_rounds=rounds,
+        simulation_confidence=float(confidence),
     )
 
 
@@ -104,7 +123,8 @@ def exact_figures(analysis: Analysis) -> dict[str, float]:
         figures["hit_frequency"] = float(analysis.cycle.hit_frequency)
         figures["sd"] = analysis.cycle.sd
         figures["volatility_index"] = analysis.cycle.volatility_index()
-        figures["max_win"] = analysis.cycle.max_win_units / stake
+        if analysis.cycle.max_win_reached:
+            figures["max_win"] = analysis.cycle.max_win_units / stake
     return figures
 
 
@@ -120,6 +140,8 @@ def compare_exact(certificate: Certificate, build: Build, analysis: Analysis) ->
             certificate.build_hash == build.build_hash,
         )
     ]
+    named, played = f"{certificate.game}/{certificate.profile}", build.label
+    checks.append(Check("build", "name", named, played, "equal", named == played))
     figures = exact_figures(analysis)
     for name, declared in certificate.declared.items():
         measured = figures.get(name)
@@ -133,12 +155,17 @@ def compare_exact(certificate: Certificate, build: Build, analysis: Analysis) ->
     return checks
 
 
-def compare_simulated(certificate: Certificate, simulation: Simulation) -> list[Check]:
-    """Declared figures against intervals of a simulation; those it can estimate."""
+def compare_simulated(certificate: Certificate, simulation: Simulation, analysis: Analysis) -> list[Check]:
+    """Declared figures against intervals of a simulation; those it can estimate.
+
+    The interval of the RTP takes the exact standard deviation where it is known: that of a sample is
+    far too small while the rare prizes have not come up.
+    """
     confidence = certificate.simulation_confidence
     totals = simulation.totals
+    sd = analysis.cycle.sd if analysis.cycle is not None else simulation.sd
     intervals = {
-        "rtp": (simulation.rtp, simulation.rtp_interval(confidence)),
+        "rtp": (simulation.rtp, confidence_band(simulation.rtp, sd, simulation.rounds, z_for(confidence))),
         "hit_frequency": (simulation.hit_frequency, simulation.interval(totals["hits"], confidence)),
         "feature_probability": (
             simulation.feature_frequency,

@@ -42,7 +42,11 @@ SpinLaw = Mapping[int, Awarding]
 
 @dataclass(frozen=True, slots=True)
 class RoundMoments:
-    """Round = paid spin plus its free spins. `neglected` bounds what leaving out the cap changes."""
+    """Round = paid spin plus its free spins.
+
+    `neglected` bounds what leaving out the cap changes; `most_reached` says whether a round can win
+    `most`, or whether it is an upper bound only.
+    """
 
     mean: Fraction
     second: Fraction
@@ -50,6 +54,7 @@ class RoundMoments:
     most: int
     free_spins: Fraction
     neglected: float
+    most_reached: bool
 
 
 def round_moments(paid: SpinLaw, free: SpinLaw | None, cap: int) -> RoundMoments:
@@ -57,7 +62,7 @@ def round_moments(paid: SpinLaw, free: SpinLaw | None, cap: int) -> RoundMoments
     if free is None:
         zero = Awarding(Fraction(0), Fraction(0), Fraction(0), Fraction(0), 0)
         one = paid.get(0, zero)
-        return RoundMoments(one.win, one.win_squared, one.nothing, one.most, Fraction(0), 0.0)
+        return RoundMoments(one.win, one.win_squared, one.nothing, one.most, Fraction(0), 0.0, True)
     if cap <= CAP_EXACT_MAX:
         return _capped(paid, free, cap)
     return _uncapped(paid, free, cap)
@@ -112,7 +117,7 @@ def _capped(paid: SpinLaw, free: SpinLaw, cap: int) -> RoundMoments:
         nothing_all += a.nothing * Fraction(nothing, power)
         spins_all += a.probability * Fraction(spins, power)
         most_all = max(most_all, a.most + most)
-    return RoundMoments(mean, second, nothing_all, most_all, spins_all, 0.0)
+    return RoundMoments(mean, second, nothing_all, most_all, spins_all, 0.0, True)
 
 
 def _uncapped(paid: SpinLaw, free: SpinLaw, cap: int) -> RoundMoments:
@@ -149,9 +154,11 @@ def _uncapped(paid: SpinLaw, free: SpinLaw, cap: int) -> RoundMoments:
             break
         spin_nothing = following
     nothing = sum((a.nothing * Fraction(spin_nothing) ** r for r, a in paid.items()), Fraction(0))
-    awarding = [a.most for a in free.values() if a.probability > 0]
-    most = max(a.most + (cap * max(awarding) if r else 0) for r, a in paid.items() if a.probability > 0)
-    return RoundMoments(mean, second, nothing, most, awards / (1 - q), neglected)
+    # Without retriggers every awarded spin can win the most; with them the cap bounds their number.
+    spin_most = max(a.most for a in free.values() if a.probability > 0)
+    spins_most = {r: min(r, cap) if q == 0 else cap for r in paid}
+    most = max(a.most + (spins_most[r] * spin_most if r else 0) for r, a in paid.items() if a.probability > 0)
+    return RoundMoments(mean, second, nothing, most, awards / (1 - q), neglected, q == 0)
 
 
 def _cap_tail(paid: SpinLaw, free: SpinLaw, cap: int) -> float:

@@ -23,6 +23,7 @@ T = TypeVar("T")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
 SYMBOL = re.compile(r"[A-Za-z0-9_]{1,16}")
 TOKEN = re.compile(r"([A-Za-z0-9_]{1,16})(?:\*([0-9]{1,5}))?(?::([0-9]{1,9}))?")
+RESERVED = "free_spins"
 FILE_BYTES_MAX = 4 * 1024 * 1024
 
 
@@ -32,14 +33,18 @@ def load(path: str | Path) -> m.Model:
     size = path.stat().st_size
     if size > FILE_BYTES_MAX:
         raise ModelError(str(path), [Problem("file", f"{size} bytes long", f"keep it below {FILE_BYTES_MAX} bytes")])
-    return loads(path.read_bytes().decode("utf-8", errors="replace"), source=str(path))
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelError(str(path), [Problem("file", f"not UTF-8: {error}", "save it as UTF-8")]) from None
+    return loads(text, source=str(path))
 
 
 def loads(text: str, source: str = "<text>") -> m.Model:
     """The model in a TOML text; `source` names it in errors. Raises ModelError with all problems."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits and endless nesting
         raise ModelError(source, [Problem("file", f"not valid TOML: {error}", "correct the syntax")]) from None
     reader = _Reader(text)
     model = reader.model(document)
@@ -61,7 +66,7 @@ class _Reader:
         """Record a problem at a path, with the line of its nearest known ancestor."""
         place = path
         while place and place not in self.lines:
-            place = re.sub(r"(\[\d+\]|\.?[^.\[\]]+)$", "", place)
+            place = place[: max(place.rfind("."), place.rfind("["), 0)]
         self.problems.append(Problem(path, message, remedy, self.lines.get(place)))
 
     def table(self, value: object, path: str, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, Any]:
@@ -89,7 +94,9 @@ class _Reader:
         for key, item in value.items():
             place = _join(path, key)
             if not NAME.fullmatch(key):
-                self.bad(place, f"'{key}' is not a name", "use letters, digits and _, at most 32, first a letter")
+                self.bad(place, f"{_show(key)} is not a name", "use letters, digits and _, at most 32, first a letter")
+            elif key == RESERVED:
+                self.bad(place, f"'{key}' is the part that all free spins win", "take another name")
             entry = read(key, item, place)
             if entry is not None:
                 entries[key] = entry
@@ -101,7 +108,7 @@ class _Reader:
             self.bad(path, f"{_show(value)} is not a whole number", f"write a number from {low} to {high}")
             return default
         if not low <= value <= high:
-            self.bad(path, f"{value} is out of range", f"write a number from {low} to {high}")
+            self.bad(path, f"{_show(value)} is out of range", f"write a number from {low} to {high}")
             return default
         return value
 
@@ -166,11 +173,13 @@ class _Reader:
         rows: list[tuple[int, int]] = []
         for key, item in value.items():
             place = _join(path, key)
-            if not re.fullmatch(r"[0-9]{1,9}", key) or not 1 <= int(key) <= value_max:
+            if not re.fullmatch(r"[1-9][0-9]{0,8}", key) or int(key) > value_max:
                 self.bad(place, f"'{key}' is out of range", f"write a value from 1 to {value_max}")
                 continue
             rows.append((int(key), self.integer(item, place, 1, m.WEIGHT_MAX, 1)))
         rows.sort()
+        if sum(weight for _, weight in rows) > m.WEIGHT_TOTAL_MAX:
+            self.bad(path, "the weights add up to too much", f"keep their sum below {m.WEIGHT_TOTAL_MAX}")
         return m.Table(tuple(v for v, _ in rows), tuple(w for _, w in rows)) if rows else fallback
 
     # -- the parts of a model -------------------------------------------------------------------
@@ -212,7 +221,13 @@ class _Reader:
         free_spins_max = self.integer(
             caps.get("free_spins", m.FREE_SPINS_MAX), "caps.free_spins", 1, m.FREE_SPINS_MAX, m.FREE_SPINS_MAX
         )
-        wilds = {w.symbol: w for w in map(self._wild, _items(top.get("wilds", {}))) if w is not None}
+        raw_wilds = top.get("wilds", {})
+        if not isinstance(raw_wilds, dict):
+            self.bad("wilds", f"{_show(raw_wilds)} is not a table", "write [wilds.SYMBOL] for each wild")
+        wilds = {w.symbol: w for w in map(self._wild, _items(raw_wilds)) if w is not None}
+        title = self.text(top.get("title", ""), "title", 200)
+        version = self.text(top.get("version", ""), "version", 40)
+        description = self.text(top.get("description", ""), "description")
         evaluators: dict[str, m.Lines | m.Scatter] = self.named(
             top.get("evaluators", {}), "evaluators", self._evaluator
         )
@@ -238,9 +253,9 @@ class _Reader:
             return None
         model = m.Model(
             id=game_id,
-            title=self.text(top.get("title"), "title", 200),
-            version=self.text(top.get("version"), "version", 40),
-            description=self.text(top.get("description", ""), "description"),
+            title=title,
+            version=version,
+            description=description,
             stake_units=stake_units,
             line_units=line_units,
             reels=self.reels,
@@ -383,13 +398,25 @@ class _Reader:
                     f"{_show(item)} names nothing that pays here",
                     f"begin with one of {', '.join(known)}",
                 )
-            elif len(parts) > 1 and parts[1] not in self.symbols:
-                self.bad(place, f"unknown symbol '{parts[1]}'", "write EVALUATOR.SYMBOL or EVALUATOR.SYMBOL.COUNT")
-            elif len(parts) > 2 and not re.fullmatch(r"[1-9][0-9]?", parts[2]):
-                self.bad(place, f"'{parts[2]}' is not a count", "write EVALUATOR.SYMBOL.COUNT")
+            elif len(parts) > 1 and parts[1] not in self._paying(parts[0]):
+                paying = ", ".join(self._paying(parts[0])) or "none, name the bonus alone"
+                self.bad(place, f"'{parts[0]}' pays nothing for '{parts[1]}'", f"symbols it pays: {paying}")
+            elif len(parts) > 2 and parts[2] not in self._paying(parts[0])[parts[1]]:
+                counts = ", ".join(self._paying(parts[0])[parts[1]])
+                self.bad(place, f"'{parts[2]}' is not a count that pays", f"counts it pays: {counts}")
             else:
                 exempt.add(item)
         return m.State(name, strips, tuple(names), multiplier, frozenset(exempt), tuple(triggers))
+
+    def _paying(self, name: str) -> dict[str, list[str]]:
+        """Symbols that an evaluator pays, each with its counts as text; nothing for a pick bonus."""
+        evaluator = self.evaluators.get(name)
+        if isinstance(evaluator, m.Lines):
+            return {symbol: [str(count) for count in pays] for symbol, pays in evaluator.pays.items()}
+        if isinstance(evaluator, m.Scatter):
+            counts = range(min(evaluator.pays), self.reels * self.rows + 1)
+            return {evaluator.symbol: [str(count) for count in counts]}
+        return {}
 
     def _trigger(
         self, value: object, path: str, state: str, evaluators: list[str]
@@ -429,7 +456,9 @@ class _Reader:
     def _label(self, table: dict[str, Any], path: str) -> str:
         name = self.text(table.get("name", "x"), f"{path}.name", 32)
         if not NAME.fullmatch(name):
-            self.bad(f"{path}.name", f"'{name}' is not a name", "use letters, digits and _, first a letter")
+            self.bad(f"{path}.name", f"{_show(name)} is not a name", "use letters, digits and _, first a letter")
+        elif name == RESERVED:
+            self.bad(f"{path}.name", f"'{name}' is the part that all free spins win", "take another name")
         return name
 
     def _profile(self, name: str, value: object, path: str, sets: list[str]) -> m.Profile:
@@ -554,7 +583,10 @@ def _items(value: object) -> list[tuple[str, Any]]:
 
 
 def _show(value: object) -> str:
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, endless nesting
+        return "this value"
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgs_core._engine import PARTS, Engine
-from rgs_core.model import Build
+from rgs_core.model import Build, PickTrigger
 from rgs_core.stats import proportion_interval, z_for
 
 CHUNK_ROUNDS = 1 << 17
@@ -88,9 +88,10 @@ class Simulation:
 
     @property
     def trigger_frequencies(self) -> dict[str, float]:
-        """Share of paid spins in which each trigger fired."""
+        """For each paid spin, how often each trigger fired; pick bonuses are counted line by line."""
         triggers = self.build.model.states["base"].triggers
-        return {t.name: self.totals["fired"][0][i] / self.rounds for i, t in enumerate(triggers)}
+        counted = [self.totals["awarded" if isinstance(t, PickTrigger) else "fired"][0] for t in triggers]
+        return {t.name: counted[i][i] / self.rounds for i, t in enumerate(triggers)}
 
     def interval(self, hits: int, confidence: float = 0.95) -> Interval:
         """Wilson interval of a frequency counted over all rounds."""
@@ -125,6 +126,8 @@ def simulate(
         raise ValueError(f"rounds is 1 to {ROUNDS_MAX}")
     if not 1 <= threads <= 256:
         raise ValueError("threads is 1 to 256")
+    if not 0 <= first_nonce <= 2**64 - rounds:
+        raise ValueError("the last nonce is below 2^64")
     engine = Engine(build)
     edges = [edge * build.model.stake_units for edge in CLASS_EDGES_STAKES]
     ranges = iter(range(first_nonce, first_nonce + rounds, CHUNK_ROUNDS))
@@ -136,7 +139,7 @@ def simulate(
             # Only a few chunks are queued at a time, so that an interruption ends within one chunk.
             while len(working) < 2 * threads and (start := next(ranges, None)) is not None:
                 n = min(CHUNK_ROUNDS, end - start)
-                working.add(pool.submit(engine.totals, key, start, n, edges=edges))
+                working.add(pool.submit(engine.simulate, key, start, n, edges=edges))
             if not working:
                 break
             done, working = wait(working, return_when=FIRST_COMPLETED)

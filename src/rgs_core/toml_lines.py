@@ -1,7 +1,8 @@
 """Line numbers of the keys of a TOML text, which `tomllib` does not tell.
 
-A light scan: table headers, `key =` at the start of a line, and entries of arrays written one a
-line. It is used for error messages only, so what it does not recognise falls back to the parent.
+A light scan: table headers, `key =` at the start of a line, and the entries of arrays that span lines,
+counted by their commas. It is used for error messages only: what it does not recognise gets the line of
+its parent.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import re
 _HEADER = re.compile(r"\s*\[(\[?)\s*([^\[\]]+?)\s*\]")
 _KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"))*)\s*=\s*(.*)""")
 _STRING = re.compile(r"\"[^\"]*\"|'[^']*'")
-_ENTRY = re.compile(r"""\s*["'{\[0-9-]""")
 
 
 def line_numbers(text: str) -> dict[str, int]:
@@ -22,24 +22,32 @@ def line_numbers(text: str) -> dict[str, int]:
     array, depth, index = "", 0, 0
     for number, line in enumerate(text.splitlines(), start=1):
         bare = _STRING.sub('""', line).split("#", 1)[0]
-        if depth > 0:
-            if _ENTRY.match(line) and depth == 1:
-                found.setdefault(f"{array}[{index}]", number)
-                index += 1
-            depth += bare.count("[") - bare.count("]")
-            continue
-        header = _HEADER.match(line)
-        if header:
-            table = header[2].replace(" ", "").replace('"', "")
-            if header[1]:
-                tables[table] = tables.get(table, -1) + 1
-                table = f"{table}[{tables[table]}]"
-            found.setdefault(table, number)
-            continue
-        key = _KEY.match(line)
-        if key:
+        if depth == 0:
+            header, key = _HEADER.match(line), _KEY.match(line)
+            if header:
+                table = header[2].replace(" ", "").replace('"', "")
+                if header[1]:
+                    tables[table] = tables.get(table, -1) + 1
+                    table = f"{table}[{tables[table]}]"
+                found.setdefault(table, number)
+            if header or not key:
+                continue
             name = re.sub(r"[\s\"']", "", key[1])
             array, index = (f"{table}.{name}" if table else name), 0
             found.setdefault(array, number)
-            depth = bare.count("[") - bare.count("]")
+            bare = bare.split("=", 1)[1]
+            if not bare.lstrip().startswith("["):
+                continue
+        for character in bare:
+            if character in "[{":
+                depth += 1
+                opened = depth == 1
+            else:
+                opened = False
+            if depth and not opened and not character.isspace() and character not in ",]}":
+                found.setdefault(f"{array}[{index}]", number)  # the first sign of an entry
+            if character in "]}":
+                depth -= 1
+            elif character == "," and depth == 1:
+                index += 1
     return found

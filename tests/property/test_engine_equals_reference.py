@@ -33,8 +33,8 @@ def test_totals_equal_the_sum_of_single_rounds(text: str, key: bytes, split: int
     engine = Engine(loads(text).build())
     wins = [engine.win(key, n) for n in range(300)]
     assert engine.wins(key, 0, 300).tolist() == wins
-    whole = engine.totals(key, 0, 300, edges=[0, 10])
-    left, right = engine.totals(key, 0, split), engine.totals(key, split, 300 - split)
+    whole = engine.simulate(key, 0, 300, edges=[0, 10])
+    left, right = engine.simulate(key, 0, split), engine.simulate(key, split, 300 - split)
     assert whole["win"] == sum(wins) == left["win"] + right["win"]
     assert whole["win_squared"] == sum(w * w for w in wins)
     assert whole["hits"] == sum(w > 0 for w in wins)

@@ -223,3 +223,162 @@ def test_an_interruption_ends_with_130() -> None:
     _, message = process.communicate(timeout=20)
     assert process.returncode == 130
     assert message.decode().strip().endswith("interrupted")
+
+
+# --- Found by a hostile review ----------------------------------------------------------------------
+
+TINY = """
+    format = 1
+    id = "tiny"
+    title = "Fire [/b] Gold"
+    version = "1"
+    symbols = ["A", "B", "S"]
+    stake = {{ units = 1 }}
+    grid = {{ reels = 3, rows = 1 }}
+    evaluators.lines = {{ kind = "lines", paylines = ["000"], pays = {{ {pays} }} }}
+    {more}
+    profiles.one.strips.base = {strips}
+"""
+PLAIN = "states.base = { strips = 'base', evaluators = ['lines'] }"
+FREE = """
+    states.free = { strips = 'base', evaluators = ['lines'] }
+    [states.base]
+    strips = 'base'
+    evaluators = ['lines']
+    triggers = [{ name = "Free", kind = "free_spins", symbol = "S", spins = { 1 = 5 }, state = "free" }]
+    [x]
+"""
+
+
+def write_tiny(tmp_path: Path, pays: str, strips: str, more: str = PLAIN) -> str:
+    path = tmp_path / "tiny.toml"
+    text = TINY.format(pays=pays, more="", strips=strips)
+    path.write_text(text.replace("profiles.one", f"{more}\n    profiles.one"))
+    return str(path)
+
+
+def test_titles_are_not_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_tiny(tmp_path, "A = { 3 = 5 }", "['A B', 'A B', 'A B']")
+    for command in (["check", path], ["spin", path], ["parsheet", path]):
+        assert "Fire [/b] Gold" in shown(capsys, *command)
+
+
+def test_a_jackpot_that_did_not_come_up_is_no_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The interval of the simulated RTP takes the exact standard deviation, not that of the sample."""
+    path = write_tiny(
+        tmp_path,
+        "A = { 3 = 10000000 }, B = { 3 = 1 }",
+        "['A:1 B:400 S:63', 'A:1 B:440 S:23', 'A:1 B:450 S:13']",
+    )
+    assert "wrote" in shown(capsys, "certify", path, "--write")
+    assert main(["verify", path, "--spins", "1e6"]) == 0
+
+
+def test_the_maximum_win_is_one_that_can_be_won(tmp_path: Path) -> None:
+    """Five free spins, no retrigger, the default cap of 100,000."""
+    from rgs_core.analysis import full_cycle
+
+    free = FREE.replace("[x]", "").strip()
+    text = TINY.format(pays="A = { 3 = 1 }", more="", strips="['A', 'A', 'A S']")
+    model_text = text.replace("profiles.one.strips.base = ['A', 'A', 'A S']", "") + "\n" + free
+    model_text += "\n    [profiles.one.strips]\n    base = ['A', 'A', 'A S']\n"
+    from rgs_core import loads
+
+    cycle = full_cycle(loads(model_text).build())
+    assert cycle.max_win_reached
+    assert cycle.max_win_units == 5
+
+
+def test_many_counted_symbols_still_have_a_closed_form(tmp_path: Path) -> None:
+    from rgs_core import loads
+    from rgs_core.analysis import analyse
+
+    symbols = ["A", "S", "T", "U", "V", "X"]
+    evaluators = "\n".join(
+        f"[evaluators.e{s}]\nkind = 'scatter'\nsymbol = '{s}'\nof = 'total_bet'\npays = {{ 1 = 1 }}" for s in symbols
+    )
+    names = [f"e{s}" for s in symbols]
+    text = (
+        f"format = 1\nid = 'many'\ntitle = 'm'\nversion = '1'\nsymbols = {symbols}\n[stake]\nunits = 1\n"
+        f"[grid]\nreels = 3\nrows = 1\n{evaluators}\n[states.base]\nstrips = 'base'\nevaluators = {names}\n"
+        "[profiles.one.strips]\nbase = ['A S T', 'A U V', 'A X']\n"
+    )
+    analysis = analyse(loads(text).build())
+    assert analysis.cycle is None
+    assert "counts 6 symbols" in analysis.cycle_skipped
+    assert analysis.closed.rtp > 0
+
+
+def test_squares_of_the_largest_wins_do_not_overflow(tmp_path: Path) -> None:
+    from rgs_core import Engine as Core
+    from rgs_core import loads
+
+    text = (
+        "format = 1\nid = 'big'\ntitle = 'b'\nversion = '1'\nsymbols = ['A', 'B']\n[stake]\nunits = 1\n"
+        "line_units = 100000\n[grid]\nreels = 3\nrows = 1\n[evaluators.lines]\nkind = 'lines'\npaylines = ['000']\n"
+        "[evaluators.lines.pays]\nA = { 3 = 100000000 }\n[states.base]\nstrips = 'base'\nevaluators = ['lines']\n"
+        "multiplier = 400\n[profiles.one.strips]\nbase = ['A', 'A', 'A']\n"
+    )
+    totals = Core(loads(text).build()).simulate(bytes(32), 0, 200_000)
+    assert totals["win_squared"] == 200_000 * (400 * 10**13) ** 2 > 2**128 // 200
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("rtp = 0.954", "rtp = nan #", "is no figure of a game"),
+        ("rtp = 0.954", "rtp = 1e99999 #", "is no figure of a game"),
+        ("tolerance = 1e-9", "tolerance = inf", "verify.tolerance is above 0"),
+        ("tolerance = 1e-9", "tolerance = 0.1", "verify.tolerance is above 0"),
+        ("confidence = 0.9999", "confidence = 1.5", "verify.confidence"),
+        ("rounds = 5000000", "rounds = 0", "verify.rounds"),
+        ("[declared]\nrtp =", "[declared]\nsd = 1.0 #", "declared.rtp is missing"),
+    ],
+)
+def test_certificates_that_would_agree_with_anything(
+    tmp_path: Path, old: str, new: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build, path = games.find_build("ember_sevens", "rtp_95")
+    text = games.certificate_path(path, build).read_text()
+    assert old in text
+    wrong = tmp_path / "c.toml"
+    wrong.write_text(text.replace(old, new, 1).replace("sd = 6.09", "#") if "sd" in new else text.replace(old, new, 1))
+    assert message in failed(capsys, "verify", "ember_sevens", "--profile", "rtp_95", "--certificate", str(wrong))
+
+
+def test_a_certificate_of_another_game_is_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build, path = games.find_build("ember_sevens", "rtp_95")
+    wrong = tmp_path / "c.toml"
+    wrong.write_text(games.certificate_path(path, build).read_text().replace('"ember_sevens"', '"other"'))
+    arguments = [
+        "verify",
+        "ember_sevens",
+        "--profile",
+        "rtp_95",
+        "--certificate",
+        str(wrong),
+        "--spins",
+        "1e5",
+        "--json",
+    ]
+    assert main(arguments) == 1
+    off = [c["figure"] for c in json.loads(capsys.readouterr().out)["builds"][build.label] if not c["ok"]]
+    assert off == ["build"]
+
+
+def test_nonces_up_to_the_last(capsys: pytest.CaptureFixture[str]) -> None:
+    from rgs_core import Engine as Core
+
+    engine = Core(load(games.find("ember_sevens")).build())
+    last = 2**64 - 1
+    assert engine.simulate(bytes(32), last, 1)["win"] == engine.win(bytes(32), last)
+    arguments = ["simulate", "ember_sevens", "--spins", "600000", "--first-nonce", str(last), "--threads", "2"]
+    assert "below 2^64" in failed(capsys, *arguments)
+
+
+def test_check_goes_on_after_a_broken_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.toml", "b.toml"):
+        (tmp_path / name).write_text("format = 3\n")
+    message = failed(capsys, "check", str(tmp_path / "a.toml"), "ember_sevens", str(tmp_path / "b.toml"))
+    assert "a.toml" in message
+    assert "b.toml" in message

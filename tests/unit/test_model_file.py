@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from rgs_core import ModelError, games, load, loads
+from rgs_core import Engine, ModelError, games, load, loads, reference
 from rgs_core.toml_lines import line_numbers
 
 GOOD = """format = 1
@@ -113,7 +115,11 @@ MISTAKES = [
     ('name = "Chest"', 'name = "Free"', "states.base.triggers", "'Free' is used twice", "rename"),
     ('pattern = ["P", "P"]', 'pattern = ["*"]', "states.base.triggers[1].pattern", "matches every line", "name at least"),
     ('pick = "chest"', 'pick = "box"', "states.base.triggers[1].pick", "unknown pick 'box'", "known: chest"),
-    ('"lines.A.3"]', '"lines.Z"]', "states.free.multiplier_exempt[1]", "unknown symbol 'Z'", "EVALUATOR.SYMBOL"),
+    ('"lines.A.3"]', '"lines.Z"]', "states.free.multiplier_exempt[1]", "pays nothing for 'Z'", "symbols it pays: A, B"),
+    ('"lines.A.3"]', '"lines.A.4"]', "states.free.multiplier_exempt[1]", "'4' is not a count", "counts it pays: 2, 3"),
+    ('"lines.A.3"]', '"scatter.A"]', "states.free.multiplier_exempt[1]", "pays nothing for 'A'", "symbols it pays: S"),
+    ("[evaluators.scatter]", "[evaluators.free_spins]", "evaluators.free_spins", "all free spins win", "another name"),
+    ("{ pay = 5, weight = 2 },", "{ pay = 5, weight = 2, '' = 1 },", "picks.chest.prizes[0].", "unknown key", "remove it"),
     ('"lines.A.3"]', '"wins"]', "states.free.multiplier_exempt[1]", "'wins' names nothing that pays here", "begin with"),
     ("[profiles.main.strips]", "[profiles.main.strip]", "profiles.main.strip", "unknown key", "did you mean 'strips'?"),
     ("format = 1", "format = 2", "format", "2 is out of range", "from 1 to 1"),
@@ -165,6 +171,65 @@ def test_the_line_of_a_problem_is_that_of_the_file() -> None:
 def test_broken_files_are_refused_and_never_crash(text: str) -> None:
     with pytest.raises(ModelError):
         loads(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'stake = { units = 1, "" = 2 }', '[states."x]"]', 'pays = { "K." = 1 }', "units = " + "9" * 5000,
+        "units = 0x" + "f" * 5000, "x = " + "[" * 3000, "title" + ".a" * 2500 + " = 1", '"a.b[c]" = 1', "wilds = 5",
+        '[[wilds]]\nsymbol = "W"', "[picks.chest]\npicks = { 1 = 16777216, 01 = 16777216 }",
+    ],
+)  # fmt: skip
+def test_hostile_files_are_refused_in_no_time(text: str) -> None:
+    with pytest.raises(ModelError):
+        loads(text)
+    with pytest.raises(ModelError):
+        loads(GOOD + "\n" + text)
+
+
+def test_wilds_of_another_type_are_refused() -> None:
+    start, end = GOOD.index("[wilds.W]"), GOOD.index("[evaluators.lines]")
+    for wilds in ('[[wilds]]\nsymbol = "W"\nsubstitutes = ["A"]\n',):
+        with pytest.raises(ModelError, match=r"wilds.* is not a table"):
+            loads(GOOD[:start] + wilds + GOOD[end:])
+    with pytest.raises(ModelError, match=r"wilds.* is not a table"):
+        loads(GOOD[:start].replace("[stake]", 'wilds = ["W"]\n[stake]') + GOOD[end:])
+
+
+def test_heavy_weight_tables_are_refused() -> None:
+    heavy = ", ".join(f"{n} = 16777216" for n in range(1, 65))
+    assert loads(GOOD.replace('of = "line_bet"', f'of = "line_bet"\npicks = {{ {heavy} }}'))
+    with pytest.raises(ModelError, match="is out of range"):
+        loads(GOOD.replace('of = "line_bet"', 'of = "line_bet"\npicks = { 01 = 1 }'))
+
+
+def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "latin.toml"
+    path.write_bytes(GOOD.replace('"1"', '"\xff"').encode("latin-1"))
+    with pytest.raises(ModelError, match="not UTF-8"):
+        load(path)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_mutated_files_are_read_or_refused(data: st.DataObject) -> None:
+    """Pieces of the file deleted, doubled or replaced: a model or a ModelError, never anything else."""
+    text = GOOD
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        end = start + data.draw(st.integers(0, 12))
+        piece = data.draw(
+            st.sampled_from(
+                ["", '"', "[", "]", ".", "=", "{ }", "[]", "0", "-1", "'x'", text[start:end] * 2, "W A", "\n"]
+            )
+        )
+        text = text[:start] + piece + text[end:]
+    try:
+        model = loads(text)
+    except ModelError:
+        return
+    assert Engine(model.build()).spin(bytes(32), 0) == reference.play(model.build(), bytes(32), 0)
 
 
 def test_every_value_replaced_by_another_type_is_refused_and_never_crashes() -> None:
@@ -275,6 +340,14 @@ def test_profiles_are_different_builds() -> None:
     assert len({build.build_hash for build in games.builds(model)}) == 3
     with pytest.raises(KeyError, match="rtp_96, rtp_94, rtp_92"):
         model.build("rtp_99")
+
+
+def test_line_numbers_of_entries_that_share_lines() -> None:
+    text = 'a = 1\n[t]\nlines = [ # first, [second\n  "00,0", "11]1",\n  "222",\n]\nnext = 2\ninline = ["x",\n "y"]\n'
+    lines = line_numbers(text)
+    assert [lines[f"t.lines[{i}]"] for i in range(3)] == [4, 4, 5]
+    assert lines["t.next"] == 7
+    assert (lines["t.inline[0]"], lines["t.inline[1]"]) == (8, 9)
 
 
 def test_line_numbers_of_a_file() -> None:

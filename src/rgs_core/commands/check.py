@@ -7,10 +7,13 @@ import json
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from rgs_core import games
 from rgs_core.commands.arguments import OK, add_json
+from rgs_core.errors import ModelError, RgsError
+from rgs_core.model import Model
 from rgs_core.model_file import load
 
 HELP = "read a model file and list everything that is wrong with it"
@@ -27,7 +30,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     paths: list[Path] = [games.find(name) for name in args.games] or list(games.shipped().values())
-    models = [load(path) for path in paths]
+    models: list[Model] = []
+    broken: list[ModelError] = []
+    for path in paths:
+        try:
+            models.append(load(path))
+        except ModelError as error:
+            broken.append(error)
+    if broken:
+        raise RgsError("\n".join(map(str, broken)))
     if args.json:
         rows = [
             {"game": b.model.id, "profile": b.profile.name, "build_hash": b.build_hash, "valid": True}
@@ -43,7 +54,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             lines = model.lines_of(state)
             table.add_row(
                 build.label,
-                f"{model.title} {model.version}",
+                escape(f"{model.title} {model.version}"),
                 f"{model.reels} x {model.rows}",
                 str(len(lines.paylines)) if lines else "-",
                 ", ".join(model.states),

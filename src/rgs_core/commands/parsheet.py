@@ -8,12 +8,12 @@ from fractions import Fraction
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from rgs_core.analysis import CYCLE_MAX, Analysis, SpinFigures, analyse
 from rgs_core.certificate import exact_figures
 from rgs_core.commands.arguments import OK, add_game, add_json, chosen_build, count
-from rgs_core.feature import CAP_EXACT_MAX
 
 HELP = "print the exact RTP, its parts, hit frequency, volatility and pay table hits"
 EXAMPLES = """\
@@ -82,7 +82,7 @@ def draw(console: Console, analysis: Analysis) -> None:
     """The sheet for people."""
     closed, cycle = analysis.closed, analysis.cycle
     build = closed.build
-    console.print(f"[bold]{build.model.title} {build.model.version}[/bold]  {build.label}")
+    console.print(f"[bold]{escape(f'{build.model.title} {build.model.version}')}[/bold]  {build.label}")
     console.print(f"[dim]{build.build_hash}[/dim]")
     figures = Table("figure", "value", "", title="Round", title_justify="left")
     ways = "closed form = full cycle" if cycle else "closed form"
@@ -95,16 +95,15 @@ def draw(console: Console, analysis: Analysis) -> None:
         figures.add_row("mean win of the feature", f"{float(closed.feature_win):.6f} x", "in stakes")
         figures.add_row("further spins per free spin", f"{float(closed.free.spins_awarded):.6f}", "before the cap")
     for name, probability in closed.paid.trigger_hits.items():
-        figures.add_row(f"{name} per paid spin", f"1 in {one_in(probability)}", "")
+        figures.add_row(f"{name} for each paid spin", f"{float(probability):.8f}", f"1 in {one_in(probability)}")
     figures.add_row("hit frequency of one line", percent(closed.paid.line_hit_frequency), "")
     if cycle:
         figures.add_row("hit frequency", percent(cycle.hit_frequency), f"1 in {one_in(cycle.hit_frequency)}")
         figures.add_row("  paid spin alone", percent(cycle.paid_spin_hit_frequency), "")
         figures.add_row("standard deviation", f"{cycle.sd:.6f} x", f"paid spin alone {cycle.paid_spin_sd:.6f} x")
         figures.add_row("volatility index, 90 %", f"{cycle.volatility_index():.4f}", "1.645 standard deviations")
-        exact = not closed.free or build.model.free_spins_max <= CAP_EXACT_MAX
         most = cycle.max_win_units / build.model.stake_units
-        figures.add_row("maximum win", f"{most:,.2f} x", "possible" if exact else "upper bound")
+        figures.add_row("maximum win", f"{most:,.2f} x", "possible" if cycle.max_win_reached else "upper bound")
         figures.add_row("combinations of the paid spin", f"{cycle.combinations:,}", "")
     else:
         figures.add_row("hit frequency, volatility", "not computed", analysis.cycle_skipped)

@@ -72,7 +72,7 @@ def read_record(name: str) -> Mapping[str, Any]:
     raw = sys.stdin.read(RECORD_BYTES_MAX) if name == "-" else Path(name).read_text("utf-8")
     try:
         document = json.loads(raw)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"{name} is not JSON: {error}") from None
     record = document.get("audit_record", document) if isinstance(document, dict) else document
     if not isinstance(record, dict):

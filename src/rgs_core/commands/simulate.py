@@ -132,7 +132,7 @@ def draw(console: Console, result: Simulation, confidence: float) -> None:
         table.add_row("free spins start", f"{result.feature_frequency * 100:.4f} %", features)
         table.add_row("free spins per feature", f"{result.free_spins_per_feature:.4f}", "")
     for name, frequency in result.trigger_frequencies.items():
-        table.add_row(f"{name} per paid spin", f"{frequency * 100:.4f} %", "")
+        table.add_row(f"{name} for each paid spin", f"{frequency:.8f}", "")
     table.add_row("standard deviation", f"{result.sd:.4f} x", "")
     table.add_row("largest win", f"{result.max_win:,.2f} x", f"round {totals['win_max_nonce']}")
     console.print(table)

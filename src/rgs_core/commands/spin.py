@@ -6,6 +6,7 @@ import argparse
 import json
 
 from rich.console import Console
+from rich.markup import escape
 
 from rgs_core._engine import Engine
 from rgs_core.commands.arguments import OK, add_game, add_json, add_seed, chosen_build, chosen_key, nonce
@@ -32,6 +33,6 @@ def run(args: argparse.Namespace, console: Console) -> int:
         head = {"game": build.model.id, "profile": build.profile.name, "build_hash": build.build_hash}
         print(json.dumps({**head, "nonce": args.nonce, "digest": outcome.digest(), **outcome.as_dict()}, indent=2))
         return OK
-    console.print(f"[bold]{build.model.title}[/bold] {build.label}, round {args.nonce}")
+    console.print(f"[bold]{escape(build.model.title)}[/bold] {build.label}, round {args.nonce}")
     draw_round(console, build, outcome)
     return OK

@@ -53,10 +53,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
             Path(args.certificate) if args.certificate else games.certificate_path(path, build)
         )
         with console.status(f"verifying {build.label}"):
-            checks = compare_exact(certificate, build, analyse(build))
+            analysis = analyse(build)
+            checks = compare_exact(certificate, build, analysis)
             rounds = args.spins or certificate.simulation_rounds
             result = simulate(build, chosen_key(args), rounds, threads=args.threads)
-            checks += compare_simulated(certificate, result)
+            checks += compare_simulated(certificate, result, analysis)
         reports[build.label] = checks
     off = sum(not check.ok for checks in reports.values() for check in checks)
     if args.json:
