@@ -162,8 +162,20 @@ static inline int rgs_play_spin(const rgs_game *game, uint32_t state_index, rgs_
                 return error;
             continue;
         }
+        if (state->count_min > game->reels)
+            continue;
+        /* Most lines end before their run is long enough to pay: they are told by the readings alone. */
+        uint64_t readings[RGS_REELS_MAX][RGS_ROWS_MAX];
+        for (uint32_t reel = 0; reel < state->count_min; reel++)
+            for (uint32_t row = 0; row < game->rows; row++)
+                readings[reel][row] = state->readings[windows[reel][row]];
         for (uint32_t line = 0; line < state->paylines_count; line++) {
             const uint8_t *rows = state->paylines + (size_t)line * game->reels;
+            uint64_t alive = readings[0][rows[0]];
+            for (uint32_t reel = 1; reel < state->count_min && alive; reel++)
+                alive &= readings[reel][rows[reel]];
+            if (!alive)
+                continue;
             uint8_t cells[RGS_REELS_MAX];
             for (uint32_t reel = 0; reel < game->reels; reel++)
                 cells[reel] = windows[reel][rows[reel]];
