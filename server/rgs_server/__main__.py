@@ -22,7 +22,7 @@ from rgs_server.master_key import MasterKeyError
 from rgs_server.operators import add_operator
 from rgs_server.postgres import PostgresUnavailable
 from rgs_server.store import SchemaMismatch
-from rgs_server.supervisor import AlreadyRunning, Supervisor, WorkerFailed
+from rgs_server.supervisor import AlreadyRunning, DatabaseUnreachable, Supervisor, WorkerFailed
 
 EXAMPLES = """\
 examples:
@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     operator = commands.add_parser("operator", help="open an operator or give it a new key")
     operator.add_argument("operator_id", metavar="OPERATOR_ID")
     operator.add_argument("--key", required=True, metavar="KEY_ID", help="id of the new signing key")
+    operator.add_argument("--write", metavar="FILE", help="write the credentials for 'call' to a file (mode 0600)")
     call = commands.add_parser("call", help="send a signed request and print the answer")
     call.add_argument("method", metavar="METHOD", choices=["GET", "POST"])
     call.add_argument("target", metavar="PATH", help="path and query, such as /rgs/v1/games")
@@ -70,10 +71,10 @@ def main(arguments: list[str] | None = None) -> int:
         if args.command == "sandbox":
             return run(serve(config, sandboxed=True))
         if args.command == "operator":
-            return run(new_operator(config, args.operator_id, args.key))
+            return run(new_operator(config, args.operator_id, args.key, args.write))
         return run(call(config, args))
     except (
-        AlreadyRunning, ConfigError, MasterKeyError, PostgresUnavailable, RgsError, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
+        AlreadyRunning, ConfigError, DatabaseUnreachable, MasterKeyError, PostgresUnavailable, RgsError, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
         OSError, asyncpg.PostgresError, aiohttp.ClientError,
     ) as error:  # fmt: skip
         print(f"rgs-server {args.command}: {error}", file=sys.stderr)
@@ -93,11 +94,15 @@ async def serve(config: Config, *, sandboxed: bool = False) -> int:
     return 0
 
 
-async def new_operator(config: Config, operator_id: str, key_id: str) -> int:
+async def new_operator(config: Config, operator_id: str, key_id: str, file: str | None) -> int:
     if not config.database_url:
         raise ConfigError("set RGS_DATABASE_URL: operators are opened in the database of the service")
     credentials = await add_operator(config, operator_id, key_id, reveal_seeds=False)
-    print(f"operator {operator_id}, key {key_id}\nsecret {credentials.secret}\nIt is not shown again.")
+    if file is not None:
+        credentials.write(Path(file))
+        print(f"operator {operator_id}, key {key_id}; credentials in {file}")
+    else:
+        print(f"operator {operator_id}, key {key_id}\nsecret {credentials.secret}\nIt is not shown again.")
     return 0
 
 

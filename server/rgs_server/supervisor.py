@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+
 from rgs_server.config import Config, environment_of
 from rgs_server.master_key import ensure_master_key, read_master_key
 from rgs_server.postgres import EmbeddedPostgres
@@ -25,6 +27,7 @@ log = logging.getLogger("rgs.supervisor")
 RESTART_PAUSE_S = 0.2
 RESTART_PAUSE_MAX_S = 5.0
 HEALTHY_AFTER_S = 2.0
+DATABASE_WAIT_S = 30
 
 
 class WorkerFailed(Exception):
@@ -33,6 +36,24 @@ class WorkerFailed(Exception):
 
 class AlreadyRunning(Exception):
     """Another service has the port or the data folder."""
+
+
+class DatabaseUnreachable(Exception):
+    """The database of RGS_DATABASE_URL did not answer for DATABASE_WAIT_S."""
+
+
+async def prepare_database(url: str) -> None:
+    """Creates the schema, waiting for a database that is not up yet. Raises DatabaseUnreachable."""
+    deadline = asyncio.get_running_loop().time() + DATABASE_WAIT_S
+    while True:
+        try:
+            await create_schema(url)
+            return
+        except (OSError, asyncpg.CannotConnectNowError) as error:
+            if asyncio.get_running_loop().time() > deadline:
+                raise DatabaseUnreachable(f"no database at RGS_DATABASE_URL for {DATABASE_WAIT_S} s: {error}") from None
+            log.warning("the database does not answer yet: %s", error)
+            await asyncio.sleep(1)
 
 
 def require_free_port(host: str, port: int) -> None:
@@ -88,7 +109,7 @@ class Supervisor:
                 log.info("database: %s", self._postgres.description)
                 config = replace(config, database_url=self._postgres.url)
             read_master_key(config.master_key_path)
-            await create_schema(config.database_url)
+            await prepare_database(config.database_url)
             keepers = [asyncio.create_task(self._keep(config, n)) for n in range(config.workers)]
             self._workers = [None] * config.workers
             ready = asyncio.create_task(when_up(config)) if when_up else None

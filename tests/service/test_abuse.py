@@ -131,3 +131,11 @@ def test_a_build_without_its_certificate_stops_the_start(
     code, message = start_another(config)
     assert code == 2
     assert "rgs certify" in message
+
+
+def test_an_unreachable_database_is_waited_for_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rgs_server import supervisor
+
+    monkeypatch.setattr(supervisor, "DATABASE_WAIT_S", 1)
+    with pytest.raises(supervisor.DatabaseUnreachable, match="RGS_DATABASE_URL"):
+        run(supervisor.prepare_database("postgresql://nobody@127.0.0.1:1/x"))
