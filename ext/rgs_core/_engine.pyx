@@ -6,6 +6,7 @@ loop over rounds runs without the GIL and on the C stack; d) Python objects are 
 """
 
 cimport cython
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
@@ -160,7 +161,9 @@ cdef extern from "cycle.h" nogil:
         size_t capacity
 
     int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
-                        uint32_t counted, rgs_joint *joint)
+                        uint32_t counted, int (*interrupted)() noexcept nogil, rgs_joint *joint)
+    enum:
+        RGS_CYCLE_INTERRUPTED
 
 
 PARTS = ("lines", "scatter", "pick")
@@ -179,6 +182,15 @@ cdef object fail(int error):
 # An exact Python int from a 128-bit sum. Fails only without memory.
 cdef object exact(const rgs_u128 *x):
     return int(rgs_high64(x)) << 64 | rgs_low64(x)
+
+
+# Whether Ctrl-C was pressed; asked by long loops in C. Cannot fail.
+cdef int interrupted() noexcept with gil:
+    try:
+        PyErr_CheckSignals()
+        return 0
+    except BaseException:
+        return 1
 
 
 # Points a C table at the arrays of a WeightTable that the caller keeps alive. Cannot fail.
@@ -448,7 +460,9 @@ cdef class Engine:
         memset(&joint, 0, sizeof(joint))
         try:
             with nogil:
-                error = rgs_cycle_joint(&self.game, state_index, symbols, counted_count, &joint)
+                error = rgs_cycle_joint(&self.game, state_index, symbols, counted_count, interrupted, &joint)
+            if error == RGS_CYCLE_INTERRUPTED:
+                raise KeyboardInterrupt
             if error:
                 raise MemoryError("no memory for the full cycle")
             rows = []

@@ -45,6 +45,7 @@ typedef struct {
     rgs_tail *tails[RGS_REELS_MAX + 1];         /* counts that reels depth.. can add */
     size_t tails_count[RGS_REELS_MAX + 1];
     rgs_joint *joint;
+    int (*interrupted)(void);                   /* asked now and then; not 0 ends the walk */
 } rgs_cycle;
 
 static inline uint64_t rgs_cell_hash(int64_t pay, uint32_t counts, uint64_t matches)
@@ -108,7 +109,9 @@ static inline uint64_t rgs_stop_weight(const rgs_strip *strip, uint32_t stop)
     return strip->cumulative[stop] - (stop ? strip->cumulative[stop - 1] : 0);
 }
 
-/* Prefix of `depth` reels. Returns 0 or -1 when memory is short. */
+enum { RGS_CYCLE_INTERRUPTED = -2 };
+
+/* Prefix of `depth` reels. Returns 0, -1 when memory is short, or RGS_CYCLE_INTERRUPTED. */
 static int rgs_cycle_walk(rgs_cycle *cycle, uint32_t depth, uint32_t open_count, int64_t pay, uint32_t counts,
                           uint64_t matches, uint64_t weight)
 {
@@ -122,6 +125,8 @@ static int rgs_cycle_walk(rgs_cycle *cycle, uint32_t depth, uint32_t open_count,
         }
         return 0;
     }
+    if (depth == 2 && cycle->interrupted())
+        return RGS_CYCLE_INTERRUPTED;
     const rgs_strip *strip = &state->strips[depth];
     for (uint32_t stop = 0; stop < strip->length; stop++) {
         const uint8_t *window = strip->symbols + stop;
@@ -156,10 +161,11 @@ static int rgs_cycle_walk(rgs_cycle *cycle, uint32_t depth, uint32_t open_count,
                 closed_pay += rgs_line(game, state, cycle->pays, cells, depth + 1).amount;
             }
         }
-        if (rgs_cycle_walk(cycle, depth + 1, still_open, pay + closed_pay,
-                           counts + rgs_window_counts(cycle, window), matches + closed_matches,
-                           weight * rgs_stop_weight(strip, stop)))
-            return -1;
+        const int error = rgs_cycle_walk(cycle, depth + 1, still_open, pay + closed_pay,
+                                         counts + rgs_window_counts(cycle, window), matches + closed_matches,
+                                         weight * rgs_stop_weight(strip, stop));
+        if (error)
+            return error;
     }
     return 0;
 }
@@ -200,9 +206,9 @@ fail:
     return -1;
 }
 
-/* Joint table of one spin of a state. The caller frees joint->cells. Returns 0 or -1 (memory). */
+/* Joint table of one spin of a state. The caller frees joint->cells. Returns as rgs_cycle_walk. */
 static int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
-                           uint32_t counted, rgs_joint *joint)
+                           uint32_t counted, int (*interrupted)(void), rgs_joint *joint)
 {
     rgs_cycle cycle = {0};
     int result = -1;
@@ -211,6 +217,7 @@ static int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const uin
     cycle.counted = counted;
     memcpy(cycle.counted_symbols, counted_symbols, counted);
     cycle.joint = joint;
+    cycle.interrupted = interrupted;
     for (uint32_t e = 0; e < cycle.state->evaluators_count; e++)
         if (cycle.state->evaluators[e].kind == RGS_LINES)
             cycle.pays = cycle.state->evaluators[e].pays;

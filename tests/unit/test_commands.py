@@ -225,6 +225,29 @@ def test_an_interruption_ends_with_130() -> None:
     assert message.decode().strip().endswith("interrupted")
 
 
+def test_a_long_cycle_can_be_interrupted(tmp_path: Path) -> None:
+    """Six tall reels and many lines: hours of counting, ended by Ctrl-C."""
+    import itertools
+    import signal
+    import time
+
+    lines = ["".join(row) for row in itertools.islice(itertools.product("012345", repeat=6), 0, 46656, 200)]
+    strip = " ".join(["A", "B", "C", "D", "E"] * 24)
+    path = tmp_path / "long.toml"
+    path.write_text(
+        "format = 1\nid = 'long'\ntitle = 'l'\nversion = '1'\nsymbols = ['A', 'B', 'C', 'D', 'E']\n[stake]\nunits = 1\n"
+        f"[grid]\nreels = 6\nrows = 6\n[evaluators.lines]\nkind = 'lines'\npaylines = {lines}\n[evaluators.lines.pays]\n"
+        "A = { 3 = 1, 4 = 2, 5 = 3, 6 = 4 }\n[states.base]\nstrips = 'base'\nevaluators = ['lines']\n"
+        f"[profiles.one.strips]\nbase = {[strip] * 6}\n"
+    )
+    command = [sys.executable, "-m", "rgs_core", "parsheet", str(path), "--cycle-max", "1e18"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(2)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+
+
 # --- Found by a hostile review ----------------------------------------------------------------------
 
 TINY = """
