@@ -50,9 +50,10 @@ DATABASE_BUSY = (
     asyncpg.LockNotAvailableError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
-    asyncpg.UniqueViolationError,  # another worker was first; the next attempt sees what it wrote
 )
 BACKOFF_S = 0.05
+COLLISIONS_MAX = 3
+"""Attempts of a single spin that another worker forestalls; it is seen in the next one."""
 
 LANE_SETTINGS = {
     # Durable before it is answered, whatever the role or the database says.
@@ -242,6 +243,7 @@ class Lane:
     async def _settle(self, batch: list[Pending]) -> None:
         """Answers every spin of a batch, trying again while their deadlines allow."""
         pause = BACKOFF_S
+        collisions = 0
         while batch:
             try:
                 store = await self._connected()
@@ -256,14 +258,17 @@ class Lane:
                 pause = min(2 * pause, 0.5)
             except asyncpg.PostgresError as error:
                 self._forget(batch)
-                if len(batch) == 1:
+                if len(batch) > 1:
+                    # One row spoils a whole statement: settle them one by one.
+                    for pending in batch:
+                        await self._settle([pending])
+                    return
+                collisions += isinstance(error, asyncpg.UniqueViolationError)
+                if not 0 < collisions < COLLISIONS_MAX:
                     log.error("the database refused a spin: %s", error)
                     batch[0].fail(Problem("INTERNAL", "the spin could not be written; repeat the same request"))
                     return
-                # One row spoils a whole statement: settle them one by one.
-                for pending in batch:
-                    await self._settle([pending])
-                return
+                await asyncio.sleep(BACKOFF_S)
             batch = self._drop_expired(batch)
 
     def _drop_expired(self, batch: list[Pending]) -> list[Pending]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import asyncpg
 import pytest
+from rgs_server.client import Reply
 from rgs_server.spins import LANE_SETTINGS
 from rgs_server.store import SpinRow, Store, create_schema
-from service_process import Service, run
+from service_process import Service, run, spin_body
 
 ROW = SpinRow(
     operator_id="op-sandbox",
@@ -68,8 +69,8 @@ def commit(service: Service, *rows: SpinRow) -> list[str]:
 
 
 @pytest.fixture
-def session(service: Service, new_session: Iterator[str]) -> str:
-    return new_session()  # type: ignore[operator,no-any-return]
+def session(service: Service, new_session: Callable[[], str]) -> str:
+    return new_session()
 
 
 def test_consecutive_rows_are_taken(service: Service, session: str) -> None:
@@ -140,3 +141,25 @@ def test_a_spin_costs_the_same_in_a_large_table(service: Service) -> None:
             await reader.close()
 
     assert run(job()) < 20 * spins
+
+
+def test_a_spin_that_another_worker_is_writing_is_a_conflict(service: Service, new_session: Callable[[], str]) -> None:
+    """The database sees the clash only when the other one commits; the answer is 409, not 500."""
+    first, second = new_session(), new_session()
+
+    async def job() -> Reply:
+        other = await asyncpg.connect(service.database_url)
+        transaction = other.transaction()
+        await transaction.start()
+        assert await Store(other).commit_spins([row(first, "clash", 0)], 1)
+        async with service.client() as client:
+            body = spin_body(f"{first}-clash", second)
+            asked = asyncio.create_task(client.send("POST", "/rgs/v1/spins", body))
+            await asyncio.sleep(0.5)
+            assert not asked.done()
+            await transaction.commit()
+            await other.close()
+            return await asked
+
+    reply = run(job())
+    assert (reply.status, reply.json()["code"]) == (409, "IDEMPOTENCY_CONFLICT")
