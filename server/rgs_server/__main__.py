@@ -91,6 +91,8 @@ async def serve(config: Config, *, sandboxed: bool = False) -> int:
         config = replace(config, log_level="warning")  # for people: only what needs attention
     configure_logging(config.log_level)
     await Supervisor(config).run(sandbox.show if sandboxed else None)
+    if sandboxed:
+        print(f"\nStopped. Sessions and spins are kept in {config.data_path}.")
     return 0
 
 

@@ -135,7 +135,9 @@ class _Reader:
         return value
 
     def reference(self, value: object, path: str, known: Sequence[str], what: str) -> str | None:
-        """A name that must be one of `known`; None after reporting."""
+        """A name that must be one of `known`; None after reporting, or when the key was missing."""
+        if value is None:
+            return None
         if not isinstance(value, str) or value not in known:
             near = difflib.get_close_matches(str(value), known, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known) or 'none'}"
@@ -351,7 +353,7 @@ class _Reader:
         return m.Scatter(name, symbol or "", m.frozen(pays or {1: 0}), of)  # type: ignore[arg-type]
 
     def _pick(self, name: str, value: object, path: str) -> m.Pick:
-        table = self.table(value, path, ["prizes", "of"], ["picks", "prizes_per_pick"])
+        table = self.table(value, path, ["prizes"], ["of", "picks", "prizes_per_pick"])
         picks = self.weights(table.get("picks", {"1": 1}), f"{path}.picks", 64)
         each = self.weights(table.get("prizes_per_pick", {"1": 1}), f"{path}.prizes_per_pick", 64)
         values: list[int] = []
@@ -396,7 +398,7 @@ class _Reader:
                 self.bad(
                     place,
                     f"{_show(item)} names nothing that pays here",
-                    f"begin with one of {', '.join(known)}",
+                    f"names that pay here: {', '.join(known) or 'none'}",
                 )
             elif len(parts) > 1 and parts[1] not in self._paying(parts[0]):
                 paying = ", ".join(self._paying(parts[0])) or "none, name the bonus alone"

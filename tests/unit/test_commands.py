@@ -71,11 +71,20 @@ def test_spin_draws_the_round_it_says(capsys: pytest.CaptureFixture[str]) -> Non
         shown(capsys, "spin", "lantern_tide", "--server-seed", seed, "--client-seed", "me", "--nonce", "3", "--json")
     )
     outcome = Engine(load(games.find("lantern_tide")).build()).spin(derive_key(bytes.fromhex(seed), "me"), 3)
-    assert data["digest"] == outcome.digest()
+    assert data["outcome_digest"] == outcome.digest()
     assert f"Round wins {outcome.win_units} units" in text
     for win in outcome.spins[0].wins:
         where = f"line {win.line}" if win.line else win.evaluator
         assert f"{where}: {win.count} x {win.symbol}" in text
+
+
+def test_a_spin_in_json_is_a_record_that_replays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(games.find("ember_sevens").read_text().replace('version = "1.0.0"', 'version = "mine"'))
+    record = tmp_path / "record.json"
+    record.write_text(shown(capsys, "spin", str(path), "--seed", "x", "--nonce", "9", "--json"))
+    assert "MATCH" in shown(capsys, "replay", str(record), "--model", str(path))
+    assert "give the model file" in failed(capsys, "replay", str(record))
 
 
 def test_simulate_is_the_same_for_any_threads_and_split(capsys: pytest.CaptureFixture[str]) -> None:

@@ -157,3 +157,13 @@ def test_the_map_names_every_module() -> None:
 def test_every_line_of_a_model_file_in_the_docs_is_valid_toml() -> None:
     for fragment in re.findall(r"`(\w+ = [^`]+)`", doc("docs/math-models.md")):
         tomllib.loads(fragment)
+
+
+def test_the_whole_game_of_the_page_is_one() -> None:
+    from rgs_core import loads
+    from rgs_core.analysis import analyse
+
+    (text,) = re.findall(r"```toml\n(.*?)```", doc("docs/math-models.md"), re.DOTALL)
+    analysis = analyse(loads(text).build())
+    assert analysis.cycle is not None
+    assert 0.85 < analysis.closed.rtp < 1, float(analysis.closed.rtp)

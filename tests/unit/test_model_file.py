@@ -120,7 +120,7 @@ MISTAKES = [
     ('"lines.A.3"]', '"scatter.A"]', "states.free.multiplier_exempt[1]", "pays nothing for 'A'", "symbols it pays: S"),
     ("[evaluators.scatter]", "[evaluators.free_spins]", "evaluators.free_spins", "all free spins win", "another name"),
     ("{ pay = 5, weight = 2 },", "{ pay = 5, weight = 2, '' = 1 },", "picks.chest.prizes[0].", "unknown key", "remove it"),
-    ('"lines.A.3"]', '"wins"]', "states.free.multiplier_exempt[1]", "'wins' names nothing that pays here", "begin with"),
+    ('"lines.A.3"]', '"wins"]', "states.free.multiplier_exempt[1]", "'wins' names nothing that pays here", "names that pay here"),
     ("[profiles.main.strips]", "[profiles.main.strip]", "profiles.main.strip", "unknown key", "did you mean 'strips'?"),
     ("format = 1", "format = 2", "format", "2 is out of range", "from 1 to 1"),
     ('id = "tiny"', 'id = "Tiny Game"', "id", "'Tiny Game' is not an id", "small letters"),

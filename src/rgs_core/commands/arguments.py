@@ -38,11 +38,16 @@ def chosen_build(args: argparse.Namespace) -> tuple[Build, Path]:
     return find_build(args.game, args.profile)
 
 
+def chosen_server_seed(args: argparse.Namespace) -> bytes:
+    """The server seed from the seed arguments. Raises SeedError."""
+    if args.server_seed is not None:
+        return parse_server_seed(args.server_seed)
+    return hashlib.sha256(args.seed.encode()).digest()
+
+
 def chosen_key(args: argparse.Namespace) -> bytes:
     """The key from the seed arguments. Raises SeedError."""
-    if args.server_seed is not None:
-        return derive_key(parse_server_seed(args.server_seed), args.client_seed)
-    return derive_key(hashlib.sha256(args.seed.encode()).digest(), args.client_seed)
+    return derive_key(chosen_server_seed(args), args.client_seed)
 
 
 def count(text: str) -> int:

@@ -95,6 +95,6 @@ def build_of(record: Mapping[str, Any], model_file: str | None) -> Build:
 def text(record: Mapping[str, Any], name: str) -> str:
     value = record.get(name)
     if not isinstance(value, str):
-        remedy = "; the service reveals it after the session is closed" if name == "server_seed" else ""
+        remedy = "; the service shows it to sandbox operators only" if name == "server_seed" else ""
         raise RecordError(f"record.{name} is missing or not text{remedy}")
     return value

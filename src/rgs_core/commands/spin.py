@@ -9,13 +9,23 @@ from rich.console import Console
 from rich.markup import escape
 
 from rgs_core._engine import Engine
-from rgs_core.commands.arguments import OK, add_game, add_json, add_seed, chosen_build, chosen_key, nonce
+from rgs_core.commands.arguments import (
+    OK,
+    add_game,
+    add_json,
+    add_seed,
+    chosen_build,
+    chosen_key,
+    chosen_server_seed,
+    nonce,
+)
 from rgs_core.commands.drawing import draw_round
+from rgs_core.seeds import commitment
 
 HELP = "play round NONCE of a seed and draw it"
 EXAMPLES = """\
   rgs spin lantern_tide --nonce 7
-  rgs spin ember_sevens --profile rtp_93 --seed demo --nonce 12 --json
+  rgs spin ember_sevens --profile rtp_93 --seed demo --nonce 12 --json > record.json   (rgs replay reads it)
   rgs spin lantern_tide --server-seed 00…00 --client-seed me --nonce 3"""
 
 
@@ -30,8 +40,18 @@ def run(args: argparse.Namespace, console: Console) -> int:
     build, _ = chosen_build(args)
     outcome = Engine(build).spin(chosen_key(args), args.nonce)
     if args.json:
-        head = {"game": build.model.id, "profile": build.profile.name, "build_hash": build.build_hash}
-        print(json.dumps({**head, "nonce": args.nonce, "digest": outcome.digest(), **outcome.as_dict()}, indent=2))
+        seed = chosen_server_seed(args)
+        record = {
+            "game": build.model.id,
+            "profile": build.profile.name,
+            "build_hash": build.build_hash,
+            "server_seed": seed.hex(),
+            "seed_commitment": commitment(seed),
+            "client_seed": args.client_seed,
+            "nonce": args.nonce,
+            "outcome_digest": outcome.digest(),
+        }
+        print(json.dumps({**record, **outcome.as_dict()}, indent=2))
         return OK
     console.print(f"[bold]{escape(build.model.title)}[/bold] {build.label}, round {args.nonce}")
     draw_round(console, build, outcome)
