@@ -32,9 +32,10 @@ def model_texts(draw: st.DrawFn) -> str:
         f"[grid]\nreels = {reels}\nrows = {rows}",
         f"[caps]\nfree_spins = {draw(st.integers(1, 40))}",
     ]
-    for wild in draw(st.sampled_from([[], ["W"], ["W", "X"]])):
-        others = [s for s in SYMBOLS if s not in (wild, "S")]
-        substitutes = draw(st.lists(st.sampled_from(others), unique=True, max_size=6))
+    paying = draw(st.lists(st.sampled_from(SYMBOLS), unique=True, min_size=1)) if has_lines else []
+    for wild in draw(st.sampled_from([[], ["W"], ["W", "X"]])) if has_lines else []:
+        others = [s for s in paying if s != wild]
+        substitutes = draw(st.lists(st.sampled_from(others), unique=True, max_size=6)) if others else []
         out.append(f"[wilds.{wild}]\nsubstitutes = {substitutes!r}")
         out.append(f"multiplier = {draw(st.sampled_from([1, 1, 2, 3]))}")
         out.append(f"combine = {draw(st.sampled_from(['once', 'product']))!r}")
@@ -46,7 +47,6 @@ def model_texts(draw: st.DrawFn) -> str:
         out.append('[evaluators.lines]\nkind = "lines"')
         out.append(f"pure_wild_run = {draw(st.sampled_from(['own', 'any']))!r}")
         out.append(f"paylines = {[''.join(map(str, x)) for x in lines]!r}\n[evaluators.lines.pays]")
-        paying = draw(st.lists(st.sampled_from(SYMBOLS), unique=True, min_size=1))
         for symbol in paying:
             first = draw(st.integers(1, reels))
             pays = {n: draw(st.sampled_from([0, 1, 2, 5, 5, 40, 1000])) for n in range(first, reels + 1)}

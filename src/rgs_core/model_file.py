@@ -526,6 +526,11 @@ class _Reader:
         for name in model.evaluators:
             if all(name not in state.evaluators for state in model.states.values()):
                 self.bad(f"evaluators.{name}", "no state uses it", "list it in a state or remove it")
+        paid = {symbol for e in model.evaluators.values() if isinstance(e, m.Lines) for symbol in e.pays}
+        for wild in model.wilds.values():
+            for symbol in sorted(wild.substitutes - paid):
+                path = f"wilds.{wild.symbol}.substitutes"
+                self.bad(path, f"no line pays for '{symbol}'", "remove it; wilds stand in on lines only")
         used = {t.pick for s in model.states.values() for t in s.triggers if isinstance(t, m.PickTrigger)}
         for name in model.picks:
             if name not in used:

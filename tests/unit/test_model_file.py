@@ -101,6 +101,7 @@ MISTAKES = [
     ("units = 2", "unit = 2", "stake.unit", "unknown key", "did you mean 'units'?"),
     ("multiplier = 2", "multiplier = true", "wilds.W.multiplier", "True is not a whole number", "from 1"),
     ('substitutes = ["A", "B"]', 'substitutes = ["A", "W"]', "wilds.W.substitutes", "stands for itself", "remove"),
+    ('substitutes = ["A", "B"]', 'substitutes = ["A", "S"]', "wilds.W.substitutes", "no line pays for 'S'", "remove it"),
     ('["000", "111"]', '["000", "112"]', "evaluators.lines.paylines[1]", "'112' is not a payline", "0 (top row) to 1"),
     ('["000", "111"]', '["000", "000"]', "evaluators.lines.paylines[1]", "payline 1 again", "remove"),
     ("A = { 2 = 1, 3 = 10 }", "A = { 1 = 1, 3 = 10 }", "evaluators.lines.pays.A", "count 2 is missing", "0 for no"),
