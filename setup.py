@@ -4,6 +4,7 @@ RGS_DEBUG=1 builds with bounds checks and the undefined-behaviour sanitizer.
 """
 
 import os
+from pathlib import Path
 
 from Cython.Build import cythonize
 from Cython.Compiler import Options
@@ -12,7 +13,7 @@ from setuptools import Extension, setup
 DEBUG = os.environ.get("RGS_DEBUG") == "1"
 SANITIZE = ["-O1", "-g3", "-fsanitize=undefined", "-fno-sanitize-recover=all"]
 # -std=gnu11: `unsigned __int128` holds the exact sums of a simulation.
-FLAGS = ["-std=gnu11", "-Wall", "-Wextra", *(SANITIZE if DEBUG else ["-O3"])]
+FLAGS = ["-std=gnu11", "-Wall", "-Wextra", "-Wno-psabi", "-Wno-unused-function", *(SANITIZE if DEBUG else ["-O3"])]
 
 Options.warning_errors = True
 
@@ -22,7 +23,7 @@ def extension(name: str) -> Extension:
         f"rgs_core.{name}",
         [f"ext/rgs_core/{name}.pyx"],
         include_dirs=["ext/rgs_core"],
-        depends=[f"ext/rgs_core/{h}" for h in sorted(os.listdir("ext/rgs_core")) if h.endswith(".h")],
+        depends=sorted(str(header) for header in Path("ext/rgs_core").rglob("*.h")),
         extra_compile_args=FLAGS,
         extra_link_args=["-fsanitize=undefined"] if DEBUG else [],
     )

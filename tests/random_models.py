@@ -49,7 +49,10 @@ def model_texts(draw: st.DrawFn) -> str:
         out.append(f"paylines = {[''.join(map(str, x)) for x in lines]!r}\n[evaluators.lines.pays]")
         for symbol in paying:
             first = draw(st.integers(1, reels))
-            pays = {n: draw(st.sampled_from([0, 1, 2, 5, 5, 40, 1000])) for n in range(first, reels + 1)}
+            amounts = [draw(st.sampled_from([0, 1, 2, 5, 5, 40, 1000])) for _ in range(first, reels + 1)]
+            if draw(st.integers(0, 4)):  # real pay tables grow, and only those are played in lanes
+                amounts.sort()
+            pays = dict(zip(range(first, reels + 1), amounts, strict=True))
             out.append(f"{symbol} = {_table(pays)}")
         evaluators.append("lines")
     if not has_lines or draw(st.booleans()):
@@ -97,6 +100,7 @@ def model_texts(draw: st.DrawFn) -> str:
                 f'[[states.{state}.triggers]]\nname = "Chest"\nkind = "pick"\npattern = {pattern!r}\npick = "chest"'
             )
     text = "\n".join(out)
+    weights = [1, 2, 3, 17] + draw(st.sampled_from([[], [], [], [2**24]]))
     sets = [name for name in ("base", "free") if f"strips = '{name}'" in text]
     out.append("[profiles.one.strips]")
     for name in sets:
@@ -104,7 +108,7 @@ def model_texts(draw: st.DrawFn) -> str:
         for _ in range(reels):
             stops = draw(st.lists(st.sampled_from(SYMBOLS), min_size=1, max_size=7))
             if draw(st.booleans()):
-                weight = st.sampled_from([1, 2, 3, 17, 2**24])
+                weight = st.sampled_from(weights)
                 strips.append(" ".join(f"{s}:{draw(weight)}" for s in stops))
             else:
                 strips.append(" ".join(stops))

@@ -7,7 +7,7 @@ loop over rounds runs without the GIL and on the C stack; d) Python objects are 
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
@@ -16,11 +16,14 @@ import numpy as np
 from rgs_core import outcome as records
 from rgs_core.errors import AnalysisError, DrawLimitError, RgsError
 from rgs_core.model import Lines, FreeSpinsTrigger
+from rgs_core.lanes import NotInLanes, compile_lanes
+from rgs_core.simd import chosen
 from rgs_core.tables import compile_tables
-from rgs_core._rng cimport load_key
+from rgs_core._rng cimport RGS_SIMD_SCALAR, load_key, simd_number
+from rgs_core._rng import SIMD_NAMES
 
 
-cdef extern from "simulate.h" nogil:
+cdef extern from "kernels.h" nogil:
     enum:
         RGS_REELS_MAX
         RGS_STATES_MAX
@@ -82,6 +85,25 @@ cdef extern from "simulate.h" nogil:
         const uint8_t *paylines
         const uint64_t *readings
 
+    ctypedef struct rgs_lanes:
+        uint32_t *bounds
+        uint32_t *rejects
+        const uint16_t **stops
+        const uint8_t **rows
+        uint32_t row_bytes
+        uint32_t chunks
+        uint32_t limbs
+        uint32_t count_from
+        int64_t pay_unit
+        const int8_t *weights
+        const uint8_t *alarm
+        uint64_t counts_bias
+        uint64_t counts_flags
+        uint64_t wild_flag
+        uint32_t exact_alarm
+        uint8_t *evaluator_slot
+        uint8_t *trigger_slot
+
     ctypedef struct rgs_game:
         uint32_t reels
         uint32_t rows
@@ -94,6 +116,8 @@ cdef extern from "simulate.h" nogil:
         uint8_t *wild_product
         uint32_t wilds_multiply
         rgs_state *states
+        uint32_t has_lanes
+        rgs_lanes *lanes
 
     ctypedef struct rgs_event:
         uint32_t kind
@@ -136,7 +160,7 @@ cdef extern from "simulate.h" nogil:
 
     ctypedef int (*rgs_kernel)(const rgs_game *game, const uint32_t *key, uint32_t stream, uint64_t first,
                                uint64_t n, rgs_totals *totals, int64_t *wins) noexcept nogil
-    rgs_kernel rgs_kernel_for(const rgs_game *game)
+    rgs_kernel rgs_kernel_for(const rgs_game *game, uint32_t simd)
 
 
 cdef extern from *:
@@ -204,6 +228,41 @@ cdef int set_table(rgs_table *table, object source) except -1:
     return 0
 
 
+# Points the C lane tables of a state at arrays that the caller keeps alive. Cannot fail.
+cdef int set_lanes(rgs_lanes *lanes, object table, object state_table) except -1:
+    cdef const uint8_t[:, ::1] rows
+    cdef const uint16_t[::1] stops
+    cdef const int8_t[:, :, ::1] weights
+    cdef const uint8_t[::1] alarm
+    for reel, strip in enumerate(state_table.strips):
+        rows = table.rows[reel]
+        lanes.rows[<Py_ssize_t>reel] = &rows[0, 0]
+        lanes.bounds[<Py_ssize_t>reel] = strip.total
+        lanes.rejects[<Py_ssize_t>reel] = (1 << 32) % strip.total
+        if table.stops[reel] is not None:
+            stops = table.stops[reel]
+            lanes.stops[<Py_ssize_t>reel] = &stops[0]
+    lanes.row_bytes = table.row_bytes
+    lanes.chunks = table.chunks
+    lanes.limbs = table.limbs
+    lanes.count_from = table.count_from
+    lanes.pay_unit = table.pay_unit
+    if table.chunks:
+        weights = table.weights
+        alarm = table.alarm
+        lanes.weights = &weights[0, 0, 0]
+        lanes.alarm = &alarm[0]
+    lanes.counts_bias = table.counts_bias
+    lanes.counts_flags = table.counts_flags
+    lanes.wild_flag = table.wild_flag
+    lanes.exact_alarm = table.exact_alarm
+    for i, slot in enumerate(table.evaluator_slots):
+        lanes.evaluator_slot[<Py_ssize_t>i] = slot
+    for i, slot in enumerate(table.trigger_slots):
+        lanes.trigger_slot[<Py_ssize_t>i] = slot
+    return 0
+
+
 @cython.final
 @cython.auto_pickle(False)
 cdef class Engine:
@@ -211,14 +270,21 @@ cdef class Engine:
 
     `Engine(build)` compiles the build's tables. Every method is a pure function of the build and its
     arguments. A key is 32 bytes (rgs_core.derive_key), a nonce a 64-bit spin number.
+
+    `simd` names the instruction set of the kernel for many rounds, by default the fastest (rgs_core.simd);
+    results do not depend on it. `kernel` tells which kernel that is: "lanes" or "general", with
+    `general_because` saying why, and `simd` the set ("scalar" for the general kernel).
     """
 
     cdef rgs_game game
-    cdef rgs_kernel kernel
+    cdef rgs_kernel play
     cdef readonly object build
     cdef readonly object tables
+    cdef readonly object lane_tables
+    cdef readonly str simd
+    cdef readonly str general_because
 
-    def __cinit__(self, build):
+    def __cinit__(self, build, *, simd=None):
         cdef const uint8_t[::1] bytes_view
         cdef const uint8_t[:, ::1] paylines
         cdef const uint32_t[::1] words_view
@@ -289,7 +355,25 @@ cdef class Engine:
             if state.paylines_count:
                 paylines = state_table.paylines
                 state.paylines = &paylines[0, 0]
-        self.kernel = rgs_kernel_for(&self.game)
+        self.simd = chosen() if simd is None else simd
+        self.general_because = ""
+        self.lane_tables = ()
+        if simd_number(self.simd) == RGS_SIMD_SCALAR:
+            self.general_because = "no lanes were asked for"
+        else:
+            try:
+                self.lane_tables = compile_lanes(tables)
+            except NotInLanes as reason:
+                self.general_because = str(reason)
+                self.simd = SIMD_NAMES[RGS_SIMD_SCALAR]
+        for s, lane_table in enumerate(self.lane_tables):
+            set_lanes(&self.game.lanes[<Py_ssize_t>s], lane_table, tables.states[s])
+        self.game.has_lanes = len(self.lane_tables) > 0
+        self.play = rgs_kernel_for(&self.game, simd_number(self.simd))
+
+    @property
+    def kernel(self):
+        return "lanes" if self.lane_tables else "general"
 
     def win(self, key, uint64_t nonce, *, uint32_t stream=0):
         """Units won by round `nonce`: `spin(key, nonce).win_units` without its record."""
@@ -394,7 +478,7 @@ cdef class Engine:
         for index, edge in enumerate(edges):
             totals.edges[<Py_ssize_t>index] = edge
         with nogil:
-            error = self.kernel(&self.game, words, stream, first_nonce, n, &totals, NULL)
+            error = self.play(&self.game, words, stream, first_nonce, n, &totals, NULL)
         if error:
             fail(error)
         states = range(self.game.states_count)
@@ -429,7 +513,7 @@ cdef class Engine:
         if n:
             target = &view[0]
         with nogil:
-            error = self.kernel(&self.game, words, stream, first_nonce, n, &totals, target)
+            error = self.play(&self.game, words, stream, first_nonce, n, &totals, target)
         if error:
             fail(error)
         return wins

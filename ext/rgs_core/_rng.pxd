@@ -3,6 +3,18 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 
+cdef extern from "keystream.h" nogil:
+    enum:
+        RGS_SIMD_SCALAR
+        RGS_SIMD_V128
+        RGS_SIMD_AVX2
+        RGS_SIMD_AVX512
+    ctypedef void (*rgs_keystream)(const uint32_t *key, uint32_t counter, uint32_t stream, uint64_t nonce,
+                                   size_t blocks, uint32_t *words) noexcept nogil
+    bint rgs_simd_runs(uint32_t simd)
+    rgs_keystream rgs_keystream_for(uint32_t simd)
+
+
 cdef extern from "words.h" nogil:
     enum:
         RGS_WORDS_MAX
@@ -19,3 +31,7 @@ cdef extern from "words.h" nogil:
 
 # Unpacks 32 key bytes into words. Fails with SeedError when `key` is not 32 bytes long.
 cdef int load_key(object key, uint32_t *words) except -1
+
+
+# The number of an instruction set that this machine runs. Fails with ValueError for any other name.
+cdef uint32_t simd_number(object name) except? 255

@@ -9,11 +9,25 @@ cimport cython
 from cpython.pycapsule cimport PyCapsule_New
 
 import threading
+from array import array
 
 from rgs_core.errors import SeedError, DrawLimitError
 
 
+cdef extern from *:
+    """
+    #if defined(__x86_64__)
+    #define RGS_V128_NAME "sse2"
+    #elif defined(__aarch64__)
+    #define RGS_V128_NAME "neon"
+    #else
+    #define RGS_V128_NAME "v128"
+    #endif
+    """
+    const char *RGS_V128_NAME
+
 WORDS_MAX = RGS_WORDS_MAX
+SIMD_NAMES = ("scalar", RGS_V128_NAME.decode(), "avx2", "avx512")
 STREAM_OUTCOME = 0
 STREAM_STATISTICS = 2
 
@@ -28,6 +42,17 @@ cdef int load_key(object key, uint32_t *words) except -1:
     return 0
 
 
+cdef uint32_t simd_number(object name) except? 255:
+    if name not in SIMD_NAMES or not rgs_simd_runs(SIMD_NAMES.index(name)):
+        raise ValueError(f"this machine has no instruction set '{name}'")
+    return SIMD_NAMES.index(name)
+
+
+def simd_runs(name):
+    """Whether this machine runs an instruction set of SIMD_NAMES."""
+    return name in SIMD_NAMES and bool(rgs_simd_runs(SIMD_NAMES.index(name)))
+
+
 def block(key, uint32_t counter, uint32_t stream, uint64_t nonce):
     """One ChaCha20 block as 16 words (RFC 8439, 2.3), words 12 to 15 of the state as given."""
     cdef uint32_t words[8]
@@ -35,6 +60,24 @@ def block(key, uint32_t counter, uint32_t stream, uint64_t nonce):
     load_key(key, words)
     rgs_chacha20_block(words, counter, stream, nonce, out)
     return tuple([out[i] for i in range(16)])
+
+
+def keystream(key, uint32_t counter, uint32_t stream, uint64_t nonce, Py_ssize_t blocks, *, simd):
+    """The words of blocks counter .. counter + blocks - 1 of one nonce, by an instruction set: array("I").
+
+    Counters wrap at 2^32, as in the RFC. Raises ValueError for a set that this machine does not run.
+    """
+    cdef uint32_t words[8]
+    cdef uint32_t[::1] view
+    cdef rgs_keystream fill = rgs_keystream_for(simd_number(simd))
+    if not 1 <= blocks <= 1 << 24:
+        raise ValueError("blocks is 1 to 2^24")
+    load_key(key, words)
+    out = array("I", bytes(64 * blocks))
+    view = out
+    with nogil:
+        fill(words, counter, stream, nonce, blocks, &view[0])
+    return out
 
 
 def draw_below(key, uint64_t nonce, bounds, *, uint32_t sub_spin=0, uint32_t stream=0):
@@ -82,7 +125,6 @@ def bounded_counts(uint32_t n, *, int bits=8):
     cdef uint16_t v16 = 0
     cdef uint32_t word, rejected = 0
     cdef uint32_t[::1] view
-    from array import array
     if bits not in (8, 16) or not 1 <= n < <uint32_t>1 << bits:
         raise ValueError("bits is 8 or 16, n a non-zero integer of so many bits")
     counts = array("I", [0]) * n
@@ -110,24 +152,34 @@ ctypedef struct bitgen_t:
 
 
 # Position in one endless keystream: blocks 0, 1, ... of a nonce, then those of the next nonce.
-ctypedef struct keystream:
+ctypedef struct keystream_position:
     uint32_t key[8]
     uint32_t stream
     uint64_t nonce
-    uint64_t counter      # next block, below 2^32
+    uint64_t counter      # next block to make, at most 2^32
     uint32_t used         # words taken from `words`
-    uint32_t words[16]
+    uint32_t filled       # words there are
+    uint32_t words[256]
+    rgs_keystream fill
+
+
+# Makes the next blocks, a batch at a time. Cannot fail.
+cdef void refill(keystream_position *k) noexcept nogil:
+    cdef uint64_t left
+    if k.counter == <uint64_t>1 << 32:
+        k.counter = 0
+        k.nonce += 1
+    left = (<uint64_t>1 << 32) - k.counter
+    k.filled = 256 if left > 16 else <uint32_t>(16 * left)
+    k.fill(k.key, <uint32_t>k.counter, k.stream, k.nonce, k.filled // 16, k.words)
+    k.counter += k.filled // 16
+    k.used = 0
 
 
 cdef uint32_t next_uint32(void *state) noexcept nogil:
-    cdef keystream *k = <keystream *>state
-    if k.used == 16:
-        if k.counter == <uint64_t>1 << 32:
-            k.counter = 0
-            k.nonce += 1
-        rgs_chacha20_block(k.key, <uint32_t>k.counter, k.stream, k.nonce, k.words)
-        k.counter += 1
-        k.used = 0
+    cdef keystream_position *k = <keystream_position *>state
+    if k.used == k.filled:
+        refill(k)
     k.used += 1
     return k.words[k.used - 1]
 
@@ -150,20 +202,25 @@ cdef class ChaCha20:
     The words are those of RFC 8439 with the counter in word 12; after 2^32 blocks the nonce counts on.
 
     Parameters: `key` 32 bytes; `nonce` 64-bit start; `stream` word 13 of the state, 2 by default so
-    that it shares no word with outcomes. Raises SeedError for a key of another length.
+    that it shares no word with outcomes; `simd` an instruction set, by default the fastest (rgs_core.simd).
+    Raises SeedError for a key of another length.
     """
 
     cdef bitgen_t bitgen
-    cdef keystream source
+    cdef keystream_position source
     cdef readonly object capsule
     cdef readonly object lock
 
-    def __cinit__(self, key, uint64_t nonce=0, *, uint32_t stream=2):
+    def __cinit__(self, key, uint64_t nonce=0, *, uint32_t stream=2, simd=None):
         load_key(key, self.source.key)
         self.source.stream = stream
         self.source.nonce = nonce
         self.source.counter = 0
-        self.source.used = 16
+        self.source.used = self.source.filled = 0
+        if simd is None:
+            from rgs_core.simd import chosen
+            simd = chosen()
+        self.source.fill = rgs_keystream_for(simd_number(simd))
         self.bitgen.state = &self.source
         self.bitgen.next_uint64 = next_uint64
         self.bitgen.next_uint32 = next_uint32

@@ -62,6 +62,31 @@ typedef struct {
     const uint64_t *readings;   /* [symbol] -> bit x set when a cell with the symbol can count as paying symbol x */
 } rgs_state;
 
+enum { RGS_COUNTS_MAX = 8, RGS_LIMBS_MAX = 3, RGS_MASK_CHUNK = 32 };
+
+/* Tables of one state for the kernels that evaluate by transposed line masks (lanes/kernel.h), made by
+ * rgs_core.lanes. A row belongs to one stop of one reel: 8 count bytes, padding up to RGS_MASK_CHUNK, then
+ * `chunks` chunks of fields. A field is a set of paylines, one bit a line: of the lines whose cell on this
+ * reel reads as a certain symbol, or does not rule an alarm out. */
+typedef struct {
+    uint32_t bounds[RGS_REELS_MAX];       /* sum of the stop weights, at most 65536 */
+    uint32_t rejects[RGS_REELS_MAX];      /* 2^32 mod bound: smaller low halves are rejected */
+    const uint16_t *stops[RGS_REELS_MAX]; /* drawn number -> stop, NULL when every stop weighs 1 */
+    const uint8_t *rows[RGS_REELS_MAX];   /* [stop][row_bytes] */
+    uint32_t row_bytes, chunks, limbs;
+    uint32_t count_from;                  /* runs from this length on are weighed */
+    int64_t pay_unit;                     /* weights are in this many units */
+    const int8_t *weights;                /* [count 1..reels][limb][chunks * RGS_MASK_CHUNK]: base-128 digits of
+                                             what a run of `count` pays more than one of count - 1 */
+    const uint8_t *alarm;                 /* [chunks * RGS_MASK_CHUNK]: 0xff in the bytes of alarm fields */
+    uint64_t counts_bias;                 /* added to the counts it sets bit 7 of a byte whose count matters */
+    uint64_t counts_flags;                /* the bits 7 that ask for awards and scatter pays */
+    uint64_t wild_flag;                   /* the bit 7 of "a multiplying wild is in view", or 0 */
+    uint32_t exact_alarm;                 /* 1: an alarm needs words beyond the stops (pick bonuses) */
+    uint8_t evaluator_slot[RGS_EVALUATORS_MAX]; /* count byte of a scatter */
+    uint8_t trigger_slot[RGS_TRIGGERS_MAX];     /* count byte of a free-spin trigger */
+} rgs_lanes;
+
 typedef struct {
     uint32_t reels, rows, symbols_count, states_count;
     uint32_t free_spins_max;
@@ -71,6 +96,8 @@ typedef struct {
     uint8_t wild_product[64];   /* 1: the multiplier counts for each wild in the win, 0: once */
     uint32_t wilds_multiply;    /* 0 when every wild multiplier is 1 */
     rgs_state states[RGS_STATES_MAX];
+    uint32_t has_lanes;         /* 1: `lanes` is filled and kernels may use it */
+    rgs_lanes lanes[RGS_STATES_MAX];
 } rgs_game;
 
 #endif

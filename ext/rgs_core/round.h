@@ -129,63 +129,63 @@ static inline uint32_t rgs_count_symbol(const rgs_game *game, const uint8_t *con
     return count;
 }
 
-/* One spin of a state; adds to `round` and sets *awarded to the spins it awards before any cap. */
-static inline int rgs_play_spin(const rgs_game *game, uint32_t state_index, rgs_words *words, rgs_round *round,
-                                rgs_log *log, uint32_t *awarded)
+/* All paylines of a spin. Adds their wins to *amount. Returns 0 or RGS_ERROR_MEMORY. */
+static inline int rgs_pay_lines(const rgs_game *game, const rgs_state *state, const int64_t *pays,
+                                const uint8_t *const *windows, rgs_log *log, int64_t *amount)
 {
-    const rgs_state *state = &game->states[state_index];
-    const uint8_t *windows[RGS_REELS_MAX];
-    int error = rgs_log_add(log, RGS_EVENT_SPIN, state_index, words->sub_spin, 0, 1, 0);
-    if (error)
-        return error;
-    round->spins[state_index]++;
-    *awarded = 0;
-
-    for (uint32_t reel = 0; reel < game->reels; reel++) {
-        uint32_t stop;
-        if ((error = rgs_draw_stop(words, &state->strips[reel], &stop)))
-            return error;
-        windows[reel] = state->strips[reel].symbols + stop;
-        if ((error = rgs_log_add(log, RGS_EVENT_STOP, reel, stop, 0, 1, 0)))
+    if (state->count_min > game->reels)
+        return RGS_OK;
+    /* Most lines end before their run is long enough to pay: they are told by the readings alone. */
+    uint64_t readings[RGS_REELS_MAX][RGS_ROWS_MAX];
+    for (uint32_t reel = 0; reel < state->count_min; reel++)
+        for (uint32_t row = 0; row < game->rows; row++)
+            readings[reel][row] = state->readings[windows[reel][row]];
+    for (uint32_t line = 0; line < state->paylines_count; line++) {
+        const uint8_t *rows = state->paylines + (size_t)line * game->reels;
+        uint64_t alive = readings[0][rows[0]];
+        for (uint32_t reel = 1; reel < state->count_min && alive; reel++)
+            alive &= readings[reel][rows[reel]];
+        if (!alive)
+            continue;
+        uint8_t cells[RGS_REELS_MAX];
+        for (uint32_t reel = 0; reel < game->reels; reel++)
+            cells[reel] = windows[reel][rows[reel]];
+        const rgs_line_win win = rgs_line(game, state, pays, cells, game->reels);
+        if (win.amount == 0)
+            continue;
+        *amount += win.amount;
+        const int error =
+            rgs_log_add(log, RGS_EVENT_LINE, line, win.symbol, win.count, win.multiplier, win.amount);
+        if (error)
             return error;
     }
+    return RGS_OK;
+}
 
+/* What the window of a spin wins and starts; adds to `round`, sets *awarded to the spins it awards
+ * before any cap. `words` has drawn the stops. Returns 0 or an RGS_ERROR. */
+static inline int rgs_pay_spin(const rgs_game *game, uint32_t state_index, const uint8_t *const *windows,
+                               rgs_words *words, rgs_round *round, rgs_log *log, uint32_t *awarded)
+{
+    const rgs_state *state = &game->states[state_index];
+    int error;
+    *awarded = 0;
     for (uint32_t e = 0; e < state->evaluators_count; e++) {
         const rgs_evaluator *evaluator = &state->evaluators[e];
-        if (evaluator->kind == RGS_SCATTER) {
-            const uint32_t count = rgs_count_symbol(game, windows, evaluator->symbol);
-            const int64_t amount = evaluator->pays[count];
-            if (amount == 0)
-                continue;
-            round->parts[state_index][RGS_PART_SCATTER] += amount;
-            if ((error = rgs_log_add(log, RGS_EVENT_SCATTER, e, evaluator->symbol, count, 1, amount)))
+        if (evaluator->kind == RGS_LINES) {
+            error = rgs_pay_lines(game, state, evaluator->pays, windows, log,
+                                  &round->parts[state_index][RGS_PART_LINES]);
+            if (error)
                 return error;
             continue;
         }
-        if (state->count_min > game->reels)
+        const uint32_t count = rgs_count_symbol(game, windows, evaluator->symbol);
+        const int64_t amount = evaluator->pays[count];
+        if (amount == 0)
             continue;
-        /* Most lines end before their run is long enough to pay: they are told by the readings alone. */
-        uint64_t readings[RGS_REELS_MAX][RGS_ROWS_MAX];
-        for (uint32_t reel = 0; reel < state->count_min; reel++)
-            for (uint32_t row = 0; row < game->rows; row++)
-                readings[reel][row] = state->readings[windows[reel][row]];
-        for (uint32_t line = 0; line < state->paylines_count; line++) {
-            const uint8_t *rows = state->paylines + (size_t)line * game->reels;
-            uint64_t alive = readings[0][rows[0]];
-            for (uint32_t reel = 1; reel < state->count_min && alive; reel++)
-                alive &= readings[reel][rows[reel]];
-            if (!alive)
-                continue;
-            uint8_t cells[RGS_REELS_MAX];
-            for (uint32_t reel = 0; reel < game->reels; reel++)
-                cells[reel] = windows[reel][rows[reel]];
-            const rgs_line_win win = rgs_line(game, state, evaluator->pays, cells, game->reels);
-            if (win.amount == 0)
-                continue;
-            round->parts[state_index][RGS_PART_LINES] += win.amount;
-            if ((error = rgs_log_add(log, RGS_EVENT_LINE, line, win.symbol, win.count, win.multiplier, win.amount)))
-                return error;
-        }
+        round->parts[state_index][RGS_PART_SCATTER] += amount;
+        if ((error = rgs_log_add(log, RGS_EVENT_SCATTER, e, evaluator->symbol, count, 1, amount)))
+            return error;
     }
 
     for (uint32_t t = 0; t < state->triggers_count; t++) {
@@ -219,6 +219,27 @@ static inline int rgs_play_spin(const rgs_game *game, uint32_t state_index, rgs_
         round->awarded[state_index][t] += matches;
     }
     return RGS_OK;
+}
+
+/* One spin of a state; adds to `round` and sets *awarded to the spins it awards before any cap. */
+static inline int rgs_play_spin(const rgs_game *game, uint32_t state_index, rgs_words *words, rgs_round *round,
+                                rgs_log *log, uint32_t *awarded)
+{
+    const rgs_state *state = &game->states[state_index];
+    const uint8_t *windows[RGS_REELS_MAX];
+    int error = rgs_log_add(log, RGS_EVENT_SPIN, state_index, words->sub_spin, 0, 1, 0);
+    if (error)
+        return error;
+    round->spins[state_index]++;
+    for (uint32_t reel = 0; reel < game->reels; reel++) {
+        uint32_t stop;
+        if ((error = rgs_draw_stop(words, &state->strips[reel], &stop)))
+            return error;
+        windows[reel] = state->strips[reel].symbols + stop;
+        if ((error = rgs_log_add(log, RGS_EVENT_STOP, reel, stop, 0, 1, 0)))
+            return error;
+    }
+    return rgs_pay_spin(game, state_index, windows, words, round, log, awarded);
 }
 
 /* Units won so far in all states and parts. */

@@ -31,16 +31,33 @@ typedef struct {
 typedef int (*rgs_kernel)(const rgs_game *game, const uint32_t key[8], uint32_t stream, uint64_t first,
                           uint64_t n, rgs_totals *totals, int64_t *wins);
 
-static inline void rgs_totals_add(rgs_totals *totals, const rgs_round *round, uint64_t nonce)
+/* Counts `times` rounds that won `win` each. */
+static inline void rgs_totals_win(rgs_totals *totals, int64_t win, uint64_t times)
 {
-    totals->rounds++;
-    totals->hits += round->win > 0;
-    totals->paid_spin_hits += round->paid_spin_win > 0;
-    totals->features += round->spins[1] > 0;
-    totals->win += (rgs_u128)round->win;
-    const rgs_u128 squared = (rgs_u128)round->win * (rgs_u128)round->win;
-    totals->win_squared += squared;
-    totals->win_squared_carry += totals->win_squared < squared;
+    const rgs_u128 squared = (rgs_u128)win * (rgs_u128)win;
+    totals->rounds += times;
+    totals->hits += win > 0 ? times : 0;
+    totals->win += (rgs_u128)win * times;
+    /* times < 2^64 and squared < 2^124: the product is added as two parts that cannot overflow alone. */
+    const rgs_u128 low = (rgs_u128)(uint64_t)squared * times, high = (squared >> 64) * times;
+    totals->win_squared += low;
+    totals->win_squared_carry += totals->win_squared < low;
+    totals->win_squared += high << 64;
+    totals->win_squared_carry += (totals->win_squared < high << 64) + (uint64_t)(high >> 64);
+    uint32_t low_edge = 0, high_edge = totals->edges_count;
+    while (low_edge < high_edge) {
+        const uint32_t middle = (low_edge + high_edge) / 2;
+        if (win <= totals->edges[middle])
+            high_edge = middle;
+        else
+            low_edge = middle + 1;
+    }
+    totals->classes[low_edge] += times;
+}
+
+/* Adds everything of some rounds but their wins. */
+static inline void rgs_totals_parts(rgs_totals *totals, const rgs_round *round)
+{
     for (uint32_t state = 0; state < RGS_STATES_MAX; state++) {
         totals->spins[state] += round->spins[state];
         for (uint32_t part = 0; part < RGS_PARTS; part++)
@@ -50,19 +67,14 @@ static inline void rgs_totals_add(rgs_totals *totals, const rgs_round *round, ui
             totals->awarded[state][t] += round->awarded[state][t];
         }
     }
-    if (round->win > totals->win_max) {
-        totals->win_max = round->win;
+}
+
+static inline void rgs_totals_most(rgs_totals *totals, int64_t win, uint64_t nonce)
+{
+    if (win > totals->win_max) {
+        totals->win_max = win;
         totals->win_max_nonce = nonce;
     }
-    uint32_t low = 0, high = totals->edges_count;
-    while (low < high) {
-        const uint32_t middle = (low + high) / 2;
-        if (round->win <= totals->edges[middle])
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    totals->classes[low]++;
 }
 
 /* The scalar kernel: every mechanic, one round after the other. Returns 0 or an RGS_ERROR. */
@@ -74,18 +86,15 @@ static int rgs_kernel_scalar(const rgs_game *game, const uint32_t key[8], uint32
         const int error = rgs_play_round(game, key, stream, first + i, &round, NULL);
         if (error)
             return error;
-        rgs_totals_add(totals, &round, first + i);
+        rgs_totals_win(totals, round.win, 1);
+        rgs_totals_most(totals, round.win, first + i);
+        rgs_totals_parts(totals, &round);
+        totals->paid_spin_hits += round.paid_spin_win > 0;
+        totals->features += round.spins[1] > 0;
         if (wins)
             wins[i] = round.win;
     }
     return RGS_OK;
-}
-
-/* The kernel for a build. */
-static inline rgs_kernel rgs_kernel_for(const rgs_game *game)
-{
-    (void)game;
-    return rgs_kernel_scalar;
 }
 
 #endif

@@ -4,6 +4,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from rgs_core.lanes import LaneTable
 from rgs_core.model import Build
 from rgs_core.outcome import Outcome
 from rgs_core.tables import Tables
@@ -15,7 +16,12 @@ COUNTED_MAX: int
 class Engine:
     build: Build
     tables: Tables
-    def __new__(cls, build: Build) -> Engine: ...
+    lane_tables: tuple[LaneTable, ...]
+    simd: str
+    general_because: str
+    @property
+    def kernel(self) -> str: ...
+    def __new__(cls, build: Build, *, simd: str | None = None) -> Engine: ...
     def win(self, key: bytes, nonce: int, *, stream: int = 0) -> int: ...
     def spin(self, key: bytes, nonce: int, *, stream: int = 0) -> Outcome: ...
     def simulate(
