@@ -1,7 +1,8 @@
 /* Instruction set AVX2. */
 
 #define RGS_SET avx2
-#define RGS_LANES 8
+#define RGS_LANES 16
+#define RGS_GROUPS 2
 #define RGS_TARGET __attribute__((target("avx2,popcnt")))
 #define RGS_ROTATE_16(x) ((rgs_vector_avx2)_mm256_shuffle_epi8((__m256i)(x), _mm256_setr_epi8( \
     2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)))

@@ -1,7 +1,8 @@
 /* Instruction set AVX-512 with BITALG and VNNI: Ice Lake, Zen 4 and later. */
 
 #define RGS_SET avx512
-#define RGS_LANES 16
+#define RGS_LANES 32
+#define RGS_GROUPS 2
 #define RGS_TARGET \
     __attribute__((target("avx2,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512bitalg,avx512vnni,prefer-vector-width=512")))
 

@@ -51,32 +51,29 @@ static RGS_INLINE uint32_t RGS_LANE(rgs_draw_rows)(const rgs_lanes *lanes, uint3
                                                    uint32_t offsets[RGS_REELS_MAX][RGS_LANES],
                                                    uint32_t rejected[RGS_LANES])
 {
-    typedef RGS_LANE(rgs_vector) vector;
-    vector words[16], index, sub_spin, refused = {0};
-    memcpy(&index, indices, sizeof index);
-    memcpy(&sub_spin, sub_spins, sizeof sub_spin);
-    const vector low = index + (uint32_t)first;
-    const vector carry = (vector)(low < RGS_LANE(rgs_all)((uint32_t)first)); /* all ones is -1 */
-    RGS_LANE(rgs_chacha20)(key, sub_spin << 8, stream, low, RGS_LANE(rgs_all)((uint32_t)(first >> 32)) - carry, words);
+    uint32_t words[RGS_REELS_MAX][RGS_LANES], counters[RGS_LANES], low[RGS_LANES], high[RGS_LANES], any = 0;
+    for (uint32_t lane = 0; lane < RGS_LANES; lane++) {
+        counters[lane] = sub_spins[lane] << 8;
+        low[lane] = (uint32_t)first + indices[lane];
+        high[lane] = (uint32_t)(first >> 32) + (low[lane] < (uint32_t)first);
+    }
+    RGS_LANE(rgs_chacha20)(key, counters, stream, low, high, RGS_REELS_MAX, words);
+    memset(rejected, 0, RGS_LANES * sizeof *rejected);
     for (uint32_t reel = 0; reel < reels; reel++) {
         /* word * bound in 64 bits from 32-bit products; none overflows while bound <= 65536. The high word
          * is the bounded integer, the low one decides on rejection (RGS_DEFINE_BOUNDED in words.h). */
-        const uint32_t bound = lanes->bounds[reel];
-        const vector small = (words[reel] & 0xffff) * bound;
-        const vector carried = (words[reel] >> 16) * bound + (small >> 16);
-        const vector rest = carried << 16 | (small & 0xffff);
-        vector drawn = carried >> 16;
-        refused |= (vector)(rest < RGS_LANE(rgs_all)(lanes->rejects[reel]));
-        if (lanes->stops[reel]) {
-            for (uint32_t lane = 0; lane < RGS_LANES; lane++)
-                offsets[reel][lane] = lanes->stops[reel][drawn[lane]] * lanes->row_bytes;
-            continue;
+        const uint32_t bound = lanes->bounds[reel], rejects = lanes->rejects[reel];
+        const uint32_t scale = lanes->stops[reel] ? 1 : lanes->row_bytes;
+        for (uint32_t lane = 0; lane < RGS_LANES; lane++) {
+            const uint32_t small = (words[reel][lane] & 0xffff) * bound;
+            const uint32_t carried = (words[reel][lane] >> 16) * bound + (small >> 16);
+            rejected[lane] |= (carried << 16 | (small & 0xffff)) < rejects;
+            offsets[reel][lane] = (carried >> 16) * scale;
         }
-        drawn *= lanes->row_bytes;
-        memcpy(offsets[reel], &drawn, sizeof drawn);
+        if (lanes->stops[reel])
+            for (uint32_t lane = 0; lane < RGS_LANES; lane++)
+                offsets[reel][lane] = lanes->stops[reel][offsets[reel][lane]] * lanes->row_bytes;
     }
-    memcpy(rejected, &refused, sizeof refused);
-    uint32_t any = 0;
     for (uint32_t lane = 0; lane < RGS_LANES; lane++)
         any |= rejected[lane];
     return any;

@@ -1,8 +1,13 @@
 /* Instruction set of 128 bits in plain GCC vectors: SSE2, NEON and whatever else the compiler knows. */
 
 #define RGS_SET v128
-#define RGS_LANES 4
+#define RGS_LANES 8
+#define RGS_GROUPS 2
 #define RGS_TARGET
+/* Swapping the 16-bit halves of each word: two shuffles on SSE2, one on NEON, in place of three operations. */
+#define RGS_ROTATE_16(x) ((rgs_vector_v128)__builtin_shufflevector((rgs_sum_v128)(x), (rgs_sum_v128)(x), \
+                                                                   1, 0, 3, 2, 5, 4, 7, 6))
+#define RGS_ROTATE_8(x) RGS_ROTATE(x, 8)
 
 #ifndef RGS_MASKS_V128
 #define RGS_MASKS_V128
