@@ -386,77 +386,20 @@ cdef class Engine:
         return round.win
 
     def spin(self, key, uint64_t nonce, *, uint32_t stream=0):
-        """Round `nonce` in full: an `Outcome` with every stop, window, win and award.
+        """Round `nonce` in full: a `Round` with every stop, window, win and award.
 
         Raises SeedError for a bad key, DrawLimitError if the round needs more words than it has.
         """
         cdef uint32_t words[8]
         cdef rgs_round round
-        cdef rgs_log log
+        cdef Round played = Round.__new__(Round)
         load_key(key, words)
-        memset(&log, 0, sizeof(log))
-        try:
-            error = rgs_play_round(&self.game, words, stream, nonce, &round, &log)
-            if error:
-                fail(error)
-            return self._outcome(&log, round.win)
-        finally:
-            free(log.events)
-
-    # Decodes a log into records. Fails only without memory.
-    cdef object _outcome(self, const rgs_log *log, int64_t win):
-        cdef size_t i = 0
-        cdef const rgs_event *event
-        model = self.build.model
-        spins = []
-        while i < log.length:
-            event = &log.events[i]
-            state_table = self.tables.states[event.a]
-            state, sub_spin = state_table.state, event.b
-            stops = []
-            window = []
-            wins = []
-            awards = []
-            i += 1
-            while i < log.length and log.events[i].kind != RGS_EVENT_SPIN:
-                event = &log.events[i]
-                i += 1
-                if event.kind == RGS_EVENT_STOP:
-                    stops.append(event.b)
-                    window.append(self.build.strips(state)[event.a].window(event.b, model.rows))
-                elif event.kind == RGS_EVENT_LINE:
-                    symbol = model.symbols[event.b]
-                    name = model.lines_of(state).name
-                    multiplier = state.multiplier_for(name, symbol, event.c)
-                    wins.append(records.Win(
-                        name, event.a + 1, symbol, event.c, event.multiplier, multiplier, event.amount
-                    ))
-                elif event.kind == RGS_EVENT_SCATTER:
-                    symbol = model.symbols[event.b]
-                    name = state.evaluators[event.a]
-                    multiplier = state.multiplier_for(name, symbol, event.c)
-                    wins.append(records.Win(name, None, symbol, event.c, 1, multiplier, event.amount))
-                elif event.kind == RGS_EVENT_FREE_SPINS:
-                    trigger = state.triggers[event.a]
-                    awards.append(records.FreeSpinsAward(
-                        trigger.name, trigger.symbol, event.b, event.c, trigger.state
-                    ))
-                else:
-                    trigger, line, amount = state.triggers[event.a], event.b + 1, event.amount
-                    picks = []
-                    while i < log.length and log.events[i].kind == RGS_EVENT_PICKED:
-                        if log.events[i].a == <uint32_t>len(picks):
-                            prizes = []
-                            picks.append(prizes)
-                        prizes.append(log.events[i].amount)
-                        i += 1
-                    awards.append(records.PickBonus(
-                        trigger.name, line, tuple([tuple(pick) for pick in picks]), amount
-                    ))
-            spins.append(records.Spin(
-                state.name, sub_spin, tuple(stops), tuple(window), tuple(wins), tuple(awards)
-            ))
-        return records.Outcome(tuple(spins), win)
+        error = rgs_play_round(&self.game, words, stream, nonce, &round, &played.log)
+        if error:
+            fail(error)
+        played.engine = self
+        played.win_units = round.win
+        return played
 
     def simulate(self, key, uint64_t first_nonce, uint64_t n, *, uint32_t stream=0, edges=()):
         """Exact sums over the rounds first_nonce .. first_nonce + n - 1, without the GIL.
@@ -562,6 +505,113 @@ cdef class Engine:
             return rows
         finally:
             free(joint.cells)
+
+
+@cython.final
+@cython.auto_pickle(False)
+@cython.freelist(64)
+cdef class Round:
+    """One round as the engine played it: the log of all that happened, and records made from it when asked.
+
+    Equal to the `Outcome` of the same round (rgs_core.outcome), from the engine or the reference.
+    """
+
+    cdef rgs_log log
+    cdef Engine engine
+    cdef object decoded
+    cdef readonly int64_t win_units
+
+    def __dealloc__(self):
+        free(self.log.events)
+
+    @property
+    def outcome(self):
+        """The whole round as an `Outcome`."""
+        if self.decoded is None:
+            self.decoded = self._decode()
+        return self.decoded
+
+    @property
+    def spins(self):
+        """The paid spin and every free spin."""
+        return self.outcome.spins
+
+    def as_dict(self):
+        """JSON-ready form."""
+        return self.outcome.as_dict()
+
+    def digest(self):
+        """SHA-256 in hex of the canonical JSON."""
+        return self.outcome.digest()
+
+    def __eq__(self, other):
+        if isinstance(other, Round):
+            other = other.outcome
+        if not isinstance(other, records.Outcome):
+            return NotImplemented
+        return self.outcome == other
+
+    def __hash__(self):
+        return hash(self.outcome)
+
+    def __repr__(self):
+        return repr(self.outcome)
+
+    # Decodes the log into records. Fails only without memory.
+    cdef object _decode(self):
+        cdef size_t i = 0
+        cdef const rgs_event *event
+        model = self.engine.build.model
+        build = self.engine.build
+        spins = []
+        while i < self.log.length:
+            event = &self.log.events[i]
+            state_table = self.engine.tables.states[event.a]
+            state, sub_spin = state_table.state, event.b
+            stops = []
+            window = []
+            wins = []
+            awards = []
+            i += 1
+            while i < self.log.length and self.log.events[i].kind != RGS_EVENT_SPIN:
+                event = &self.log.events[i]
+                i += 1
+                if event.kind == RGS_EVENT_STOP:
+                    stops.append(event.b)
+                    window.append(build.strips(state)[event.a].window(event.b, model.rows))
+                elif event.kind == RGS_EVENT_LINE:
+                    symbol = model.symbols[event.b]
+                    name = model.lines_of(state).name
+                    multiplier = state.multiplier_for(name, symbol, event.c)
+                    wins.append(records.Win(
+                        name, event.a + 1, symbol, event.c, event.multiplier, multiplier, event.amount
+                    ))
+                elif event.kind == RGS_EVENT_SCATTER:
+                    symbol = model.symbols[event.b]
+                    name = state.evaluators[event.a]
+                    multiplier = state.multiplier_for(name, symbol, event.c)
+                    wins.append(records.Win(name, None, symbol, event.c, 1, multiplier, event.amount))
+                elif event.kind == RGS_EVENT_FREE_SPINS:
+                    trigger = state.triggers[event.a]
+                    awards.append(records.FreeSpinsAward(
+                        trigger.name, trigger.symbol, event.b, event.c, trigger.state
+                    ))
+                else:
+                    trigger, line, amount = state.triggers[event.a], event.b + 1, event.amount
+                    picks = []
+                    while i < self.log.length and self.log.events[i].kind == RGS_EVENT_PICKED:
+                        if self.log.events[i].a == <uint32_t>len(picks):
+                            prizes = []
+                            picks.append(prizes)
+                        prizes.append(self.log.events[i].amount)
+                        i += 1
+                    awards.append(records.PickBonus(
+                        trigger.name, line, tuple([tuple(pick) for pick in picks]), amount
+                    ))
+            spins.append(records.Spin(
+                state.name, sub_spin, tuple(stops), tuple(window), tuple(wins), tuple(awards)
+            ))
+        return records.Outcome(tuple(spins), self.win_units)
 
 
 # Refuses a range of nonces that leaves 64 bits. Raises ValueError.

@@ -6,6 +6,7 @@ validates; c) `ChaCha20` plugs into `numpy.random.Generator` through the BitGene
 """
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.pycapsule cimport PyCapsule_New
 
 import threading
@@ -33,12 +34,12 @@ STREAM_STATISTICS = 2
 
 
 cdef int load_key(object key, uint32_t *words) except -1:
-    cdef const unsigned char[::1] view
-    if not isinstance(key, bytes) or len(key) != 32:
+    cdef uint32_t i
+    if type(key) is not bytes or PyBytes_GET_SIZE(key) != 32:
         raise SeedError("a key is 32 bytes, as derive_key() returns them")
-    view = key
+    cdef const unsigned char *source = <const unsigned char *>PyBytes_AS_STRING(key)
     for i in range(8):
-        words[i] = rgs_load32_le(&view[4 * i])
+        words[i] = rgs_load32_le(source + 4 * i)
     return 0
 
 

@@ -14,7 +14,7 @@ import orjson
 
 from rgs_core.certificate import Certificate
 from rgs_core.model import Build
-from rgs_core.outcome import FreeSpinsAward, Outcome
+from rgs_core.outcome import FreeSpinsAward, Played
 from rgs_server.money import format_amount
 from rgs_server.signing import time_text
 
@@ -31,7 +31,7 @@ def money(minor: int, currency: str, exponent: int) -> Json:
     return {"amount": number(minor, exponent), "currency": currency, "minor": orjson.Fragment(str(minor))}
 
 
-def features(build: Build, outcome: Outcome, unit_minor: int, currency: str, exponent: int) -> list[Json]:
+def features(build: Build, outcome: Played, unit_minor: int, currency: str, exponent: int) -> list[Json]:
     """What the round triggered, in order."""
     rows: list[Json] = []
     for spin in outcome.spins:
@@ -47,7 +47,7 @@ def features(build: Build, outcome: Outcome, unit_minor: int, currency: str, exp
 
 def spin_answer(
     build: Build,
-    outcome: Outcome,
+    outcome: Played,
     *,
     spin_id: str,
     round_id: str,

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-NOT_OURS = {"RGS_DEBUG"}
-"""RGS_ variables of the build, not of the service."""
+NOT_OURS = {"RGS_DEBUG", "RGS_SIMD"}
+"""RGS_ variables of the build and of the core, not of the service."""
 
 
 class ConfigError(Exception):

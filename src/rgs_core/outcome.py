@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,17 @@ class Spin:
         """Units won by this spin alone."""
         picks = sum(a.amount_units for a in self.awards if isinstance(a, PickBonus))
         return sum(win.amount_units for win in self.wins) + picks
+
+
+class Played(Protocol):
+    """What a round can be asked: an `Outcome`, or the engine's `Round`, which makes its records when asked."""
+
+    @property
+    def win_units(self) -> int: ...
+    @property
+    def spins(self) -> tuple[Spin, ...]: ...
+    def as_dict(self) -> dict[str, Any]: ...
+    def digest(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,9 @@ def test_the_core_knows_no_service_no_network_no_database(path: Path) -> None:
     "path", [p for p in CORE if "commands" not in p.parts and p.name != "__main__.py"], ids=lambda p: p.stem
 )
 def test_the_library_knows_no_clock_and_no_environment(path: Path) -> None:
-    assert not imports(path) & {"time", "datetime", "os", "os.environ", "logging", "rich"}
+    """But for RGS_SIMD, which picks among kernels that all give the same bits."""
+    known = {"os"} if path.stem == "simd" else set()
+    assert not imports(path) & {"time", "datetime", "os", "os.environ", "logging", "rich"} - known
 
 
 def test_the_reference_is_an_oracle() -> None:

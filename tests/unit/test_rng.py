@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 
-from rgs_core import ChaCha20, Engine, derive_key, loads, reference
-from rgs_core._rng import WORDS_MAX, block, bounded, bounded_counts, draw_below
+from rgs_core import ChaCha20, Engine, derive_key, loads, reference, simd
+from rgs_core._rng import SIMD_NAMES, WORDS_MAX, block, bounded, bounded_counts, draw_below, keystream, simd_runs
 from rgs_core.errors import DrawLimitError, SeedError
 from rgs_core.seeds import commitment, parse_server_seed
 
@@ -50,6 +50,41 @@ def test_keystream_equals_an_independent_library() -> None:
         initial = struct.pack("<IIQ", counter, stream, nonce)
         stream_bytes = Cipher(algorithms.ChaCha20(key, initial), None).encryptor().update(bytes(64))
         assert block(key, counter, stream, nonce) == struct.unpack("<16I", stream_bytes)
+
+
+@pytest.mark.parametrize("name", SIMD_NAMES)
+def test_keystream_in_lanes_equals_an_independent_library(name: str) -> None:
+    """Every instruction set, any number of blocks, over the end of the counter (the RFC's wraps at 2^32)."""
+    if not simd_runs(name):
+        with pytest.raises(ValueError, match="no instruction set"):
+            keystream(KEY, 0, 0, 0, 1, simd=name)
+        pytest.skip(f"this machine does not run {name}")
+    rng = random.Random(2)
+    for blocks in (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 65, 100):
+        key = rng.randbytes(32)
+        counter, stream, nonce = rng.getrandbits(32), rng.getrandbits(32), rng.getrandbits(64)
+        # The wrap of the counter: OpenSSL carries into the next word, so only our own function shows it.
+        for first in (counter % (2**32 - 100), 2**32 - 1):
+            words = keystream(key, first, stream, nonce, blocks, simd=name)
+            expected = [w for b in range(blocks) for w in block(key, (first + b) % 2**32, stream, nonce)]
+            assert words.tolist() == expected
+        initial = struct.pack("<IIQ", counter % (2**32 - 100), stream, nonce)
+        openssl = Cipher(algorithms.ChaCha20(key, initial), None).encryptor().update(bytes(64 * blocks))
+        assert keystream(key, counter % (2**32 - 100), stream, nonce, blocks, simd=name).tobytes() == openssl
+    with pytest.raises(ValueError, match="blocks is 1 to"):
+        keystream(KEY, 0, 0, 0, 0, simd=name)
+
+
+def test_the_instruction_set_can_be_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in simd.available():
+        monkeypatch.setenv("RGS_SIMD", name)
+        assert simd.chosen() == name
+        assert ChaCha20(KEY).random_raw(40) == ChaCha20(KEY, simd="scalar").random_raw(40)
+    monkeypatch.setenv("RGS_SIMD", "mmx")
+    with pytest.raises(ValueError, match="RGS_SIMD=mmx: this machine runs scalar"):
+        simd.chosen()
+    monkeypatch.delenv("RGS_SIMD")
+    assert simd.chosen() == simd.available()[-1]
 
 
 def test_draws_walk_the_words_of_the_sub_spin() -> None:

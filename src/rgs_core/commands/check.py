@@ -7,10 +7,9 @@ import json
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from rgs_core import games
+from rgs_core import Engine, games
 from rgs_core.commands.arguments import OK, add_json
 from rgs_core.errors import ModelError, RgsError
 from rgs_core.model import Model
@@ -41,25 +40,40 @@ def run(args: argparse.Namespace, console: Console) -> int:
         raise RgsError("\n".join(map(str, broken)))
     if args.json:
         rows = [
-            {"game": b.model.id, "profile": b.profile.name, "build_hash": b.build_hash, "valid": True}
+            {
+                "game": build.model.id,
+                "profile": build.profile.name,
+                "build_hash": build.build_hash,
+                "valid": True,
+                "kernel": engine.kernel,
+                "simd": engine.simd,
+                "general_because": engine.general_because,
+            }
             for model in models
-            for b in games.builds(model)
+            for build in games.builds(model)
+            for engine in [Engine(build)]
         ]
         print(json.dumps(rows, indent=2))
         return OK
-    table = Table("build", "title", "grid", "lines", "states", "strip lengths", "build hash", title="Valid builds")
+    table = Table("build", "grid", "lines", "states", "strip lengths", "kernel", "build hash", title="Valid builds")
+    remarks: list[str] = []
     for model in models:
         for build in games.builds(model):
+            engine = Engine(build)
+            if engine.general_because:
+                remarks.append(f"{build.label} is played by the general kernel: {engine.general_because}")
             state = model.states["base"]
             lines = model.lines_of(state)
             table.add_row(
                 build.label,
-                escape(f"{model.title} {model.version}"),
                 f"{model.reels} x {model.rows}",
                 str(len(lines.paylines)) if lines else "-",
                 ", ".join(model.states),
                 " ".join(str(len(strip.symbols)) for strip in build.strips(state)),
-                f"{build.build_hash[:19]}…",
+                f"{engine.kernel}, {engine.simd}" if engine.kernel == "lanes" else engine.kernel,
+                build.build_hash[:19],
             )
     console.print(table)
+    for remark in remarks:
+        console.print(remark, highlight=False, markup=False, soft_wrap=True)
     return OK

@@ -8,10 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from rgs_core.model import Build, Lines
-from rgs_core.outcome import FreeSpinsAward, Outcome, PickBonus, Spin
+from rgs_core.outcome import FreeSpinsAward, PickBonus, Played, Spin
 
 
-def draw_round(console: Console, build: Build, outcome: Outcome) -> None:
+def draw_round(console: Console, build: Build, outcome: Played) -> None:
     """Every spin of a round; free spins that win nothing are counted, not drawn."""
     silent = 0
     for spin in outcome.spins:
