@@ -172,22 +172,37 @@ cdef extern from *:
     uint64_t rgs_high64(const rgs_u128 *x) noexcept nogil
 
 
-cdef extern from "cycle.h" nogil:
+cdef extern from "merge.h" nogil:
     ctypedef struct rgs_cell:
         int64_t pay
         uint32_t counts
         uint64_t matches
-        uint64_t weight
+        rgs_u128 weight
 
     ctypedef struct rgs_joint:
         rgs_cell *cells
         size_t used
         size_t capacity
 
+    ctypedef struct rgs_merged:
+        int64_t pay
+        uint32_t counts
+        uint64_t matches
+        rgs_u128 weight
+
+    ctypedef struct rgs_merged_table:
+        rgs_merged *cells
+        size_t used
+        size_t capacity
+
     int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
                         uint32_t counted, int (*interrupted)() noexcept nogil, rgs_joint *joint)
+    int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
+                        uint32_t counted, const uint16_t *order, int (*interrupted)() noexcept nogil,
+                        rgs_merged_table *result)
     enum:
         RGS_CYCLE_INTERRUPTED
+        RGS_MERGE_TOO_LARGE
 
 
 PARTS = ("lines", "scatter", "pick")
@@ -461,50 +476,95 @@ cdef class Engine:
             fail(error)
         return wins
 
-    def joint(self, int state_index, counted):
-        """Full cycle of one spin of a state, by every combination of stops.
+    def joint(self, int state_index, counted, *, bint merge=True):
+        """Joint law of one spin of a state over its whole cycle, exact.
 
-        `counted`: up to COUNTED_MAX symbol indices. Returns a list of (pay of all lines in units,
-        counts of the counted symbols, matching lines by trigger, weight); the weights add up to the
-        cycle length. Raises AnalysisError when that is 2^63 or more.
+        By merging equal situations reel by reel, or with merge=False by visiting every combination of
+        stops (pruned): two algorithms that must agree. `counted`: up to COUNTED_MAX symbol indices.
+        Returns (pays int64[n] of all lines in units, counts uint8[n, len(counted)] in view, matches
+        uint16[n, triggers] lines that match a pick pattern, weights object[n] of ints), rows in
+        ascending order; the weights add up to the cycle length.
+        Raises AnalysisError when that is 2^127 or more, or the situations are too many to hold.
         """
         cdef uint8_t symbols[4]
         cdef rgs_joint joint
+        cdef rgs_merged_table merged
+        cdef const uint16_t[::1] order
         cdef int error
-        cdef size_t i
+        cdef size_t i, row = 0, rows
+        cdef int64_t[::1] pays_view
+        cdef uint32_t[::1] counts_view
+        cdef uint64_t[::1] matches_view, low_view, high_view
         cdef uint32_t counted_count = len(counted)
         if counted_count > COUNTED_MAX:
             raise AnalysisError(f"more than {COUNTED_MAX} counted symbols in one state")
         if not 0 <= state_index < <int>self.game.states_count:
             raise IndexError("no such state")
+        state_table = self.tables.states[state_index]
         cycle = 1
-        for strip in self.tables.states[state_index].strips:
+        for strip in state_table.strips:
             cycle *= strip.total
-        if cycle >= 1 << 63:
-            raise AnalysisError(f"a cycle of {cycle} is too long to count exactly in 63 bits")
+        if cycle >= 1 << 127:
+            raise AnalysisError(f"a cycle of {cycle} is too long to count exactly in 127 bits")
         for index, symbol in enumerate(counted):
             symbols[<Py_ssize_t>index] = symbol
         memset(&joint, 0, sizeof(joint))
+        memset(&merged, 0, sizeof(merged))
+        # Paylines in lexical order of their rows; one entry more, so that there is always an address.
+        order = np.append(np.lexsort(state_table.paylines.T[::-1]), 0).astype(np.uint16)
         try:
             with nogil:
-                error = rgs_cycle_joint(&self.game, state_index, symbols, counted_count, interrupted, &joint)
+                if merge:
+                    error = rgs_merge_joint(&self.game, state_index, symbols, counted_count, &order[0],
+                                            interrupted, &merged)
+                else:
+                    error = rgs_cycle_joint(&self.game, state_index, symbols, counted_count, interrupted, &joint)
             if error == RGS_CYCLE_INTERRUPTED:
                 raise KeyboardInterrupt
+            if error == RGS_MERGE_TOO_LARGE:
+                raise AnalysisError(
+                    f"state '{state_table.state.name}' has too many different situations to merge in memory"
+                )
             if error:
-                raise MemoryError("no memory for the full cycle")
-            rows = []
+                raise MemoryError("no memory for the joint law")
+            rows = merged.used if merge else joint.used
+            pays = np.empty(rows, dtype=np.int64)
+            counts = np.empty(rows, dtype=np.uint32)
+            matches = np.empty(rows, dtype=np.uint64)
+            low = np.empty(rows, dtype=np.uint64)
+            high = np.empty(rows, dtype=np.uint64)
+            pays_view, counts_view, matches_view, low_view, high_view = pays, counts, matches, low, high
+            for i in range(merged.capacity):
+                if rgs_low64(&merged.cells[i].weight) | rgs_high64(&merged.cells[i].weight):
+                    pays_view[row] = merged.cells[i].pay
+                    counts_view[row] = merged.cells[i].counts
+                    matches_view[row] = merged.cells[i].matches
+                    low_view[row] = rgs_low64(&merged.cells[i].weight)
+                    high_view[row] = rgs_high64(&merged.cells[i].weight)
+                    row += 1
             for i in range(joint.capacity):
-                if joint.cells[i].weight:
-                    rows.append((
-                        joint.cells[i].pay,
-                        tuple([joint.cells[i].counts >> 8 * c & 255 for c in range(counted_count)]),
-                        tuple([joint.cells[i].matches >> 16 * t & 65535 for t in range(RGS_TRIGGERS_MAX)]),
-                        joint.cells[i].weight,
-                    ))
-            rows.sort()
-            return rows
+                if rgs_low64(&joint.cells[i].weight) | rgs_high64(&joint.cells[i].weight):
+                    pays_view[row] = joint.cells[i].pay
+                    counts_view[row] = joint.cells[i].counts
+                    matches_view[row] = joint.cells[i].matches
+                    low_view[row] = rgs_low64(&joint.cells[i].weight)
+                    high_view[row] = rgs_high64(&joint.cells[i].weight)
+                    row += 1
         finally:
             free(joint.cells)
+            free(merged.cells)
+        ascending = np.lexsort((matches, counts, pays))
+        weights = low.astype(object)
+        if high.any():
+            weights += high.astype(object) << 64
+        split_counts = counts[:, None] >> (8 * np.arange(counted_count, dtype=np.uint32)) & 255
+        split_matches = matches[:, None] >> (16 * np.arange(RGS_TRIGGERS_MAX, dtype=np.uint64)) & np.uint64(65535)
+        return (
+            pays[ascending],
+            split_counts[ascending].astype(np.uint8),
+            split_matches[ascending].astype(np.uint16),
+            weights[ascending],
+        )
 
 
 @cython.final

@@ -4,7 +4,7 @@
  * can still match; when the last line of a prefix closes, what the remaining reels add is only counted
  * symbols, and their counts are convolved instead of walked. The result is the joint table
  *   (line pay, counted symbols in view, pick matches) -> weight
- * with weights that add up to the cycle length, which must stay below 2^63. */
+ * with weights that add up to the cycle length, which must stay below 2^127. */
 
 #ifndef RGS_CYCLE_H
 #define RGS_CYCLE_H
@@ -15,11 +15,13 @@
 
 enum { RGS_COUNTED_MAX = 4 };
 
+typedef unsigned __int128 rgs_weight;
+
 typedef struct {
     int64_t pay;        /* of all lines, units */
     uint32_t counts;    /* counted symbol i in bits 8i..8i+7 */
     uint64_t matches;   /* lines that match the pattern of trigger t, in bits 16t..16t+15 */
-    uint64_t weight;    /* 0 marks a free slot */
+    rgs_weight weight;  /* 0 marks a free slot */
 } rgs_cell;
 
 typedef struct {
@@ -29,7 +31,7 @@ typedef struct {
 
 typedef struct {
     uint32_t counts;
-    uint64_t weight;
+    rgs_weight weight;
 } rgs_tail;
 
 typedef struct {
@@ -58,7 +60,7 @@ static inline uint64_t rgs_cell_hash(int64_t pay, uint32_t counts, uint64_t matc
 }
 
 /* Adds weight to a cell of the joint table. Returns 0 or -1 when memory is short. */
-static int rgs_joint_add(rgs_joint *joint, int64_t pay, uint32_t counts, uint64_t matches, uint64_t weight)
+static int rgs_joint_add(rgs_joint *joint, int64_t pay, uint32_t counts, uint64_t matches, rgs_weight weight)
 {
     if (2 * joint->used >= joint->capacity) {
         const size_t capacity = joint->capacity ? 2 * joint->capacity : 4096;
@@ -113,7 +115,7 @@ enum { RGS_CYCLE_INTERRUPTED = -2 };
 
 /* Prefix of `depth` reels. Returns 0, -1 when memory is short, or RGS_CYCLE_INTERRUPTED. */
 static int rgs_cycle_walk(rgs_cycle *cycle, uint32_t depth, uint32_t open_count, int64_t pay, uint32_t counts,
-                          uint64_t matches, uint64_t weight)
+                          uint64_t matches, rgs_weight weight)
 {
     const rgs_game *game = cycle->game;
     const rgs_state *state = cycle->state;
