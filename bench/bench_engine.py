@@ -9,7 +9,8 @@ import pytest
 from peers import BUILD, LENGTHS, line_table, make_numba, numpy_spins, numpy_wins, python_spins
 
 from rgs_core import Engine, derive_key, reference
-from rgs_core.analysis import closed_form, full_cycle
+from rgs_core.analysis import full_cycle
+from rgs_core.closed_form import closed_form
 
 KEY = derive_key(bytes(32))
 TABLE = line_table()

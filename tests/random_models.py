@@ -100,7 +100,7 @@ def model_texts(draw: st.DrawFn) -> str:
                 f'[[states.{state}.triggers]]\nname = "Chest"\nkind = "pick"\npattern = {pattern!r}\npick = "chest"'
             )
     text = "\n".join(out)
-    weights = [1, 2, 3, 17] + draw(st.sampled_from([[], [], [], [2**24]]))
+    weights = [1, 2, 3, 17, *draw(st.sampled_from([[], [], [], [2**24]]))]
     sets = [name for name in ("base", "free") if f"strips = '{name}'" in text]
     out.append("[profiles.one.strips]")
     for name in sets:

@@ -17,7 +17,7 @@
 enum {
     RGS_MERGE_TOO_LARGE = -3,
     RGS_MERGE_PREFIXES = 1 << 21,  /* prefixes of cells that one line may have open */
-    RGS_MERGE_CELLS = 1 << 24,     /* cells of one reel: 1 GiB */
+    RGS_MERGE_CELLS = 1 << 22,     /* cells of one reel: about 600 MB with their copy */
     RGS_MERGE_CLASSES = 1 << 15,
 };
 

@@ -1,119 +1,36 @@
 """Exact figures of a build, two independent ways that must agree.
 
-`closed_form` multiplies symbol frequencies: a line is an automaton fed by one column of symbols a
-reel, counted symbols are convolved reel by reel. It knows the mean of everything in milliseconds.
-`full_cycle` counts every combination of stops with the compiled rules and so knows the joint law of
-win and awards: hit frequency, variance, maximum win. All results are integers and Fractions.
+The closed form multiplies symbol frequencies and knows the mean of everything. The joint law counts
+the whole cycle with the compiled rules and so knows what wins and awards do together: hit frequency,
+variance, maximum win, and from them the law of whole rounds. All results are integers and Fractions.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import prod
 
-from rgs_core._engine import COUNTED_MAX, Engine
+from rgs_core._engine import Engine
+from rgs_core.closed_form import ClosedForm, closed_form
 from rgs_core.errors import AnalysisError
-from rgs_core.feature import Awarding, RoundMoments, SpinLaw, expected_free_spins, round_moments
-from rgs_core.model import (
-    START_STATE,
-    Build,
-    FreeSpinsTrigger,
-    Lines,
-    Model,
-    Pick,
-    PickTrigger,
-    Scatter,
-    State,
-    Strip,
-    by_count,
-)
+from rgs_core.feature import RoundMoments, round_moments
+from rgs_core.joint import Joint, joint_law
+from rgs_core.model import Build
 from rgs_core.stats import Z_90, root
 
-CYCLE_MAX = 5_000_000_000
-"""Longest cycle that `full_cycle` counts by default: seconds, with many lines on tall reels a minute."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prize:
-    """One row of the pay table on one line, averaged over the lines of the state.
-
-    `hits` of `cycle` combinations of the reels show it (a Fraction if lines differ); `pay_units` is with
-    the state multiplier, `mean_units` the mean amount when it hits, wild multipliers included.
-    """
-
-    symbol: str
-    count: int
-    pay_units: int
-    hits: Fraction
-    mean_units: Fraction
-
-
-@dataclass(frozen=True, slots=True)
-class SpinFigures:
-    """One spin of a state. `parts`: mean units by evaluator and pick trigger name."""
-
-    state: str
-    cycle: int
-    parts: Mapping[str, Fraction]
-    prizes: tuple[Prize, ...]
-    line_hit_frequency: Fraction
-    awards: Mapping[int, Fraction]
-    trigger_hits: Mapping[str, Fraction]
-
-    @property
-    def mean_units(self) -> Fraction:
-        return sum(self.parts.values(), Fraction(0))
-
-    @property
-    def spins_awarded(self) -> Fraction:
-        """Mean free spins awarded by one spin, before the cap."""
-        return sum((r * p for r, p in self.awards.items()), Fraction(0))
-
-    @property
-    def award_probability(self) -> Fraction:
-        """Odds that one spin awards free spins."""
-        return 1 - self.awards.get(0, Fraction(0))
-
-
-@dataclass(frozen=True, slots=True)
-class ClosedForm:
-    """Means of a build. `rtp_parts` add up to `rtp`; "free spins" holds all that free spins win."""
-
-    build: Build
-    paid: SpinFigures
-    free: SpinFigures | None
-    free_spins_per_round: Fraction
-    rtp: Fraction
-    rtp_parts: Mapping[str, Fraction]
-
-    @property
-    def feature_probability(self) -> Fraction:
-        """Odds that a round has free spins."""
-        return self.paid.award_probability
-
-    @property
-    def free_spins_per_feature(self) -> Fraction:
-        """Mean free spins of a round that has any; 0 when there are none."""
-        p = self.feature_probability
-        return self.free_spins_per_round / p if p else Fraction(0)
-
-    @property
-    def feature_win(self) -> Fraction:
-        """Mean win of the free spins of a round that has any, in stakes."""
-        if self.free is None or not self.feature_probability:
-            return Fraction(0)
-        return self.free_spins_per_feature * self.free.mean_units / self.build.model.stake_units
+VISITED_MAX = 5_000_000_000
+"""Longest cycle that `analyse` visits combination by combination: seconds, with many lines a minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class FullCycle:
-    """Joint law of a round. Variances are of win / stake; `paid_spin` means without its free spins."""
+    """Figures of a round over its full cycle. Variances are of win / stake; `paid_spin` means without its
+    free spins; `paid` and `free` are the joint laws of single spins behind them."""
 
     build: Build
-    combinations: int
+    paid: Joint
+    free: Joint | None
     rtp: Fraction
     rtp_parts: Mapping[str, Fraction]
     hit_frequency: Fraction
@@ -124,6 +41,11 @@ class FullCycle:
     max_win_reached: bool
     feature_probability: Fraction
     neglected: float
+
+    @property
+    def combinations(self) -> int:
+        """Length of the paid spin's cycle, in stop weights."""
+        return self.paid.cycle
 
     @property
     def sd(self) -> float:
@@ -148,248 +70,46 @@ class Analysis:
     cycle_skipped: str
 
 
-def analyse(build: Build, cycle_max: int = CYCLE_MAX) -> Analysis:
-    """All exact figures of a build. Raises AnalysisError if the two ways differ or have no value."""
+def analyse(build: Build, *, visit: bool = False) -> Analysis:
+    """All exact figures of a build. Raises AnalysisError if the ways differ or have no value.
+
+    With `visit` every combination of stops is visited as well, up to VISITED_MAX of them: a third way.
+    """
     closed = closed_form(build)
-    states = [closed.paid, *([closed.free] if closed.free else [])]
-    longest = max(state.cycle for state in states)
-    if longest > cycle_max:
-        return Analysis(closed, None, f"the cycle of {longest:,} combinations is above the limit of {cycle_max:,}")
-    for spin in states:
-        if (counted := len(counted_symbols(build.model, build.model.states[spin.state]))) > COUNTED_MAX:
-            why = f"state '{spin.state}' counts {counted} symbols; the full cycle counts {COUNTED_MAX}"
-            return Analysis(closed, None, why)
-    cycle = full_cycle(build)
+    try:
+        cycle = full_cycle(build)
+    except AnalysisError as error:
+        return Analysis(closed, None, str(error))
     if cycle.rtp != closed.rtp or dict(cycle.rtp_parts) != dict(closed.rtp_parts):
         raise AnalysisError(
-            f"{build.label}: closed form gives {closed.rtp}, full cycle {cycle.rtp}; one of them is wrong, trust neither"
+            f"{build.label}: closed form gives {closed.rtp}, joint law {cycle.rtp}; one of them is wrong, trust neither"
         )
+    if visit:
+        longest = max(spin.cycle for spin in (closed.paid, closed.free) if spin)
+        if longest > VISITED_MAX:
+            raise AnalysisError(
+                f"a cycle of {longest:,} combinations is too long to visit; the limit is {VISITED_MAX:,}"
+            )
+        visited = full_cycle(build, merge=False)
+        if (visited.rtp, visited.variance, visited.max_win_units) != (cycle.rtp, cycle.variance, cycle.max_win_units):
+            raise AnalysisError(
+                f"{build.label}: visiting every combination gives other figures than merging; trust none"
+            )
     return Analysis(closed, cycle, "")
 
 
-# --- Closed form -----------------------------------------------------------------------------------
+def full_cycle(build: Build, *, merge: bool = True) -> FullCycle:
+    """Figures of the joint law, by merging situations or (merge=False) by visiting every combination.
 
-
-def closed_form(build: Build) -> ClosedForm:
-    """Means of every part. Raises AnalysisError when the expected free spins have no finite value."""
-    model = build.model
-    paid = _spin_figures(build, model.states[START_STATE])
-    free_state = next((s for s in model.states.values() if s.name != START_STATE), None)
-    free = _spin_figures(build, free_state) if free_state else None
-    spins = expected_free_spins(paid.awards, free.awards, model.free_spins_max) if free else Fraction(0)
-    parts = {name: units / model.stake_units for name, units in paid.parts.items()}
-    if free:
-        parts["free spins"] = spins * free.mean_units / model.stake_units
-    return ClosedForm(build, paid, free, spins, sum(parts.values(), Fraction(0)), parts)
-
-
-def _spin_figures(build: Build, state: State) -> SpinFigures:
-    model = build.model
-    strips = build.strips(state)
-    cycle = prod(strip.total for strip in strips)
-    parts: dict[str, Fraction] = {}
-    prizes: tuple[Prize, ...] = ()
-    line_hits = Fraction(0)
-    for name in state.evaluators:
-        evaluator = model.evaluators[name]
-        if isinstance(evaluator, Scatter):
-            unit = model.basis_units(evaluator.of)
-            law = count_law(model, strips, (evaluator.symbol,))
-            pays = {n: evaluator.pay(n) * unit * state.multiplier_for(name, evaluator.symbol, n) for (n,) in law}
-            parts[name] = sum((p * pays[n] for (n,), p in law.items()), Fraction(0))
-        else:
-            prizes, parts[name] = _line_figures(model, state, evaluator, strips)
-            line_hits = sum((prize.hits for prize in prizes), Fraction(0)) / cycle
-    trigger_hits: dict[str, Fraction] = {}
-    for trigger in state.triggers:
-        if isinstance(trigger, PickTrigger):
-            matches = _pattern_matches(model, state, trigger, strips)
-            mean, _ = pick_moments(model, state, trigger)
-            parts[trigger.name] = matches * mean
-            trigger_hits[trigger.name] = matches
-        else:
-            law = count_law(model, strips, (trigger.symbol,))
-            trigger_hits[trigger.name] = sum((p for (n,), p in law.items() if trigger.award(n)), Fraction(0))
-    return SpinFigures(state.name, cycle, parts, prizes, line_hits, _award_law(model, state, strips), trigger_hits)
-
-
-def count_law(model: Model, strips: Iterable[Strip], symbols: tuple[str, ...]) -> dict[tuple[int, ...], Fraction]:
-    """Law of how often each of `symbols` is in view: one convolution a reel."""
-    law: dict[tuple[int, ...], int] = {(0,) * len(symbols): 1}
-    total = 1
-    for strip in strips:
-        window_law: dict[tuple[int, ...], int] = defaultdict(int)
-        for stop, weight in enumerate(strip.weights):
-            window = strip.window(stop, model.rows)
-            window_law[tuple(window.count(symbol) for symbol in symbols)] += weight
-        following: dict[tuple[int, ...], int] = defaultdict(int)
-        for counts, weight in law.items():
-            for more, window_weight in window_law.items():
-                following[tuple(a + b for a, b in zip(counts, more, strict=True))] += weight * window_weight
-        law = following
-        total *= strip.total
-    return {counts: Fraction(weight, total) for counts, weight in law.items()}
-
-
-def _award_law(model: Model, state: State, strips: tuple[Strip, ...]) -> dict[int, Fraction]:
-    """Law of the free spins that one spin awards, all its triggers together."""
-    triggers = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger)]
-    symbols = tuple(dict.fromkeys(t.symbol for t in triggers))
-    law: dict[int, Fraction] = defaultdict(Fraction)
-    for counts, probability in count_law(model, strips, symbols).items():
-        seen = dict(zip(symbols, counts, strict=True))
-        law[sum(t.award(seen[t.symbol]) for t in triggers)] += probability
-    return dict(law)
-
-
-def _line_figures(
-    model: Model, state: State, lines: Lines, strips: tuple[Strip, ...]
-) -> tuple[tuple[Prize, ...], Fraction]:
-    """Prizes averaged over the lines, and the mean units of all lines together."""
-    laws: dict[tuple[tuple[tuple[str, int], ...], ...], dict[tuple[str, int], tuple[int, int]]] = {}
-    hits: dict[tuple[str, int], Fraction] = defaultdict(Fraction)
-    paid: dict[tuple[str, int], Fraction] = defaultdict(Fraction)
-    count = len(lines.paylines)
-    columns = [[_column(strip, row) for row in range(model.rows)] for strip in strips]
-    for payline in lines.paylines:
-        cells = tuple(columns[reel][row] for reel, row in enumerate(payline))
-        if cells not in laws:
-            laws[cells] = _line_law(model, state, lines, cells)
-        for key, (weight, amount) in laws[cells].items():
-            hits[key] += Fraction(weight, count)
-            paid[key] += Fraction(amount, count)
-    cycle = prod(strip.total for strip in strips)
-    prizes = []
-    for symbol in model.symbols:
-        for n in sorted(lines.pays.get(symbol, ()), reverse=True):
-            if hits[symbol, n]:
-                pay = lines.pays[symbol][n] * model.line_units * state.multiplier_for(lines.name, symbol, n)
-                mean = paid[symbol, n] / hits[symbol, n]
-                prizes.append(Prize(symbol, n, pay, hits[symbol, n], mean))
-    return tuple(prizes), sum(paid.values(), Fraction(0)) * count / cycle
-
-
-def _column(strip: Strip, row: int) -> tuple[tuple[str, int], ...]:
-    """Weight of each symbol in one row of a reel. With equal stops every row has the same column."""
-    weights: dict[str, int] = defaultdict(int)
-    for stop, weight in enumerate(strip.weights):
-        weights[strip.symbols[(stop + row) % len(strip.symbols)]] += weight
-    return tuple(sorted(weights.items()))
-
-
-def _line_law(
-    model: Model, state: State, lines: Lines, columns: tuple[tuple[tuple[str, int], ...], ...]
-) -> dict[tuple[str, int], tuple[int, int]]:
-    """Law of one line: (symbol, count) -> (weight, weight x units), by an automaton over the reels.
-
-    The automaton keeps which readings still run, which symbols were seen, how many wilds of each kind,
-    and the best reading that has ended; equal situations are merged and their weights added.
+    Raises AnalysisError for laws too large to hold, or retriggers without end.
     """
-    order = {symbol: i for i, symbol in enumerate(model.symbols)}
-    wilds = tuple(model.wilds)
-    stands = {
-        shown: frozenset(
-            x for x in lines.pays if x == shown or (shown in model.wilds and x in model.wilds[shown].substitutes)
-        )
-        for shown in model.symbols
-    }
-
-    def amount(symbol: str, count: int, seen: frozenset[str], wild_counts: tuple[int, ...]) -> int:
-        pay = lines.pays[symbol].get(count, 0)
-        if symbol not in seen and lines.pure_wild_run == "own":
-            return 0
-        for name, n in zip(wilds, wild_counts, strict=True):
-            wild = model.wilds[name]
-            if n and name != symbol:
-                pay *= wild.multiplier**n if wild.combine == "product" else wild.multiplier
-        return pay * model.line_units * state.multiplier_for(lines.name, symbol, count)
-
-    Best = tuple[int, int, int, str]  # amount, count, minus the order of the symbol, symbol
-    nothing: Best = (0, 0, 0, "")
-    situations: dict[tuple[frozenset[str], frozenset[str], tuple[int, ...], Best], int] = {
-        (frozenset(lines.pays), frozenset(), (0,) * len(wilds), nothing): 1
-    }
-    ended: dict[Best, int] = defaultdict(int)
-    rest = prod(sum(weight for _, weight in column) for column in columns)
-    for count, column in enumerate(columns):
-        rest //= sum(weight for _, weight in column)
-        following: dict[tuple[frozenset[str], frozenset[str], tuple[int, ...], Best], int] = defaultdict(int)
-        for (running, seen, wild_counts, best), weight in situations.items():
-            for shown, column_weight in column:
-                still = running & stands[shown]
-                top = best
-                if count:
-                    for symbol in running - still:
-                        units = amount(symbol, count, seen, wild_counts)
-                        if units:
-                            top = max(top, (units, count, -order[symbol], symbol))
-                if not still:
-                    ended[top] += weight * column_weight * rest
-                    continue
-                wild_after = tuple(n + (name == shown) for name, n in zip(wilds, wild_counts, strict=True))
-                following[still, seen | {shown} & still, wild_after, top] += weight * column_weight
-        situations = following
-    for (running, seen, wild_counts, best), weight in situations.items():
-        for symbol in running:
-            units = amount(symbol, len(columns), seen, wild_counts)
-            if units:
-                best = max(best, (units, len(columns), -order[symbol], symbol))
-        ended[best] += weight
-    law: dict[tuple[str, int], tuple[int, int]] = {}
-    for (units, count, _, symbol), weight in ended.items():
-        if units:
-            hits, paid = law.get((symbol, count), (0, 0))
-            law[symbol, count] = hits + weight, paid + weight * units
-    return law
-
-
-def _pattern_matches(model: Model, state: State, trigger: PickTrigger, strips: tuple[Strip, ...]) -> Fraction:
-    """Mean number of paylines of a spin that begin with the trigger's pattern."""
-    lines = model.lines_of(state)
-    assert lines is not None
-    total = Fraction(0)
-    for payline in lines.paylines:
-        odds = Fraction(1)
-        for reel, wanted in enumerate(trigger.pattern):
-            if wanted is not None:
-                odds *= Fraction(dict(_column(strips[reel], payline[reel])).get(wanted, 0), strips[reel].total)
-        total += odds
-    return total
-
-
-def pick_moments(model: Model, state: State, trigger: PickTrigger) -> tuple[Fraction, Fraction]:
-    """Mean and variance of one pick bonus in units: a sum of a random number of random prizes, twice."""
-    pick = model.picks[trigger.pick]
-    unit = model.basis_units(pick.of) * state.multiplier_for(trigger.name)
-    prize, prize_variance = _table_moments(pick.prizes.values, pick.prizes.weights)
-    each, each_variance = _table_moments(pick.prizes_per_pick.values, pick.prizes_per_pick.weights)
-    picks, picks_variance = _table_moments(pick.picks.values, pick.picks.weights)
-    place = each * prize
-    place_variance = each * prize_variance + each_variance * prize**2
-    mean = picks * place
-    variance = picks * place_variance + picks_variance * place**2
-    return mean * unit, variance * unit**2
-
-
-def _table_moments(values: tuple[int, ...], weights: tuple[int, ...]) -> tuple[Fraction, Fraction]:
-    total = sum(weights)
-    mean = Fraction(sum(v * w for v, w in zip(values, weights, strict=True)), total)
-    return mean, Fraction(sum(v * v * w for v, w in zip(values, weights, strict=True)), total) - mean**2
-
-
-# --- Full cycle ------------------------------------------------------------------------------------
-
-
-def full_cycle(build: Build) -> FullCycle:
-    """Figures of the joint law. Raises AnalysisError for a cycle of 2^63 or more, or endless retriggers."""
     model = build.model
     engine = Engine(build)
-    paid_law, paid_parts, combinations = _spin_law(engine, 0)
-    free_law: SpinLaw | None = None
-    free_mean = Fraction(0)
-    if len(model.states) > 1:
-        free_law, free_parts, _ = _spin_law(engine, 1)
-        free_mean = sum(free_parts.values(), Fraction(0))
+    paid = joint_law(engine, 0, merge=merge)
+    free = joint_law(engine, 1, merge=merge) if len(model.states) > 1 else None
+    paid_law, paid_parts = paid.by_award(), paid.mean_parts()
+    free_law = free.by_award() if free else None
+    free_mean = sum(free.mean_parts().values(), Fraction(0)) if free else Fraction(0)
     moments: RoundMoments = round_moments(paid_law, free_law, model.free_spins_max)
     stake = model.stake_units
     parts = {name: units / stake for name, units in paid_parts.items()}
@@ -400,7 +120,8 @@ def full_cycle(build: Build) -> FullCycle:
     awarding = sum((a.probability for r, a in paid_law.items() if r), Fraction(0))
     return FullCycle(
         build=build,
-        combinations=combinations,
+        paid=paid,
+        free=free,
         rtp=moments.mean / stake,
         rtp_parts=parts,
         hit_frequency=1 - moments.nothing,
@@ -412,87 +133,3 @@ def full_cycle(build: Build) -> FullCycle:
         feature_probability=awarding,
         neglected=moments.neglected,
     )
-
-
-def counted_symbols(model: Model, state: State) -> list[str]:
-    """Symbols whose number in view matters in a state: those of its scatters and free-spin triggers."""
-    scatters = [e.symbol for name in state.evaluators if isinstance(e := model.evaluators[name], Scatter)]
-    return list(dict.fromkeys(scatters + [t.symbol for t in state.triggers if isinstance(t, FreeSpinsTrigger)]))
-
-
-def _spin_law(engine: Engine, state_index: int) -> tuple[SpinLaw, dict[str, Fraction], int]:
-    """Law of one spin by spins awarded, mean units by part, and the length of the cycle."""
-    build: Build = engine.build
-    model = build.model
-    state: State = engine.tables.states[state_index].state
-    scatters = [e for name in state.evaluators if isinstance(e := model.evaluators[name], Scatter)]
-    awards = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger)]
-    symbols = counted_symbols(model, state)
-    if len(symbols) > COUNTED_MAX:
-        raise AnalysisError(f"state '{state.name}' counts {len(symbols)} symbols; the full cycle counts {COUNTED_MAX}")
-    picks = {
-        index: (trigger.name, *pick_moments(model, state, trigger), _pick_extremes(model, state, trigger))
-        for index, trigger in enumerate(state.triggers)
-        if isinstance(trigger, PickTrigger)
-    }
-    lines = model.lines_of(state)
-    rows = engine.joint(state_index, [model.symbols.index(symbol) for symbol in symbols])
-    cycle = sum(weight for *_, weight in rows)
-    sums: dict[int, list[Fraction]] = defaultdict(lambda: [Fraction(0)] * 4)
-    most: dict[int, int] = defaultdict(int)
-    parts: dict[str, Fraction] = {
-        **{name: Fraction(0) for name in state.evaluators},
-        **{name: Fraction(0) for name, *_ in picks.values()},
-    }
-    for pay, counts, matches, weight in rows:
-        seen = dict(zip(symbols, counts, strict=True))
-        fixed = pay
-        if lines is not None:
-            parts[lines.name] += pay * weight
-        for scatter in scatters:
-            n = seen[scatter.symbol]
-            unit = model.basis_units(scatter.of) * state.multiplier_for(scatter.name, scatter.symbol, n)
-            amount = by_count(scatter.pays, n) * unit
-            fixed += amount
-            parts[scatter.name] += amount * weight
-        mean, variance, nothing, top = Fraction(fixed), Fraction(0), Fraction(fixed == 0), fixed
-        for index, (name, pick_mean, pick_variance, (pick_nothing, pick_most)) in picks.items():
-            n = matches[index]
-            mean += n * pick_mean
-            variance += n * pick_variance
-            nothing *= pick_nothing**n
-            top += n * pick_most
-            parts[name] += n * pick_mean * weight
-        awarded = sum(by_count(t.spins, seen[t.symbol]) for t in awards)
-        tally = sums[awarded]
-        tally[0] += weight
-        tally[1] += weight * mean
-        tally[2] += weight * (mean**2 + variance)
-        tally[3] += weight * nothing
-        most[awarded] = max(most[awarded], top)
-    law = {
-        r: Awarding(tally[0] / cycle, tally[1] / cycle, tally[2] / cycle, tally[3] / cycle, most[r])
-        for r, tally in sums.items()
-    }
-    return law, {name: total / cycle for name, total in parts.items()}, cycle
-
-
-def _pick_extremes(model: Model, state: State, trigger: PickTrigger) -> tuple[Fraction, int]:
-    """Odds that a pick bonus pays nothing, and the most it can pay in units."""
-    pick: Pick = model.picks[trigger.pick]
-    unit = model.basis_units(pick.of) * state.multiplier_for(trigger.name)
-    zero = Fraction(
-        sum(w for v, w in zip(pick.prizes.values, pick.prizes.weights, strict=True) if v == 0),
-        pick.prizes.total,
-    )
-    odds = Fraction(0)
-    place = sum(
-        (
-            Fraction(w, pick.prizes_per_pick.total) * zero**v
-            for v, w in zip(pick.prizes_per_pick.values, pick.prizes_per_pick.weights, strict=True)
-        ),
-        Fraction(0),
-    )
-    for picks, weight in zip(pick.picks.values, pick.picks.weights, strict=True):
-        odds += Fraction(weight, pick.picks.total) * place**picks
-    return odds, max(pick.picks.values) * max(pick.prizes_per_pick.values) * max(pick.prizes.values) * unit

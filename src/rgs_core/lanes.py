@@ -68,7 +68,9 @@ def _state(model: m.Model, table: StateTable) -> LaneTable:
     where = f"state '{table.state.name}'"
     for reel, strip in enumerate(table.strips):
         if strip.total > DRAWN_MAX:
-            raise NotInLanes(f"{where}: reel {reel + 1} has stop weights of {strip.total:,} in all, above {DRAWN_MAX:,}")
+            raise NotInLanes(
+                f"{where}: reel {reel + 1} has stop weights of {strip.total:,} in all, above {DRAWN_MAX:,}"
+            )
     slots, minima = _counted(model, table)
     multiplying = [model.symbols.index(w.symbol) for w in model.wilds.values() if w.multiplier != 1]
     wild_slot = len(slots) if multiplying and len(table.paylines) else None
@@ -135,10 +137,9 @@ def _state(model: m.Model, table: StateTable) -> LaneTable:
 def _counted(model: m.Model, table: StateTable) -> tuple[list[int], list[int]]:
     """Symbols counted in view, and from which count on each pays or awards anything (128: never)."""
     minima: dict[int, int] = {}
-    tables = [(e.symbol, e.pays) for e in table.evaluators if isinstance(e.evaluator, m.Scatter)]
-    tables += [(t.symbol, t.spins) for t in table.triggers if isinstance(t.trigger, m.FreeSpinsTrigger)]
-    for symbol, by_count in tables:
-        matters = np.flatnonzero(by_count)
+    scatters = [(e.symbol, np.flatnonzero(e.pays)) for e in table.evaluators if isinstance(e.evaluator, m.Scatter)]
+    free = [(t.symbol, np.flatnonzero(t.spins)) for t in table.triggers if isinstance(t.trigger, m.FreeSpinsTrigger)]
+    for symbol, matters in scatters + free:
         minima[symbol] = min(int(matters[0]) if len(matters) else 128, minima.get(symbol, 128))
     return list(minima), list(minima.values())
 

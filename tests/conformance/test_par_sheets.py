@@ -93,7 +93,7 @@ def test_lobstermania_sheet(version: str) -> None:
     assert printed(bonus_units, published["average_bonus_credits"])
 
     scatter = data["scatter"]["pays"]
-    from rgs_core.analysis import count_law
+    from rgs_core.closed_form import count_law
 
     model = figures.build.model
     law = count_law(model, figures.build.strips(model.states["base"]), ("Scatter",))

@@ -127,7 +127,9 @@ def test_aarch64_plays_the_same_rounds(tmp_path: Path) -> None:
     (tmp_path / "lanes.c").write_text(program(engine))
     compile_it = [str(COMPILER), "-std=gnu11", "-O3", "-w", "-static", f"-I{HEADERS}", "lanes.c", "-o", "lanes"]
     subprocess.run(compile_it, cwd=tmp_path, check=True, timeout=120)
-    shown = subprocess.run([str(QEMU), "./lanes"], cwd=tmp_path, check=True, timeout=120, capture_output=True, text=True)
+    shown = subprocess.run(
+        [str(QEMU), "./lanes"], cwd=tmp_path, check=True, timeout=120, capture_output=True, text=True
+    )
     words, scalar, neon = shown.stdout.splitlines()
     first = 2**32 - 6
     expected = keystream(KEY, first, 2, 1311768467463790320, 9, simd="scalar").tolist()

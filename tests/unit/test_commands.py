@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -57,11 +58,10 @@ def test_parsheet(capsys: pytest.CaptureFixture[str]) -> None:
     assert "96.495758 %" in text
     assert "closed form = full cycle" in text
     sheet = json.loads(shown(capsys, "parsheet", "lantern_tide/rtp_94", "--json"))
-    assert sheet["rtp_exact_methods"] == ["closed form", "full cycle"]
+    assert sheet["rtp_exact_methods"] == ["closed form", "joint law of the full cycle"]
     assert sheet["figures"]["rtp"] == pytest.approx(0.9448554002)
-    short = json.loads(shown(capsys, "parsheet", "lantern_tide", "--cycle-max", "1000", "--json"))
-    assert "above the limit" in short["cycle_skipped"]
-    assert "sd" not in short["figures"]
+    visited = json.loads(shown(capsys, "parsheet", "ember_sevens", "--visit", "--json"))
+    assert visited == json.loads(shown(capsys, "parsheet", "ember_sevens", "--json"))
 
 
 def test_spin_draws_the_round_it_says(capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,10 +173,13 @@ def test_a_missing_certificate_names_the_remedy(tmp_path: Path) -> None:
 
 
 def test_a_figure_that_was_not_computed_is_off() -> None:
+    from dataclasses import replace
+
     from rgs_core.analysis import analyse
 
     build, path = games.find_build("lantern_tide")
-    checks = compare_exact(load_certificate(games.certificate_path(path, build)), build, analyse(build, cycle_max=10))
+    analysis = replace(analyse(build), cycle=None, cycle_skipped="for a test")
+    checks = compare_exact(load_certificate(games.certificate_path(path, build)), build, analysis)
     assert {c.figure for c in checks if not c.ok} == {"hit_frequency", "sd", "volatility_index", "max_win"}
 
 
@@ -234,6 +237,16 @@ def test_an_interruption_ends_with_130() -> None:
     assert message.decode().strip().endswith("interrupted")
 
 
+def test_check_says_why_a_model_needs_the_general_kernel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_tiny(tmp_path, "A = { 2 = 9, 3 = 5 }", "['A B', 'A B', 'A B']")
+    assert "played by the general kernel: state 'base': a longer run of a symbol pays less" in shown(
+        capsys, "check", path
+    )
+    (row,) = json.loads(shown(capsys, "check", path, "--json"))
+    assert row["kernel"] == "general"
+    assert row["simd"] == "scalar"
+
+
 def test_a_long_cycle_can_be_interrupted(tmp_path: Path) -> None:
     """Six tall reels and many lines: hours of counting, ended by Ctrl-C."""
     import itertools
@@ -241,15 +254,17 @@ def test_a_long_cycle_can_be_interrupted(tmp_path: Path) -> None:
     import time
 
     lines = ["".join(row) for row in itertools.islice(itertools.product("012345", repeat=6), 0, 46656, 200)]
-    strip = " ".join(["A", "B", "C", "D", "E"] * 24)
+    rng = random.Random(1)
+    strips = [" ".join(rng.choices("ABCDE", k=120)) for _ in range(6)]
     path = tmp_path / "long.toml"
     path.write_text(
         "format = 1\nid = 'long'\ntitle = 'l'\nversion = '1'\nsymbols = ['A', 'B', 'C', 'D', 'E']\n[stake]\nunits = 1\n"
         f"[grid]\nreels = 6\nrows = 6\n[evaluators.lines]\nkind = 'lines'\npaylines = {lines}\n[evaluators.lines.pays]\n"
-        "A = { 3 = 1, 4 = 2, 5 = 3, 6 = 4 }\n[states.base]\nstrips = 'base'\nevaluators = ['lines']\n"
-        f"[profiles.one.strips]\nbase = {[strip] * 6}\n"
+        + "".join(f"{x} = {{ 3 = 1, 4 = {i}, 5 = {i * i}, 6 = {i**3} }}\n" for i, x in enumerate("ABCDE", 2))
+        + "[states.base]\nstrips = 'base'\nevaluators = ['lines']\n"
+        f"[profiles.one.strips]\nbase = {strips}\n"
     )
-    command = [sys.executable, "-m", "rgs_core", "parsheet", str(path), "--cycle-max", "1e18"]
+    command = [sys.executable, "-m", "rgs_core", "parsheet", str(path)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(2)
     assert process.poll() is None

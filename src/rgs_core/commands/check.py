@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from rgs_core import Engine, games
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         ]
         print(json.dumps(rows, indent=2))
         return OK
-    table = Table("build", "grid", "lines", "states", "strip lengths", "kernel", "build hash", title="Valid builds")
+    table = Table("build", "title", "grid", "strip lengths", "kernel", "build hash", title="Valid builds")
     remarks: list[str] = []
     for model in models:
         for build in games.builds(model):
@@ -66,12 +67,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
             lines = model.lines_of(state)
             table.add_row(
                 build.label,
-                f"{model.reels} x {model.rows}",
-                str(len(lines.paylines)) if lines else "-",
-                ", ".join(model.states),
+                escape(f"{model.title} {model.version}"),
+                f"{model.reels} x {model.rows}, {len(lines.paylines) if lines else 'no'} lines",
                 " ".join(str(len(strip.symbols)) for strip in build.strips(state)),
-                f"{engine.kernel}, {engine.simd}" if engine.kernel == "lanes" else engine.kernel,
-                build.build_hash[:19],
+                f"{engine.kernel} {engine.simd}" if engine.kernel == "lanes" else engine.kernel,
+                build.build_hash[:15],
             )
     console.print(table)
     for remark in remarks:

@@ -11,25 +11,22 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rgs_core.analysis import CYCLE_MAX, Analysis, SpinFigures, analyse
+from rgs_core.analysis import Analysis, analyse
 from rgs_core.certificate import exact_figures
-from rgs_core.commands.arguments import OK, add_game, add_json, chosen_build, count
+from rgs_core.closed_form import SpinFigures
+from rgs_core.commands.arguments import OK, add_game, add_json, chosen_build
 
 HELP = "print the exact RTP, its parts, hit frequency, volatility and pay table hits"
 EXAMPLES = """\
   rgs parsheet lantern_tide
   rgs parsheet ember_sevens --profile rtp_93 --json
-  rgs parsheet big.toml --cycle-max 1e12     (count a longer cycle)"""
+  rgs parsheet my_game.toml --visit     (count every combination of stops as well)"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_game(parser)
     parser.add_argument(
-        "--cycle-max",
-        type=count,
-        default=CYCLE_MAX,
-        metavar="N",
-        help="longest cycle to count (default: %(default).0e)",
+        "--visit", action="store_true", help="visit every combination of stops too, a third way; seconds to minutes"
     )
     add_json(parser)
 
@@ -37,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     build, _ = chosen_build(args)
     with console.status(f"counting the cycle of {build.label}"):
-        analysis = analyse(build, args.cycle_max)
+        analysis = analyse(build, visit=args.visit)
     if args.json:
         print(json.dumps(as_json(analysis), indent=2))
     else:
@@ -55,7 +52,7 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
         "build_hash": build.build_hash,
         "figures": exact_figures(analysis),
         "rtp_exact": str(closed.rtp),
-        "rtp_exact_methods": ["closed form", *(["full cycle"] if cycle else [])],
+        "rtp_exact_methods": ["closed form", *(["joint law of the full cycle"] if cycle else [])],
         "cycle_skipped": analysis.cycle_skipped or None,
         "combinations": closed.paid.cycle,
         "line_hit_frequency": float(closed.paid.line_hit_frequency),
