@@ -127,7 +127,7 @@ def _uncapped(paid: SpinLaw, free: SpinLaw, cap: int) -> RoundMoments:
             f"a free spin awards {float(q):.4f} further spins on average, so rounds end only at the cap of {cap}; "
             f"set caps.free_spins to {CAP_EXACT_MAX} or less, or award fewer spins"
         )
-    neglected = _cap_tail(paid, free, cap)
+    neglected = cap_tail(paid, free, cap)
     if neglected > NEGLIGIBLE:
         raise AnalysisError(
             f"the cap of {cap} free spins matters (up to {neglected:.1e} of the free-spin win) but is too large "
@@ -161,7 +161,7 @@ def _uncapped(paid: SpinLaw, free: SpinLaw, cap: int) -> RoundMoments:
     return RoundMoments(mean, second, nothing, most, awards / (1 - q), neglected, q == 0)
 
 
-def _cap_tail(paid: SpinLaw, free: SpinLaw, cap: int) -> float:
+def cap_tail(paid: SpinLaw, free: SpinLaw, cap: int) -> float:
     """Bound on E[(T - cap)+], T the free spins without a cap: Chernoff, minimised over a grid of s."""
     first = max((r for r, a in paid.items() if a.probability > 0), default=0)
     best = math.inf
