@@ -416,15 +416,23 @@ cdef class Engine:
         played.win_units = round.win
         return played
 
-    def simulate(self, key, uint64_t first_nonce, uint64_t n, *, uint32_t stream=0, edges=()):
+    def simulate(self, key, uint64_t first_nonce, uint64_t n, *, uint32_t stream=0, edges=(), wins=None):
         """Exact sums over the rounds first_nonce .. first_nonce + n - 1, without the GIL.
 
         `edges`: ascending win limits in units; class i counts wins in (edges[i-1], edges[i]], the last
-        class all above. Returns a dict of ints, lists by state, and `win_max_nonce`.
+        class all above. `wins`: an int64 buffer of n elements that gets the units won by each round.
+        Returns a dict of ints, lists by state, and `win_max_nonce`.
         """
         cdef uint32_t words[8]
         cdef rgs_totals totals
+        cdef int64_t[::1] view
+        cdef int64_t *target = NULL
         cdef int error
+        if wins is not None and n:
+            view = wins
+            if <uint64_t>view.shape[0] != n:
+                raise ValueError("wins has one element a round")
+            target = &view[0]
         if len(edges) > RGS_EDGES_MAX:
             raise ValueError(f"at most {RGS_EDGES_MAX} edges")
         if list(edges) != sorted(edges):
@@ -436,7 +444,7 @@ cdef class Engine:
         for index, edge in enumerate(edges):
             totals.edges[<Py_ssize_t>index] = edge
         with nogil:
-            error = self.play(&self.game, words, stream, first_nonce, n, &totals, NULL)
+            error = self.play(&self.game, words, stream, first_nonce, n, &totals, target)
         if error:
             fail(error)
         states = range(self.game.states_count)

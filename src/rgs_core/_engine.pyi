@@ -25,7 +25,14 @@ class Engine:
     def win(self, key: bytes, nonce: int, *, stream: int = 0) -> int: ...
     def spin(self, key: bytes, nonce: int, *, stream: int = 0) -> Round: ...
     def simulate(
-        self, key: bytes, first_nonce: int, n: int, *, stream: int = 0, edges: Sequence[int] = ()
+        self,
+        key: bytes,
+        first_nonce: int,
+        n: int,
+        *,
+        stream: int = 0,
+        edges: Sequence[int] = (),
+        wins: NDArray[np.int64] | None = None,
     ) -> dict[str, Any]: ...
     def wins(self, key: bytes, first_nonce: int, n: int, *, stream: int = 0) -> NDArray[np.int64]: ...
     def joint(

@@ -55,3 +55,7 @@ class SeedError(RgsError, ValueError):
 
 class DrawLimitError(RgsError):
     """A spin used more than WORDS_MAX random words; the round is refused, never cut short."""
+
+
+class SimulationError(RgsError):
+    """A saved simulation cannot be used; the message says why."""

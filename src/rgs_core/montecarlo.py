@@ -1,42 +1,139 @@
 """Monte Carlo of a build: exact integer sums over a range of nonces, and what they estimate.
 
 Round i of a simulation is the outcome function itself at nonce i, so `rgs spin --nonce i` draws any
-simulated round again. Chunks are summed as integers: the result is the same for any number of
-threads, chunk size or order.
+simulated round again. The range is cut into shards at fixed places; a shard is a sum of integers that
+depends on nothing but its range. Shards may be played by threads or by other machines, in any order:
+they are merged in the order of their nonces, so the result is the same bit for bit, also where a
+simulation stops by itself (`Until`), was interrupted, or went on from a saved state.
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rgs_core._engine import PARTS, Engine
-from rgs_core.model import Build, PickTrigger
+from rgs_core._engine import Engine
+from rgs_core.errors import SimulationError
+from rgs_core.model import START_STATE, Build, Lines, PickTrigger, Scatter, State
 from rgs_core.stats import proportion_interval, z_for
 
-CHUNK_ROUNDS = 1 << 17
-ROUNDS_MAX = 10**13
+SHARD_ROUNDS = 1 << 18
+"""Rounds of a shard; doubled until a simulation has at most SHARDS_MAX of them."""
 
-CLASS_EDGES_STAKES = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
-"""Upper limits of the win classes in stakes; the first class is "nothing", the last is open."""
+SHARDS_MAX = 1 << 16
+BLOCK_ROUNDS = 1 << 17
+"""Rounds that a shard plays at a time when it keeps some: their wins fit a cache."""
+
+ROUNDS_MAX = 10**13
+UNTIL_ROUNDS = SHARD_ROUNDS * SHARDS_MAX
+"""Rounds at most where a simulation stops by itself and no other limit is given: 1.7e10."""
+
+KEPT_MAX = 10_000
+STATE_FORMAT = 1
+
+EDGES_TENTHS = (
+    0, 1, 2, 5, 7, 10, 15, 20, 30, 40, 50, 70, 100, 150, 200, 300, 400, 500, 700,
+    1_000, 1_500, 2_000, 3_000, 4_000, 5_000, 7_000, 10_000, 15_000, 20_000, 30_000, 40_000, 50_000, 70_000,
+    100_000, 200_000, 500_000, 1_000_000,
+)  # fmt: skip
+"""Upper limits of the win classes in tenths of a stake; the first class is "nothing", the last is open."""
+
+TABLE_EDGES_TENTHS = (0, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
+"""The coarser classes of tables; each limit is one of EDGES_TENTHS."""
 
 Interval = tuple[float, float]
+Totals = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Stop when the confidence interval of a figure is at most `half_width` to either side."""
+
+    figure: Literal["rtp", "hit_frequency", "feature_frequency"]
+    half_width: float
+    confidence: float
+
+    @classmethod
+    def parse(cls, text: str) -> Until:
+        """From `FIGURE=WIDTH%@CONFIDENCE`, as `rtp=0.02%@99`. Raises ValueError that shows the form."""
+        match = re.fullmatch(r"(rtp|hit_frequency|feature_frequency)=([\d.]+)%@([\d.]+)%?", text.strip())
+        form = "rtp=0.02%@99 (rtp, hit_frequency or feature_frequency; half width in %; confidence in %)"
+        if match is None:
+            raise ValueError(f"'{text}' is not of the form {form}")
+        try:
+            width, confidence = float(match[2]) / 100, float(match[3]) / 100
+        except ValueError:
+            raise ValueError(f"'{text}' is not of the form {form}") from None
+        if not 1e-9 <= width < 1 or not 0 < confidence < 1:
+            raise ValueError(f"'{text}': the width is above 0.0000001 % and the confidence between 0 and 100 %")
+        return cls(match[1], width, confidence)  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        return f"{self.figure}={_plain(self.half_width * 100)}%@{_plain(self.confidence * 100)}"
+
+    def reached(self, result: Simulation) -> bool:
+        """Whether a result is narrow enough. A figure that never came up is not."""
+        if self.figure == "rtp":
+            low, high = result.rtp_interval(self.confidence)
+            return result.sd > 0 and (high - low) / 2 <= self.half_width
+        count = result.totals["hits" if self.figure == "hit_frequency" else "features"]
+        low, high = result.interval(count, self.confidence)
+        return count > 0 and (high - low) / 2 <= self.half_width
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Remember the nonces of rounds that win at least `stakes`, the first KEPT_MAX of them."""
+
+    stakes: Decimal
+
+    @classmethod
+    def parse(cls, text: str) -> Keep:
+        """From `win>=500x`. Raises ValueError that shows the form."""
+        match = re.fullmatch(r"win>=(\d+(?:\.\d+)?)x?", text.replace(" ", ""))
+        if match is None or not 0 < Decimal(match[1]) < 10**12:
+            raise ValueError(f"'{text}' is not of the form 'win>=500x', in stakes")
+        return cls(Decimal(match[1]))
+
+    def __str__(self) -> str:
+        return f"win>={self.stakes}x"
+
+    def least_units(self, build: Build) -> int:
+        """Smallest win in units that is kept."""
+        return math.ceil(self.stakes * build.model.stake_units)
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """Sums over rounds first_nonce .. first_nonce + rounds - 1, and the estimates from them."""
+    """Sums over rounds first_nonce .. first_nonce + rounds - 1, and the estimates from them.
+
+    `shards`: for each shard in order, (rounds, win, win squared) in units: how the estimate converged.
+    `kept`: (nonce, win in units) of the rounds that were asked for. `target_rounds` is what was to be
+    played at most; `finished` is false when the simulation was interrupted before that, or `until`.
+    `whole` are the totals without the last shard where that was cut short by the target, else empty.
+    """
 
     build: Build
+    key_id: str
     first_nonce: int
-    totals: dict[str, Any]
+    target_rounds: int
+    until: Until | None
+    keep: Keep | None
+    totals: Totals
+    whole: Totals
+    shards: tuple[tuple[int, int, int], ...]
+    kept: tuple[tuple[int, int], ...]
+    finished: bool
 
     @property
     def rounds(self) -> int:
@@ -50,10 +147,7 @@ class Simulation:
     @property
     def sd(self) -> float:
         """Sample standard deviation of win / stake; 0 for fewer than two rounds."""
-        n, total, squared = self.rounds, self.totals["win"], self.totals["win_squared"]
-        if n < 2:
-            return 0.0
-        return math.sqrt((n * squared - total * total) / (n * (n - 1))) / self.build.model.stake_units
+        return _sd(self.rounds, self.totals["win"], self.totals["win_squared"]) / self.build.model.stake_units
 
     def rtp_interval(self, confidence: float = 0.95) -> Interval:
         """Normal confidence interval of the RTP."""
@@ -62,9 +156,13 @@ class Simulation:
 
     @property
     def rtp_parts(self) -> dict[str, float]:
-        """RTP by part: what the paid spin wins on lines, scatters and picks, and all free spins."""
+        """RTP by part: evaluators and pick bonuses of the paid spin, and all free spins.
+
+        Scatters are summed together, and so are pick bonuses; their part has the names of all of them.
+        """
         unit = self.rounds * self.build.model.stake_units
-        parts = {name: total / unit for name, total in zip(PARTS, self.totals["parts"][0], strict=True)}
+        names = part_names(self.build, self.build.model.states[START_STATE])
+        parts = {name: total / unit for name, total in zip(names, self.totals["parts"][0], strict=True) if name}
         if len(self.totals["parts"]) > 1:
             parts["free spins"] = sum(self.totals["parts"][1]) / unit
         return parts
@@ -98,14 +196,98 @@ class Simulation:
         return proportion_interval(hits, self.rounds, z_for(confidence))
 
     @property
-    def distribution(self) -> NDArray[np.int64]:
-        """Rounds by win class: int64[len(CLASS_EDGES_STAKES) + 1]."""
+    def classes(self) -> NDArray[np.int64]:
+        """Rounds by win class: int64[len(EDGES_TENTHS) + 1]."""
         return np.array(self.totals["classes"], dtype=np.int64)
+
+    @property
+    def distribution(self) -> NDArray[np.int64]:
+        """Rounds by the coarser classes of tables: int64[len(TABLE_EDGES_TENTHS) + 1]."""
+        ends = [EDGES_TENTHS.index(edge) + 1 for edge in TABLE_EDGES_TENTHS]
+        return np.add.reduceat(self.classes, [0, *ends])
 
     @property
     def max_win(self) -> float:
         """Largest win in stakes; `totals["win_max_nonce"]` is the first round with it."""
         return float(self.totals["win_max"] / self.build.model.stake_units)
+
+    def convergence(self, points: int = 200) -> NDArray[np.float64]:
+        """How the RTP settled: float64[n, 3], rows (rounds so far, RTP, standard error), n <= `points`."""
+        ends = sorted({round(i) for i in np.geomspace(1, len(self.shards), points)})
+        rounds = win = squared = done = 0
+        rows = []
+        for end in ends:
+            for n, w, ww in self.shards[done:end]:
+                rounds, win, squared = rounds + n, win + w, squared + ww
+            done = end
+            unit = self.build.model.stake_units
+            rows.append((rounds, win / (rounds * unit), _sd(rounds, win, squared) / unit / math.sqrt(rounds)))
+        return np.array(rows, dtype=np.float64)
+
+    def state(self) -> dict[str, Any]:
+        """All of it as JSON-ready integers and text, for `restored`. The key is not in it, only its hash."""
+        return {
+            "format": STATE_FORMAT,
+            "game": self.build.model.id,
+            "profile": self.build.profile.name,
+            "build_hash": self.build.build_hash,
+            "key_id": self.key_id,
+            "first_nonce": self.first_nonce,
+            "target_rounds": self.target_rounds,
+            "until": str(self.until) if self.until else None,
+            "keep": str(self.keep) if self.keep else None,
+            "finished": self.finished,
+            "totals": dict(self.totals),
+            "whole": dict(self.whole),
+            "shards": [list(shard) for shard in self.shards],
+            "kept": [list(kept) for kept in self.kept],
+        }
+
+
+def restored(build: Build, state: Mapping[str, Any]) -> Simulation:
+    """A simulation from its `state()`. Raises SimulationError when it is of another build or malformed."""
+    try:
+        if state["format"] != STATE_FORMAT:
+            raise SimulationError(f"its format is {state['format']}, this version reads {STATE_FORMAT}")
+        if state["build_hash"] != build.build_hash:
+            raise SimulationError(
+                f"it is of build {state['build_hash']} ({state['game']}/{state['profile']}), not of {build.build_hash} ({build.label})"
+            )
+        result = Simulation(
+            build=build,
+            key_id=str(state["key_id"]),
+            first_nonce=int(state["first_nonce"]),
+            target_rounds=int(state["target_rounds"]),
+            until=Until.parse(state["until"]) if state["until"] else None,
+            keep=Keep.parse(state["keep"]) if state["keep"] else None,
+            totals=dict(state["totals"]),
+            whole=dict(state["whole"]),
+            shards=tuple((int(n), int(w), int(ww)) for n, w, ww in state["shards"]),
+            kept=tuple((int(nonce), int(win)) for nonce, win in state["kept"]),
+            finished=bool(state["finished"]),
+        )
+        consistent = (
+            result.rounds == sum(n for n, _, _ in result.shards) == sum(result.totals["classes"])
+            and len(result.totals["classes"]) == len(EDGES_TENTHS) + 1
+            and result.totals["win"] == sum(w for _, w, _ in result.shards)
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise SimulationError(f"it is no saved simulation: {error}") from None
+    if not consistent:
+        raise SimulationError("its sums contradict each other; it was changed or cut")
+    return result
+
+
+def key_id(key: bytes) -> str:
+    """What tells keys apart without telling them: SHA-256, in hex."""
+    return hashlib.sha256(key).hexdigest()
+
+
+Progress = Callable[[int, Callable[[], Simulation]], None]
+"""Called with the rounds merged so far and a function that gives the result so far."""
+
+Shard = Callable[[int, int], dict[str, Any]]
+"""Plays rounds first .. first + n - 1: totals, and `kept` as a list of (nonce, win)."""
 
 
 def simulate(
@@ -115,12 +297,20 @@ def simulate(
     *,
     first_nonce: int = 0,
     threads: int = 1,
-    progress: Callable[[int], None] | None = None,
+    until: Until | None = None,
+    keep: Keep | None = None,
+    resume: Simulation | None = None,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+    shard: Shard | None = None,
+    together: int = 1,
 ) -> Simulation:
-    """Plays `rounds` rounds on `threads` threads without the GIL.
+    """Plays `rounds` rounds (with `until`, at most so many) without the GIL.
 
-    `progress` is called with the number of rounds just done. An interruption (KeyboardInterrupt)
-    waits for the chunks at work and is raised again. ValueError for counts out of range.
+    `resume` goes on where an unfinished simulation of the same build, key and first nonce stopped.
+    An interruption (KeyboardInterrupt) waits for the shards at work and returns what is done, unfinished;
+    it is raised again when nothing is. `executor` and `shard` say who plays, `together` how many shards at
+    a time (rgs_core.cluster); by default threads of this process. ValueError for counts out of range, SimulationError for a `resume` of another run.
     """
     if not 1 <= rounds <= ROUNDS_MAX:
         raise ValueError(f"rounds is 1 to {ROUNDS_MAX}")
@@ -128,31 +318,166 @@ def simulate(
         raise ValueError("threads is 1 to 256")
     if not 0 <= first_nonce <= 2**64 - rounds:
         raise ValueError("the last nonce is below 2^64")
-    engine = Engine(build)
-    edges = [edge * build.model.stake_units for edge in CLASS_EDGES_STAKES]
-    ranges = iter(range(first_nonce, first_nonce + rounds, CHUNK_ROUNDS))
-    end = first_nonce + rounds
-    merged: dict[str, Any] | None = None
-    with ThreadPoolExecutor(threads) as pool:
-        working: set[Future[dict[str, Any]]] = set()
-        while True:
-            # Only a few chunks are queued at a time, so that an interruption ends within one chunk.
-            while len(working) < 2 * threads and (start := next(ranges, None)) is not None:
-                n = min(CHUNK_ROUNDS, end - start)
-                working.add(pool.submit(engine.simulate, key, start, n, edges=edges))
+    merger = _Merger(build, key_id(key), first_nonce, rounds, until, keep, resume)
+    play = shard or local_shard(build, key, keep)
+    own = ThreadPoolExecutor(threads) if executor is None else None
+    try:
+        _run(merger, play, own or executor, threads, together, progress)  # type: ignore[arg-type]
+    finally:
+        if own:
+            own.shutdown()
+    return merger.result()
+
+
+def _run(
+    merger: _Merger, play: Shard, executor: Executor, threads: int, together: int, progress: Progress | None
+) -> None:
+    ranges = merger.ranges()
+    working: dict[Future[list[dict[str, Any]]], int] = {}
+    try:
+        while not merger.finished:
+            # Only a few shards are at work at a time, so that an interruption or `until` wastes little.
+            while len(working) < 2 * threads and (batch := list(itertools.islice(ranges, together))):
+                working[executor.submit(_play, play, [(first, n) for _, first, n in batch])] = batch[0][0]
             if not working:
                 break
-            done, working = wait(working, return_when=FIRST_COMPLETED)
+            done, _ = wait(working, return_when=FIRST_COMPLETED)
             for future in done:
-                part = future.result()
-                merged = part if merged is None else merge(merged, part)
-                if progress is not None:
-                    progress(part["rounds"])
-    assert merged is not None
-    return Simulation(build, first_nonce, merged)
+                merger.add(working.pop(future), future.result())
+            if progress is not None and merger.totals:
+                progress(merger.rounds, merger.result)
+    except KeyboardInterrupt:
+        for future in working:
+            future.cancel()
+        for future, index in working.items():
+            if not future.cancelled():
+                merger.add(index, future.result())
+        if not merger.totals:
+            raise
+    finally:
+        for future in working:
+            future.cancel()
 
 
-def merge(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
+def _play(play: Shard, ranges: list[tuple[int, int]]) -> list[dict[str, Any]]:
+    return [play(first, n) for first, n in ranges]
+
+
+class _Merger:
+    """Puts shards together in the order of their nonces, whatever order they come in."""
+
+    def __init__(
+        self,
+        build: Build,
+        key: str,
+        first_nonce: int,
+        rounds: int,
+        until: Until | None,
+        keep: Keep | None,
+        resume: Simulation | None,
+    ) -> None:
+        self.finished = False
+        self.totals: dict[str, Any] = {}
+        self._waiting: dict[int, dict[str, Any]] = {}
+        self._shards: list[tuple[int, int, int]] = []
+        self._kept: list[tuple[int, int]] = []
+        self._whole: Totals = {}
+        self._empty = Simulation(build, key, first_nonce, rounds, until, keep, {}, {}, (), (), False)
+        self._size = SHARD_ROUNDS
+        while -(-rounds // self._size) > SHARDS_MAX:
+            self._size *= 2
+        if resume is not None:
+            self._take(resume)
+
+    def _take(self, saved: Simulation) -> None:
+        empty = self._empty
+        for name in ("key_id", "first_nonce", "keep"):  # what the sums depend on; the target may change
+            if getattr(saved, name) != getattr(empty, name):
+                raise SimulationError(
+                    f"the saved simulation has another {name.replace('_', ' ')}: {getattr(saved, name)}, not {getattr(empty, name)}"
+                )
+        if saved.build.build_hash != empty.build.build_hash:
+            raise SimulationError("the saved simulation is of another build")
+        shards, totals, kept = list(saved.shards), dict(saved.totals), list(saved.kept)
+        if saved.rounds != empty.target_rounds and shards and shards[-1][0] != self._size:
+            # The last shard was cut short by a smaller target: it is played again in full.
+            cut = shards.pop()[0]
+            totals = dict(saved.whole)
+            kept = [(nonce, win) for nonce, win in kept if nonce < saved.first_nonce + saved.rounds - cut]
+        if any(n != self._size for n, _, _ in shards[:-1]) or (shards and totals["rounds"] > empty.target_rounds):
+            raise SimulationError(
+                f"the saved simulation of {saved.rounds:,} rounds cannot be gone on with to {empty.target_rounds:,}"
+            )
+        self.totals, self._shards, self._kept = totals, shards, kept
+        self._whole = dict(saved.whole) if len(shards) == len(saved.shards) else {}
+        if shards:
+            self._look()
+
+    @property
+    def rounds(self) -> int:
+        return int(self.totals["rounds"]) if self.totals else 0
+
+    def ranges(self) -> Any:
+        """(index, first nonce, rounds) of every shard that is still to be played."""
+        first, target = self._empty.first_nonce, self._empty.target_rounds
+        for index in itertools.count(len(self._shards)):
+            start = index * self._size
+            if start >= target:
+                return
+            yield index, first + start, min(self._size, target - start)
+
+    def add(self, index: int, parts: list[dict[str, Any]]) -> None:
+        """Takes consecutive shards; they count once all before them are there, unless the end came before."""
+        self._waiting.update(enumerate(parts, index))
+        while not self.finished and (part := self._waiting.pop(len(self._shards), {})):
+            kept = part.pop("kept")
+            self._kept += kept[: KEPT_MAX - len(self._kept)]
+            if part["rounds"] != self._size:
+                self._whole = self.totals
+            self.totals = merge(self.totals, part) if self.totals else part
+            self._shards.append((part["rounds"], part["win"], part["win_squared"]))
+            self._look()
+
+    def _look(self) -> None:
+        until = self._empty.until
+        self.finished = self.rounds == self._empty.target_rounds or (until is not None and until.reached(self.result()))
+
+    def result(self) -> Simulation:
+        """What is merged so far."""
+        return replace(
+            self._empty,
+            totals=self.totals,
+            whole=self._whole,
+            shards=tuple(self._shards),
+            kept=tuple(self._kept),
+            finished=self.finished,
+        )
+
+
+def local_shard(build: Build, key: bytes, keep: Keep | None) -> Shard:
+    """A function that plays shards in this process; any number of threads may call it."""
+    engine = Engine(build)
+    edges = [edge * build.model.stake_units // 10 for edge in EDGES_TENTHS]
+    least = keep.least_units(build) if keep else 0
+
+    def play(first: int, n: int) -> dict[str, Any]:
+        if keep is None:
+            return {**engine.simulate(key, first, n, edges=edges), "kept": []}
+        wins = np.empty(min(n, BLOCK_ROUNDS), dtype=np.int64)
+        totals: dict[str, Any] = {}
+        kept: list[tuple[int, int]] = []
+        for start in range(0, n, BLOCK_ROUNDS):
+            block = wins[: min(BLOCK_ROUNDS, n - start)]
+            part = engine.simulate(key, first + start, len(block), edges=edges, wins=block)
+            totals = merge(totals, part) if totals else part
+            if part["win_max"] >= least and len(kept) < KEPT_MAX:
+                kept += [(first + start + int(i), int(block[i])) for i in np.flatnonzero(block >= least)]
+        return {**totals, "kept": kept[:KEPT_MAX]}
+
+    return play
+
+
+def merge(a: Totals, b: Totals) -> dict[str, Any]:
     """Totals of two disjoint ranges together: sums, and the first nonce of the largest win."""
     merged: dict[str, Any] = {}
     for name, left in a.items():
@@ -173,9 +498,32 @@ def _add(left: Any, right: Any) -> Any:
     return left + right
 
 
+def _sd(n: int, total: int, squared: int) -> float:
+    if n < 2:
+        return 0.0
+    return math.sqrt((n * squared - total * total) / (n * (n - 1)))
+
+
+def _plain(value: float) -> str:
+    """A decimal without exponent or trailing zeros."""
+    return f"{value:.10f}".rstrip("0").rstrip(".")
+
+
+def part_names(build: Build, state: State) -> tuple[str, str, str]:
+    """Names of the engine's three parts of a state (lines, scatters, picks); empty where it has none."""
+    evaluators = [build.model.evaluators[name] for name in state.evaluators]
+    kinds = (
+        [e.name for e in evaluators if isinstance(e, Lines)],
+        [e.name for e in evaluators if isinstance(e, Scatter)],
+        [t.name for t in state.triggers if isinstance(t, PickTrigger)],
+    )
+    lines, scatters, picks = (" + ".join(names) for names in kinds)
+    return lines, scatters, picks
+
+
 def class_labels() -> list[str]:
-    """Names of the win classes, in stakes."""
-    edges = CLASS_EDGES_STAKES
-    inner = [f"{low} to {high}x" for low, high in itertools.pairwise(edges)]
+    """Names of the classes of `Simulation.distribution`, in stakes."""
+    edges = [edge // 10 for edge in TABLE_EDGES_TENTHS]
+    inner = [f"{low:,} to {high:,}x" for low, high in itertools.pairwise(edges)]
     inner[0] = "up to 1x"
-    return ["nothing", *inner, f"over {edges[-1]}x"]
+    return ["nothing", *inner, f"over {edges[-1]:,}x"]

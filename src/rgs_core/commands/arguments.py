@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rgs_core.games import find_build
@@ -68,3 +71,15 @@ def nonce(text: str) -> int:
     if not text.isdigit() or int(text) >= 2**64:
         raise argparse.ArgumentTypeError(f"'{text}' is not a spin number from 0 to 2^64 - 1")
     return int(text)
+
+
+@contextmanager
+def written(name: str) -> Iterator[Path]:
+    """A temporary path that becomes the file `name` when the block ends well: whole or not at all."""
+    target = Path(name)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        yield temporary
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
