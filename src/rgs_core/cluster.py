@@ -31,24 +31,24 @@ class Cluster:
         except ImportError:
             raise SimulationError("a cluster needs Dask: pip install 'rgs-core[cluster]'") from None
         try:
-            self._client = Client(address, timeout=timeout_s, set_as_default=False)
+            self._client = Client(address, timeout=timeout_s, set_as_default=False)  # type: ignore[no-untyped-call]
         except (OSError, ValueError, TimeoutError) as error:
             raise SimulationError(f"no Dask scheduler at {address}: {error}") from None
-        self.threads = sum(self._client.nthreads().values())
+        self.threads = sum(self._client.nthreads().values())  # type: ignore[no-untyped-call]
         if self.threads == 0:
-            self._client.close()
+            self._client.close()  # type: ignore[no-untyped-call]
             raise SimulationError(f"the scheduler at {address} has no workers")
 
     def __enter__(self) -> Cluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.close()
+        self._client.close()  # type: ignore[no-untyped-call]
 
     @property
     def executor(self) -> Executor:
         """The workers as an executor of the standard library."""
-        return self._client.get_executor(retries=3)  # type: ignore[no-any-return]
+        return self._client.get_executor(retries=3)  # type: ignore[no-untyped-call,no-any-return]
 
 
 def remote_shard(model_text: str, build: Build, key: bytes, keep: Keep | None) -> Shard:

@@ -158,24 +158,40 @@ class _Terms:
 
 def win_law(cycle: FullCycle) -> WinLaw:
     """The law of a round's win. Raises AnalysisError when it needs a grid or a walk that is too large."""
+    return _law(cycle, feature_only=False)
+
+
+def feature_law(cycle: FullCycle) -> WinLaw | None:
+    """The law of what the free spins of a round win, for rounds that have any; None when there are none.
+
+    Raises AnalysisError as `win_law`.
+    """
+    if cycle.free is None or cycle.feature_probability == 0:
+        return None
+    return _law(cycle, feature_only=True)
+
+
+def _law(cycle: FullCycle, *, feature_only: bool) -> WinLaw:
     model = cycle.build.model
     paid, free = _terms(cycle.paid), _terms(cycle.free) if cycle.free else None
-    step = math.gcd(
-        model.stake_units if cycle.max_win_units == 0 else 0, *_amounts(paid), *(_amounts(free) if free else ())
-    )
-    step = step or model.stake_units
+    step = math.gcd(*_amounts(paid), *(_amounts(free) if free else ())) or model.stake_units
     tail = _cap_error(cycle)
     capped = free is not None and tail > TAIL_MAX
     size, beyond = _grid(cycle, paid, free, step, capped)
     frequencies = size // 2 + 1
-    paid_terms = _transforms(paid, step, size)
+    if feature_only:
+        share = float(cycle.feature_probability)
+        odds = {r: float(a.probability) / share for r, a in cycle.paid.by_award().items() if r}
+        paid_terms: dict[int, Complex] = {r: np.full(frequencies, p, np.complex128) for r, p in odds.items()}
+        beyond, tail = beyond / share, tail / share
+    else:
+        paid_terms = _transforms(paid, step, size)
     if free is None:
         transform = sum(paid_terms.values(), np.zeros(frequencies, np.complex128))
     elif capped:
         transform = _walk(paid_terms, _transforms(free, step, size), model.free_spins_max, frequencies)
     else:
-        free_terms = _transforms(free, step, size)
-        transform = _polynomial(paid_terms, _one_free_spin(free_terms, frequencies))
+        transform = _polynomial(paid_terms, _one_free_spin(_transforms(free, step, size), frequencies))
     probabilities = np.fft.irfft(transform, size)
     np.maximum(probabilities, 0.0, out=probabilities)
     rounding = 2.0**-52 * math.log2(size) * math.sqrt(size)

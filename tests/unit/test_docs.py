@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import fields
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -112,7 +113,9 @@ def test_the_vectors_of_the_derivation() -> None:
 
 def test_the_sheet_in_the_readme_is_the_sheet() -> None:
     from rgs_core.analysis import analyse
-    from rgs_core.commands.parsheet import one_in, percent
+
+    def percent(value: Fraction) -> str:
+        return f"{float(value) * 100:.6f} %"
 
     text = doc("README.md")
     figures = analyse(load(games.find("lantern_tide")).build())
@@ -122,7 +125,7 @@ def test_the_sheet_in_the_readme_is_the_sheet() -> None:
         f"**{percent(figures.closed.rtp)}**",
         f"{figures.cycle.combinations:,} combinations",
         parts,
-        f"1 in {one_in(figures.closed.feature_probability)}",
+        f"1 in {1 / float(figures.closed.feature_probability):.2f}",
         f"{float(figures.closed.free_spins_per_feature):.6f} spins, {float(figures.closed.feature_win):.6f} x",
         percent(figures.cycle.hit_frequency),
         f"{figures.cycle.sd:.6f} x",

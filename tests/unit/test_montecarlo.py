@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -61,7 +62,7 @@ def test_a_simulation_is_the_sum_of_its_rounds(whole: Simulation) -> None:
     assert whole.sd == pytest.approx(wins.std(ddof=1) / stake)
     for edges, counted in ((EDGES_TENTHS, whole.classes), (TABLE_EDGES_TENTHS, whole.distribution)):
         limits = [-1, *(edge * stake // 10 for edge in edges), 10**18]
-        expected = [int(((wins > low) & (wins <= high)).sum()) for low, high in zip(limits, limits[1:], strict=False)]
+        expected = [int(((wins > low) & (wins <= high)).sum()) for low, high in itertools.pairwise(limits)]
         assert counted.tolist() == expected
     big = [(int(i), int(wins[i])) for i in (wins >= 100 * stake).nonzero()[0]]
     assert list(whole.kept) == big
@@ -132,7 +133,7 @@ def test_a_rule_stops_at_the_same_round_however_it_is_played() -> None:
 
 @pytest.mark.parametrize("text", ["rtp=0.02", "rtp=0.02%", "sd=1%@99", "rtp=0%@99", "rtp=1%@100", "rtp=..%@99", ""])
 def test_a_rule_that_is_none_shows_the_form(text: str) -> None:
-    with pytest.raises(ValueError, match="the width is above|is not of the form rtp=0.02%@99"):
+    with pytest.raises(ValueError, match=r"the width is above|is not of the form rtp=0\.02%@99"):
         Until.parse(text)
 
 
@@ -150,10 +151,10 @@ def test_no_more_than_some_are_kept(monkeypatch: pytest.MonkeyPatch, whole: Simu
 def test_a_saved_simulation_of_something_else_is_refused(whole: Simulation) -> None:
     state = json.loads(json.dumps(whole.state()))
     other, _ = games.find_build("lantern_tide/rtp_94")
-    with pytest.raises(SimulationError, match="it is of build sha256:.*rtp_96.*not of sha256:.*rtp_94"):
+    with pytest.raises(SimulationError, match=r"it is of build sha256:.*rtp_96.*not of sha256:.*rtp_94"):
         restored(other, state)
     for broken in ({**state, "format": 9}, {**state, "totals": {**state["totals"], "win": 1}}, {"format": 1}, {}):
-        with pytest.raises(SimulationError, match="format is 9|contradict each other|no saved simulation"):
+        with pytest.raises(SimulationError, match=r"format is 9|contradict each other|no saved simulation"):
             restored(BUILD, broken)
     with pytest.raises(SimulationError, match="another key id"):
         simulate(BUILD, derive_key(bytes(32), "x"), ROUNDS, keep=whole.keep, resume=whole)
@@ -259,27 +260,10 @@ def dask_cluster(tmp_path: Path) -> Any:
             break
         time.sleep(0.1)
     address = json.loads(file.read_text())["address"]
-    workers = [
-        subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "distributed.cli.dask_worker",
-                address,
-                "--nthreads",
-                "1",
-                "--no-nanny",
-                "--no-dashboard",
-                "--local-directory",
-                folder,
-            ],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        for _ in range(2)
-    ]
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny"]
+    command += ["--no-dashboard", "--local-directory", folder]
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    workers = [subprocess.Popen(command, cwd=folder, env=environment, **quiet) for _ in range(2)]
     from distributed import Client
 
     with Client(address, timeout=30, set_as_default=False) as client:

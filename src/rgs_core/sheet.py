@@ -1,0 +1,388 @@
+"""The PAR sheet of a build as data: sections of named figures, for terminal, page, workbook and programs.
+
+A cell is a number with the form in which people read it; every output renders the same sections, so none
+can disagree with another. With a simulation the sheet also holds its estimates beside the exact figures.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from rgs_core.analysis import Analysis, analyse
+from rgs_core.closed_form import SpinFigures
+from rgs_core.distribution import SessionOdds, WinLaw, feature_law, win_law
+from rgs_core.errors import AnalysisError
+from rgs_core.model import START_STATE, Build
+from rgs_core.montecarlo import TABLE_EDGES_TENTHS, Simulation, class_labels
+from rgs_core.stats import Z_90
+
+Form = Literal["text", "percent", "stakes", "count", "number", "odds", "probability"]
+
+AT_LEAST_STAKES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+QUANTILES = (0.5, 0.75, 0.9, 0.99, 0.999, 0.9999)
+CAPS_STAKES = (100, 500, 1_000, 5_000)
+SESSIONS = ((50, 500), (100, 1_000), (200, 2_000))
+"""(bankroll in stakes, spins) of the sessions shown."""
+
+NOISE = 1e-11
+"""Probabilities below this are shown as such: the exact law is known to about 1e-12."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A value and how people read it: `percent` and `probability` are fractions of 1."""
+
+    value: float | int | str | None
+    form: Form = "text"
+
+    def __str__(self) -> str:
+        value = self.value
+        if value is None:
+            return ""
+        if isinstance(value, str):
+            return value
+        if self.form == "percent":
+            return f"{value * 100:.6f} %"
+        if self.form == "stakes":
+            return f"{value:,.6f} x".replace(".000000 x", " x")
+        if self.form == "count":
+            return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4f}"
+        if self.form == "odds":
+            return f"{value:,.2f}"
+        if self.form == "probability":
+            return "0" if value == 0 else f"{value:.9f}" if value >= 1e-4 else f"{value:.4e}"
+        return f"{value:,.6f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table: title, column names, rows of cells, and a remark under it."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """All figures of a build. `law` (of a round's win) and `feature` (of its free spins, where there are any)
+    are None, with `law_skipped` saying why, when there is no exact law."""
+
+    analysis: Analysis
+    law: WinLaw | None
+    feature: WinLaw | None
+    law_skipped: str
+    simulation: Simulation | None = None
+    sessions: tuple[tuple[int, int], ...] = SESSIONS
+
+    @classmethod
+    def of(
+        cls,
+        build: Build,
+        simulation: Simulation | None = None,
+        *,
+        visit: bool = False,
+        sessions: tuple[tuple[int, int], ...] | None = None,
+    ) -> Sheet:
+        """The sheet of a build; `sessions` as SESSIONS. Raises AnalysisError as `analyse` does."""
+        analysis = analyse(build, visit=visit)
+        law = feature = None
+        skipped = analysis.cycle_skipped
+        if analysis.cycle is not None:
+            try:
+                law, feature = win_law(analysis.cycle), feature_law(analysis.cycle)
+            except AnalysisError as error:
+                skipped = str(error)
+        return cls(analysis, law, feature, skipped, simulation, sessions or SESSIONS)
+
+    @property
+    def build(self) -> Build:
+        return self.analysis.closed.build
+
+    def sections(self, confidence: float = 0.95) -> list[Section]:
+        """Everything, in the order of a PAR sheet."""
+        closed = self.analysis.closed
+        spins = [spin for spin in (closed.paid, closed.free) if spin]
+        sections = [self.round_section()]
+        if self.simulation is not None:
+            sections += [self.simulation_section(confidence), self.classes_section()]
+        if self.law is not None:
+            sections += [self.wins_section(), self.sessions_section()]
+        if self.feature is not None:
+            sections.append(self.feature_section())
+        sections += [self.contribution_section(spin) for spin in spins]
+        sections += [pay_section(spin) for spin in spins if spin.prizes]
+        return sections
+
+    def round_section(self) -> Section:
+        """RTP and its parts, hit and bonus frequency, volatility."""
+        closed, cycle = self.analysis.closed, self.analysis.cycle
+        ways = "closed form = full cycle" if cycle else "closed form"
+        rows = [row("RTP", percent(closed.rtp), ways)]
+        rows += [row(f"  {name}", percent(part)) for name, part in closed.rtp_parts.items()]
+        if closed.free:
+            p = closed.feature_probability
+            rows += [
+                row("free spins start", one_in(p), f"{float(closed.free_spins_per_feature):.6f} spins"),
+                row(
+                    "  within",
+                    Cell(rounds_within(p, 0.5), "count"),
+                    f"rounds in half of all cases, {rounds_within(p, 0.95):,} in 95 %",
+                ),
+                row("mean win of the feature", stakes(closed.feature_win), "in stakes"),
+                row("further spins per free spin", Cell(float(closed.free.spins_awarded), "number"), "before the cap"),
+            ]
+        rows += [
+            row(f"{name} for each paid spin", probability(p), str(one_in(p)))
+            for name, p in closed.paid.trigger_hits.items()
+        ]
+        rows.append(row("hit frequency of one line", percent(closed.paid.line_hit_frequency)))
+        if cycle is None:
+            rows.append(row("hit frequency, volatility", Cell("not computed"), self.analysis.cycle_skipped))
+            return Section("Round", ("figure", "value", ""), tuple(rows))
+        most = cycle.max_win_units / self.build.model.stake_units
+        rows += [
+            row("hit frequency", percent(cycle.hit_frequency), str(one_in(cycle.hit_frequency))),
+            row("  paid spin alone", percent(cycle.paid_spin_hit_frequency)),
+            row("standard deviation", stakes(cycle.sd), f"paid spin alone {cycle.paid_spin_sd:.6f} x"),
+            row("volatility index, 90 %", Cell(cycle.volatility_index(), "number"), f"{Z_90} standard deviations"),
+            row("maximum win", stakes(most), "possible" if cycle.max_win_reached else "upper bound"),
+            row("combinations of the paid spin", Cell(cycle.combinations, "count")),
+        ]
+        top = max(closed.paid.prizes, key=lambda prize: prize.pay_units, default=None)
+        if top is not None:
+            lines = closed.build.model.lines_of(closed.build.model.states[START_STATE])
+            per_spin = top.hits / closed.paid.cycle * (len(lines.paylines) if lines else 0)
+            rows.append(
+                row(
+                    f"top line award, {top.count} {top.symbol}",
+                    one_in(per_spin),
+                    f"paid spins, {top.pay_units:,} units a line",
+                )
+            )
+        return Section("Round", ("figure", "value", ""), tuple(rows))
+
+    def wins_section(self) -> Section:
+        """How likely large wins are, quantiles, and the RTP under a cap."""
+        assert self.law is not None
+        law, rows = self.law, []
+        most = float(law.stakes[-1])
+        for limit in AT_LEAST_STAKES:
+            p = law.at_least(limit)
+            if limit <= most or p > 0:
+                rows.append(row(f"win of {limit:,} x or more", probability(p), str(one_in(p)), noise=True))
+        rows += [row(f"{q * 100:g} % of rounds win at most", stakes(law.quantile(q))) for q in QUANTILES]
+        rows += [
+            row(f"RTP if wins were capped at {cap:,} x", percent(law.rtp_capped(cap)))
+            for cap in CAPS_STAKES
+            if cap < most
+        ]
+        return Section(
+            "Law of the win of a round, exact",
+            ("figure", "value", ""),
+            tuple(rows),
+            f"Error of each probability at most {law.error:.1e}.",
+        )
+
+    def session_odds(self) -> list[SessionOdds]:
+        """Odds of `sessions`; those that are too large for the game are left out, unless asked for."""
+        assert self.law is not None
+        odds = []
+        for bankroll, spins in self.sessions:
+            try:
+                odds.append(self.law.session(bankroll, spins))
+            except ValueError:
+                if self.sessions is not SESSIONS:
+                    raise
+        return odds
+
+    def sessions_section(self) -> Section:
+        """What becomes of a player's money."""
+        rows = tuple(
+            (
+                Cell(f"{odds.bankroll:,} stakes, {odds.spins:,} spins"),
+                Cell(odds.ruined, "percent"),
+                Cell(odds.doubled, "percent"),
+                Cell(odds.neither, "percent"),
+                Cell(odds.mean_left, "stakes"),
+            )
+            for odds in self.session_odds()
+        )
+        return Section(
+            "Sessions of one stake a spin, exact", ("session", "ruined", "doubled first", "neither", "then left"), rows
+        )
+
+    def feature_section(self) -> Section:
+        """What the free spins of a round win, where it has any."""
+        assert self.feature is not None
+        law = self.feature
+        rows = [row("mean", stakes(law.rtp)), row("standard deviation", stakes(law.sd))]
+        rows += [row(f"{q * 100:g} % of features win at most", stakes(law.quantile(q))) for q in QUANTILES[:5]]
+        rows.append(row("nothing", percent(float(law.probabilities[0]))))
+        return Section("Win of the free spins of a round that has any, exact", ("figure", "value", ""), tuple(rows))
+
+    def contribution_section(self, spin: SpinFigures) -> Section:
+        """RTP of one spin of a state by symbol and evaluator."""
+        stake = self.build.model.stake_units
+        model = self.build.model
+        lines = model.lines_of(model.states[spin.state])
+        rows: list[tuple[Cell, ...]] = []
+        for symbol, units in symbol_contributions(spin, len(lines.paylines) if lines else 0).items():
+            rows.append((Cell(f"{symbol} on lines"), percent(units / stake), percent(units / (spin.mean_units or 1))))
+        for name, units in spin.parts.items():
+            if lines is None or name != lines.name:
+                rows.append((Cell(name), percent(units / stake), percent(units / (spin.mean_units or 1))))
+        return Section(
+            f"What a spin of state '{spin.state}' pays", ("part", "of the stake", "of the spin's win"), tuple(rows)
+        )
+
+    def simulation_section(self, confidence: float) -> Section:
+        """Estimates with their intervals beside the exact figures."""
+        simulation, closed, cycle = self.simulation, self.analysis.closed, self.analysis.cycle
+        assert simulation is not None
+        totals = simulation.totals
+        rows = [
+            self._estimate("RTP", simulation.rtp, simulation.rtp_interval(confidence), closed.rtp),
+            *(
+                (
+                    Cell(f"  {name}"),
+                    Cell(part, "percent"),
+                    Cell(None),
+                    Cell(None),
+                    percent(closed.rtp_parts[name]) if name in closed.rtp_parts else Cell(None),
+                )
+                for name, part in simulation.rtp_parts.items()
+            ),
+            self._estimate(
+                "hit frequency",
+                simulation.hit_frequency,
+                simulation.interval(totals["hits"], confidence),
+                cycle.hit_frequency if cycle else None,
+            ),
+        ]
+        if closed.free is not None:
+            rows.append(
+                self._estimate(
+                    "free spins start",
+                    simulation.feature_frequency,
+                    simulation.interval(totals["features"], confidence),
+                    closed.feature_probability,
+                )
+            )
+        rows.append(
+            (
+                Cell("standard deviation"),
+                stakes(simulation.sd),
+                Cell(None),
+                Cell(None),
+                stakes(cycle.sd) if cycle else Cell(None),
+            )
+        )
+        rows.append(
+            (
+                Cell("largest win"),
+                stakes(simulation.max_win),
+                Cell(f"round {totals['win_max_nonce']}"),
+                Cell(None),
+                Cell(None),
+            )
+        )
+        return Section(
+            f"Simulation of {simulation.rounds:,} rounds",
+            ("figure", "estimate", f"{confidence * 100:g} % from", "to", "exact"),
+            tuple(rows),
+            f"Rounds {simulation.first_nonce:,} to {simulation.first_nonce + simulation.rounds - 1:,} of the seed whose key has the SHA-256 {simulation.key_id}.",
+        )
+
+    @staticmethod
+    def _estimate(name: str, value: float, interval: tuple[float, float], exact: Fraction | None) -> tuple[Cell, ...]:
+        low, high = interval
+        return (
+            Cell(name),
+            Cell(value, "percent"),
+            Cell(low, "percent"),
+            Cell(high, "percent"),
+            percent(exact) if exact is not None else Cell(None),
+        )
+
+    def classes_section(self) -> Section:
+        """Win classes: simulated, and expected by the exact law."""
+        assert self.simulation is not None
+        counted = self.simulation.distribution.tolist()
+        expected: list[float | None] = [None] * len(counted)
+        if self.law is not None:
+            edges = tuple(edge / 10 for edge in TABLE_EDGES_TENTHS)
+            expected = [float(p) * self.simulation.rounds for p in self.law.class_probabilities(edges)]
+        rows = tuple(
+            (
+                Cell(label),
+                Cell(n, "count"),
+                Cell(n / self.simulation.rounds, "percent"),
+                Cell(wanted if wanted is None else round(wanted, 2), "count"),
+            )
+            for label, n, wanted in zip(class_labels(), counted, expected, strict=True)
+        )
+        return Section("Win classes", ("win, stakes", "rounds", "share", "expected"), rows)
+
+
+def pay_section(spin: SpinFigures) -> Section:
+    """The pay table of a state with the hits of one line."""
+    rows = tuple(
+        (
+            Cell(prize.symbol),
+            Cell(prize.count, "count"),
+            Cell(prize.pay_units, "count"),
+            Cell(float(prize.hits), "count"),
+            Cell(float(spin.cycle / prize.hits), "odds"),
+            Cell(float(prize.mean_units), "count"),
+        )
+        for prize in spin.prizes
+    )
+    return Section(
+        f"Pay table of state '{spin.state}', one line, {spin.cycle:,} combinations",
+        ("symbol", "count", "pays, units", "hits a line", "1 in", "mean, units"),
+        rows,
+    )
+
+
+def symbol_contributions(spin: SpinFigures, lines: int) -> dict[str, Fraction]:
+    """Mean units that all lines of a spin pay, by symbol."""
+    units: dict[str, Fraction] = {}
+    for prize in spin.prizes:
+        mean = prize.hits * prize.mean_units * lines / spin.cycle
+        units[prize.symbol] = units.get(prize.symbol, Fraction(0)) + mean
+    return units
+
+
+def rounds_within(p: Fraction | float, share: float) -> int:
+    """Rounds within which something of probability p comes up in `share` of all cases."""
+    p = float(p)
+    return 1 if p >= 1 else math.ceil(math.log(1 - share) / math.log1p(-p)) if p > 0 else 0
+
+
+def row(name: str, value: Cell, note: str = "", *, noise: bool = False) -> tuple[Cell, ...]:
+    """A row of figure, value and note. With `noise`, a probability too small to be known is said to be so."""
+    if noise and isinstance(value.value, float) and value.value < NOISE:
+        return Cell(name), Cell(f"below {NOISE:.0e}"), Cell("")
+    return Cell(name), value, Cell(note)
+
+
+def percent(value: Fraction | float) -> Cell:
+    return Cell(float(value), "percent")
+
+
+def stakes(value: Fraction | float) -> Cell:
+    return Cell(float(value), "stakes")
+
+
+def probability(value: Fraction | float) -> Cell:
+    return Cell(float(value), "probability")
+
+
+def one_in(value: Fraction | float) -> Cell:
+    """ "1 in 105.41", or "never"."""
+    return Cell(f"1 in {1 / float(value):,.2f}" if value else "never")
