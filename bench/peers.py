@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rgs_core import games, load
+from rgs_core import games
 from rgs_core.model import Build, Lines, Scatter
+from rgs_core.model_file import load
 from rgs_core.reference import line_wins, scatter_wins
 
 BUILD: Build = load(games.find("lantern_tide")).build()

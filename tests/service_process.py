@@ -23,7 +23,8 @@ from rgs_server.operators import add_operator
 from rgs_server.postgres import EmbeddedPostgres
 from rgs_server.sandbox import open_operators
 
-from rgs_core import games, load
+from rgs_core import games
+from rgs_core.model_file import load
 
 T = TypeVar("T")
 

@@ -1,10 +1,11 @@
 """Seeded, replayable slot mathematics: models, engine, reference, exact analysis, simulation."""
 
-from rgs_core._engine import Engine
+from rgs_core._engine import Engine, Round
 from rgs_core._rng import ChaCha20
 from rgs_core.errors import ModelError, RgsError
+from rgs_core.game import Game, load
 from rgs_core.model import Build, Model
-from rgs_core.model_file import load, loads
+from rgs_core.montecarlo import Simulation
 from rgs_core.outcome import Outcome
 from rgs_core.seeds import commitment, derive_key, new_server_seed
 
@@ -14,13 +15,15 @@ __all__ = [
     "Build",
     "ChaCha20",
     "Engine",
+    "Game",
     "Model",
     "ModelError",
     "Outcome",
     "RgsError",
+    "Round",
+    "Simulation",
     "commitment",
     "derive_key",
     "load",
-    "loads",
     "new_server_seed",
 ]

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,6 +109,15 @@ class WinLaw:
             float(self.probabilities[start:end].sum())
             for start, end in zip(starts, [*ends, len(self.probabilities)], strict=True)
         ])  # fmt: skip
+
+    def frame(self) -> Any:
+        """Wins with a probability above the error, as a pandas data frame: win_units, win_stakes, probability."""
+        import pandas as pd
+
+        chosen = np.flatnonzero(self.probabilities > self.error / 100)
+        return pd.DataFrame({
+            "win_units": chosen * self.step, "win_stakes": self.stakes[chosen], "probability": self.probabilities[chosen]
+        })  # fmt: skip
 
     def session(self, bankroll: int, spins: int) -> SessionOdds:
         """Odds of a session that ends when the money is below a stake, doubled, or all spins are played.

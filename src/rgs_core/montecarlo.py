@@ -224,6 +224,22 @@ class Simulation:
             rows.append((rounds, win / (rounds * unit), _sd(rounds, win, squared) / unit / math.sqrt(rounds)))
         return np.array(rows, dtype=np.float64)
 
+    def frame(self) -> Any:
+        """Win classes as a pandas data frame: above and up to how many stakes, rounds, share."""
+        import pandas as pd
+
+        edges = [edge / 10 for edge in EDGES_TENTHS]
+        share = self.classes / self.rounds
+        return pd.DataFrame({
+            "above_stakes": [-math.inf, *edges], "up_to_stakes": [*edges, math.inf], "rounds": self.classes, "share": share
+        })  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        from rgs_core.report.html import section_html
+        from rgs_core.sheet import estimates
+
+        return section_html(estimates(self, 0.95))
+
     def state(self) -> dict[str, Any]:
         """All of it as JSON-ready integers and text, for `restored`. The key is not in it, only its hash."""
         return {

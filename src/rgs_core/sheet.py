@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 from rgs_core.analysis import Analysis, analyse
 from rgs_core.closed_form import SpinFigures
@@ -102,6 +102,25 @@ class Sheet:
     @property
     def build(self) -> Build:
         return self.analysis.closed.build
+
+    @property
+    def rtp(self) -> float:
+        """Exact RTP."""
+        return float(self.analysis.closed.rtp)
+
+    def frames(self, confidence: float = 0.95) -> dict[str, Any]:
+        """Every section as a pandas data frame, by its title."""
+        import pandas as pd
+
+        return {
+            section.title: pd.DataFrame([[cell.value for cell in row] for row in section.rows], columns=section.columns)
+            for section in self.sections(confidence)
+        }
+
+    def _repr_html_(self) -> str:
+        from rgs_core.report.html import section_html
+
+        return "".join(section_html(section) for section in self.sections())
 
     def sections(self, confidence: float = 0.95) -> list[Section]:
         """Everything, in the order of a PAR sheet."""
@@ -242,72 +261,8 @@ class Sheet:
 
     def simulation_section(self, confidence: float) -> Section:
         """Estimates with their intervals beside the exact figures."""
-        simulation, closed, cycle = self.simulation, self.analysis.closed, self.analysis.cycle
-        assert simulation is not None
-        totals = simulation.totals
-        rows = [
-            self._estimate("RTP", simulation.rtp, simulation.rtp_interval(confidence), closed.rtp),
-            *(
-                (
-                    Cell(f"  {name}"),
-                    Cell(part, "percent"),
-                    Cell(None),
-                    Cell(None),
-                    percent(closed.rtp_parts[name]) if name in closed.rtp_parts else Cell(None),
-                )
-                for name, part in simulation.rtp_parts.items()
-            ),
-            self._estimate(
-                "hit frequency",
-                simulation.hit_frequency,
-                simulation.interval(totals["hits"], confidence),
-                cycle.hit_frequency if cycle else None,
-            ),
-        ]
-        if closed.free is not None:
-            rows.append(
-                self._estimate(
-                    "free spins start",
-                    simulation.feature_frequency,
-                    simulation.interval(totals["features"], confidence),
-                    closed.feature_probability,
-                )
-            )
-        rows.append(
-            (
-                Cell("standard deviation"),
-                stakes(simulation.sd),
-                Cell(None),
-                Cell(None),
-                stakes(cycle.sd) if cycle else Cell(None),
-            )
-        )
-        rows.append(
-            (
-                Cell("largest win"),
-                stakes(simulation.max_win),
-                Cell(f"round {totals['win_max_nonce']}"),
-                Cell(None),
-                Cell(None),
-            )
-        )
-        return Section(
-            f"Simulation of {simulation.rounds:,} rounds",
-            ("figure", "estimate", f"{confidence * 100:g} % from", "to", "exact"),
-            tuple(rows),
-            f"Rounds {simulation.first_nonce:,} to {simulation.first_nonce + simulation.rounds - 1:,} of the seed whose key has the SHA-256 {simulation.key_id}.",
-        )
-
-    @staticmethod
-    def _estimate(name: str, value: float, interval: tuple[float, float], exact: Fraction | None) -> tuple[Cell, ...]:
-        low, high = interval
-        return (
-            Cell(name),
-            Cell(value, "percent"),
-            Cell(low, "percent"),
-            Cell(high, "percent"),
-            percent(exact) if exact is not None else Cell(None),
-        )
+        assert self.simulation is not None
+        return estimates(self.simulation, confidence, self.analysis)
 
     def classes_section(self) -> Section:
         """Win classes: simulated, and expected by the exact law."""
@@ -327,6 +282,53 @@ class Sheet:
             for label, n, wanted in zip(class_labels(), counted, expected, strict=True)
         )
         return Section("Win classes", ("win, stakes", "rounds", "share", "expected"), rows)
+
+
+def estimates(simulation: Simulation, confidence: float, analysis: Analysis | None = None) -> Section:
+    """What a simulation estimates, with intervals, and the exact figures where there are some."""
+    totals = simulation.totals
+    closed = analysis.closed if analysis else None
+    cycle = analysis.cycle if analysis else None
+    none = Cell(None)
+
+    def line(
+        name: str, value: Cell, interval: tuple[float, float] | None = None, exact: Cell | None = None
+    ) -> tuple[Cell, ...]:
+        low, high = (percent(bound) for bound in interval) if interval else (none, none)
+        return (Cell(name), value, low, high, exact or none)
+
+    rows = [
+        line(
+            "RTP", percent(simulation.rtp), simulation.rtp_interval(confidence), percent(closed.rtp) if closed else none
+        )
+    ]
+    for name, part in simulation.rtp_parts.items():
+        known = closed is not None and name in closed.rtp_parts
+        rows.append(
+            line(f"  {name}", percent(part), None, percent(closed.rtp_parts[name]) if closed and known else none)
+        )
+    hits = simulation.interval(totals["hits"], confidence)
+    rows.append(
+        line("hit frequency", percent(simulation.hit_frequency), hits, percent(cycle.hit_frequency) if cycle else none)
+    )
+    if len(totals["spins"]) > 1:
+        features = simulation.interval(totals["features"], confidence)
+        exact = percent(closed.feature_probability) if closed else none
+        rows.append(line("free spins start", percent(simulation.feature_frequency), features, exact))
+        spins = Cell(float(closed.free_spins_per_feature), "number") if closed else none
+        rows.append(line("free spins per feature", Cell(simulation.free_spins_per_feature, "number"), None, spins))
+    for name, frequency in simulation.trigger_frequencies.items():
+        exact = probability(closed.paid.trigger_hits[name]) if closed else none
+        rows.append(line(f"{name} for each paid spin", probability(frequency), None, exact))
+    rows.append(line("standard deviation", stakes(simulation.sd), None, stakes(cycle.sd) if cycle else none))
+    rows.append(line("largest win", stakes(simulation.max_win)))
+    return Section(
+        f"{simulation.build.label}, {simulation.rounds:,} rounds",
+        ("figure", "estimate", f"{confidence * 100:g} % from", "to", *(("exact",) if analysis else ())),
+        tuple(row if analysis else row[:-1] for row in rows),
+        f"Rounds {simulation.first_nonce:,} to {simulation.first_nonce + simulation.rounds - 1:,} of key "
+        f"{simulation.key_id[:16]}… (SHA-256); the largest win is round {totals['win_max_nonce']}.",
+    )
 
 
 def pay_section(spin: SpinFigures) -> Section:

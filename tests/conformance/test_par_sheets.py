@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from rgs_core import load
 from rgs_core.analysis import Analysis, analyse
+from rgs_core.model_file import load
 from rgs_core.stats import Distribution, confidence_band
 
 HERE = Path(__file__).parent

@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from random_models import model_texts
 
-from rgs_core import Engine, loads, reference, simd
+from rgs_core import Engine, reference, simd
 from rgs_core._rng import draw_below
+from rgs_core.model_file import loads
 
 slow_data = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 

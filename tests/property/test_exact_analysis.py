@@ -11,12 +11,13 @@ import pytest
 from hypothesis import HealthCheck, assume, given, note, settings
 from random_models import model_texts
 
-from rgs_core import loads, reference
+from rgs_core import reference
 from rgs_core.analysis import full_cycle
 from rgs_core.closed_form import closed_form
 from rgs_core.errors import AnalysisError
 from rgs_core.feature import Awarding, round_moments
 from rgs_core.model import Build, FreeSpinsTrigger, Lines, PickTrigger, State
+from rgs_core.model_file import loads
 from rgs_core.picks import pick_moments
 
 slow_data = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rgs_core import Engine, derive_key, games, load
+from rgs_core import Engine, derive_key, games
 from rgs_core._rng import keystream
 from rgs_core.model import Lines
+from rgs_core.model_file import load
 from rgs_core.tables import StateTable
 
 COMPILER, QEMU = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64")

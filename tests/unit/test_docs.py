@@ -12,10 +12,11 @@ import pytest
 from rgs_server.config import Config
 from rgs_server.problems import KINDS
 
-from rgs_core import Engine, commitment, derive_key, games, load
+from rgs_core import Engine, commitment, derive_key, games
 from rgs_core.__main__ import COMMANDS
 from rgs_core._rng import block, draw_below
 from rgs_core.certificate import FIGURES
+from rgs_core.model_file import load
 
 ROOT = Path(__file__).parents[2]
 
@@ -163,8 +164,8 @@ def test_every_line_of_a_model_file_in_the_docs_is_valid_toml() -> None:
 
 
 def test_the_whole_game_of_the_page_is_one() -> None:
-    from rgs_core import loads
     from rgs_core.analysis import analyse
+    from rgs_core.model_file import loads
 
     (text,) = re.findall(r"```toml\n(.*?)```", doc("docs/math-models.md"), re.DOTALL)
     analysis = analyse(loads(text).build())

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rgs_core.game import DEFAULT_SEED
 from rgs_core.games import find_build
 from rgs_core.model import Build
 from rgs_core.seeds import derive_key, parse_server_seed
@@ -31,7 +32,9 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def add_seed(parser: argparse.ArgumentParser) -> None:
     """--seed or --server-seed, and --client-seed."""
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--seed", default="rgs", help="any text; its SHA-256 is the server seed (default: %(default)s)")
+    group.add_argument(
+        "--seed", default=DEFAULT_SEED, help="any text; its SHA-256 is the server seed (default: %(default)s)"
+    )
     group.add_argument("--server-seed", metavar="HEX", help="server seed of a session, 64 hex digits")
     parser.add_argument("--client-seed", default="", help="client seed of the session (default: empty)")
 

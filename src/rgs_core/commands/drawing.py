@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from rgs_core.model import Build, Lines
 from rgs_core.outcome import FreeSpinsAward, PickBonus, Played, Spin
+from rgs_core.sheet import Section
 
 
 def draw_round(console: Console, build: Build, outcome: Played) -> None:
@@ -83,3 +85,17 @@ def winning_cells(build: Build, spin: Spin) -> set[tuple[int, int]]:
 def cells_with(spin: Spin, symbol: str) -> set[tuple[int, int]]:
     """(reel, row) of every cell that shows a symbol."""
     return {(r, i) for r, reel in enumerate(spin.window) for i, shown in enumerate(reel) if shown == symbol}
+
+
+def draw_section(console: Console, section: Section) -> None:
+    """A section of a sheet as a table; the first row of a section of figures is its headline."""
+    table = Table(title=escape(section.title), title_justify="left")
+    for index, name in enumerate(section.columns):
+        number = any(isinstance(row[index].value, (int, float)) for row in section.rows)
+        table.add_column(escape(name), justify="right" if number else "left")
+    for index, row in enumerate(section.rows):
+        headline = index == 0 and row[0].value == "RTP"
+        table.add_row(*(escape(str(cell)) for cell in row), style="bold" if headline else None)
+    console.print(table)
+    if section.remark:
+        console.print(f"[dim]{escape(section.remark)}[/dim]", highlight=False)

@@ -9,11 +9,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from rgs_core.certificate import exact_figures
 from rgs_core.closed_form import SpinFigures
 from rgs_core.commands.arguments import OK, add_game, add_json, chosen_build, written
+from rgs_core.commands.drawing import draw_section
 from rgs_core.sheet import AT_LEAST_STAKES, CAPS_STAKES, QUANTILES, Section, Sheet
 
 HELP = "print the exact sheet: RTP and its parts, hit frequency, volatility, law of wins, pay tables"
@@ -141,12 +141,6 @@ def draw(console: Console, sheet: Sheet, sections: list[Section]) -> None:
     console.print(f"[bold]{escape(f'{build.model.title} {build.model.version}')}[/bold]  {build.label}")
     console.print(f"[dim]{build.build_hash}[/dim]")
     for section in sections:
-        table = Table(*section.columns, title=escape(section.title), title_justify="left")
-        for index, row in enumerate(section.rows):
-            bold = "bold" if index == 0 and section.title == "Round" else None
-            table.add_row(*(escape(str(cell)) for cell in row), style=bold)
-        console.print(table)
-        if section.remark:
-            console.print(f"[dim]{escape(section.remark)}[/dim]")
+        draw_section(console, section)
     if sheet.law_skipped:
         console.print(f"No exact law of wins: {escape(sheet.law_skipped)}", soft_wrap=True)

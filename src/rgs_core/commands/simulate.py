@@ -37,9 +37,11 @@ from rgs_core.commands.arguments import (
     nonce,
     written,
 )
+from rgs_core.commands.drawing import draw_section
 from rgs_core.errors import SimulationError
 from rgs_core.model import Build
 from rgs_core.montecarlo import UNTIL_ROUNDS, Keep, Simulation, Until, class_labels, key_id, restored, simulate
+from rgs_core.sheet import Sheet, estimates
 from rgs_core.stats import z_for
 
 HELP = "play many rounds: RTP with its interval, hit and bonus frequency, win distribution"
@@ -154,7 +156,6 @@ def write_files(args: argparse.Namespace, result: Simulation, console: Console) 
     if not (args.report or args.workbook or args.parquet):
         return
     from rgs_core.report import write_page, write_parquet, write_workbook
-    from rgs_core.sheet import Sheet
 
     with Console(stderr=True).status("writing the report"):
         sheet = Sheet.of(result.build, result)
@@ -263,31 +264,8 @@ def as_json(result: Simulation, confidence: float) -> dict[str, Any]:
 
 
 def draw(console: Console, result: Simulation, confidence: float) -> None:
-    level = f"{confidence * 100:g} % interval"
-    table = Table("figure", "estimate", level, title=f"{result.build.label}, {result.rounds:,} rounds")
-
-    def interval(low: float, high: float) -> str:
-        return f"{low * 100:.4f} … {high * 100:.4f} %"
-
-    table.add_row(
-        "[bold]RTP[/bold]",
-        f"[bold]{result.rtp * 100:.4f} %[/bold]",
-        interval(*result.rtp_interval(confidence)),
-    )
-    for name, part in result.rtp_parts.items():
-        table.add_row(f"  {name}", f"{part * 100:.4f} %", "")
-    totals = result.totals
-    hits = interval(*result.interval(totals["hits"], confidence))
-    table.add_row("hit frequency", f"{result.hit_frequency * 100:.4f} %", hits)
-    if len(totals["spins"]) > 1:
-        features = interval(*result.interval(totals["features"], confidence))
-        table.add_row("free spins start", f"{result.feature_frequency * 100:.4f} %", features)
-        table.add_row("free spins per feature", f"{result.free_spins_per_feature:.4f}", "")
-    for name, frequency in result.trigger_frequencies.items():
-        table.add_row(f"{name} for each paid spin", f"{frequency:.8f}", "")
-    table.add_row("standard deviation", f"{result.sd:.4f} x", "")
-    table.add_row("largest win", f"{result.max_win:,.2f} x", f"round {totals['win_max_nonce']}")
-    console.print(table)
+    """The estimates, the win classes, and what was kept."""
+    draw_section(console, estimates(result, confidence))
     classes = Table("win, stakes", "rounds", "share", "", title="Distribution")
     widest = max(result.distribution.max(), 1)
     for label, rounds in zip(class_labels(), result.distribution.tolist(), strict=True):
