@@ -1,4 +1,4 @@
-"""Certificates: the declared figures of one build, and how measured ones compare with them.
+"""Certificates: the declared figures of one build.
 
 A certificate names its build by hash, so it can never vouch for other mathematics.
 """
@@ -12,11 +12,10 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from rgs_core.analysis import Analysis
 from rgs_core.errors import CertificateError
-from rgs_core.model import MECHANIC_VERSION, Build
-from rgs_core.montecarlo import ROUNDS_MAX, Simulation
-from rgs_core.stats import confidence_band, z_for
+from rgs_core.model import MECHANIC_VERSION
+from rgs_core.montecarlo import ROUNDS_MAX, TABLE_EDGES_TENTHS
+from rgs_core.sheet import Sheet
 
 FIGURES = (
     "rtp",
@@ -27,8 +26,14 @@ FIGURES = (
     "volatility_index",
     "max_win",
 )
-"""Figures that a certificate may declare, as fractions or multiples of the stake; also rtp_parts.*."""
+"""Figures that a certificate may declare, as fractions or multiples of the stake; also rtp_parts.* and win_above.*."""
 
+
+WIN_ABOVE = {f"win_above.{edge // 10}": edge // 10 for edge in TABLE_EDGES_TENTHS}
+"""P(win of a round > x stakes), for the limits of the win classes of tables."""
+
+WIN_ABOVE_LEAST = 1e-9
+"""Smaller probabilities are not declared."""
 
 FIGURE_MAX = 10**18
 TOLERANCE_MAX = Decimal("1e-6")
@@ -48,18 +53,6 @@ class Certificate:
     simulation_confidence: float
 
 
-@dataclass(frozen=True)
-class Check:
-    """One comparison: `measured` against `declared`, `ok` when it is inside [low, high]."""
-
-    figure: str
-    method: str
-    declared: str
-    measured: str
-    allowed: str
-    ok: bool
-
-
 def load_certificate(path: Path) -> Certificate:
     """Reads a certificate. Raises CertificateError with the place of what is wrong."""
     if not path.is_file():
@@ -77,8 +70,9 @@ def load_certificate(path: Path) -> Certificate:
 
     declared = {}
     for name, value in _flat(want(document, "declared", (dict,), "")):
-        if name not in FIGURES and not name.startswith("rtp_parts."):
-            raise CertificateError(f"{path}: declared.{name} is no figure; known: {', '.join(FIGURES)}, rtp_parts.*")
+        if name not in FIGURES and not name.startswith("rtp_parts.") and name not in WIN_ABOVE:
+            known = f"{', '.join(FIGURES)}, rtp_parts.*, win_above.{{{', '.join(n.split('.')[1] for n in WIN_ABOVE)}}}"
+            raise CertificateError(f"{path}: declared.{name} is no figure; known: {known}")
         try:
             declared[name] = Decimal(value)
         except (InvalidOperation, TypeError, ValueError):
@@ -110,81 +104,30 @@ def load_certificate(path: Path) -> Certificate:
     )
 
 
-def exact_figures(analysis: Analysis) -> dict[str, float]:
-    """The figures a certificate declares, from an analysis; what the full cycle alone knows may lack."""
-    closed = analysis.closed
+def exact_figures(sheet: Sheet) -> dict[str, float]:
+    """The figures a certificate declares; what has no exact value is missing."""
+    closed, cycle = sheet.analysis.closed, sheet.analysis.cycle
     stake = closed.build.model.stake_units
     figures = {"rtp": float(closed.rtp)}
     figures |= {f"rtp_parts.{name.replace(' ', '_')}": float(part) for name, part in closed.rtp_parts.items()}
     if closed.free is not None:
         figures["feature_probability"] = float(closed.feature_probability)
         figures["free_spins_per_feature"] = float(closed.free_spins_per_feature)
-    if analysis.cycle is not None:
-        figures["hit_frequency"] = float(analysis.cycle.hit_frequency)
-        figures["sd"] = analysis.cycle.sd
-        figures["volatility_index"] = analysis.cycle.volatility_index()
-        if analysis.cycle.max_win_reached:
-            figures["max_win"] = analysis.cycle.max_win_units / stake
+    if cycle is not None:
+        figures["hit_frequency"] = float(cycle.hit_frequency)
+        figures["sd"] = cycle.sd
+        figures["volatility_index"] = cycle.volatility_index()
+        if cycle.max_win_reached:
+            figures["max_win"] = cycle.max_win_units / stake
+    if sheet.law is not None:
+        above = {name: sheet.law.above(limit) for name, limit in WIN_ABOVE.items()}
+        figures |= {name: p for name, p in above.items() if p > WIN_ABOVE_LEAST}
     return figures
 
 
-def compare_exact(certificate: Certificate, build: Build, analysis: Analysis) -> list[Check]:
-    """Every declared figure against the exact one, and the build hash."""
-    checks = [
-        Check(
-            "build_hash",
-            "hash",
-            _short(certificate.build_hash),
-            _short(build.build_hash),
-            "equal",
-            certificate.build_hash == build.build_hash,
-        )
-    ]
-    named, played = f"{certificate.game}/{certificate.profile}", build.label
-    checks.append(Check("build", "name", named, played, "equal", named == played))
-    figures = exact_figures(analysis)
-    for name, declared in certificate.declared.items():
-        measured = figures.get(name)
-        if measured is None:
-            checks.append(Check(name, "exact", str(declared), "not computed", "-", False))
-            continue
-        # Tolerances of figures above 1 are relative: a standard deviation of 8 has fewer decimals.
-        tolerance = certificate.tolerance * max(Decimal(1), abs(declared))
-        ok = abs(Decimal(measured) - declared) <= tolerance
-        checks.append(Check(name, "exact", str(declared), f"{measured:.10f}", f"± {tolerance:.1e}", ok))
-    return checks
-
-
-def compare_simulated(certificate: Certificate, simulation: Simulation, analysis: Analysis) -> list[Check]:
-    """Declared figures against intervals of a simulation; those it can estimate.
-
-    The interval of the RTP takes the exact standard deviation where it is known: that of a sample is
-    far too small while the rare prizes have not come up.
-    """
-    confidence = certificate.simulation_confidence
-    totals = simulation.totals
-    sd = analysis.cycle.sd if analysis.cycle is not None else simulation.sd
-    intervals = {
-        "rtp": (simulation.rtp, confidence_band(simulation.rtp, sd, simulation.rounds, z_for(confidence))),
-        "hit_frequency": (simulation.hit_frequency, simulation.interval(totals["hits"], confidence)),
-        "feature_probability": (
-            simulation.feature_frequency,
-            simulation.interval(totals["features"], confidence),
-        ),
-    }
-    checks = []
-    for name, (measured, (low, high)) in intervals.items():
-        if name in certificate.declared:
-            declared = certificate.declared[name]
-            ok = low <= float(declared) <= high
-            allowed = f"{low:.6f} … {high:.6f}"
-            checks.append(Check(name, "simulated", str(declared), f"{measured:.6f}", allowed, ok))
-    return checks
-
-
-def write_certificate(build: Build, analysis: Analysis, rounds: int = 5_000_000) -> str:
+def write_certificate(sheet: Sheet, rounds: int = 5_000_000) -> str:
     """The TOML text of a certificate that declares the exact figures of a build."""
-    figures = exact_figures(analysis)
+    build, figures = sheet.build, exact_figures(sheet)
     lines = [
         f"# Declared figures of the build {build.label}. Fractions and multiples of the stake.",
         "# `rgs verify` compares them with exact and simulated ones; see docs/math-models.md.",
@@ -196,7 +139,7 @@ def write_certificate(build: Build, analysis: Analysis, rounds: int = 5_000_000)
         "[verify]",
         "tolerance = 1e-9      # of exact figures",
         f"rounds = {rounds}      # of the simulation",
-        "confidence = 0.9999   # of its intervals",
+        "confidence = 0.9999   # that a right build passes it",
         "",
         "[declared]",
         *(f"{name} = {_number(figures[name])}" for name in FIGURES if name in figures),
@@ -204,8 +147,14 @@ def write_certificate(build: Build, analysis: Analysis, rounds: int = 5_000_000)
         "[declared.rtp_parts]",
         *(f"{n.split('.', 1)[1]} = {_number(v)}" for n, v in figures.items() if n.startswith("rtp_parts.")),
         "",
+        *_win_above(figures),
     ]
     return "\n".join(lines)
+
+
+def _win_above(figures: Mapping[str, float]) -> list[str]:
+    rows = [f"{limit} = {figures[name]:.12f}" for name, limit in WIN_ABOVE.items() if name in figures]
+    return ["[declared.win_above]   # P(win of a round > x stakes)", *rows, ""] if rows else []
 
 
 def _number(value: float) -> str:
@@ -217,7 +166,3 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     for key, value in table.items():
         rows += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
     return rows
-
-
-def _short(build_hash: str) -> str:
-    return f"{build_hash[:19]}…"

@@ -89,6 +89,11 @@ class WinLaw:
         # From the small end up, so that rare wins are not lost behind common ones.
         return float(max(0.0, self.probabilities[max(first, 0) :][::-1].sum()))
 
+    def above(self, stakes: float) -> float:
+        """P(win > stakes)."""
+        first = math.floor(stakes * self.build.model.stake_units / self.step + 1e-9) + 1
+        return float(max(0.0, self.probabilities[max(first, 0) :][::-1].sum()))
+
     def quantile(self, p: float) -> float:
         """Smallest win in stakes with P(win <= it) >= p. ValueError outside (0, 1)."""
         if not 0 < p < 1:

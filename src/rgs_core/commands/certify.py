@@ -6,10 +6,10 @@ import argparse
 
 from rich.console import Console
 
-from rgs_core.analysis import analyse
 from rgs_core.certificate import write_certificate
 from rgs_core.commands.arguments import OK, add_game, chosen_build
 from rgs_core.games import certificate_path
+from rgs_core.sheet import Sheet
 
 HELP = "print a certificate with a build's exact figures, or write it beside the model file"
 EXAMPLES = """\
@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     build, path = chosen_build(args)
-    text = write_certificate(build, analyse(build))
+    text = write_certificate(Sheet.of(build))
     if not args.write:
         print(text, end="")
         return OK

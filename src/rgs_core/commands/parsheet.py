@@ -84,7 +84,7 @@ def as_json(sheet: Sheet) -> dict[str, Any]:
         "game": build.model.id,
         "profile": build.profile.name,
         "build_hash": build.build_hash,
-        "figures": exact_figures(sheet.analysis),
+        "figures": exact_figures(sheet),
         "rtp_exact": str(closed.rtp),
         "rtp_exact_methods": ["closed form", *(["joint law of the full cycle"] if cycle else [])],
         "cycle_skipped": sheet.analysis.cycle_skipped or None,

@@ -12,17 +12,18 @@ from rich.console import Console
 from rich.table import Table
 
 from rgs_core import games
-from rgs_core.analysis import analyse
-from rgs_core.certificate import Check, compare_exact, compare_simulated, load_certificate
+from rgs_core.certificate import load_certificate
 from rgs_core.commands.arguments import OFF, OK, add_json, add_seed, chosen_key, count
 from rgs_core.model import Build
 from rgs_core.model_file import load
 from rgs_core.montecarlo import simulate
+from rgs_core.sheet import Sheet
+from rgs_core.verification import Check, compare_exact, compare_simulated
 
 HELP = "compare a build's exact and simulated figures with its certificate; exit 1 when one is off"
 EXAMPLES = """\
   rgs verify                                   (every build of every shipped game)
-  rgs verify lantern_tide --profile rtp_96
+  rgs verify lantern_tide/rtp_96
   rgs verify my_game.toml --certificate my_game.cert.toml --spins 1e8"""
 
 
@@ -33,6 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--spins", type=count, metavar="N", help="rounds to simulate; what the certificate says by default"
     )
+    parser.add_argument("--visit", action="store_true", help="count every combination of stops too; seconds to minutes")
     parser.add_argument("--threads", type=count, default=os.cpu_count() or 1, metavar="N", help="default: all cores")
     add_seed(parser)
     add_json(parser)
@@ -41,10 +43,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     chosen: list[tuple[Build, Path]] = []
     for name in args.games or list(games.shipped()):
+        if args.profile or (not Path(name).exists() and "/" in name):
+            chosen.append(games.find_build(name, args.profile))
+            continue
         path = games.find(name)
-        model = load(path)
-        builds = [model.build(args.profile)] if args.profile else games.builds(model)
-        chosen += [(build, path) for build in builds]
+        chosen += [(build, path) for build in games.builds(load(path))]
     if args.certificate and len(chosen) != 1:
         raise ValueError("--certificate belongs to one build; name GAME and --profile")
     reports: dict[str, list[Check]] = {}
@@ -53,11 +56,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
             Path(args.certificate) if args.certificate else games.certificate_path(path, build)
         )
         with console.status(f"verifying {build.label}"):
-            analysis = analyse(build)
-            checks = compare_exact(certificate, build, analysis)
+            sheet = Sheet.of(build, visit=args.visit)
+            checks = compare_exact(certificate, sheet)
             rounds = args.spins or certificate.simulation_rounds
             result = simulate(build, chosen_key(args), rounds, threads=args.threads)
-            checks += compare_simulated(certificate, result, analysis)
+            checks += compare_simulated(certificate, result, sheet)
         reports[build.label] = checks
     off = sum(not check.ok for checks in reports.values() for check in checks)
     if args.json:

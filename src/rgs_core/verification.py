@@ -1,0 +1,94 @@
+"""Does a build have the figures that its certificate declares? Exactly, and by playing it.
+
+Exact figures are compared digit by digit. A simulation is tested against the declared figures: RTP by its
+known standard deviation, frequencies by the exact binomial law, the classes of wins by chi-square; the
+p-values are corrected for their number (Holm), so that a right build fails as seldom as the certificate says.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from rgs_core.certificate import WIN_ABOVE, WIN_ABOVE_LEAST, Certificate, exact_figures
+from rgs_core.montecarlo import Simulation
+from rgs_core.sheet import Sheet
+from rgs_core.significance import classes_p, frequency_p, holm, mean_p
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison: `measured` against `declared`, `ok` when it is as `allowed` says."""
+
+    figure: str
+    method: str
+    declared: str
+    measured: str
+    allowed: str
+    ok: bool
+
+
+def compare_exact(certificate: Certificate, sheet: Sheet) -> list[Check]:
+    """Every declared figure against the exact one, and the build hash."""
+    build = sheet.build
+    same = certificate.build_hash == build.build_hash
+    hashes = _short(certificate.build_hash), _short(build.build_hash)
+    named = f"{certificate.game}/{certificate.profile}"
+    checks = [
+        Check("build_hash", "hash", *hashes, "equal", same),
+        Check("build", "name", named, build.label, "equal", named == build.label),
+    ]
+    figures = exact_figures(sheet)
+    for name, declared in certificate.declared.items():
+        measured = figures.get(name)
+        if measured is None:
+            checks.append(Check(name, "exact", str(declared), "not computed", "-", False))
+            continue
+        # Tolerances of figures above 1 are relative: a standard deviation of 8 has fewer decimals.
+        tolerance = certificate.tolerance * max(Decimal(1), abs(declared))
+        ok = abs(Decimal(measured) - declared) <= tolerance
+        checks.append(Check(name, "exact", str(declared), f"{measured:.10f}", f"± {tolerance:.1e}", ok))
+    return checks
+
+
+def compare_simulated(certificate: Certificate, simulation: Simulation, sheet: Sheet) -> list[Check]:
+    """Declared figures against a simulation: all of them that it can tell.
+
+    The test of the RTP takes the exact standard deviation where it is known, else the declared one, else
+    that of the simulation, which is too small while rare prizes have not come up.
+    """
+    alpha = 1 - certificate.simulation_confidence
+    tests = simulated_p(certificate.declared, simulation, sheet)
+    adjusted = holm([p for *_, p in tests])
+    return [
+        Check(name, "simulated", declared, measured, f"p = {p:.4f} ≥ {alpha:.4g}", p >= alpha)
+        for (name, declared, measured, _), p in zip(tests, adjusted, strict=True)
+    ]
+
+
+def simulated_p(
+    declared: Mapping[str, Decimal], simulation: Simulation, sheet: Sheet
+) -> list[tuple[str, str, str, float]]:
+    """(figure, declared, measured, p-value) of every test, not corrected."""
+    totals, n = simulation.totals, simulation.rounds
+    cycle = sheet.analysis.cycle
+    sd = cycle.sd if cycle is not None else float(declared.get("sd", Decimal(simulation.sd)))
+    rtp = declared["rtp"]
+    tests = [("rtp", str(rtp), f"{simulation.rtp:.6f}", mean_p(simulation.rtp, float(rtp), sd, n))]
+    for name, count in (("hit_frequency", totals["hits"]), ("feature_probability", totals["features"])):
+        if name in declared:
+            p = frequency_p(count, n, float(declared[name]))
+            tests.append((name, str(declared[name]), f"{count / n:.6f}", p))
+    above = [float(declared[name]) if name in declared else 0.0 for name in WIN_ABOVE]
+    if any(above):
+        edges = [1.0, *above, 0.0]
+        shares = [max(0.0, high - low) for high, low in itertools.pairwise(edges)]
+        p = classes_p(simulation.distribution.tolist(), shares, WIN_ABOVE_LEAST)
+        tests.append(("win classes", f"{sum(share > 0 for share in shares)} classes", "chi-square", p))
+    return tests
+
+
+def _short(build_hash: str) -> str:
+    return f"{build_hash[:19]}…"
