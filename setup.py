@@ -1,6 +1,6 @@
 """The compiled extensions and their flags; every other setting is in pyproject.toml.
 
-RGS_DEBUG=1 builds with bounds checks and the undefined-behaviour sanitizer.
+RGS_DEBUG=1 builds with bounds checks and the address and undefined-behaviour sanitizers (make sanitize).
 """
 
 import os
@@ -11,7 +11,8 @@ from Cython.Compiler import Options
 from setuptools import Extension, setup
 
 DEBUG = os.environ.get("RGS_DEBUG") == "1"
-SANITIZE = ["-O1", "-g3", "-fsanitize=undefined", "-fno-sanitize-recover=all"]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+SANITIZE = ["-O1", "-g3", "-fno-omit-frame-pointer", *SANITIZERS]
 # -std=gnu11: `unsigned __int128` holds the exact sums of a simulation.
 FLAGS = ["-std=gnu11", "-Wall", "-Wextra", "-Wno-psabi", "-Wno-unused-function", *(SANITIZE if DEBUG else ["-O3"])]
 
@@ -25,7 +26,7 @@ def extension(name: str) -> Extension:
         include_dirs=["ext/rgs_core"],
         depends=sorted(str(header) for header in Path("ext/rgs_core").rglob("*.h")),
         extra_compile_args=FLAGS,
-        extra_link_args=["-fsanitize=undefined"] if DEBUG else [],
+        extra_link_args=SANITIZERS if DEBUG else [],
     )
 
 

@@ -10,7 +10,7 @@ cdef extern from "keystream.h" nogil:
         RGS_SIMD_AVX2
         RGS_SIMD_AVX512
     ctypedef void (*rgs_keystream)(const uint32_t *key, uint32_t counter, uint32_t stream, uint64_t nonce,
-                                   size_t blocks, uint32_t *words) noexcept nogil
+                                   uint32_t by_nonce, size_t blocks, uint32_t *words) noexcept nogil
     bint rgs_simd_runs(uint32_t simd)
     rgs_keystream rgs_keystream_for(uint32_t simd)
 

@@ -63,10 +63,12 @@ def block(key, uint32_t counter, uint32_t stream, uint64_t nonce):
     return tuple([out[i] for i in range(16)])
 
 
-def keystream(key, uint32_t counter, uint32_t stream, uint64_t nonce, Py_ssize_t blocks, *, simd):
-    """The words of blocks counter .. counter + blocks - 1 of one nonce, by an instruction set: array("I").
+def keystream(key, uint32_t counter, uint32_t stream, uint64_t nonce, Py_ssize_t blocks, *, bint by_nonce=False, simd):
+    """The words of `blocks` blocks, 16 each, by an instruction set: array("I").
 
-    Counters wrap at 2^32, as in the RFC. Raises ValueError for a set that this machine does not run.
+    Of one nonce and counters counter, counter + 1, ... (they wrap at 2^32, as in the RFC); or, with
+    `by_nonce`, of consecutive nonces and one counter: the words that rounds are drawn from.
+    Raises ValueError for a set that this machine does not run.
     """
     cdef uint32_t words[8]
     cdef uint32_t[::1] view
@@ -77,8 +79,51 @@ def keystream(key, uint32_t counter, uint32_t stream, uint64_t nonce, Py_ssize_t
     out = array("I", bytes(64 * blocks))
     view = out
     with nogil:
-        fill(words, counter, stream, nonce, blocks, &view[0])
+        fill(words, counter, stream, nonce, by_nonce, blocks, &view[0])
     return out
+
+
+def draw_columns(key, uint64_t nonce, bounds, uint32_t[:, ::1] out, *, uint32_t sub_spin=0, uint32_t stream=0, simd):
+    """Bounded integers of many consecutive nonces: out[i, j] is draw i of nonce + j, as `draw_below` gives it.
+
+    `out`: uint32 buffer of shape (len(bounds), n). At most 16 bounds. Raises ValueError for a bound
+    outside [1, 2^32) or a wrong shape, DrawLimitError after WORDS_MAX words.
+    """
+    cdef uint32_t key_words[8]
+    cdef uint32_t limits[16]
+    cdef uint32_t words[16 * 64]
+    cdef rgs_words source
+    cdef rgs_keystream fill = rgs_keystream_for(simd_number(simd))
+    cdef Py_ssize_t n = out.shape[1], done, block, i, count = len(bounds)
+    cdef Py_ssize_t blocks
+    cdef int error = 0
+    cdef bint rejected
+    if not 1 <= count <= 16 or out.shape[0] != count:
+        raise ValueError("out has a row for each of 1 to 16 bounds")
+    if sub_spin >= 1 << 24:
+        raise ValueError("sub_spin is below 2^24")
+    for i in range(count):
+        if not 1 <= bounds[i] < 1 << 32:
+            raise ValueError(f"bound {bounds[i]} is not in [1, 2^32)")
+        limits[i] = bounds[i]
+    load_key(key, key_words)
+    with nogil:
+        done = 0
+        while done < n and not error:
+            blocks = min(n - done, 64)
+            fill(key_words, sub_spin << 8, stream, nonce + <uint64_t>done, 1, blocks, words)
+            for block in range(blocks):
+                rejected = False
+                for i in range(count):
+                    if not rgs_bounded32(words[16 * block + i], limits[i], &out[i, done + block]):
+                        rejected = True
+                if rejected:  # a word is drawn again and moves those after it: as the sub-spin does it
+                    rgs_words_start(&source, key_words, stream, nonce + <uint64_t>(done + block), sub_spin)
+                    for i in range(count):
+                        error |= rgs_words_below(&source, limits[i], &out[i, done + block])
+            done += blocks
+    if error:
+        raise DrawLimitError(f"more than {RGS_WORDS_MAX} words in one sub-spin")
 
 
 def draw_below(key, uint64_t nonce, bounds, *, uint32_t sub_spin=0, uint32_t stream=0):
@@ -172,7 +217,7 @@ cdef void refill(keystream_position *k) noexcept nogil:
         k.nonce += 1
     left = (<uint64_t>1 << 32) - k.counter
     k.filled = 256 if left > 16 else <uint32_t>(16 * left)
-    k.fill(k.key, <uint32_t>k.counter, k.stream, k.nonce, k.filled // 16, k.words)
+    k.fill(k.key, <uint32_t>k.counter, k.stream, k.nonce, 0, k.filled // 16, k.words)
     k.counter += k.filled // 16
     k.used = 0
 

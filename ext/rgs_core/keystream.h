@@ -20,16 +20,17 @@
 #include "lanes/end.h"
 #endif
 
-/* Blocks counter .. counter + blocks - 1 of one nonce, 16 words each. */
+/* Blocks of 16 words, of consecutive counters or of consecutive nonces; see lanes/chacha20.h. */
 typedef void (*rgs_keystream)(const uint32_t key[8], uint32_t counter, uint32_t stream, uint64_t nonce,
-                              size_t blocks, uint32_t *words);
+                              uint32_t by_nonce, size_t blocks, uint32_t *words);
 
 /* The keystream, one block after the other. */
 static void rgs_keystream_scalar(const uint32_t key[8], uint32_t counter, uint32_t stream, uint64_t nonce,
-                                 size_t blocks, uint32_t *words)
+                                 uint32_t by_nonce, size_t blocks, uint32_t *words)
 {
     for (size_t block = 0; block < blocks; block++)
-        rgs_chacha20_block(key, counter + (uint32_t)block, stream, nonce, words + 16 * block);
+        rgs_chacha20_block(key, counter + (by_nonce ? 0 : (uint32_t)block), stream,
+                           nonce + (by_nonce ? block : 0), words + 16 * block);
 }
 
 static rgs_keystream rgs_keystream_for(uint32_t simd)

@@ -9,7 +9,7 @@ import sys
 from rich.console import Console
 
 from rgs_core import __version__
-from rgs_core.commands import certify, check, parsheet, replay, simulate, spin, verify
+from rgs_core.commands import certify, check, parsheet, replay, rng_stream, simulate, spin, verify
 from rgs_core.commands.arguments import INTERRUPTED, OFF, OK, USAGE
 from rgs_core.errors import RgsError
 
@@ -21,6 +21,7 @@ COMMANDS = {
     "spin": spin,
     "replay": replay,
     "certify": certify,
+    "rng-stream": rng_stream,
 }
 
 EXIT_CODES = f"""\

@@ -1,7 +1,10 @@
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from threading import Lock
 from typing import Literal, final, overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 WORDS_MAX: int
 STREAM_OUTCOME: int
@@ -10,7 +13,19 @@ STREAM_STATISTICS: int
 SIMD_NAMES: tuple[str, ...]
 
 def simd_runs(name: str) -> bool: ...
-def keystream(key: bytes, counter: int, stream: int, nonce: int, blocks: int, *, simd: str) -> array[int]: ...
+def keystream(
+    key: bytes, counter: int, stream: int, nonce: int, blocks: int, *, by_nonce: bool = False, simd: str
+) -> array[int]: ...
+def draw_columns(
+    key: bytes,
+    nonce: int,
+    bounds: Sequence[int],
+    out: NDArray[np.uint32],
+    *,
+    sub_spin: int = 0,
+    stream: int = 0,
+    simd: str,
+) -> None: ...
 def block(key: bytes, counter: int, stream: int, nonce: int) -> tuple[int, ...]: ...
 def draw_below(
     key: bytes, nonce: int, bounds: Iterable[int], *, sub_spin: int = 0, stream: int = 0

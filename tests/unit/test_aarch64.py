@@ -88,7 +88,7 @@ def program(engine: Engine) -> str:
         "int main(void) {",
         *source.statements,
         f"const uint32_t key[8] = {{{words}}}; uint32_t out[16 * 9]; static rgs_totals totals;",
-        "rgs_keystream_for(RGS_SIMD_V128)(key, 4294967290u, 2, 1311768467463790320ull, 9, out);",
+        "rgs_keystream_for(RGS_SIMD_V128)(key, 4294967290u, 2, 1311768467463790320ull, 0, 9, out);",
         'for (int i = 0; i < 16 * 9; i++) printf("%u ", out[i]);',
         "for (uint32_t simd = 0; simd < 2; simd++) {",
         "totals = (rgs_totals){0};",

@@ -10,7 +10,17 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 
 from rgs_core import ChaCha20, Engine, derive_key, reference, simd
-from rgs_core._rng import SIMD_NAMES, WORDS_MAX, block, bounded, bounded_counts, draw_below, keystream, simd_runs
+from rgs_core._rng import (
+    SIMD_NAMES,
+    WORDS_MAX,
+    block,
+    bounded,
+    bounded_counts,
+    draw_below,
+    draw_columns,
+    keystream,
+    simd_runs,
+)
 from rgs_core.errors import DrawLimitError, SeedError
 from rgs_core.model_file import loads
 from rgs_core.seeds import commitment, parse_server_seed
@@ -74,6 +84,22 @@ def test_keystream_in_lanes_equals_an_independent_library(name: str) -> None:
         assert keystream(key, counter % (2**32 - 100), stream, nonce, blocks, simd=name).tobytes() == openssl
     with pytest.raises(ValueError, match="blocks is 1 to"):
         keystream(KEY, 0, 0, 0, 0, simd=name)
+
+
+@pytest.mark.parametrize("name", simd.available())
+def test_columns_of_draws_are_the_draws_of_each_round(name: str) -> None:
+    """Blocks by nonce, over the carry of its low word, and bounds that reject every other word."""
+    first = 2**32 - 70
+    words = keystream(KEY, 7, 1, first, 150, by_nonce=True, simd=name)
+    assert words.tolist() == [w for i in range(150) for w in block(KEY, 7, 1, first + i)]
+    for bounds in ([45, 44, 1, 46, 47], [2**31 + 1] * 16, [2**32 - 1, 3]):
+        out = np.zeros((len(bounds), 150), dtype=np.uint32)
+        draw_columns(KEY, first, bounds, out, sub_spin=3, stream=1, simd=name)
+        expected = [draw_below(KEY, first + i, bounds, sub_spin=3, stream=1)[0] for i in range(150)]
+        assert out.T.tolist() == expected
+    for bad, shape in (([], (0, 5)), ([5], (2, 5)), ([0], (1, 5)), ([1] * 17, (17, 5))):
+        with pytest.raises(ValueError, match=r"out has a row|is not in"):
+            draw_columns(KEY, 0, bad, np.zeros(shape, dtype=np.uint32), simd=name)
 
 
 def test_the_instruction_set_can_be_forced(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,18 +63,19 @@ static RGS_INLINE void RGS_LANE(rgs_chacha20)(const uint32_t key[8], const uint3
     }
 }
 
-/* The keystream of blocks counter .. counter + blocks - 1 of one nonce: words[16 * blocks]. */
+/* `blocks` blocks of 16 words each: of one nonce with counters counter, counter + 1, ... or, with `by_nonce`,
+ * of nonces nonce, nonce + 1, ... with one counter. */
 static RGS_TARGET void RGS_LANE(rgs_keystream)(const uint32_t key[8], uint32_t counter, uint32_t stream,
-                                               uint64_t nonce, size_t blocks, uint32_t *words)
+                                               uint64_t nonce, uint32_t by_nonce, size_t blocks, uint32_t *words)
 {
     uint32_t counters[RGS_LANES], low[RGS_LANES], high[RGS_LANES], out[16][RGS_LANES];
-    for (uint32_t lane = 0; lane < RGS_LANES; lane++) {
-        low[lane] = (uint32_t)nonce;
-        high[lane] = (uint32_t)(nonce >> 32);
-    }
     for (size_t block = 0; block < blocks; block += RGS_LANES) {
-        for (uint32_t lane = 0; lane < RGS_LANES; lane++)
-            counters[lane] = counter + (uint32_t)block + lane;
+        for (uint32_t lane = 0; lane < RGS_LANES; lane++) {
+            const uint64_t at = block + lane, its_nonce = nonce + (by_nonce ? at : 0);
+            counters[lane] = counter + (by_nonce ? 0 : (uint32_t)at);
+            low[lane] = (uint32_t)its_nonce;
+            high[lane] = (uint32_t)(its_nonce >> 32);
+        }
         RGS_LANE(rgs_chacha20)(key, counters, stream, low, high, 16, out);
         for (uint32_t lane = 0; lane < RGS_LANES && block + lane < blocks; lane++)
             for (uint32_t i = 0; i < 16; i++)
