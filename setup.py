@@ -12,7 +12,8 @@ from setuptools import Extension, setup
 
 DEBUG = os.environ.get("RGS_DEBUG") == "1"
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-SANITIZE = ["-O1", "-g3", "-fno-omit-frame-pointer", *SANITIZERS]
+# Variable tracking of the unrolled lanes takes minutes; line numbers are enough for a report.
+SANITIZE = ["-O1", "-g1", "-fno-var-tracking", "-fno-omit-frame-pointer", *SANITIZERS]
 # -std=gnu11: `unsigned __int128` holds the exact sums of a simulation.
 FLAGS = ["-std=gnu11", "-Wall", "-Wextra", "-Wno-psabi", "-Wno-unused-function", *(SANITIZE if DEBUG else ["-O3"])]
 

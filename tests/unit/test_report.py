@@ -1,0 +1,245 @@
+"""Pages, workbooks, tables and notebooks: they hold the figures of the sheet, and a real browser shows them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pyarrow.parquet
+import pytest
+
+import rgs_core as rgs
+from rgs_core import games
+from rgs_core.__main__ import main
+from rgs_core.model_file import load
+from rgs_core.montecarlo import EDGES_TENTHS, restored
+from rgs_core.report import ReportError, write_page, write_workbook
+from rgs_core.report.columns import law_table
+from rgs_core.sheet import Cell, Sheet, rounds_within
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All files of one simulation."""
+    folder = tmp_path_factory.mktemp("report")
+    arguments = ["simulate", "lantern_tide", "--spins", "3e6", "--save", f"{folder}/run.json"]
+    arguments += [
+        "--report",
+        f"{folder}/run.html",
+        "--workbook",
+        f"{folder}/run.xlsx",
+        "--parquet",
+        f"{folder}/run.parquet",
+    ]
+    assert main(arguments) == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["run.html", "run.json", "run.parquet", "run.xlsx"]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sheet() -> Sheet:
+    game = rgs.load("lantern_tide")
+    return Sheet.of(game.build, game.simulate(3_000_000))
+
+
+def texts(html: str) -> list[str]:
+    return [unescape(re.sub("<[^>]+>", "", cell)) for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", html)]
+
+
+def test_the_page_holds_every_figure_of_the_sheet(written: Path, sheet: Sheet) -> None:
+    html = (written / "run.html").read_text("utf-8")
+    assert texts(html) == [
+        text
+        for section in sheet.sections()
+        for text in (*section.columns, *(str(c) for row in section.rows for c in row))
+    ]
+    assert html.count("<svg") == 4
+    assert sheet.build.build_hash in html
+
+
+def test_the_page_loads_nothing_and_runs_nothing(written: Path) -> None:
+    html = (written / "run.html").read_text("utf-8")
+    assert "<script" not in html
+    loaded = re.findall(r"(?:src|href)=\"([^\"]+)\"|url\(([^)]+)\)", html)
+    assert all((a or b).startswith("#") for a, b in loaded)
+
+
+def test_the_page_is_the_same_for_the_same_run(written: Path, sheet: Sheet, tmp_path: Path) -> None:
+    write_page(sheet, tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_text("utf-8") == (written / "run.html").read_text("utf-8")
+
+
+def test_titles_do_not_break_out_of_the_page(tmp_path: Path) -> None:
+    text = games.find("ember_sevens").read_text().replace('title = "Ember Sevens"', 'title = "</title><b onload=x>&"')
+    path = tmp_path / "evil.toml"
+    path.write_text(text)
+    write_page(rgs.load(path).exact(), tmp_path / "evil.html")
+    html = (tmp_path / "evil.html").read_text()
+    assert "<b onload" not in html
+    assert "&lt;/title&gt;&lt;b onload=x&gt;&amp; 1.0.0" in html
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+def test_a_browser_shows_the_page(written: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    page = (written / "run.html").as_uri()
+    browser = [str(CHROMIUM), *QUIET, f"--user-data-dir={tmp_path}/profile"]
+    dom = subprocess.run([*browser, "--dump-dom", page], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert dom.count("<svg") == 4
+    assert "96.495758 %" in dom
+    shot = tmp_path / "page.png"
+    subprocess.run(
+        [*browser, "--window-size=1100,3600", f"--screenshot={shot}", page], capture_output=True, timeout=60, check=True
+    )
+    pixels = np.asarray(Image.open(shot).convert("RGB")).reshape(-1, 3)
+    for name, colour in (
+        ("exact", (0x0B, 0x6E, 0x99)),
+        ("simulated", (0xD9, 0x73, 0x0D)),
+        ("bars", (0x9F, 0xC5, 0xD8)),
+    ):
+        assert int((pixels == colour).all(axis=1).sum()) > 200, name
+    narrow = tmp_path / "narrow.png"
+    subprocess.run(
+        [*browser, "--window-size=500,900", f"--screenshot={narrow}", page], capture_output=True, timeout=60, check=True
+    )
+    right = np.asarray(Image.open(narrow).convert("RGB"))[:, -8:]
+    assert (right > 200).mean() > 0.9  # nothing runs out of a narrow window
+
+
+def test_the_workbook_is_a_par_sheet_with_numbers(written: Path, sheet: Sheet) -> None:
+    book = openpyxl.load_workbook(written / "run.xlsx")
+    assert book.sheetnames == ["PAR sheet", "Pay tables", "Strips", "Wins", "Simulation"]
+    front = {row[0]: row[1] for row in book["PAR sheet"].iter_rows(values_only=True) if row[0] and row[1] is not None}
+    assert front["free spins start"] in ("1 in 105.41", pytest.approx(sheet.simulation.feature_frequency))  # type: ignore[union-attr]
+    cells = {cell.value: cell for (cell,) in book["PAR sheet"].iter_rows(max_col=1) if cell.value}
+    rtp = book["PAR sheet"].cell(cells["RTP"].row, 2)
+    assert isinstance(rtp.value, float)
+    assert "%" in rtp.number_format
+    prizes = [row for row in book["Pay tables"].iter_rows(values_only=True) if row[0] == "whale"]
+    assert [row[:4] for row in prizes[:2]] == [("whale", 5, 750, 4184), ("whale", 4, 150, 34944)]
+    strips = list(book["Strips"].iter_rows(min_row=3, values_only=True))
+    reel = load(games.find("lantern_tide")).build().strips(sheet.build.model.states["base"])[0]
+    assert [row[1] for row in strips[: len(reel.symbols)]] == list(reel.symbols)
+    wins = list(book["Wins"].iter_rows(min_row=2, max_col=2, values_only=True))
+    assert wins[-1][1] == pytest.approx(sheet.law.at_least(wins[-1][0]))  # type: ignore[union-attr, arg-type]
+    assert book["Wins"]._charts
+    rounds = sum(row[2] for row in book["Simulation"].iter_rows(min_row=2, values_only=True) if row[2])
+    assert rounds == 3_000_000
+
+
+def test_the_parquet_table_and_its_state(written: Path, sheet: Sheet) -> None:
+    table = pyarrow.parquet.read_table(written / "run.parquet")
+    assert table.column_names == ["above_stakes", "up_to_stakes", "rounds", "share"]
+    assert table.num_rows == len(EDGES_TENTHS) + 1
+    assert sum(table["rounds"].to_pylist()) == 3_000_000
+    state = json.loads(table.schema.metadata[b"simulation"])
+    assert restored(sheet.build, state) == sheet.simulation
+    assert json.loads((written / "run.json").read_text()) == state
+
+
+def test_parsheet_writes_files_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = [f"--report={tmp_path}/a.html", f"--workbook={tmp_path}/a.xlsx"]
+    assert main(["parsheet", "ember_sevens", *target, "--session", "20:300"]) == 0
+    out = capsys.readouterr().out
+    assert f"wrote {tmp_path}/a.html" in out
+    assert "20 stakes, 300 spins" in out
+    assert (tmp_path / "a.html").read_text().count("<svg") == 2
+    assert openpyxl.load_workbook(tmp_path / "a.xlsx").sheetnames == ["PAR sheet", "Pay tables", "Strips", "Wins"]
+    assert main(["parsheet", "ember_sevens", f"--report={tmp_path}/no/a.html"]) == 2
+    assert "no folder for" in capsys.readouterr().err
+    for text in ("20", "x:5", "0:5", "20:0"):
+        with pytest.raises(SystemExit):
+            main(["parsheet", "ember_sevens", "--session", text])
+        assert "STAKES:SPINS" in capsys.readouterr().err
+    assert main(["parsheet", "ember_sevens", "--session", "99999999:5"]) == 2
+    assert "a bankroll is 1 to" in capsys.readouterr().err
+
+
+def test_a_missing_package_is_named_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, sheet: Sheet, tmp_path: Path
+) -> None:
+    import builtins
+
+    real = builtins.__import__
+
+    def without(name: str, *args: object, **kwargs: object) -> object:
+        if name.startswith("rgs_core.report.workbook"):
+            raise ImportError("no", name="openpyxl")
+        return real(name, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ReportError, match=r"reports need openpyxl: pip install 'rgs-core\[report\]'"):
+        write_workbook(sheet, tmp_path / "a.xlsx")
+
+
+def test_a_game_without_an_exact_law_still_has_a_page(tmp_path: Path) -> None:
+    text = games.find("ember_sevens").read_text().replace("ember = { 3 = 1000 }", "ember = { 3 = 90000001 }")
+    path = tmp_path / "tall.toml"
+    path.write_text(text)
+    game = rgs.load(path)
+    sheet = Sheet.of(game.build, game.simulate(600_000))
+    assert sheet.law is None
+    write_page(sheet, tmp_path / "tall.html")
+    html = (tmp_path / "tall.html").read_text()
+    assert "too many for the exact law of wins" in html
+    assert html.count("<svg") == 3
+    write_workbook(sheet, tmp_path / "tall.xlsx")
+
+
+# --- Notebooks -------------------------------------------------------------------------------------
+
+
+def test_a_game_in_a_notebook() -> None:
+    game = rgs.load("lantern_tide/rtp_94")
+    assert repr(game).startswith("<Game lantern_tide/rtp_94 sha256:")
+    assert [g.build.label for g in game.profiles] == [f"lantern_tide/rtp_{n}" for n in (96, 94, 92)]
+    sheet = game.exact()
+    assert sheet is game.exact()
+    assert sheet.rtp == pytest.approx(0.9448554002)
+    assert "94.485540 %" in sheet._repr_html_()
+    frames = sheet.frames()
+    assert frames["Round"].iloc[0].tolist()[:2] == ["RTP", pytest.approx(0.9448554002)]
+    law = sheet.law
+    assert law is not None
+    assert law.frame()["probability"].sum() == pytest.approx(1)
+    assert law_table(law).to_pandas().equals(law.frame())
+    run = game.simulate(10**6, keep="win>=100x")
+    assert run.rtp == pytest.approx(0.945, abs=0.02)
+    assert "RTP" in run._repr_html_()
+    frame = run.frame()
+    assert isinstance(frame, pd.DataFrame)
+    assert int(frame["rounds"].sum()) == 10**6
+    nonce, win = run.kept[0]
+    assert game.spin(nonce).win_units == win
+    assert game.simulate(10**9, until="rtp=2%@90").rounds < 10**8
+
+
+def test_the_forms_of_cells() -> None:
+    for value, form, text in (
+        (0.5, "percent", "50.000000 %"),
+        (1234.5, "stakes", "1,234.500000 x"),
+        (3.0, "stakes", "3 x"),
+        (12, "count", "12"),
+        (12.25, "count", "12.2500"),
+        (0.25, "probability", "0.250000000"),
+        (1e-7, "probability", "1.0000e-07"),
+        (0.0, "probability", "0"),
+        (12345.678, "odds", "12,345.68"),
+        (None, "percent", ""),
+        ("x", "percent", "x"),
+    ):
+        assert str(Cell(value, form)) == text  # type: ignore[arg-type]
+    assert rounds_within(0.5, 0.5) == 1
+    assert rounds_within(0.01, 0.95) == 299
+    assert rounds_within(1.0, 0.5) == 1
