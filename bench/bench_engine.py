@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from peers import BUILD, LENGTHS, line_table, make_numba, numpy_spins, numpy_wins, python_spins
+from peers import BUILD, LENGTHS, line_table, long_build, make_numba, numpy_spins, numpy_wins, python_spins
 
 from rgs_core import Engine, derive_key, reference
 from rgs_core.analysis import full_cycle
 from rgs_core.closed_form import closed_form
+from rgs_core.distribution import win_law
+from rgs_core.joint import joint_law
 
 KEY = derive_key(bytes(32))
 TABLE = line_table()
@@ -51,5 +53,27 @@ def test_closed_form(benchmark: Any) -> None:
     assert benchmark(closed_form, BUILD).rtp > 0
 
 
-def test_full_cycle(benchmark: Any) -> None:
-    assert benchmark.pedantic(full_cycle, (BUILD,), rounds=3).combinations == 188_446_500
+def test_joint_law_by_merging(benchmark: Any) -> None:
+    """A cycle of 1.9e8 with 20 lines."""
+    engine = Engine(BUILD)
+    assert benchmark(joint_law, engine, 0).cycle == 188_446_500
+
+
+def test_joint_law_by_visiting(benchmark: Any) -> None:
+    engine = Engine(BUILD)
+    assert benchmark.pedantic(lambda: joint_law(engine, 0, merge=False).cycle, rounds=3) == 188_446_500
+
+
+def test_joint_law_of_a_long_cycle(benchmark: Any) -> None:
+    """Five reels of 219 stops, 20 lines: 5e11 combinations."""
+    engine = Engine(long_build())
+    assert benchmark.pedantic(lambda: joint_law(engine, 0).cycle, rounds=3) == 219**5
+
+
+def test_all_exact_figures(benchmark: Any) -> None:
+    assert benchmark(full_cycle, BUILD).combinations == 188_446_500
+
+
+def test_law_of_a_whole_round(benchmark: Any) -> None:
+    cycle = full_cycle(BUILD)
+    assert benchmark(win_law, cycle).rtp > 0.9

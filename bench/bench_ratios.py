@@ -15,10 +15,11 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from peers import BUILD, LENGTHS, line_table, make_numba, numpy_spins, python_spins
+from peers import BUILD, LENGTHS, line_table, make_numba, numpy_spins, paid_spin_build, python_spins
 
-from rgs_core import ChaCha20, Engine, derive_key
-from rgs_core.montecarlo import simulate
+from rgs_core import ChaCha20, Engine, derive_key, simd
+from rgs_core._rng import draw_columns
+from rgs_core.montecarlo import EDGES_TENTHS, simulate
 
 KEY = derive_key(bytes(32))
 
@@ -55,15 +56,27 @@ def main() -> None:
         return max(10, int(n * scale))
 
     engine, lines = Engine(BUILD), line_table()
+    others = {name: Engine(BUILD, simd=name) for name in simd.available()[:-1]}
     numba_spins = make_numba()
-    bulk, slow = count(1_000_000), count(2000)
+    paid = Engine(paid_spin_build())
+    bulk, slow = count(2_000_000), count(2000)
+    edges = [edge * BUILD.model.stake_units // 10 for edge in EDGES_TENTHS]
     table(
-        "Lantern Tide. The engine plays whole rounds with free spins; its peers only the paid spin, not cryptographic",
+        f"Lantern Tide. The engine ({engine.simd}) plays whole rounds with free spins and counts win classes; "
+        "its peers play the paid spin only, with generators that are not cryptographic",
         "engine",
         measure(
             {
-                "engine": (bulk, lambda: engine.simulate(KEY, 0, bulk)),
-                "engine, 2 threads": (2 * bulk, lambda: simulate(BUILD, KEY, 2 * bulk, threads=2)),
+                "engine": (bulk, lambda: engine.simulate(KEY, 0, bulk, edges=edges)),
+                "engine, paid spin only, as the peers": (bulk, lambda: paid.simulate(KEY, 0, bulk, edges=edges)),
+                "engine, 2 threads": (8 * bulk, lambda: simulate(BUILD, KEY, 8 * bulk, threads=2)),
+                **{
+                    f"engine, {name if name != 'scalar' else 'scalar, general kernel'}": (
+                        bulk,
+                        lambda other=other: other.simulate(KEY, 0, bulk),  # type: ignore[misc]
+                    )
+                    for name, other in reversed(others.items())
+                },
                 "numba, MT19937, table of all lines": (bulk, lambda: numba_spins(bulk, lines, 1)),
                 "numpy, PCG64, table of all lines": (bulk, lambda: numpy_spins(bulk, lines, 1)),
                 "pure Python, HMAC-SHA256 a spin": (slow, lambda: python_spins(slow, KEY)),
@@ -77,11 +90,14 @@ def main() -> None:
         measure(
             {
                 "engine.spin in full": (slow, lambda: [engine.spin(KEY, n) for n in range(slow)]),
+                "engine.spin, made into records": (slow, lambda: [engine.spin(KEY, n).spins for n in range(slow)]),
                 "engine.win": (slow, lambda: [engine.win(KEY, n) for n in range(slow)]),
+                "pure Python, HMAC-SHA256, paid spin only": (slow, lambda: python_spins(slow, KEY)),
             },
             repetitions,
         ),
     )
+    columns = np.zeros((5, count(200_000)), dtype=np.uint32)
     pcg64 = np.random.Generator(np.random.PCG64(1))
     chacha20 = np.random.Generator(ChaCha20(KEY))  # type: ignore[arg-type]
     arrays = count(200_000)
@@ -91,6 +107,10 @@ def main() -> None:
         measure(
             {
                 "Generator(ChaCha20)": (arrays, lambda: [chacha20.integers(0, n, arrays, np.uint32) for n in LENGTHS]),
+                "draw_columns, each nonce a spin": (
+                    arrays,
+                    lambda: draw_columns(KEY, 0, LENGTHS, columns, simd=engine.simd),
+                ),
                 "Generator(PCG64), not cryptographic": (
                     arrays,
                     lambda: [pcg64.integers(0, n, arrays, np.uint32) for n in LENGTHS],

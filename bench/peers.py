@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import random
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -17,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgs_core import games
-from rgs_core.model import Build, Lines, Scatter
+from rgs_core.model import Build, Lines, Profile, Scatter, Strip
 from rgs_core.model_file import load
 from rgs_core.reference import line_wins, scatter_wins
 
@@ -36,10 +38,26 @@ MOON = MODEL.symbols.index("moon")
 MOON_PAYS = np.array([MOONS.pay(n) * MODEL.stake_units for n in range(16)], dtype=np.int64)
 
 
+def paid_spin_build() -> Build:
+    """Lantern Tide without its free spins: what the peers play."""
+    base = replace(STATE, triggers=())
+    return Build(replace(MODEL, states={"base": base}), BUILD.profile)
+
+
+def long_build() -> Build:
+    """Lantern Tide's rules on five random reels of 219 stops."""
+    rng = random.Random(5)
+    strips = []
+    for _ in range(5):
+        symbols = rng.choices([s for s in MODEL.symbols if s not in ("lantern", "moon")], k=219)
+        for place in rng.sample(range(0, 219, 4), 10):
+            symbols[place] = rng.choice(("lantern", "moon"))
+        strips.append(Strip(tuple(symbols), (1,) * 219))
+    return Build(MODEL, Profile("long", {"base": tuple(strips), "free": tuple(strips)}))
+
+
 def line_table() -> NDArray[np.int64]:
     """Pay of every line of five symbols, int64[symbols ** 5], from the reference rules."""
-    from dataclasses import replace
-
     one = replace(LINES, paylines=((0,) * 5,))
     table = np.zeros(SYMBOLS**5, dtype=np.int64)
     for index, cells in enumerate(product(MODEL.symbols, repeat=5)):

@@ -49,7 +49,7 @@ static inline int rgs_log_add(rgs_log *log, uint32_t kind, uint32_t a, uint32_t 
     if (!log)
         return RGS_OK;
     if (log->length == log->capacity) {
-        const size_t capacity = log->capacity ? 2 * log->capacity : 32;
+        const size_t capacity = log->capacity ? 2 * log->capacity : 16;
         rgs_event *events = realloc(log->events, capacity * sizeof *events);
         if (!events)
             return RGS_ERROR_MEMORY;

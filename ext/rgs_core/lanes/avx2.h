@@ -3,6 +3,7 @@
 #define RGS_SET avx2
 #define RGS_LANES 16
 #define RGS_GROUPS 2
+#define RGS_PARTIAL 8
 #define RGS_TARGET __attribute__((target("avx2,popcnt")))
 #define RGS_ROTATE_16(x) ((rgs_vector_avx2)_mm256_shuffle_epi8((__m256i)(x), _mm256_setr_epi8( \
     2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13)))
@@ -36,22 +37,14 @@ static RGS_INLINE __m256i rgs_sum_add_avx2(__m256i sum, __m256i counted, const i
     return _mm256_add_epi16(sum, _mm256_maddubs_epi16(counted, rgs_mask_load_avx2(weights)));
 }
 
-/* The sum of eight 32-bit integers. */
-static RGS_INLINE uint32_t rgs_sum_of_avx2(__m256i x)
+/* Adds the sums of all limbs to a row of partial sums, or sets the row. */
+static RGS_INLINE void rgs_sum_store_avx2(const __m256i *sums, uint32_t limbs, uint32_t add, uint32_t partial[8])
 {
-    __m128i half = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
-    half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
-    half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1));
-    return (uint32_t)_mm_cvtsi128_si32(half);
-}
-
-static RGS_INLINE uint32_t rgs_sum_total_avx2(const __m256i *sums, uint32_t limbs)
-{
-    __m256i all = _mm256_setzero_si256();
+    __m256i all = add ? _mm256_loadu_si256((const __m256i *)partial) : _mm256_setzero_si256();
     for (uint32_t limb = 0; limb < limbs; limb++)
         all = _mm256_add_epi32(all, _mm256_slli_epi32(_mm256_madd_epi16(sums[limb], _mm256_set1_epi16(1)),
                                                       (int)(7 * limb)));
-    return rgs_sum_of_avx2(all);
+    _mm256_storeu_si256((__m256i *)partial, all);
 }
 
 #endif

@@ -3,6 +3,7 @@
 #undef RGS_SET
 #undef RGS_LANES
 #undef RGS_GROUPS
+#undef RGS_PARTIAL
 #undef RGS_TARGET
 #undef RGS_ROTATE_16
 #undef RGS_ROTATE_8

@@ -12,17 +12,19 @@
  * patterns, scatter counts that pay or award. Free spins become lanes of later waves; which spins of a round
  * are played does not depend on their order, as awards only add up until the cap. */
 
-/* How many units (in pay_unit) a lane wins on lines; *alarm gets non-zero when an alarm field is set. */
+/* Partial sums of what a lane wins on lines (in pay_unit); they are added up for all lanes at once.
+ * Returns non-zero when an alarm field is set. */
 static RGS_INLINE uint32_t RGS_LANE(rgs_rows_pay)(const rgs_lanes *lanes, const uint8_t *const *rows, uint32_t reels,
                                                   uint32_t limbs, uint32_t chunks, uint32_t count_from,
-                                                  uint32_t *alarm)
+                                                  uint32_t partial[RGS_PARTIAL])
 {
     typedef RGS_LANE(rgs_mask) mask;
     RGS_LANE(rgs_sum) sums[RGS_LIMBS_MAX];
     const size_t width = (size_t)chunks * RGS_MASK_CHUNK;
     const int8_t *weights = lanes->weights;
-    uint32_t pay = 0;
-    *alarm = 0;
+    mask alarm = {0};
+    for (uint32_t i = 0; i < RGS_PARTIAL && width != sizeof(mask); i++)
+        partial[i] = 0;
     for (size_t at = 0; at < width; at += sizeof(mask)) {
         for (uint32_t limb = 0; limb < limbs; limb++)
             sums[limb] = (RGS_LANE(rgs_sum)){0};
@@ -37,10 +39,10 @@ static RGS_INLINE uint32_t RGS_LANE(rgs_rows_pay)(const rgs_lanes *lanes, const 
                 sums[limb] = RGS_LANE(rgs_sum_add)(sums[limb], counted,
                                                    weights + ((count - 1) * limbs + limb) * width + at);
         }
-        *alarm |= RGS_LANE(rgs_mask_any)(lines & RGS_LANE(rgs_mask_load)(lanes->alarm + at));
-        pay += RGS_LANE(rgs_sum_total)(sums, limbs);
+        alarm |= lines & RGS_LANE(rgs_mask_load)(lanes->alarm + at);
+        RGS_LANE(rgs_sum_store)(sums, limbs, width != sizeof(mask), partial);
     }
-    return pay;
+    return RGS_LANE(rgs_mask_any)(alarm);
 }
 
 /* The draws of RGS_LANES spins: byte offsets of the rows of their stops in offsets[reel][lane]. Returns
@@ -87,23 +89,31 @@ static RGS_INLINE uint32_t RGS_LANE(rgs_evaluate_rows)(const rgs_lanes *lanes, u
                                                        uint32_t pays[RGS_LANES], uint64_t counts[RGS_LANES],
                                                        uint32_t *alarms)
 {
+    uint32_t partial[RGS_LANES][RGS_PARTIAL] __attribute__((aligned(64))), alarm[RGS_LANES];
     uint32_t flagged = 0, alarmed = 0;
     for (uint32_t lane = 0; lane < RGS_LANES; lane++) {
         const uint8_t *rows[RGS_REELS_MAX];
         uint64_t count = lanes->counts_bias, more;
-        uint32_t alarm;
         for (uint32_t reel = 0; reel < reels; reel++) {
             rows[reel] = lanes->rows[reel] + offsets[reel][lane];
             memcpy(&more, rows[reel], sizeof more);
             count += more;
         }
-        const uint32_t pay = RGS_LANE(rgs_rows_pay)(lanes, rows, reels, limbs, chunks, count_from, &alarm);
-        alarm |= (count & lanes->wild_flag) != 0 && pay != 0;
-        alarmed |= (uint32_t)(alarm != 0) << lane;
-        flagged |= (uint32_t)((count & lanes->counts_flags) != 0) << lane;
-        pays[lane] = pay;
+        alarm[lane] = RGS_LANE(rgs_rows_pay)(lanes, rows, reels, limbs, chunks, count_from, partial[lane]);
         counts[lane] = count;
     }
+    for (uint32_t lane = 0; lane < RGS_LANES; lane++) {
+        uint32_t pay = 0;
+        for (uint32_t i = 0; i < RGS_PARTIAL; i++)
+            pay += partial[lane][i];
+        pays[lane] = pay;
+    }
+    for (uint32_t lane = 0; lane < RGS_LANES; lane++) {
+        const uint32_t beside = (counts[lane] & lanes->wild_flag) != 0 && pays[lane] != 0;
+        alarmed |= (alarm[lane] | beside) << lane;
+    }
+    for (uint32_t lane = 0; lane < RGS_LANES; lane++)
+        flagged |= (uint32_t)((counts[lane] & lanes->counts_flags) != 0) << lane;
     *alarms = alarmed;
     return flagged | alarmed;
 }
@@ -161,10 +171,16 @@ static RGS_TARGET int RGS_LANE(rgs_play_lanes)(const rgs_game *game, uint32_t st
             if (error)
                 return error;
         }
-        for (uint32_t lane = 0; lane < live; lane++) {
-            wins[group_indices[lane]] += (int64_t)pays[lane] * lanes->pay_unit;
+        for (uint32_t lane = live; lane < RGS_LANES; lane++)
+            pays[lane] = 0;
+        for (uint32_t lane = 0; lane < RGS_LANES; lane++)
             line_pays += pays[lane];
-        }
+        if (state_index == 0) /* paid spins come in the order of their rounds */
+            for (uint32_t lane = 0; lane < live; lane++)
+                wins[at + lane] += (int64_t)pays[lane] * lanes->pay_unit;
+        else
+            for (uint32_t lane = 0; lane < live; lane++)
+                wins[group_indices[lane]] += (int64_t)pays[lane] * lanes->pay_unit;
     }
     sums->parts[state_index][RGS_PART_LINES] += (int64_t)line_pays * lanes->pay_unit;
     batch->spins[state_index] += n;

@@ -3,6 +3,7 @@
 #define RGS_SET v128
 #define RGS_LANES 8
 #define RGS_GROUPS 2
+#define RGS_PARTIAL 4
 #define RGS_TARGET
 /* Swapping the 16-bit halves of each word: two shuffles on SSE2, one on NEON, in place of three operations. */
 #define RGS_ROTATE_16(x) ((rgs_vector_v128)__builtin_shufflevector((rgs_sum_v128)(x), (rgs_sum_v128)(x), \
@@ -48,14 +49,17 @@ static RGS_INLINE rgs_sum_v128 rgs_sum_add_v128(rgs_sum_v128 sum, rgs_mask_v128 
     return sum + (c & 0xff) * (w & 0xff) + (c >> 8) * (w >> 8);
 }
 
-static RGS_INLINE uint32_t rgs_sum_total_v128(const rgs_sum_v128 *sums, uint32_t limbs)
+/* Adds the sums of all limbs to a row of partial sums, or sets the row. */
+static RGS_INLINE void rgs_sum_store_v128(const rgs_sum_v128 *sums, uint32_t limbs, uint32_t add, uint32_t partial[4])
 {
     rgs_quad_v128 all = {0};
+    if (add)
+        memcpy(&all, partial, sizeof all);
     for (uint32_t limb = 0; limb < limbs; limb++) {
         const rgs_quad_v128 pairs = (rgs_quad_v128)sums[limb];
         all += ((pairs & 0xffff) + (pairs >> 16)) << 7 * limb;
     }
-    return all[0] + all[1] + all[2] + all[3];
+    memcpy(partial, &all, sizeof all);
 }
 
 #endif
