@@ -38,7 +38,10 @@ def test_every_setting_with_its_default() -> None:
 def test_every_command() -> None:
     assert f"`rgs {', '.join(COMMANDS)}`" in doc("CHANGELOG.md")
     used = set(
-        re.findall(r"\brgs ([a-z]+)\b", doc("README.md") + doc("docs/math-models.md") + doc("math_models/README.md"))
+        re.findall(
+            r"\brgs ([a-z]+(?:-stream)?)\b",
+            "".join(map(doc, ("README.md", "docs/math-models.md", "docs/math-tools.md", "math_models/README.md"))),
+        )
     )
     assert used == COMMANDS.keys() - {"check"} | {"check"}
     make = doc("Makefile")
