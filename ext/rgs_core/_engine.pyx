@@ -11,6 +11,8 @@ from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
+from operator import index
+
 import numpy as np
 
 from rgs_core import outcome as records
@@ -19,7 +21,7 @@ from rgs_core.model import Lines, FreeSpinsTrigger
 from rgs_core.lanes import NotInLanes, compile_lanes
 from rgs_core.simd import chosen
 from rgs_core.tables import compile_tables
-from rgs_core._rng cimport RGS_SIMD_SCALAR, load_key, simd_number
+from rgs_core._rng cimport RGS_SIMD_SCALAR, load_key, number, simd_number
 from rgs_core._rng import SIMD_NAMES
 
 
@@ -223,12 +225,18 @@ cdef object exact(const rgs_u128 *x):
     return int(rgs_high64(x)) << 64 | rgs_low64(x)
 
 
-# Whether Ctrl-C was pressed; asked by long loops in C. Cannot fail.
+# What a signal handler raised while C was at work: only the main thread runs handlers, so one place is enough.
+cdef object raised_by_signal = None
+
+
+# Whether a signal handler raised (Ctrl-C); asked by long loops in C. Cannot fail.
 cdef int interrupted() noexcept with gil:
+    global raised_by_signal
     try:
         PyErr_CheckSignals()
         return 0
-    except BaseException:
+    except BaseException as error:
+        raised_by_signal = error
         return 1
 
 
@@ -319,13 +327,13 @@ cdef class Engine:
         self.game.states_count = len(tables.states)
         self.game.free_spins_max = model.free_spins_max
         self.game.win_units_max = tables.win_units_max
-        for index in range(64):
-            self.game.wild_multiplier[index] = 1
+        for symbol in range(64):
+            self.game.wild_multiplier[symbol] = 1
         for wild in model.wilds.values():
-            index = model.symbols.index(wild.symbol)
-            self.game.wild[index] = 1
-            self.game.wild_multiplier[index] = wild.multiplier
-            self.game.wild_product[index] = wild.combine == "product"
+            symbol = model.symbols.index(wild.symbol)
+            self.game.wild[symbol] = 1
+            self.game.wild_multiplier[symbol] = wild.multiplier
+            self.game.wild_product[symbol] = wild.combine == "product"
             self.game.wilds_multiply |= wild.multiplier != 1
         for s, state_table in enumerate(tables.states):
             state = &self.game.states[<Py_ssize_t>s]
@@ -390,17 +398,17 @@ cdef class Engine:
     def kernel(self):
         return "lanes" if self.lane_tables else "general"
 
-    def win(self, key, uint64_t nonce, *, uint32_t stream=0):
+    def win(self, key, nonce, *, uint32_t stream=0):
         """Units won by round `nonce`: `spin(key, nonce).win_units` without its record."""
         cdef uint32_t words[8]
         cdef rgs_round round
         load_key(key, words)
-        error = rgs_play_round(&self.game, words, stream, nonce, &round, NULL)
+        error = rgs_play_round(&self.game, words, stream, number(nonce), &round, NULL)
         if error:
             fail(error)
         return round.win
 
-    def spin(self, key, uint64_t nonce, *, uint32_t stream=0):
+    def spin(self, key, nonce, *, uint32_t stream=0):
         """Round `nonce` in full: a `Round` with every stop, window, win and award.
 
         Raises SeedError for a bad key, DrawLimitError if the round needs more words than it has.
@@ -409,14 +417,14 @@ cdef class Engine:
         cdef rgs_round round
         cdef Round played = Round.__new__(Round)
         load_key(key, words)
-        error = rgs_play_round(&self.game, words, stream, nonce, &round, &played.log)
+        error = rgs_play_round(&self.game, words, stream, number(nonce), &round, &played.log)
         if error:
             fail(error)
         played.engine = self
         played.win_units = round.win
         return played
 
-    def simulate(self, key, uint64_t first_nonce, uint64_t n, *, uint32_t stream=0, edges=(), wins=None):
+    def simulate(self, key, first_nonce, n, *, uint32_t stream=0, edges=(), wins=None):
         """Exact sums over the rounds first_nonce .. first_nonce + n - 1, without the GIL.
 
         `edges`: ascending win limits in units; class i counts wins in (edges[i-1], edges[i]], the last
@@ -428,23 +436,25 @@ cdef class Engine:
         cdef int64_t[::1] view
         cdef int64_t *target = NULL
         cdef int error
-        if wins is not None and n:
+        cdef uint64_t first = number(first_nonce), rounds = number(n)
+        edges = [index(edge) for edge in edges]
+        if wins is not None and rounds:
             view = wins
-            if <uint64_t>view.shape[0] != n:
+            if <uint64_t>view.shape[0] != rounds:
                 raise ValueError("wins has one element a round")
             target = &view[0]
         if len(edges) > RGS_EDGES_MAX:
             raise ValueError(f"at most {RGS_EDGES_MAX} edges")
-        if list(edges) != sorted(edges):
+        if edges != sorted(edges):
             raise ValueError("edges ascend")
-        check_range(first_nonce, n)
+        check_range(first, rounds)
         load_key(key, words)
         memset(&totals, 0, sizeof(totals))
         totals.edges_count = len(edges)
-        for index, edge in enumerate(edges):
-            totals.edges[<Py_ssize_t>index] = edge
+        for i, edge in enumerate(edges):
+            totals.edges[<Py_ssize_t>i] = edge
         with nogil:
-            error = self.play(&self.game, words, stream, first_nonce, n, &totals, target)
+            error = self.play(&self.game, words, stream, first, rounds, &totals, target)
         if error:
             fail(error)
         states = range(self.game.states_count)
@@ -464,22 +474,23 @@ cdef class Engine:
             "classes": [totals.classes[i] for i in range(len(edges) + 1)],
         }
 
-    def wins(self, key, uint64_t first_nonce, uint64_t n, *, uint32_t stream=0):
+    def wins(self, key, first_nonce, n, *, uint32_t stream=0):
         """Units won by each round of a range: int64[n], in nonce order, without the GIL."""
         cdef uint32_t words[8]
         cdef rgs_totals totals
         cdef int64_t[::1] view
         cdef int64_t *target = NULL
         cdef int error
-        check_range(first_nonce, n)
+        cdef uint64_t first = number(first_nonce), rounds = number(n)
+        check_range(first, rounds)
         load_key(key, words)
         memset(&totals, 0, sizeof(totals))
-        wins = np.empty(n, dtype=np.int64)
+        wins = np.empty(rounds, dtype=np.int64)
         view = wins
-        if n:
+        if rounds:
             target = &view[0]
         with nogil:
-            error = self.play(&self.game, words, stream, first_nonce, n, &totals, target)
+            error = self.play(&self.game, words, stream, first, rounds, &totals, target)
         if error:
             fail(error)
         return wins
@@ -514,8 +525,8 @@ cdef class Engine:
             cycle *= strip.total
         if cycle >= 1 << 127:
             raise AnalysisError(f"a cycle of {cycle} is too long to count exactly in 127 bits")
-        for index, symbol in enumerate(counted):
-            symbols[<Py_ssize_t>index] = symbol
+        for place, symbol in enumerate(counted):
+            symbols[<Py_ssize_t>place] = symbol
         memset(&joint, 0, sizeof(joint))
         memset(&merged, 0, sizeof(merged))
         # Paylines in lexical order of their rows; one entry more, so that there is always an address.
@@ -528,7 +539,7 @@ cdef class Engine:
                 else:
                     error = rgs_cycle_joint(&self.game, state_index, symbols, counted_count, interrupted, &joint)
             if error == RGS_CYCLE_INTERRUPTED:
-                raise KeyboardInterrupt
+                raise raised_by_signal
             if error == RGS_MERGE_TOO_LARGE:
                 raise AnalysisError(
                     f"state '{state_table.state.name}' has too many different situations to merge in memory"
@@ -589,12 +600,17 @@ cdef class Round:
     cdef object decoded
     cdef readonly int64_t win_units
 
+    def __init__(self):
+        raise TypeError("rounds come from Engine.spin")
+
     def __dealloc__(self):
         free(self.log.events)
 
     @property
     def outcome(self):
         """The whole round as an `Outcome`."""
+        if self.engine is None:
+            raise ValueError("no engine played this round")
         if self.decoded is None:
             self.decoded = self._decode()
         return self.decoded

@@ -35,3 +35,6 @@ cdef int load_key(object key, uint32_t *words) except -1
 
 # The number of an instruction set that this machine runs. Fails with ValueError for any other name.
 cdef uint32_t simd_number(object name) except? 255
+
+# A 64-bit number from an integer and from nothing else. Fails with TypeError or OverflowError.
+cdef uint64_t number(object value) except? 0xffffffffffffffff

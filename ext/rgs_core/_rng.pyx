@@ -7,10 +7,12 @@ validates; c) `ChaCha20` plugs into `numpy.random.Generator` through the BitGene
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.long cimport PyLong_AsUnsignedLongLong
 from cpython.pycapsule cimport PyCapsule_New
 
 import threading
 from array import array
+from operator import index
 
 from rgs_core.errors import SeedError, DrawLimitError
 
@@ -41,6 +43,12 @@ cdef int load_key(object key, uint32_t *words) except -1:
     for i in range(8):
         words[i] = rgs_load32_le(source + 4 * i)
     return 0
+
+
+cdef uint64_t number(object value) except? 0xffffffffffffffff:
+    if not isinstance(value, int):
+        value = index(value)
+    return PyLong_AsUnsignedLongLong(value)
 
 
 cdef uint32_t simd_number(object name) except? 255:
@@ -75,6 +83,8 @@ def keystream(key, uint32_t counter, uint32_t stream, uint64_t nonce, Py_ssize_t
     cdef rgs_keystream fill = rgs_keystream_for(simd_number(simd))
     if not 1 <= blocks <= 1 << 24:
         raise ValueError("blocks is 1 to 2^24")
+    if by_nonce and nonce + <uint64_t>(blocks - 1) < nonce:
+        raise ValueError("nonces are below 2^64")
     load_key(key, words)
     out = array("I", bytes(64 * blocks))
     view = out
@@ -102,6 +112,8 @@ def draw_columns(key, uint64_t nonce, bounds, uint32_t[:, ::1] out, *, uint32_t 
         raise ValueError("out has a row for each of 1 to 16 bounds")
     if sub_spin >= 1 << 24:
         raise ValueError("sub_spin is below 2^24")
+    if n and nonce + <uint64_t>(n - 1) < nonce:
+        raise ValueError("nonces are below 2^64")
     for i in range(count):
         if not 1 <= bounds[i] < 1 << 32:
             raise ValueError(f"bound {bounds[i]} is not in [1, 2^32)")
@@ -126,7 +138,7 @@ def draw_columns(key, uint64_t nonce, bounds, uint32_t[:, ::1] out, *, uint32_t 
         raise DrawLimitError(f"more than {RGS_WORDS_MAX} words in one sub-spin")
 
 
-def draw_below(key, uint64_t nonce, bounds, *, uint32_t sub_spin=0, uint32_t stream=0):
+def draw_below(key, nonce, bounds, *, uint32_t sub_spin=0, uint32_t stream=0):
     """Integers below each bound, drawn in order from the words of one sub-spin.
 
     Returns (values, words used). Raises DrawLimitError after WORDS_MAX words, ValueError for a
@@ -138,10 +150,10 @@ def draw_below(key, uint64_t nonce, bounds, *, uint32_t sub_spin=0, uint32_t str
     if sub_spin >= 1 << 24:
         raise ValueError("sub_spin is below 2^24")
     load_key(key, words)
-    rgs_words_start(&source, words, stream, nonce, sub_spin)
+    rgs_words_start(&source, words, stream, number(nonce), sub_spin)
     values = []
     for bound in bounds:
-        if not 1 <= bound < 1 << 32:
+        if not isinstance(bound, int) or not 1 <= bound < 1 << 32:
             raise ValueError(f"bound {bound} is not in [1, 2^32)")
         if rgs_words_below(&source, bound, &value):
             raise DrawLimitError(f"more than {RGS_WORDS_MAX} words in one sub-spin")

@@ -19,7 +19,8 @@ typedef struct {
 typedef struct {
     uint64_t first;                          /* nonce of round 0 */
     int64_t wins[RGS_BATCH_ROUNDS];
-    rgs_round sums;                          /* of all rounds; wins and spins are kept elsewhere */
+    rgs_round sums;                          /* of all rounds, below 2^63: rgs_core.lanes refuses larger games;
+                                                wins and spins are kept elsewhere */
     uint64_t spins[RGS_STATES_MAX];
     uint32_t features_count;
     rgs_feature features[RGS_BATCH_ROUNDS];

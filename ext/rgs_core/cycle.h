@@ -48,6 +48,7 @@ typedef struct {
     size_t tails_count[RGS_REELS_MAX + 1];
     rgs_joint *joint;
     int (*interrupted)(void);                   /* asked now and then; not 0 ends the walk */
+    uint32_t visited;                           /* prefixes, to know when to ask */
 } rgs_cycle;
 
 static inline uint64_t rgs_cell_hash(int64_t pay, uint32_t counts, uint64_t matches)
@@ -127,7 +128,7 @@ static int rgs_cycle_walk(rgs_cycle *cycle, uint32_t depth, uint32_t open_count,
         }
         return 0;
     }
-    if (depth == 2 && cycle->interrupted())
+    if ((++cycle->visited & 0xffff) == 0 && cycle->interrupted())
         return RGS_CYCLE_INTERRUPTED;
     const rgs_strip *strip = &state->strips[depth];
     for (uint32_t stop = 0; stop < strip->length; stop++) {

@@ -16,9 +16,10 @@
 
 enum {
     RGS_MERGE_TOO_LARGE = -3,
-    RGS_MERGE_PREFIXES = 1 << 21,  /* prefixes of cells that one line may have open */
+    RGS_MERGE_PREFIXES = 1 << 20,  /* prefixes of cells that one line may have open */
+    RGS_MERGE_WORDS = 1 << 26,     /* of the situations of one reel: 256 MB */
     RGS_MERGE_CELLS = 1 << 22,     /* cells of one reel: about 600 MB with their copy */
-    RGS_MERGE_CLASSES = 1 << 15,
+    RGS_MERGE_CLASSES = 1 << 12,
 };
 
 typedef struct {
@@ -43,6 +44,7 @@ typedef struct {
 typedef struct {
     uint32_t count, capacity;
     rgs_step *steps;               /* [class][symbol] */
+    uint64_t *hashes;              /* [class] of its steps, so that few are compared */
 } rgs_classes;
 
 typedef struct {
@@ -71,6 +73,7 @@ typedef struct {
     uint8_t on_reel[RGS_REELS_MAX][64];  /* 1: the symbol is on a strip */
     rgs_classes classes[RGS_REELS_MAX + 1];
     uint32_t prefixes;
+    int64_t pattern_class[RGS_REELS_MAX][1 << RGS_TRIGGERS_MAX]; /* 1 + class of lines with patterns only, 0 unknown */
     rgs_trie_node *nodes[RGS_REELS_MAX + 1];
     uint32_t nodes_count[RGS_REELS_MAX + 1];
     uint64_t *moves[RGS_REELS_MAX];      /* [class] -> bit of each symbol that does anything to a line of it */
@@ -117,7 +120,7 @@ static int rgs_merged_add(rgs_merged_table *table, uint32_t situation, int64_t p
     }
 }
 
-/* Index of a situation, made if it is new; -1 when memory is short. */
+/* Index of a situation, made if it is new; -1 when memory is short, RGS_MERGE_TOO_LARGE above RGS_MERGE_WORDS. */
 static int64_t rgs_situation(rgs_situations *all, const uint32_t *words, size_t length)
 {
     if (2 * all->count >= all->slots_capacity) {
@@ -159,6 +162,8 @@ static int64_t rgs_situation(rgs_situations *all, const uint32_t *words, size_t 
         }
         if (all->words_used + length > all->words_capacity) {
             const size_t capacity = 2 * (all->words_capacity + length) + 1024;
+            if (all->words_used + length > RGS_MERGE_WORDS)
+                return RGS_MERGE_TOO_LARGE;
             uint32_t *grown = realloc(all->words, capacity * sizeof *grown);
             if (!grown)
                 return -1;
@@ -183,7 +188,8 @@ static void rgs_situations_free(rgs_situations *all)
 }
 
 /* The class of a line whose first `depth` cells are given, and the least it will win in *certain.
- * Returns the class, -1 when memory is short, or RGS_MERGE_TOO_LARGE. */
+ * Without readings alive only patterns are left, and the class depends on nothing but them.
+ * Returns the class, -1 when memory is short, RGS_CYCLE_INTERRUPTED or RGS_MERGE_TOO_LARGE. */
 static int64_t rgs_line_class(rgs_merge *merge, uint8_t *cells, uint32_t depth, uint64_t alive, uint32_t patterns,
                               int64_t *certain)
 {
@@ -195,6 +201,8 @@ static int64_t rgs_line_class(rgs_merge *merge, uint8_t *cells, uint32_t depth, 
     uint32_t different = 0;
     if (++merge->prefixes > RGS_MERGE_PREFIXES)
         return RGS_MERGE_TOO_LARGE;
+    if ((merge->prefixes & 0xfff) == 0 && merge->cycle->interrupted())
+        return RGS_CYCLE_INTERRUPTED;
     for (uint32_t symbol = 0; symbol < symbols; symbol++) {
         steps[symbol] = (rgs_step){0};
         amounts[symbol] = 0;
@@ -214,14 +222,20 @@ static int64_t rgs_line_class(rgs_merge *merge, uint8_t *cells, uint32_t depth, 
                 open |= 1u << t;
         }
         if ((next || open) && depth + 1 < game->reels) {
-            const int64_t class = rgs_line_class(merge, cells, depth + 1, next, open, &amounts[symbol]);
-            if (class < 0)
-                return class;
+            int64_t *known = next ? NULL : &merge->pattern_class[depth + 1][open];
+            int64_t class = known ? *known - 1 : -1;
+            if (!known || *known == 0) {
+                class = rgs_line_class(merge, cells, depth + 1, next, open, &amounts[symbol]);
+                if (class < 0)
+                    return class;
+                if (known)
+                    *known = class + 1;
+            }
             steps[symbol].next = (uint32_t)class;
             cells[depth] = (uint8_t)symbol;
-        } else if (depth + 1 >= state->count_min) {
-            amounts[symbol] = rgs_line(game, state, merge->pays, cells, depth + 1).amount;
         }
+        if ((!next || depth + 1 == game->reels) && alive && depth + 1 >= state->count_min)
+            amounts[symbol] = rgs_line(game, state, merge->pays, cells, depth + 1).amount;
         if (amounts[symbol] < least)
             least = amounts[symbol];
     }
@@ -235,13 +249,21 @@ static int64_t rgs_line_class(rgs_merge *merge, uint8_t *cells, uint32_t depth, 
         return 0;
     /* There are few classes at a depth, so they are searched one by one. Class 0 steps nowhere. */
     rgs_classes *classes = &merge->classes[depth];
+    uint64_t hash = 0;
+    for (uint32_t symbol = 0; symbol < symbols; symbol++)
+        hash = rgs_mix(rgs_mix(hash, (uint64_t)steps[symbol].pay), (uint64_t)steps[symbol].matches << 32 | steps[symbol].next);
     for (uint32_t class = 1; class < classes->count; class++) /* all fields are set, so bytes can be compared */
-        if (memcmp(classes->steps + (size_t)class * symbols, steps, symbols * sizeof *steps) == 0)
+        if (classes->hashes[class] == hash &&
+            memcmp(classes->steps + (size_t)class * symbols, steps, symbols * sizeof *steps) == 0)
             return class;
     if (classes->count == RGS_MERGE_CLASSES)
         return RGS_MERGE_TOO_LARGE;
     if (classes->count >= classes->capacity) {
         const uint32_t capacity = classes->capacity ? 2 * classes->capacity : 32;
+        uint64_t *hashes = realloc(classes->hashes, capacity * sizeof *hashes);
+        if (!hashes)
+            return -1;
+        classes->hashes = hashes;
         rgs_step *grown = realloc(classes->steps, (size_t)capacity * symbols * sizeof *grown);
         if (!grown)
             return -1;
@@ -252,6 +274,7 @@ static int64_t rgs_line_class(rgs_merge *merge, uint8_t *cells, uint32_t depth, 
         classes->capacity = capacity;
     }
     memcpy(classes->steps + (size_t)classes->count * symbols, steps, symbols * sizeof *steps);
+    classes->hashes[classes->count] = hash;
     return classes->count++;
 }
 
@@ -418,7 +441,7 @@ static int rgs_merge_reel(rgs_merge *merge, uint32_t reel, const rgs_situations 
                     rgs_merge_step(merge, reel, situation, length, window, words, &pay, &matches);
                 const int64_t next = open ? rgs_situation(following, words, open) : 0;
                 if (next < 0)
-                    return -1;
+                    return (int)next;
                 error = rgs_merge_move(open ? table : dead, (uint32_t)next, own, own_count, pay, window->counts,
                                        matches, window->weight);
             } else {
@@ -482,7 +505,7 @@ static int rgs_merge_walk(rgs_merge *merge, uint32_t root_class, int64_t root_pa
     const uint32_t root = root_class;
     int error = 0;
     if (root_class) {
-        error = rgs_situation(&situations, &root, 1) < 0 ? -1 : 0;
+        error = rgs_situation(&situations, &root, 1) < 0 ? -1 : 0; /* one word is never too large */
         if (!error)
             error = rgs_merged_add(&table, 0, root_pay * lines, 0, 0, 1);
     } else {
@@ -546,6 +569,7 @@ static int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const uin
         free(cycle.tails[depth]);
         free(merge.nodes[depth]);
         free(merge.classes[depth].steps);
+        free(merge.classes[depth].hashes);
         if (depth < game->reels) {
             free(merge.windows[depth]);
             free(merge.moves[depth]);

@@ -37,8 +37,8 @@ typedef struct {
     int64_t win;                                   /* the whole round */
     int64_t parts[RGS_STATES_MAX][RGS_PARTS];
     uint32_t spins[RGS_STATES_MAX];                /* spins played, by state */
-    uint32_t fired[RGS_STATES_MAX][RGS_TRIGGERS_MAX];   /* spins in which a trigger fired */
-    uint32_t awarded[RGS_STATES_MAX][RGS_TRIGGERS_MAX]; /* pick bonuses played */
+    uint64_t fired[RGS_STATES_MAX][RGS_TRIGGERS_MAX];   /* spins in which a trigger fired */
+    uint64_t awarded[RGS_STATES_MAX][RGS_TRIGGERS_MAX]; /* pick bonuses played */
     int64_t paid_spin_win;
 } rgs_round;
 

@@ -27,6 +27,10 @@ ROWS_BYTES_MAX = 1 << 19
 """Largest tables of a state; above it the rows no longer stay in the caches near the core."""
 
 
+ROUND_UNITS_MAX = 1 << 52
+"""A batch of 1,024 rounds adds up in 63 bits."""
+
+
 @dataclass(frozen=True)
 class LaneTable:
     """Lane tables of one state; the fields of rgs_lanes in game.h.
@@ -61,6 +65,10 @@ class NotInLanes(Exception):
 
 def compile_lanes(tables: Tables) -> tuple[LaneTable, ...]:
     """Lane tables of every state. Raises NotInLanes when one has none."""
+    if tables.win_units_max >= ROUND_UNITS_MAX:
+        raise NotInLanes(
+            f"a round may win {tables.win_units_max:,} units; the sums of a batch hold {ROUND_UNITS_MAX:,}"
+        )
     return tuple(_state(tables.build.model, state) for state in tables.states)
 
 
@@ -101,6 +109,8 @@ def _state(model: m.Model, table: StateTable) -> LaneTable:
             row[:, CHUNK_BYTES : CHUNK_BYTES + field_bytes * len(sets)] = np.concatenate(packed, axis=1)
         rows.append(row)
 
+    for row in rows:
+        row.setflags(write=False)  # the engine points into it
     width = chunks * CHUNK_BYTES
     weights = np.zeros((model.reels, limbs, width), dtype=np.int8)
     pay_bytes = len(fields) * field_bytes
@@ -108,6 +118,8 @@ def _state(model: m.Model, table: StateTable) -> LaneTable:
         weights[:, limb, :pay_bytes] = np.repeat(digit.T, field_bytes, axis=1)
     alarm = np.zeros(width, dtype=np.uint8)
     alarm[pay_bytes : pay_bytes + len(alarms) * field_bytes] = 0xFF
+    weights.setflags(write=False)
+    alarm.setflags(write=False)
     bias = sum((128 - least) << 8 * slot for slot, least in enumerate(minima))
     flags = sum(128 << 8 * slot for slot in range(len(slots)))
     if wild_slot is not None:
@@ -188,4 +200,6 @@ def _drawn_stops(cumulative: NDArray[np.uint32] | None) -> NDArray[np.uint16] | 
     if cumulative is None:
         return None
     weights = np.diff(cumulative, prepend=np.uint32(0))
-    return np.repeat(np.arange(len(cumulative), dtype=np.uint16), weights)
+    stops = np.repeat(np.arange(len(cumulative), dtype=np.uint16), weights)
+    stops.setflags(write=False)
+    return stops

@@ -83,7 +83,21 @@ def compile_tables(build: m.Build) -> Tables:
     """The tables of a build. The model was validated when it was loaded, so this cannot fail."""
     names = [m.START_STATE, *(name for name in build.model.states if name != m.START_STATE)]
     states = tuple(_state(build, build.model.states[name]) for name in names)
+    for state in states:
+        _freeze(state)
     return Tables(build, states, most_units(build.model))
+
+
+def _freeze(table: object) -> None:
+    """Makes every array of a table read-only: the engine points into them, and builds do not change."""
+    if isinstance(table, np.ndarray):
+        table.setflags(write=False)
+    elif isinstance(table, tuple):
+        for part in table:
+            _freeze(part)
+    elif isinstance(table, StateTable | StripTable | EvaluatorTable | TriggerTable | WeightTable):
+        for name in table.__dataclass_fields__:
+            _freeze(getattr(table, name))
 
 
 def _state(build: m.Build, state: m.State) -> StateTable:

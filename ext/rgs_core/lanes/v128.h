@@ -6,8 +6,12 @@
 #define RGS_PARTIAL 4
 #define RGS_TARGET
 /* Swapping the 16-bit halves of each word: two shuffles on SSE2, one on NEON, in place of three operations. */
+#if defined(__clang__) || __GNUC__ >= 12
 #define RGS_ROTATE_16(x) ((rgs_vector_v128)__builtin_shufflevector((rgs_sum_v128)(x), (rgs_sum_v128)(x), \
                                                                    1, 0, 3, 2, 5, 4, 7, 6))
+#else
+#define RGS_ROTATE_16(x) RGS_ROTATE(x, 16)
+#endif
 #define RGS_ROTATE_8(x) RGS_ROTATE(x, 8)
 
 #ifndef RGS_MASKS_V128
