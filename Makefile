@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXT := setup.py pyproject.toml $(wildcard ext/rgs_core/*.* ext/rgs_core/lanes/*)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help setup run check test crash bench bench-tiny dossier sanitize golden clean
+.PHONY: help setup run check test crash bench bench-tiny debian-tools dossier sanitize golden clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -71,6 +71,10 @@ bench-tiny: $(VENV)/.ready-dev  ## every bench once, tiny, so that none rots
 	$(BIN)/python bench/bench_ratios.py --tiny
 	$(BIN)/python bench/bench_server.py --tiny
 	$(BIN)/python bench/dossier.py --tiny --out build/rng-dossier-tiny.md
+
+debian-tools:  ## optional (needs root): what tests of pages, of ARM and of the generator use where it is installed
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends \
+		chromium dieharder ent gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user >/dev/null
 
 dossier: $(VENV)/.ready-dev  ## evidence about the generator: dieharder, ent, NIST and our battery -> build/rng-dossier.md
 	$(BIN)/python bench/dossier.py --out build/rng-dossier.md

@@ -9,20 +9,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import wraps
 
 import numpy as np
 from numpy.typing import NDArray
 
 Draws = NDArray[np.uint32]
+Test = Callable[[Draws, int], float]
+DRAWS_MIN = 1000
 COUPON_BOUND_MAX = 40
 PAIRS_EXPECTED_MIN = 5.0
 
 
+def _checked(test: Test) -> Test:
+    """The test, on at least DRAWS_MIN integers below n; ValueError for others."""
+
+    @wraps(test)
+    def checked(draws: Draws, n: int) -> float:
+        if len(draws) < DRAWS_MIN:
+            raise ValueError(f"a test takes {DRAWS_MIN:,} draws or more, not {len(draws)}")
+        if not 0 <= int(draws.min()) <= int(draws.max()) < n:
+            raise ValueError(f"draws are integers from 0 to {n - 1}, not {draws.min()} to {draws.max()}")
+        return test(draws, n)
+
+    return checked
+
+
+@_checked
 def chi_square(draws: Draws, n: int) -> float:
     """Whether all values come up equally often."""
     return _chi_square_p(np.bincount(draws, minlength=n), np.full(n, len(draws) / n))
 
 
+@_checked
 def serial_pairs(draws: Draws, n: int) -> float:
     """Whether all pairs of neighbours come up equally often; values are joined where pairs are too many."""
     group = 1
@@ -36,16 +55,17 @@ def serial_pairs(draws: Draws, n: int) -> float:
     return _chi_square_p(pairs, np.outer(share, share).reshape(-1) * (even / 2))
 
 
+@_checked
 def serial_correlation(draws: Draws, n: int) -> float:
     """Whether neighbours correlate: the sample correlation is normal with variance 1 / count."""
-    del n
     if draws.min() == draws.max():
-        return 1.0
+        return 0.0 if n > 1 else 1.0
     x = draws.astype(np.float64) - draws.mean()
     correlation = float(x[:-1] @ x[1:] / (x @ x))
     return _normal_p(correlation * math.sqrt(len(draws)))
 
 
+@_checked
 def runs(draws: Draws, n: int) -> float:
     """Whether runs of values in the lower and in the upper half are as many as they should be."""
     low = draws < n / 2
@@ -58,22 +78,27 @@ def runs(draws: Draws, n: int) -> float:
     return _normal_p((counted - mean) / math.sqrt(variance))
 
 
+@_checked
 def gaps(draws: Draws, n: int) -> float:
     """Whether the gaps between values of the lowest quarter are geometric."""
     limit = max(1, n // 4)
     p = limit / n
     places = np.flatnonzero(draws < limit)
     lengths = np.diff(places) - 1
-    if p == 1 or len(lengths) < 100:
-        return 1.0
+    if p == 1 or len(draws) * p < 200:
+        return 1.0  # too few to tell
+    if len(lengths) < 100:
+        return 0.0
     longest = max(1, int(math.log(10 / len(lengths)) / math.log(1 - p)))
     expected = p * (1 - p) ** np.arange(longest + 1, dtype=np.float64)
     expected[-1] = (1 - p) ** longest
     return _chi_square_p(np.bincount(np.minimum(lengths, longest), minlength=longest + 1), expected * len(lengths))
 
 
-def poker(draws: Draws, n: int, hand: int = 5) -> float:
+@_checked
+def poker(draws: Draws, n: int) -> float:
     """Whether the number of different values in hands of five is as it should be."""
+    hand = 5
     hands = draws[: len(draws) // hand * hand].reshape(-1, hand)
     different = 1 + (np.diff(np.sort(hands, axis=1), axis=1) != 0).sum(axis=1)
     stirling = [0, 1, 15, 25, 10, 1]  # of the second kind, S(5, k)
@@ -81,6 +106,7 @@ def poker(draws: Draws, n: int, hand: int = 5) -> float:
     return _chi_square_p(np.bincount(different, minlength=hand + 1), expected * len(hands))
 
 
+@_checked
 def coupon_collector(draws: Draws, n: int) -> float:
     """Whether it takes as many draws as it should to see every value. For small bounds; above, halves of n."""
     if n > COUPON_BOUND_MAX:
@@ -88,6 +114,8 @@ def coupon_collector(draws: Draws, n: int) -> float:
         if n % group:
             return 1.0
         draws, n = draws // np.uint32(group), n // group
+    if n == 1 or len(draws) < 200 * n * sum(1 / k for k in range(1, n + 1)):
+        return 1.0  # too few to tell
     lengths = []
     seen, start = 0, 0
     everything = (1 << n) - 1
@@ -97,7 +125,7 @@ def coupon_collector(draws: Draws, n: int) -> float:
             lengths.append(i + 1 - start)
             seen, start = 0, i + 1
     if len(lengths) < 100:
-        return 1.0
+        return 0.0
     # Lengths above this are expected about ten times and are one class.
     longest = math.ceil(n * (math.log(n) + math.log(len(lengths) / 10)))
     # P(all n seen within t draws) by inclusion and exclusion.
@@ -110,7 +138,7 @@ def coupon_collector(draws: Draws, n: int) -> float:
     return _chi_square_p(counted, expected * len(lengths))
 
 
-TESTS: Mapping[str, Callable[[Draws, int], float]] = {
+TESTS: Mapping[str, Test] = {
     "chi-square": chi_square,
     "serial pairs": serial_pairs,
     "serial correlation": serial_correlation,

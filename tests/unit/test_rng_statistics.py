@@ -96,6 +96,16 @@ def test_each_test_can_fail(name: str) -> None:
     assert TESTS[name](made[name].astype(np.uint32), n) < 1e-9
 
 
+@pytest.mark.parametrize("name", TESTS)
+def test_draws_that_are_none_are_refused(name: str) -> None:
+    good = stops("x", 2000)[0]
+    with pytest.raises(ValueError, match="from 0 to 9"):
+        TESTS[name](good, 10)
+    with pytest.raises(ValueError, match="1,000 draws or more"):
+        TESTS[name](good[:5], 45)
+    assert TESTS[name](np.zeros(20_000, dtype=np.uint32), 10) < 1e-6
+
+
 def test_interplay_of_joined_values() -> None:
     columns = stops("joined", 20_000)
     assert 1e-4 < interplay(columns[0], 45, columns[3], 64) < 1
