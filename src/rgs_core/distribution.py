@@ -38,6 +38,9 @@ BLOCK = 1 << 13
 
 SESSION_STEPS_MAX = 1_000_000
 SESSION_GRID_MAX = 1 << 20
+SESSION_WORK_MAX = 4_000_000_000
+"""Largest product of grid and spins of a session: minutes."""
+
 
 Complex = NDArray[np.complex128]
 Floats = NDArray[np.float64]
@@ -124,6 +127,10 @@ class WinLaw:
             "win_units": chosen * self.step, "win_stakes": self.stakes[chosen], "probability": self.probabilities[chosen]
         })  # fmt: skip
 
+    def session_work(self, bankroll: int, spins: int) -> int:
+        """Steps of money times spins: what a session costs to compute, about 2e7 a second."""
+        return 2 * bankroll * self.build.model.stake_units // math.gcd(self.step, self.build.model.stake_units) * spins
+
     def session(self, bankroll: int, spins: int) -> SessionOdds:
         """Odds of a session that ends when the money is below a stake, doubled, or all spins are played.
 
@@ -136,6 +143,9 @@ class WinLaw:
         goal = 2 * bankroll * stake
         if not bankroll >= 1 or goal > SESSION_GRID_MAX:
             raise ValueError(f"a bankroll is 1 to {SESSION_GRID_MAX // (2 * stake):,} stakes for this game")
+        if self.session_work(bankroll, spins) > SESSION_WORK_MAX:
+            most = SESSION_WORK_MAX // self.session_work(bankroll, 1)
+            raise ValueError(f"with {bankroll:,} stakes a session of this game has at most {most:,} spins")
         wins = np.zeros(goal + 1)
         spread = self.probabilities[: goal * step // self.step + 1]
         wins[: len(spread) * (self.step // step) : self.step // step] = spread[: -(-(goal + 1) * step // self.step)]

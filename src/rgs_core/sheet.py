@@ -27,6 +27,9 @@ CAPS_STAKES = (100, 500, 1_000, 5_000)
 SESSIONS = ((50, 500), (100, 1_000), (200, 2_000))
 """(bankroll in stakes, spins) of the sessions shown."""
 
+SESSION_WORK_MAX = 30_000_000
+"""Of a session shown without being asked for."""
+
 NOISE = 1e-11
 """Probabilities below this are shown as such: the exact law is known to about 1e-12."""
 
@@ -208,16 +211,12 @@ class Sheet:
         )
 
     def session_odds(self) -> list[SessionOdds]:
-        """Odds of `sessions`; those that are too large for the game are left out, unless asked for."""
+        """Odds of `sessions`; of the usual ones those that would take more than a few seconds are left out."""
         assert self.law is not None
-        odds = []
-        for bankroll, spins in self.sessions:
-            try:
-                odds.append(self.law.session(bankroll, spins))
-            except ValueError:
-                if self.sessions is not SESSIONS:
-                    raise
-        return odds
+        law = self.law
+        asked = self.sessions is not SESSIONS
+        chosen = [s for s in self.sessions if asked or law.session_work(*s) <= SESSION_WORK_MAX]
+        return [law.session(bankroll, spins) for bankroll, spins in chosen]
 
     def sessions_section(self) -> Section:
         """What becomes of a player's money."""
@@ -231,8 +230,14 @@ class Sheet:
             )
             for odds in self.session_odds()
         )
+        left_out = (
+            "" if len(rows) == len(self.sessions) else "Longer ones take a while for this game: --session STAKES:SPINS."
+        )
         return Section(
-            "Sessions of one stake a spin, exact", ("session", "ruined", "doubled first", "neither", "then left"), rows
+            "Sessions of one stake a spin, exact",
+            ("session", "ruined", "doubled first", "neither", "then left"),
+            rows,
+            left_out,
         )
 
     def feature_section(self) -> Section:

@@ -265,3 +265,19 @@ def test_build_is_named() -> None:
     law = win_law(full_cycle(build))
     assert law.build is build
     assert math.isclose(law.stakes[1], law.step / 2)
+
+
+def test_sessions_of_a_game_with_a_fine_stake_are_left_out_unless_asked_for() -> None:
+    """A stake of 3,000 units makes a fine grid of money; the sheet must not take minutes for it."""
+    from rgs_core.sheet import Sheet
+
+    text = CAPPED.replace("CAP", "3").replace("units = 2", "units = 3000")
+    sheet = Sheet.of(loads(text).build())
+    assert sheet.session_odds() == []
+    assert "--session STAKES:SPINS" in sheet.sessions_section().remark
+    asked = Sheet.of(loads(text).build(), sessions=((20, 50),))
+    assert len(asked.session_odds()) == 1
+    law = asked.law
+    assert law is not None
+    with pytest.raises(ValueError, match=r"at most [\d,]+ spins"):
+        law.session(100, 1_000_000)
