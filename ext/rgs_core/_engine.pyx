@@ -382,7 +382,7 @@ cdef class Engine:
         self.general_because = ""
         self.lane_tables = ()
         if simd_number(self.simd) == RGS_SIMD_SCALAR:
-            self.general_because = "no lanes were asked for"
+            self.general_because = "the instruction set asked for is scalar"
         else:
             try:
                 self.lane_tables = compile_lanes(tables)

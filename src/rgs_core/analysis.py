@@ -68,6 +68,7 @@ class Analysis:
     closed: ClosedForm
     cycle: FullCycle | None
     cycle_skipped: str
+    visited: bool = False
 
 
 def analyse(build: Build, *, visit: bool = False) -> Analysis:
@@ -95,7 +96,7 @@ def analyse(build: Build, *, visit: bool = False) -> Analysis:
             raise AnalysisError(
                 f"{build.label}: visiting every combination gives other figures than merging; trust none"
             )
-    return Analysis(closed, cycle, "")
+    return Analysis(closed, cycle, "", visit)
 
 
 def full_cycle(build: Build, *, merge: bool = True) -> FullCycle:

@@ -56,7 +56,7 @@ class Certificate:
 def load_certificate(path: Path) -> Certificate:
     """Reads a certificate. Raises CertificateError with the place of what is wrong."""
     if not path.is_file():
-        raise CertificateError(f"no certificate {path}; write it with: rgs certify GAME --profile PROFILE")
+        raise CertificateError(f"no certificate {path}; write one with: rgs certify GAME --profile PROFILE --write")
     try:
         document: dict[str, Any] = tomllib.loads(path.read_text("utf-8"), parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
@@ -125,7 +125,7 @@ def exact_figures(sheet: Sheet) -> dict[str, float]:
     return figures
 
 
-def write_certificate(sheet: Sheet, rounds: int = 5_000_000) -> str:
+def write_certificate(sheet: Sheet, rounds: int = 50_000_000) -> str:
     """The TOML text of a certificate that declares the exact figures of a build."""
     build, figures = sheet.build, exact_figures(sheet)
     lines = [

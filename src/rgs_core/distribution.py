@@ -30,6 +30,9 @@ GRID_MIN, GRID_MAX = 1 << 12, 1 << 22
 TAIL_MAX = 1e-12
 """Probability of wins beyond the grid that is let go."""
 
+CAP_ERROR_MAX = 1e-6
+"""Probability of a round cut short by its cap that is let go, and stated, where a walk would be too large."""
+
 WALK_MAX = 1 << 30
 """Largest work (states x awards x frequencies) of a walk with a cap."""
 
@@ -62,7 +65,7 @@ class SessionOdds:
     mean_left: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WinLaw:
     """`probabilities` float64[n]: entry i is the probability that a round wins `i * step` units."""
 
@@ -70,6 +73,9 @@ class WinLaw:
     step: int
     probabilities: Floats
     error: float
+
+    def __repr__(self) -> str:
+        return f"<WinLaw {self.build.label}, {len(self.probabilities):,} wins, error {self.error:.1e}>"
 
     @property
     def stakes(self) -> Floats:
@@ -90,12 +96,12 @@ class WinLaw:
         """P(win >= stakes)."""
         first = math.ceil(stakes * self.build.model.stake_units / self.step - 1e-9)
         # From the small end up, so that rare wins are not lost behind common ones.
-        return float(max(0.0, self.probabilities[max(first, 0) :][::-1].sum()))
+        return min(1.0, float(self.probabilities[max(first, 0) :][::-1].sum()))
 
     def above(self, stakes: float) -> float:
         """P(win > stakes)."""
         first = math.floor(stakes * self.build.model.stake_units / self.step + 1e-9) + 1
-        return float(max(0.0, self.probabilities[max(first, 0) :][::-1].sum()))
+        return min(1.0, float(self.probabilities[max(first, 0) :][::-1].sum()))
 
     def quantile(self, p: float) -> float:
         """Smallest win in stakes with P(win <= it) >= p. ValueError outside (0, 1)."""
@@ -202,8 +208,10 @@ def _law(cycle: FullCycle, *, feature_only: bool) -> WinLaw:
     step = math.gcd(*_amounts(paid), *(_amounts(free) if free else ())) or model.stake_units
     tail = _cap_error(cycle)
     capped = free is not None and tail > TAIL_MAX
-    size, beyond = _grid(cycle, paid, free, step, capped)
+    size, beyond = _grid(cycle, paid, free, step, capped and tail > CAP_ERROR_MAX)
     frequencies = size // 2 + 1
+    if capped and tail <= CAP_ERROR_MAX and free is not None:
+        capped = _walk_work(model.free_spins_max, len(set(free.awarded)), frequencies) <= WALK_MAX
     if feature_only:
         share = float(cycle.feature_probability)
         odds = {r: float(a.probability) / share for r, a in cycle.paid.by_award().items() if r}
@@ -311,9 +319,13 @@ def _one_free_spin(terms: dict[int, Complex], frequencies: int) -> Complex:
     raise AnalysisError("the law of the free spins did not settle; award fewer further spins")
 
 
+def _walk_work(cap: int, awards: int, frequencies: int) -> int:
+    return cap * cap // 2 * awards * frequencies
+
+
 def _walk(paid: dict[int, Complex], free: dict[int, Complex], cap: int, frequencies: int) -> Complex:
     """Transform of a round whose cap can be reached; the states and their order are those of feature._capped."""
-    if cap * cap // 2 * len(free) * frequencies > WALK_MAX:
+    if _walk_work(cap, len(free), frequencies) > WALK_MAX:
         raise AnalysisError(
             f"the cap of {cap} free spins can be reached, and the exact law of wins with it needs too many states; "
             "simulate, or set caps.free_spins lower or out of reach"

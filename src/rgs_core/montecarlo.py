@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from operator import index
 from typing import Any, Literal
 
 import numpy as np
@@ -113,7 +114,7 @@ class Keep:
         return math.ceil(self.stakes * build.model.stake_units)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Simulation:
     """Sums over rounds first_nonce .. first_nonce + rounds - 1, and the estimates from them.
 
@@ -134,6 +135,10 @@ class Simulation:
     shards: tuple[tuple[int, int, int], ...]
     kept: tuple[tuple[int, int], ...]
     finished: bool
+
+    def __repr__(self) -> str:
+        state = "" if self.finished else ", interrupted"
+        return f"<Simulation {self.build.label}, {self.rounds:,} rounds, RTP {self.rtp:.4%}{state}>"
 
     @property
     def rounds(self) -> int:
@@ -328,6 +333,7 @@ def simulate(
     it is raised again when nothing is. `executor` and `shard` say who plays, `together` how many shards at
     a time (rgs_core.cluster); by default threads of this process. ValueError for counts out of range, SimulationError for a `resume` of another run.
     """
+    rounds, first_nonce = index(rounds), index(first_nonce)
     if not 1 <= rounds <= ROUNDS_MAX:
         raise ValueError(f"rounds is 1 to {ROUNDS_MAX}")
     if not 1 <= threads <= 256:
@@ -365,9 +371,9 @@ def _run(
     except KeyboardInterrupt:
         for future in working:
             future.cancel()
-        for future, index in working.items():
+        for future, shard in working.items():
             if not future.cancelled():
-                merger.add(index, future.result())
+                merger.add(shard, future.result())
         if not merger.totals:
             raise
     finally:
@@ -436,15 +442,15 @@ class _Merger:
     def ranges(self) -> Any:
         """(index, first nonce, rounds) of every shard that is still to be played."""
         first, target = self._empty.first_nonce, self._empty.target_rounds
-        for index in itertools.count(len(self._shards)):
-            start = index * self._size
+        for number in itertools.count(len(self._shards)):
+            start = number * self._size
             if start >= target:
                 return
-            yield index, first + start, min(self._size, target - start)
+            yield number, first + start, min(self._size, target - start)
 
-    def add(self, index: int, parts: list[dict[str, Any]]) -> None:
+    def add(self, first: int, parts: list[dict[str, Any]]) -> None:
         """Takes consecutive shards; they count once all before them are there, unless the end came before."""
-        self._waiting.update(enumerate(parts, index))
+        self._waiting.update(enumerate(parts, first))
         while not self.finished and (part := self._waiting.pop(len(self._shards), {})):
             kept = part.pop("kept")
             self._kept += kept[: KEPT_MAX - len(self._kept)]

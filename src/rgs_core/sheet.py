@@ -12,16 +12,16 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from rgs_core.analysis import Analysis, analyse
-from rgs_core.closed_form import SpinFigures
+from rgs_core.closed_form import SpinFigures, count_law
 from rgs_core.distribution import SessionOdds, WinLaw, feature_law, win_law
 from rgs_core.errors import AnalysisError
-from rgs_core.model import START_STATE, Build
+from rgs_core.model import Build, FreeSpinsTrigger, Scatter
 from rgs_core.montecarlo import TABLE_EDGES_TENTHS, Simulation, class_labels
 from rgs_core.stats import Z_90
 
 Form = Literal["text", "percent", "stakes", "count", "number", "odds", "probability"]
 
-AT_LEAST_STAKES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+ABOVE_STAKES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 QUANTILES = (0.5, 0.75, 0.9, 0.99, 0.999, 0.9999)
 CAPS_STAKES = (100, 500, 1_000, 5_000)
 SESSIONS = ((50, 500), (100, 1_000), (200, 2_000))
@@ -70,7 +70,7 @@ class Section:
     remark: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sheet:
     """All figures of a build. `law` (of a round's win) and `feature` (of its free spins, where there are any)
     are None, with `law_skipped` saying why, when there is no exact law."""
@@ -120,6 +120,9 @@ class Sheet:
             for section in self.sections(confidence)
         }
 
+    def __repr__(self) -> str:
+        return f"<Sheet {self.build.label}, RTP {self.rtp:.6%}>"
+
     def _repr_html_(self) -> str:
         from rgs_core.report.html import section_html
 
@@ -137,13 +140,21 @@ class Sheet:
         if self.feature is not None:
             sections.append(self.feature_section())
         sections += [self.contribution_section(spin) for spin in spins]
-        sections += [pay_section(spin) for spin in spins if spin.prizes]
+        for spin in spins:
+            sections += [self.pay_section(spin)] if spin.prizes else []
+            sections += [self.count_section(spin)]
+        sections += [
+            self.symbols_section(name) for name in dict.fromkeys(s.strips for s in self.build.model.states.values())
+        ]
+        sections = [section for section in sections if section.rows]
         return sections
 
     def round_section(self) -> Section:
         """RTP and its parts, hit and bonus frequency, volatility."""
         closed, cycle = self.analysis.closed, self.analysis.cycle
         ways = "closed form = full cycle" if cycle else "closed form"
+        if self.analysis.visited:
+            ways += ", merged and visited"
         rows = [row("RTP", percent(closed.rtp), ways)]
         rows += [row(f"  {name}", percent(part)) for name, part in closed.rtp_parts.items()]
         if closed.free:
@@ -177,15 +188,8 @@ class Sheet:
         ]
         top = max(closed.paid.prizes, key=lambda prize: prize.pay_units, default=None)
         if top is not None:
-            lines = closed.build.model.lines_of(closed.build.model.states[START_STATE])
-            per_spin = top.hits / closed.paid.cycle * (len(lines.paylines) if lines else 0)
-            rows.append(
-                row(
-                    f"top line award, {top.count} {top.symbol}",
-                    one_in(per_spin),
-                    f"paid spins, {top.pay_units:,} units a line",
-                )
-            )
+            odds = one_in(top.hits / closed.paid.cycle)
+            rows.append(row(f"top award, {top.count} {top.symbol}", odds, f"on one line, {top.pay_units:,} units"))
         return Section("Round", ("figure", "value", ""), tuple(rows))
 
     def wins_section(self) -> Section:
@@ -193,10 +197,10 @@ class Sheet:
         assert self.law is not None
         law, rows = self.law, []
         most = float(law.stakes[-1])
-        for limit in AT_LEAST_STAKES:
-            p = law.at_least(limit)
+        for limit in ABOVE_STAKES:
+            p = law.above(limit)
             if limit <= most or p > 0:
-                rows.append(row(f"win of {limit:,} x or more", probability(p), str(one_in(p)), noise=True))
+                rows.append(row(f"win above {limit:,} x", probability(p), str(one_in(p)), noise=max(NOISE, law.error)))
         rows += [row(f"{q * 100:g} % of rounds win at most", stakes(law.quantile(q))) for q in QUANTILES]
         rows += [
             row(f"RTP if wins were capped at {cap:,} x", percent(law.rtp_capped(cap)))
@@ -262,6 +266,94 @@ class Sheet:
                 rows.append((Cell(name), percent(units / stake), percent(units / (spin.mean_units or 1))))
         return Section(
             f"What a spin of state '{spin.state}' pays", ("part", "of the stake", "of the spin's win"), tuple(rows)
+        )
+
+    def pay_section(self, spin: SpinFigures) -> Section:
+        """The pay table of a state: hits of one line, and what each prize returns on all lines."""
+        model = self.build.model
+        lines = model.lines_of(model.states[spin.state])
+        count = len(lines.paylines) if lines else 0
+        rows = tuple(
+            (
+                Cell(prize.symbol),
+                Cell(prize.count, "count"),
+                Cell(prize.pay_units, "count"),
+                Cell(float(prize.hits), "count"),
+                Cell(float(spin.cycle / prize.hits), "odds"),
+                Cell(float(prize.mean_units), "count"),
+                percent(prize.hits * prize.mean_units * count / spin.cycle / model.stake_units),
+            )
+            for prize in spin.prizes
+        )
+        hits = sum((prize.hits for prize in spin.prizes), Fraction(0))
+        total = (
+            Cell("all"), Cell(None), Cell(None), Cell(float(hits), "count"),
+            Cell(float(spin.cycle / hits), "odds"), Cell(None),
+            percent(spin.parts[lines.name] / model.stake_units if lines else 0),
+        )  # fmt: skip
+        return Section(
+            f"Pay table of state '{spin.state}', one line, {spin.cycle:,} combinations",
+            ("symbol", "count", "pays, units", "hits a line", "1 in", "mean, units", "of the stake, all lines"),
+            (*rows, total),
+            "Combinations and hits count stop weights; where lines differ, hits are their average. "
+            "The mean is with wild multipliers.",
+        )
+
+    def count_section(self, spin: SpinFigures) -> Section:
+        """What counted symbols pay and award, by their number in view."""
+        model = self.build.model
+        state = model.states[spin.state]
+        strips = self.build.strips(state)
+        rows: list[tuple[Cell, ...]] = []
+        for name in state.evaluators:
+            evaluator = model.evaluators[name]
+            if not isinstance(evaluator, Scatter):
+                continue
+            unit = model.basis_units(evaluator.of)
+            for (n,), p in sorted(count_law(model, strips, (evaluator.symbol,)).items()):
+                units = evaluator.pay(n) * unit * state.multiplier_for(name, evaluator.symbol, n)
+                if units:
+                    share = percent(p * units / model.stake_units)
+                    rows.append(
+                        (
+                            Cell(name),
+                            Cell(evaluator.symbol),
+                            Cell(n, "count"),
+                            Cell(f"{units:,} units"),
+                            odds_of(p),
+                            share,
+                        )
+                    )
+        for trigger in state.triggers:
+            if not isinstance(trigger, FreeSpinsTrigger):
+                continue
+            for (n,), p in sorted(count_law(model, strips, (trigger.symbol,)).items()):
+                if trigger.award(n):
+                    award = Cell(f"{trigger.award(n):,} spins")
+                    rows.append(
+                        (Cell(trigger.name), Cell(trigger.symbol), Cell(n, "count"), award, odds_of(p), Cell(None))
+                    )
+        return Section(
+            f"Counted symbols of state '{spin.state}'",
+            ("part", "symbol", "in view", "pays or awards", "1 in", "of the stake"),
+            tuple(rows),
+        )
+
+    def symbols_section(self, strips: str) -> Section:
+        """How often each symbol is on each reel of a strip set, in stop weights."""
+        reels = self.build.profile.strips[strips]
+        weights = [dict.fromkeys(self.build.model.symbols, 0) for _ in reels]
+        for reel, strip in zip(weights, reels, strict=True):
+            for symbol, weight in zip(strip.symbols, strip.weights, strict=True):
+                reel[symbol] += weight
+        rows = [
+            (Cell(symbol), *(Cell(reel[symbol], "count") for reel in weights)) for symbol in self.build.model.symbols
+        ]
+        rows.append((Cell("all"), *(Cell(strip.total, "count") for strip in reels)))
+        return Section(
+            f"Symbols of strip set '{strips}', by weight",
+            ("symbol", *(f"reel {i + 1}" for i in range(len(reels)))),
+            tuple(rows),
         )
 
     def simulation_section(self, confidence: float) -> Section:
@@ -336,26 +428,6 @@ def estimates(simulation: Simulation, confidence: float, analysis: Analysis | No
     )
 
 
-def pay_section(spin: SpinFigures) -> Section:
-    """The pay table of a state with the hits of one line."""
-    rows = tuple(
-        (
-            Cell(prize.symbol),
-            Cell(prize.count, "count"),
-            Cell(prize.pay_units, "count"),
-            Cell(float(prize.hits), "count"),
-            Cell(float(spin.cycle / prize.hits), "odds"),
-            Cell(float(prize.mean_units), "count"),
-        )
-        for prize in spin.prizes
-    )
-    return Section(
-        f"Pay table of state '{spin.state}', one line, {spin.cycle:,} combinations",
-        ("symbol", "count", "pays, units", "hits a line", "1 in", "mean, units"),
-        rows,
-    )
-
-
 def symbol_contributions(spin: SpinFigures, lines: int) -> dict[str, Fraction]:
     """Mean units that all lines of a spin pay, by symbol."""
     units: dict[str, Fraction] = {}
@@ -371,10 +443,10 @@ def rounds_within(p: Fraction | float, share: float) -> int:
     return 1 if p >= 1 else math.ceil(math.log(1 - share) / math.log1p(-p)) if p > 0 else 0
 
 
-def row(name: str, value: Cell, note: str = "", *, noise: bool = False) -> tuple[Cell, ...]:
-    """A row of figure, value and note. With `noise`, a probability too small to be known is said to be so."""
-    if noise and isinstance(value.value, float) and value.value < NOISE:
-        return Cell(name), Cell(f"below {NOISE:.0e}"), Cell("")
+def row(name: str, value: Cell, note: str = "", *, noise: float = 0.0) -> tuple[Cell, ...]:
+    """A row of figure, value and note. A probability below `noise` is said to be so."""
+    if isinstance(value.value, float) and value.value < noise:
+        return Cell(name), Cell(f"below {noise:.0e}"), Cell("")
     return Cell(name), value, Cell(note)
 
 
@@ -388,6 +460,11 @@ def stakes(value: Fraction | float) -> Cell:
 
 def probability(value: Fraction | float) -> Cell:
     return Cell(float(value), "probability")
+
+
+def odds_of(p: Fraction) -> Cell:
+    """1 / p as a number."""
+    return Cell(float(1 / p), "odds")
 
 
 def one_in(value: Fraction | float) -> Cell:

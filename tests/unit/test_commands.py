@@ -386,7 +386,7 @@ def test_squares_of_the_largest_wins_do_not_overflow(tmp_path: Path) -> None:
         ("tolerance = 1e-9", "tolerance = inf", "verify.tolerance is above 0"),
         ("tolerance = 1e-9", "tolerance = 0.1", "verify.tolerance is above 0"),
         ("confidence = 0.9999", "confidence = 1.5", "verify.confidence"),
-        ("rounds = 5000000", "rounds = 0", "verify.rounds"),
+        ("rounds = 50000000", "rounds = 0", "verify.rounds"),
         ("[declared]\nrtp =", "[declared]\nsd = 1.0 #", "declared.rtp is missing"),
     ],
 )

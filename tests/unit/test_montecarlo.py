@@ -210,7 +210,7 @@ def test_kept_rounds_can_be_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["spin", "lantern_tide", "--nonce", str(kept[0]["nonce"]), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["win_units"] == kept[0]["win_units"]
     assert main(["simulate", "lantern_tide", "--spins", "3e6", "--keep", "win>=150x"]) == 0
-    assert f"rgs spin lantern_tide/rtp_96 --nonce {kept[0]['nonce']}" in capsys.readouterr().out
+    assert f"rgs spin lantern_tide --nonce {kept[0]['nonce']}" in capsys.readouterr().out
     assert main(["simulate", "lantern_tide", "--spins", "1000", "--keep", "win>=60000x"]) == 0
     assert "no round with win>=60000x" in capsys.readouterr().out
 

@@ -132,7 +132,7 @@ def test_the_workbook_is_a_par_sheet_with_numbers(written: Path, sheet: Sheet) -
     reel = load(games.find("lantern_tide")).build().strips(sheet.build.model.states["base"])[0]
     assert [row[1] for row in strips[: len(reel.symbols)]] == list(reel.symbols)
     wins = list(book["Wins"].iter_rows(min_row=2, max_col=2, values_only=True))
-    assert wins[-1][1] == pytest.approx(sheet.law.at_least(wins[-1][0]))  # type: ignore[union-attr, arg-type]
+    assert wins[-1][1] == pytest.approx(sheet.law.above(wins[-1][0]))  # type: ignore[union-attr, arg-type]
     assert book["Wins"]._charts
     rounds = sum(row[2] for row in book["Simulation"].iter_rows(min_row=2, values_only=True) if row[2])
     assert rounds == 3_000_000

@@ -12,9 +12,9 @@ from rich.markup import escape
 
 from rgs_core.certificate import exact_figures
 from rgs_core.closed_form import SpinFigures
-from rgs_core.commands.arguments import OK, add_game, add_json, chosen_build, written
+from rgs_core.commands.arguments import OK, add_game, add_json, chosen_build, count, written
 from rgs_core.commands.drawing import draw_section
-from rgs_core.sheet import AT_LEAST_STAKES, CAPS_STAKES, QUANTILES, Section, Sheet
+from rgs_core.sheet import ABOVE_STAKES, CAPS_STAKES, QUANTILES, Section, Sheet
 
 HELP = "print the exact sheet: RTP and its parts, hit frequency, volatility, law of wins, pay tables"
 EXAMPLES = """\
@@ -41,9 +41,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def session(text: str) -> tuple[int, int]:
     """A bankroll in stakes and a number of spins: `200:5000`."""
     bankroll, _, spins = text.partition(":")
-    if not bankroll.isdigit() or not spins.isdigit() or not int(bankroll) or not int(spins):
-        raise argparse.ArgumentTypeError(f"'{text}' is not STAKES:SPINS, as 200:5000")
-    return int(bankroll), int(spins)
+    try:
+        return count(bankroll), count(spins)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not STAKES:SPINS, as 200:5000") from None
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
@@ -104,7 +105,7 @@ def law_json(sheet: Sheet) -> dict[str, Any] | None:
         return None
     return {
         "error": law.error,
-        "at_least": {str(limit): law.at_least(limit) for limit in AT_LEAST_STAKES},
+        "above": {str(limit): law.above(limit) for limit in ABOVE_STAKES},
         "quantiles": {f"{q:g}": law.quantile(q) for q in QUANTILES},
         "rtp_capped": {str(cap): law.rtp_capped(cap) for cap in CAPS_STAKES},
         "sessions": [

@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -39,6 +40,7 @@ from rgs_core.commands.arguments import (
 )
 from rgs_core.commands.drawing import draw_section
 from rgs_core.errors import SimulationError
+from rgs_core.game import DEFAULT_SEED
 from rgs_core.model import Build
 from rgs_core.montecarlo import UNTIL_ROUNDS, Keep, Simulation, Until, class_labels, key_id, restored, simulate
 from rgs_core.sheet import Sheet, estimates
@@ -73,7 +75,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", metavar="FILE", help="go on with a saved simulation, and save it again")
     parser.add_argument("--threads", type=count, default=os.cpu_count() or 1, metavar="N", help="default: all cores")
     parser.add_argument("--cluster", metavar="ADDRESS", help="play on a Dask cluster: tcp://HOST:PORT of its scheduler")
-    parser.add_argument("--confidence", type=float, default=0.95, help="of the intervals (default: %(default)s)")
+    parser.add_argument("--confidence", type=float, help="of the intervals (default: 0.95, or that of --until)")
     parser.add_argument("--report", metavar="FILE.html", help="write a page with PAR sheet and charts")
     parser.add_argument("--workbook", metavar="FILE.xlsx", help="write an Excel workbook")
     parser.add_argument("--parquet", metavar="FILE.parquet", help="write the win classes as a Parquet table")
@@ -94,8 +96,10 @@ def parsed(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     build, path = chosen_build(args)
+    if args.confidence is None:
+        args.confidence = args.until.confidence if args.until else 0.95
     if not 0 < args.confidence < 1:
-        raise ValueError(f"--confidence {args.confidence} is not between 0 and 1")
+        raise ValueError(f"--confidence {args.confidence} is not between 0 and 1, as 0.99")
     for target in (args.save, args.report, args.workbook, args.parquet):
         if target and not Path(target).resolve().parent.is_dir():
             raise FileNotFoundError(f"no folder for {target}")
@@ -120,7 +124,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.json:
         print(json.dumps(as_json(result, args.confidence), indent=2))
     else:
-        draw(console, result, args.confidence)
+        draw(console, result, args)
         speed = (result.rounds - before) / seconds / 1e6
         console.print(f"[dim]{speed:.2f} M rounds/s[/dim]", highlight=False)
     write_files(args, result, console)
@@ -263,9 +267,9 @@ def as_json(result: Simulation, confidence: float) -> dict[str, Any]:
     }
 
 
-def draw(console: Console, result: Simulation, confidence: float) -> None:
+def draw(console: Console, result: Simulation, args: argparse.Namespace) -> None:
     """The estimates, the win classes, and what was kept."""
-    draw_section(console, estimates(result, confidence))
+    draw_section(console, estimates(result, args.confidence))
     classes = Table("win, stakes", "rounds", "share", "", title="Distribution")
     widest = max(result.distribution.max(), 1)
     for label, rounds in zip(class_labels(), result.distribution.tolist(), strict=True):
@@ -273,10 +277,10 @@ def draw(console: Console, result: Simulation, confidence: float) -> None:
         classes.add_row(label, f"{rounds:,}", f"{rounds / result.rounds * 100:.5f} %", bar)
     console.print(classes)
     if result.keep is not None:
-        draw_kept(console, result)
+        draw_kept(console, result, args)
 
 
-def draw_kept(console: Console, result: Simulation) -> None:
+def draw_kept(console: Console, result: Simulation, args: argparse.Namespace) -> None:
     """The rounds that were remembered, and how to look at one."""
     if not result.kept:
         console.print(f"no round with {result.keep}", highlight=False)
@@ -288,8 +292,12 @@ def draw_kept(console: Console, result: Simulation) -> None:
     more = len(result.kept) - SHOWN_KEPT
     if more > 0:
         console.print(f"and {more:,} more; --save or --json have them all", highlight=False)
-    console.print(
-        f"draw one with the same game and seed: rgs spin {result.build.label} --nonce {result.kept[0][0]}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    command = ["rgs", "spin", args.game, *(["--profile", args.profile] if args.profile else [])]
+    if args.server_seed is not None:
+        command += ["--server-seed", "HEX"]  # a secret is not repeated on the screen
+    elif args.seed != DEFAULT_SEED:
+        command += ["--seed", args.seed]
+    if args.client_seed:
+        command += ["--client-seed", args.client_seed]
+    command += ["--nonce", str(result.kept[0][0])]
+    console.print(f"draw one: {shlex.join(command)}", highlight=False, markup=False, soft_wrap=True)

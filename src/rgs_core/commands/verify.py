@@ -73,7 +73,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             table.add_row(check.figure, check.method, check.declared, check.measured, check.allowed, mark)
         console.print(table)
     if off:
-        console.print(f"[bold red]{off} figures are off.[/bold red] The build is not the one that was certified.")
+        console.print(f"[bold red]{off} figures are off.[/bold red] Build and certificate do not belong together.")
     else:
         console.print(f"[bold green]All figures of {len(reports)} builds agree.[/bold green]")
     return OFF if off else OK

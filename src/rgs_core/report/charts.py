@@ -39,7 +39,7 @@ def charts(sheet: Sheet, confidence: float) -> list[tuple[str, str, str]]:
     """(title, explanation, SVG) of every chart that the sheet has data for."""
     drawn = []
     for title, explanation, draw in (
-        ("How likely large wins are", "P(win of a round ≥ x): line exact, dots simulated.", win_chart),
+        ("How likely large wins are", "P(win of a round > x): line exact, dots simulated.", win_chart),
         (
             "How the estimate settled",
             f"RTP of the rounds so far with its {confidence * 100:g} % band.",
@@ -67,14 +67,14 @@ def win_chart(axes: Axes, sheet: Sheet, confidence: float) -> bool:
     """Survival function of the win, on logarithmic axes."""
     del confidence
     if sheet.law is not None:
-        survival = np.cumsum(sheet.law.probabilities[::-1])[::-1]
+        survival = np.append(np.cumsum(sheet.law.probabilities[::-1])[::-1][1:], 0.0)  # P(win > x)
         stakes = sheet.law.stakes
-        shown = (survival > NOISE) & (stakes > 0)
+        shown = (survival > max(NOISE, sheet.law.error)) & (stakes > 0)
         thin = np.unique(np.geomspace(1, max(2, int(shown.sum())), 1500).astype(int)) - 1
         indices = np.flatnonzero(shown)
         thin = thin[thin < len(indices)]
         axes.step(
-            stakes[indices[thin]], survival[indices[thin]], where="pre", color=EXACT, linewidth=1.6, label="exact"
+            stakes[indices[thin]], survival[indices[thin]], where="post", color=EXACT, linewidth=1.6, label="exact"
         )
     if sheet.simulation is not None:
         counted = sheet.simulation.classes

@@ -11,7 +11,7 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
 from rgs_core.montecarlo import EDGES_TENTHS
-from rgs_core.sheet import AT_LEAST_STAKES, Cell, Section, Sheet
+from rgs_core.sheet import ABOVE_STAKES, Cell, Section, Sheet
 
 FORMATS = {
     "percent": "0.000000%",
@@ -42,7 +42,7 @@ def workbook(sheet: Sheet, confidence: float) -> Workbook:
         front.append([sheet.law_skipped])
     pays = book.create_sheet("Pay tables")
     for section in sheet.sections(confidence):
-        append(pays if section.title.startswith("Pay table") else front, section)
+        append(pays if section.title.startswith(("Pay table", "Counted symbols")) else front, section)
     strips(book.create_sheet("Strips"), sheet)
     if sheet.law is not None:
         wins(book.create_sheet("Wins"), sheet)
@@ -107,9 +107,9 @@ def strips(worksheet: Worksheet, sheet: Sheet) -> None:
 def wins(worksheet: Worksheet, sheet: Sheet) -> None:
     """P(win >= x) and a chart of it on logarithmic axes."""
     assert sheet.law is not None
-    head(worksheet, ["win, stakes", "probability of so much or more"])
-    for limit in (*(edge / 10 for edge in EDGES_TENTHS[1:] if edge < 10), *AT_LEAST_STAKES):
-        probability = sheet.law.at_least(limit)
+    head(worksheet, ["win, stakes", "probability of more"])
+    for limit in (*(edge / 10 for edge in EDGES_TENTHS[1:] if edge < 10), *ABOVE_STAKES):
+        probability = sheet.law.above(limit)
         if probability > sheet.law.error * 10:
             worksheet.append([limit, probability])
             worksheet.cell(worksheet.max_row, 2).number_format = "0.0000E+00"
