@@ -208,7 +208,7 @@ def _law(cycle: FullCycle, *, feature_only: bool) -> WinLaw:
     step = math.gcd(*_amounts(paid), *(_amounts(free) if free else ())) or model.stake_units
     tail = _cap_error(cycle)
     capped = free is not None and tail > TAIL_MAX
-    size, beyond = _grid(cycle, paid, free, step, capped and tail > CAP_ERROR_MAX)
+    size, beyond = _grid(cycle, paid, free, step)
     frequencies = size // 2 + 1
     if capped and tail <= CAP_ERROR_MAX and free is not None:
         capped = _walk_work(model.free_spins_max, len(set(free.awarded)), frequencies) <= WALK_MAX
@@ -355,28 +355,34 @@ def _cap_error(cycle: FullCycle) -> float:
     cap = cycle.build.model.free_spins_max
     if max(paid) <= cap and set(free) == {0}:
         return 0.0
-    if sum(r * float(a.probability) for r, a in free.items()) >= 1:
+    if _further_spins(cycle.free) >= 1:
         return 1.0
     return min(1.0, cap_tail(paid, free, cap))
 
 
-def _grid(cycle: FullCycle, paid: _Terms, free: _Terms | None, step: int, capped: bool) -> tuple[int, float]:
-    """Size of the grid, and a bound on P(win beyond it): min over s of E[e^(s win)] e^(-s size)."""
+def _grid(cycle: FullCycle, paid: _Terms, free: _Terms | None, step: int) -> tuple[int, float]:
+    """Size of the grid, and a bound on P(win beyond it): min over s of E[e^(s win)] e^(-s size).
+
+    The bound is that of rounds without a cap, which win at least as much.
+    """
     most = cycle.max_win_units // step
+    endless = cycle.free is not None and _further_spins(cycle.free) >= 1
     size = GRID_MIN
-    while size <= most and size < GRID_MAX:
-        if not capped and (bound := _chernoff(paid, free, size * step)) <= TAIL_MAX:
+    while size <= most:
+        if not endless and (bound := _chernoff(paid, free, size * step)) <= TAIL_MAX:
             return size, bound
+        if size == GRID_MAX:
+            raise AnalysisError(
+                f"wins of up to {cycle.max_win_units:,} units in steps of {step} are too many for the exact law of "
+                "wins; simulate instead"
+            )
         size *= 2
-    if size > most:
-        return size, 0.0
-    bound = 1.0 if capped else _chernoff(paid, free, size * step)
-    if bound > TAIL_MAX:
-        raise AnalysisError(
-            f"wins of up to {cycle.max_win_units:,} units in steps of {step} are too many for the exact law of wins; "
-            "simulate instead"
-        )
-    return size, bound
+    return size, 0.0
+
+
+def _further_spins(free: Joint) -> float:
+    """Mean number of spins that a free spin awards."""
+    return float(free.awarded @ free.probabilities)
 
 
 def _chernoff(paid: _Terms, free: _Terms | None, limit_units: int) -> float:
