@@ -197,6 +197,21 @@ def test_a_game_without_an_exact_law_still_has_a_page(tmp_path: Path) -> None:
     write_workbook(sheet, tmp_path / "tall.xlsx")
 
 
+def test_the_sheet_of_such_a_game_has_estimates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = games.find("ember_sevens").read_text().replace("ember = { 3 = 1000 }", "ember = { 3 = 90000001 }")
+    path = tmp_path / "tall.toml"
+    path.write_text(text)
+    assert main(["parsheet", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "10,000,000 rounds" in out
+    assert "95 % from" in out
+    assert "The estimates above are simulated" in out
+    assert main(["parsheet", str(path), "--json"]) == 0
+    sheet = json.loads(capsys.readouterr().out)
+    assert sheet["wins"] is None
+    assert sheet["simulated"]["rounds"] == 10_000_000
+
+
 # --- Notebooks -------------------------------------------------------------------------------------
 
 

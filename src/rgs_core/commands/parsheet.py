@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,9 @@ from rgs_core.certificate import exact_figures
 from rgs_core.closed_form import SpinFigures
 from rgs_core.commands.arguments import OK, add_game, add_json, chosen_build, count, written
 from rgs_core.commands.drawing import draw_section
+from rgs_core.commands.simulate import as_json as simulated_json
+from rgs_core.game import DEFAULT_SEED, seeded_key
+from rgs_core.montecarlo import simulate
 from rgs_core.sheet import ABOVE_STAKES, CAPS_STAKES, QUANTILES, Section, Sheet
 
 HELP = "print the exact sheet: RTP and its parts, hit frequency, volatility, law of wins, pay tables"
@@ -23,6 +28,10 @@ EXAMPLES = """\
   rgs parsheet my_game.toml --report my_game.html --workbook my_game.xlsx
   rgs parsheet my_game.toml --session 200:5000   (200 stakes of money, 5,000 spins)
   rgs parsheet my_game.toml --visit              (count every combination of stops as well)"""
+
+
+ESTIMATE_ROUNDS = 10_000_000
+"""Simulated where there is no exact law of wins."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +63,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
             raise FileNotFoundError(f"no folder for {target}")
     with Console(stderr=True).status(f"counting the cycle of {build.label}"):
         sheet = Sheet.of(build, visit=args.visit, sessions=(args.session,) if args.session else None)
+        if sheet.law is None:
+            # What has no exact figure is estimated, and shown as such with its interval.
+            threads = os.cpu_count() or 1
+            sheet = replace(
+                sheet, simulation=simulate(build, seeded_key(DEFAULT_SEED), ESTIMATE_ROUNDS, threads=threads)
+            )
         shown = as_json(sheet) if args.json else sheet.sections()
         write_files(args, sheet)
     if isinstance(shown, dict):
@@ -94,6 +109,7 @@ def as_json(sheet: Sheet) -> dict[str, Any]:
         "feature_win": float(closed.feature_win),
         "wins": law_json(sheet),
         "wins_skipped": sheet.law_skipped or None,
+        "simulated": None if sheet.simulation is None else simulated_json(sheet.simulation, 0.95),
         "prizes": {s.state: prize_rows(s) for s in (closed.paid, closed.free) if s},
     }
 
@@ -145,3 +161,4 @@ def draw(console: Console, sheet: Sheet, sections: list[Section]) -> None:
         draw_section(console, section)
     if sheet.law_skipped:
         console.print(f"No exact law of wins: {escape(sheet.law_skipped)}", soft_wrap=True)
+        console.print("The estimates above are simulated; 'rgs simulate' narrows their intervals.")
