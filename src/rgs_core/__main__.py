@@ -54,10 +54,17 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
+class Terminal(Console):
+    """A console that leaves a vanished reader to `main` (rich would exit with 1)."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     args = parser().parse_args(arguments)
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = Terminal(width=None if sys.stdout.isatty() else 120)
     try:
         return int(COMMANDS[args.command].run(args, console))
     except KeyboardInterrupt:

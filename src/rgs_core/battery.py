@@ -151,6 +151,8 @@ TESTS: Mapping[str, Test] = {
 
 def interplay(first: Draws, n: int, second: Draws, m: int) -> float:
     """Whether two columns (two reels of the same spins) are independent of each other."""
+    if int(first.max()) >= n or int(second.max()) >= m:
+        raise ValueError(f"draws are integers below {n} and below {m}")
     size_n, size_m = n, m
     group = 1
     while -(-n // group) * -(-m // group) * PAIRS_EXPECTED_MIN > len(first):

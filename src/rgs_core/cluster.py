@@ -32,7 +32,7 @@ class Cluster:
             raise SimulationError("a cluster needs Dask: pip install 'rgs-core[cluster]'") from None
         try:
             self._client = Client(address, timeout=timeout_s, set_as_default=False)  # type: ignore[no-untyped-call]
-        except (OSError, ValueError, TimeoutError) as error:
+        except Exception as error:  # Dask raises many kinds for an address that leads nowhere
             raise SimulationError(f"no Dask scheduler at {address}: {error}") from None
         self.threads = sum(self._client.nthreads().values())  # type: ignore[no-untyped-call]
         if self.threads == 0:

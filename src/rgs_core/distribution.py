@@ -227,7 +227,9 @@ def _law(cycle: FullCycle, *, feature_only: bool) -> WinLaw:
         transform = _polynomial(paid_terms, _one_free_spin(_transforms(free, step, size), frequencies))
     probabilities = np.fft.irfft(transform, size)
     np.maximum(probabilities, 0.0, out=probabilities)
-    rounding = 2.0**-52 * math.log2(size) * math.sqrt(size)
+    # Each power taken of a transform multiplies its rounding.
+    powers = _powers(paid) + (_most_spins(cycle, capped) * _powers(free) if free else 0.0)
+    rounding = 2.0**-52 * math.log2(size) * math.sqrt(size) * powers
     reachable = min(size, cycle.max_win_units // step + 1)
     return WinLaw(cycle.build, step, probabilities[:reachable], beyond + (0.0 if capped else tail) + rounding)
 
@@ -314,7 +316,7 @@ def _one_free_spin(terms: dict[int, Complex], frequencies: int) -> Complex:
     for _ in range(50):
         change = (_polynomial(terms, value) - value) / (1 - _polynomial(slopes, value))
         value = value + change
-        if float(np.abs(change).max()) < 1e-15:
+        if float(np.abs(change).max()) < 1e-13:
             return value
     raise AnalysisError("the law of the free spins did not settle; award fewer further spins")
 
@@ -378,6 +380,24 @@ def _grid(cycle: FullCycle, paid: _Terms, free: _Terms | None, step: int) -> tup
             )
         size *= 2
     return size, 0.0
+
+
+def _powers(terms: _Terms) -> float:
+    """Largest number of random prizes that a spin may add up, and itself."""
+    prizes = 1.0
+    for column, trigger in enumerate(terms.picks):
+        pick = terms.model.picks[trigger.pick]
+        most = max((matches[column] for matches in terms.matches), default=0)
+        prizes += most * max(pick.picks.values) * max(pick.prizes_per_pick.values)
+    return prizes
+
+
+def _most_spins(cycle: FullCycle, capped: bool) -> float:
+    """Free spins that a round takes as factors: the cap, or the largest award with what it leads to."""
+    assert cycle.free is not None
+    if capped:
+        return float(cycle.build.model.free_spins_max)
+    return float(cycle.paid.awarded.max()) / (1 - _further_spins(cycle.free))
 
 
 def _further_spins(free: Joint) -> float:

@@ -165,8 +165,10 @@ def cap_tail(paid: SpinLaw, free: SpinLaw, cap: int) -> float:
     """Bound on E[(T - cap)+], T the free spins without a cap: Chernoff, minimised over a grid of s."""
     first = max((r for r, a in paid.items() if a.probability > 0), default=0)
     best = math.inf
-    for step in range(1, 400):
-        s = step / 100
+    if max((r for r, a in free.items() if a.probability > 0), default=0) == 0 and first <= cap:
+        return 0.0
+    for step in range(400):
+        s = 1e-4 * 1.03**step
         if s * max(free) > 600:
             break
         ratio = sum(float(a.probability) * math.exp(s * (r - 1)) for r, a in free.items())

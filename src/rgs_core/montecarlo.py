@@ -14,7 +14,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from operator import index
@@ -29,14 +29,13 @@ from rgs_core.model import START_STATE, Build, Lines, PickTrigger, Scatter, Stat
 from rgs_core.stats import proportion_interval, z_for
 
 SHARD_ROUNDS = 1 << 18
-"""Rounds of a shard; doubled until a simulation has at most SHARDS_MAX of them."""
+"""Rounds of a shard."""
 
-SHARDS_MAX = 1 << 16
 BLOCK_ROUNDS = 1 << 17
 """Rounds that a shard plays at a time when it keeps some: their wins fit a cache."""
 
-ROUNDS_MAX = 10**13
-UNTIL_ROUNDS = SHARD_ROUNDS * SHARDS_MAX
+ROUNDS_MAX = 10**12
+UNTIL_ROUNDS = SHARD_ROUNDS << 16
 """Rounds at most where a simulation stops by itself and no other limit is given: 1.7e10."""
 
 KEPT_MAX = 10_000
@@ -63,6 +62,7 @@ class Until:
     figure: Literal["rtp", "hit_frequency", "feature_frequency"]
     half_width: float
     confidence: float
+    sd: float = 0.0  # exact standard deviation of win / stake, where it is known
 
     @classmethod
     def parse(cls, text: str) -> Until:
@@ -85,8 +85,9 @@ class Until:
     def reached(self, result: Simulation) -> bool:
         """Whether a result is narrow enough. A figure that never came up is not."""
         if self.figure == "rtp":
-            low, high = result.rtp_interval(self.confidence)
-            return result.sd > 0 and (high - low) / 2 <= self.half_width
+            # That of the sample is too small while rare prizes have not come up.
+            sd = max(self.sd, result.sd)
+            return sd > 0 and z_for(self.confidence) * sd / math.sqrt(result.rounds) <= self.half_width
         count = result.totals["hits" if self.figure == "hit_frequency" else "features"]
         low, high = result.interval(count, self.confidence)
         return count > 0 and (high - low) / 2 <= self.half_width
@@ -291,8 +292,13 @@ def restored(build: Build, state: Mapping[str, Any]) -> Simulation:
             result.rounds == sum(n for n, _, _ in result.shards) == sum(result.totals["classes"])
             and len(result.totals["classes"]) == len(EDGES_TENTHS) + 1
             and result.totals["win"] == sum(w for _, w, _ in result.shards)
+            and result.totals["win_squared"] == sum(ww for _, _, ww in result.shards)
+            and result.totals["hits"] == result.rounds - result.totals["classes"][0]
+            and sum(map(sum, result.totals["parts"])) == result.totals["win"]
+            and 0 <= result.totals["features"] <= result.rounds
+            and all(n == SHARD_ROUNDS for n, _, _ in result.shards[:-1])
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
         raise SimulationError(f"it is no saved simulation: {error}") from None
     if not consistent:
         raise SimulationError("its sums contradict each other; it was changed or cut")
@@ -368,11 +374,11 @@ def _run(
                 merger.add(working.pop(future), future.result())
             if progress is not None and merger.totals:
                 progress(merger.rounds, merger.result)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, CancelledError):
         for future in working:
             future.cancel()
         for future, shard in working.items():
-            if not future.cancelled():
+            if not future.cancelled() and future.exception() is None:
                 merger.add(shard, future.result())
         if not merger.totals:
             raise
@@ -406,8 +412,6 @@ class _Merger:
         self._whole: Totals = {}
         self._empty = Simulation(build, key, first_nonce, rounds, until, keep, {}, {}, (), (), False)
         self._size = SHARD_ROUNDS
-        while -(-rounds // self._size) > SHARDS_MAX:
-            self._size *= 2
         if resume is not None:
             self._take(resume)
 

@@ -157,7 +157,7 @@ class Sheet:
             ways += ", merged and visited"
         rows = [row("RTP", percent(closed.rtp), ways)]
         rows += [row(f"  {name}", percent(part)) for name, part in closed.rtp_parts.items()]
-        if closed.free:
+        if closed.free and closed.feature_probability:
             p = closed.feature_probability
             rows += [
                 row("free spins start", one_in(p), f"{float(closed.free_spins_per_feature):.6f} spins"),
@@ -248,7 +248,7 @@ class Sheet:
         """What the free spins of a round win, where it has any."""
         assert self.feature is not None
         law = self.feature
-        rows = [row("mean", stakes(law.rtp)), row("standard deviation", stakes(law.sd))]
+        rows = [row("mean", stakes(self.analysis.closed.feature_win))]
         rows += [row(f"{q * 100:g} % of features win at most", stakes(law.quantile(q))) for q in QUANTILES[:5]]
         rows.append(row("nothing", percent(float(law.probabilities[0]))))
         return Section("Win of the free spins of a round that has any, exact", ("figure", "value", ""), tuple(rows))

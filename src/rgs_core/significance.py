@@ -14,7 +14,7 @@ EXPECTED_MIN = 10.0
 def mean_p(mean: float, expected: float, sd: float, n: int) -> float:
     """Two-sided p-value of a mean of n values with a known standard deviation, by the central limit theorem."""
     if sd == 0:
-        return 1.0 if math.isclose(mean, expected) else 0.0
+        return 1.0 if math.isclose(mean, expected, rel_tol=1e-9, abs_tol=1e-9) else 0.0
     return math.erfc(abs(mean - expected) * math.sqrt(n) / sd / math.sqrt(2))
 
 

@@ -216,7 +216,7 @@ def test_a_drained_worker_loses_no_request(service: Service) -> None:
 
         async def rolling_restart() -> None:
             for pid in service.workers():
-                await asyncio.sleep(0.7)
+                await asyncio.sleep(2.0)
                 os.kill(pid, signal.SIGTERM)
                 await asyncio.sleep(0.7)
 

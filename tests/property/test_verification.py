@@ -171,7 +171,7 @@ def test_p_values_against_scipy() -> None:
 def test_without_an_exact_law_the_declared_deviation_is_taken(certificate: Certificate) -> None:
     sheet = sheet_of(GAME)
     bare = replace(sheet, law=None, analysis=replace(sheet.analysis, cycle=None))
-    played = simulate(sheet.build, derive_key(bytes(32)), 300_000)
+    played = simulate(sheet.build, derive_key(bytes(32)), 20_000_000)
     with_law = simulated_p(certificate.declared, played, sheet)
     without = simulated_p(certificate.declared, played, bare)
     assert [row[3] for row in without] == pytest.approx([row[3] for row in with_law], rel=1e-6)

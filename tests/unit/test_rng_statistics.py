@@ -139,3 +139,11 @@ def test_the_stream_ends_quietly_when_its_reader_goes() -> None:
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "100"
     assert done.stderr == ""
+
+
+def test_a_sheet_whose_reader_goes_is_no_error() -> None:
+    command = f"{sys.executable} -m rgs_core parsheet lantern_tide | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert "Lantern Tide" in done.stdout
+    assert done.stderr == ""
+    assert done.returncode == 0

@@ -42,8 +42,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
     number, counter = args.first_nonce, 0
     while left is None or left > 0:
         if args.rounds:
-            words = keystream(key, 0, stream, number, min(BLOCKS, 2**64 - number), by_nonce=True, simd=simd)
-            number = (number + BLOCKS) % 2**64
+            blocks = min(BLOCKS, 2**64 - number)
+            words = keystream(key, 0, stream, number, blocks, by_nonce=True, simd=simd)
+            number = (number + blocks) % 2**64
         else:
             words = keystream(key, counter, stream, number, BLOCKS, simd=simd)
             counter += BLOCKS

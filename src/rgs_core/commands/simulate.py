@@ -10,6 +10,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from rgs_core.analysis import full_cycle
 from rgs_core.cluster import Cluster, remote_shard
 from rgs_core.commands.arguments import (
     INTERRUPTED,
@@ -39,7 +41,7 @@ from rgs_core.commands.arguments import (
     written,
 )
 from rgs_core.commands.drawing import draw_section
-from rgs_core.errors import SimulationError
+from rgs_core.errors import AnalysisError, SimulationError
 from rgs_core.game import DEFAULT_SEED
 from rgs_core.model import Build
 from rgs_core.montecarlo import UNTIL_ROUNDS, Keep, Simulation, Until, class_labels, key_id, restored, simulate
@@ -73,7 +75,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", type=parsed(Keep.parse), metavar="RULE", help="remember rounds: 'win>=500x'")
     parser.add_argument("--save", metavar="FILE", help="save the result as JSON, every few seconds and at the end")
     parser.add_argument("--resume", metavar="FILE", help="go on with a saved simulation, and save it again")
-    parser.add_argument("--threads", type=count, default=os.cpu_count() or 1, metavar="N", help="default: all cores")
+    parser.add_argument(
+        "--threads", type=count, default=min(256, os.cpu_count() or 1), metavar="N", help="default: all cores"
+    )
     parser.add_argument("--cluster", metavar="ADDRESS", help="play on a Dask cluster: tcp://HOST:PORT of its scheduler")
     parser.add_argument("--confidence", type=float, help="of the intervals (default: 0.95, or that of --until)")
     parser.add_argument("--report", metavar="FILE.html", help="write a page with PAR sheet and charts")
@@ -98,11 +102,13 @@ def run(args: argparse.Namespace, console: Console) -> int:
     build, path = chosen_build(args)
     if args.confidence is None:
         args.confidence = args.until.confidence if args.until else 0.95
-    if not 0 < args.confidence < 1:
-        raise ValueError(f"--confidence {args.confidence} is not between 0 and 1, as 0.99")
+    if not 0 < args.confidence <= 0.999999:
+        raise ValueError(f"--confidence {args.confidence} is not above 0 and at most 0.999999, as 0.99")
     for target in (args.save, args.report, args.workbook, args.parquet):
         if target and not Path(target).resolve().parent.is_dir():
             raise FileNotFoundError(f"no folder for {target}")
+        if target and Path(target).is_dir():
+            raise IsADirectoryError(f"{target} is a folder; name a file")
     key = chosen_key(args)
     saved = load(args.resume, build, key) if args.resume else None
     if saved is not None:
@@ -116,6 +122,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.spins is None:
         args.spins = UNTIL_ROUNDS if args.until else SPINS
     args.first_nonce = args.first_nonce or 0
+    args.until = with_exact_sd(args.until, build)
     started, before = time.perf_counter(), saved.rounds if saved else 0
     result = play(build, path, key, args, console, saved)
     seconds = time.perf_counter() - started
@@ -136,6 +143,16 @@ def run(args: argparse.Namespace, console: Console) -> int:
     go_on = f"; go on with --resume {args.save}" if args.save else "; --save FILE would let you go on"
     print(f"interrupted after {result.rounds:,} of {result.target_rounds:,} rounds{go_on}", file=sys.stderr)
     return INTERRUPTED
+
+
+def with_exact_sd(until: Until | None, build: Build) -> Until | None:
+    """The rule with the exact standard deviation, where the build has one."""
+    if until is None:
+        return None
+    try:
+        return replace(until, sd=full_cycle(build).sd)
+    except AnalysisError:
+        return until
 
 
 def load(name: str, build: Build, key: bytes) -> Simulation:

@@ -35,7 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--spins", type=count, metavar="N", help="rounds to simulate; what the certificate says by default"
     )
     parser.add_argument("--visit", action="store_true", help="count every combination of stops too; seconds to minutes")
-    parser.add_argument("--threads", type=count, default=os.cpu_count() or 1, metavar="N", help="default: all cores")
+    parser.add_argument(
+        "--threads", type=count, default=min(256, os.cpu_count() or 1), metavar="N", help="default: all cores"
+    )
     add_seed(parser)
     add_json(parser)
 

@@ -73,6 +73,7 @@ def win_chart(axes: Axes, sheet: Sheet, confidence: float) -> bool:
         thin = np.unique(np.geomspace(1, max(2, int(shown.sum())), 1500).astype(int)) - 1
         indices = np.flatnonzero(shown)
         thin = thin[thin < len(indices)]
+    if sheet.law is not None and len(indices):
         axes.step(
             stakes[indices[thin]], survival[indices[thin]], where="post", color=EXACT, linewidth=1.6, label="exact"
         )
@@ -81,6 +82,7 @@ def win_chart(axes: Axes, sheet: Sheet, confidence: float) -> bool:
         above = np.cumsum(counted[::-1])[::-1][1:] / sheet.simulation.rounds
         edges = np.array(EDGES_TENTHS) / 10
         dots = (above > 0) & (edges > 0)
+    if sheet.simulation is not None and dots.any():
         axes.plot(edges[dots], above[dots], "o", color=SIMULATED, markersize=3.5, label="simulated")
     if not axes.lines:
         return False
@@ -140,6 +142,8 @@ def feature_chart(axes: Axes, sheet: Sheet, confidence: float) -> bool:
         return False
     high = max(law.quantile(0.9995), 2.0)
     low = max(float(law.stakes[1]) if len(law.stakes) > 1 else 0.1, high / 1e4)
+    if not low < high or law.rtp == 0:
+        return False
     edges = np.geomspace(low, high, 48)
     share = np.histogram(law.stakes, bins=edges, weights=law.probabilities)[0]
     axes.bar(edges[:-1], 100 * share, width=np.diff(edges), align="edge", color=SOFT, edgecolor=EXACT, linewidth=0.5)
