@@ -7,6 +7,7 @@ Workers need rgs-core installed, in a version that gives the same build hash. Th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import lru_cache, partial
@@ -26,6 +27,8 @@ class Cluster:
     """
 
     def __init__(self, address: str, timeout_s: float = 10.0) -> None:
+        if re.fullmatch(r"(tcp|tls|ws|wss)://[^\s/]+:\d+", address) is None:
+            raise SimulationError(f"'{address}' is no address of a scheduler, as tcp://10.0.0.7:8786")
         try:
             from distributed import Client
         except ImportError:

@@ -176,3 +176,38 @@ def test_without_an_exact_law_the_declared_deviation_is_taken(certificate: Certi
     without = simulated_p(certificate.declared, played, bare)
     assert [row[3] for row in without] == pytest.approx([row[3] for row in with_law], rel=1e-6)
     assert simulated_p({"rtp": Decimal(1)}, played, bare)[0][3] < 1e-3
+
+
+def test_the_rtp_is_not_tested_while_it_hangs_on_prizes_too_rare() -> None:
+    """One jackpot of 4 % of the expectation would be four standard deviations."""
+    text = """
+format = 1
+id = "rare"
+title = "Rare"
+version = "1"
+symbols = ["A", "K", "X"]
+[stake]
+units = 1
+[grid]
+reels = 3
+rows = 1
+[evaluators.lines]
+kind = "lines"
+paylines = ["000"]
+pays.A = { 3 = 1000000 }
+pays.K = { 3 = 2 }
+[states.base]
+strips = "base"
+evaluators = ["lines"]
+[profiles.one.strips]
+base = ["A K:350 X:149", "A K:350 X:149", "A K:350 X:149"]
+"""
+    sheet = sheet_of(text)
+    declared = {"rtp": Decimal(repr(sheet.rtp))}
+    few = simulate(sheet.build, derive_key(bytes(32)), 5_000_000, threads=2)
+    assert simulated_p(declared, few, sheet) == []
+    assert sheet.law is not None
+    from rgs_core.verification import rare_share
+
+    assert rare_share(sheet.law, 10**6) > 0.9
+    assert rare_share(sheet.law, 10**11) == 0

@@ -319,6 +319,35 @@ def test_no_cluster_there(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     assert "no Dask scheduler at tcp://127.0.0.1:9" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("address", ["nonsense", "", "foo://x", "tcp://host"])
+def test_an_address_that_is_none(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "ember_sevens", "--spins", "1000", f"--cluster={address}"]) == 2
+    assert "no address of a scheduler, as tcp://" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_a_saved_run_of_whole_shards_goes_on(shards: int, whole: Simulation) -> None:
+    small = simulate(BUILD, KEY, shards * SHARD_ROUNDS, keep=whole.keep)
+    assert simulate(BUILD, KEY, ROUNDS, keep=whole.keep, resume=restored(BUILD, small.state())) == whole
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"hits": 0}, {"win_squared": 1}, {"features": "x"}, {"features": -1}, {"parts": [[0, 0, 0], [0, 0, 0]]}],
+)
+def test_a_state_that_was_changed_is_refused(change: dict[str, Any], whole: Simulation) -> None:
+    state = json.loads(json.dumps(whole.state()))
+    with pytest.raises(SimulationError, match=r"contradict each other|no saved simulation"):
+        restored(BUILD, {**state, "totals": {**state["totals"], **change}})
+    with pytest.raises(SimulationError, match="no saved simulation"):
+        restored(BUILD, {**state, "until": 5})
+
+
+def test_a_folder_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "ember_sevens", "--spins", "1000", "--save", str(tmp_path)]) == 2
+    assert "is a folder; name a file" in capsys.readouterr().err
+
+
 def test_a_worker_with_another_version_is_refused() -> None:
     from rgs_core.cluster import play_remote_shard
 
