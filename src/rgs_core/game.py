@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,9 +90,14 @@ class Game:
             rounds,
             first_nonce=first_nonce,
             threads=threads or multiprocessing.cpu_count(),
-            until=Until.parse(until) if until else None,
+            until=self._rule(until) if until else None,
             keep=Keep.parse(keep) if keep else None,
         )
+
+    def _rule(self, text: str) -> Until:
+        """A rule with the exact standard deviation, where the build has one."""
+        cycle = self.exact().analysis.cycle
+        return replace(Until.parse(text), sd=cycle.sd if cycle else 0.0)
 
     def spin(self, nonce: int, *, seed: str = DEFAULT_SEED) -> Round:
         """Round `nonce` of a seed in full, the same as in a simulation with that seed."""

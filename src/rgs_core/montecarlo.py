@@ -466,7 +466,10 @@ class _Merger:
 
     def _look(self) -> None:
         until = self._empty.until
-        self.finished = self.rounds == self._empty.target_rounds or (until is not None and until.reached(self.result()))
+        self.finished = self.rounds == self._empty.target_rounds or (
+            # The totals decide; the list of all shards is not copied for every one of them.
+            until is not None and until.reached(replace(self._empty, totals=self.totals))
+        )
 
     def result(self) -> Simulation:
         """What is merged so far."""

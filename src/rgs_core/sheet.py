@@ -31,7 +31,7 @@ SESSION_WORK_MAX = 30_000_000
 """Of a session shown without being asked for."""
 
 NOISE = 1e-11
-"""Probabilities below this are shown as such: the exact law is known to about 1e-12."""
+"""Probabilities below this, or below the error of the law, are shown as such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +146,7 @@ class Sheet:
         sections += [
             self.symbols_section(name) for name in dict.fromkeys(s.strips for s in self.build.model.states.values())
         ]
-        sections = [section for section in sections if section.rows]
-        return sections
+        return [section for section in sections if section.rows]
 
     def round_section(self) -> Section:
         """RTP and its parts, hit and bonus frequency, volatility."""
