@@ -233,6 +233,8 @@ def test_files_that_cannot_be_gone_on_with(tmp_path: Path, capsys: pytest.Captur
     file.write_text("{")
     assert main(["simulate", "ember_sevens", "--resume", str(file)]) == 2
     assert f"{file} cannot be gone on with" in capsys.readouterr().err
+    assert main(["simulate", "ember_sevens", "--resume", str(tmp_path / "none.json")]) == 2
+    assert "a run with --save FILE writes one" in capsys.readouterr().err
     assert main(["simulate", "ember_sevens", "--save", str(tmp_path / "no/run.json")]) == 2
     assert "no folder for" in capsys.readouterr().err
 

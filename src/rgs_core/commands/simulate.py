@@ -157,6 +157,8 @@ def with_exact_sd(until: Until | None, build: Build) -> Until | None:
 
 def load(name: str, build: Build, key: bytes) -> Simulation:
     """A saved simulation. Raises SimulationError that names the file."""
+    if not Path(name).is_file():
+        raise SimulationError(f"no saved simulation {name}; a run with --save FILE writes one")
     try:
         saved = restored(build, json.loads(Path(name).read_text("utf-8")))
     except (SimulationError, json.JSONDecodeError, UnicodeDecodeError) as error:
