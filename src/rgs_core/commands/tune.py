@@ -1,0 +1,226 @@
+"""rgs tune: a new profile whose exact figures meet targets, as near to an old one as can be."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from rgs_core.analysis import Analysis, analyse
+from rgs_core.commands.arguments import OK, add_game, add_json, chosen_build, count, written
+from rgs_core.errors import TuningError
+from rgs_core.figures import NAMES, Figures, parse_target, show
+from rgs_core.model import Build
+from rgs_core.model_file import load
+from rgs_core.profile_text import check_name, profile_text, with_profile
+from rgs_core.restrip import tune_strips
+from rgs_core.tuner import MOST
+from rgs_core.tuning import Tuned, shares, tune_weights
+
+HELP = "find stop weights or strips whose exact RTP, hit frequency, deviation or bonus odds meet targets"
+EXAMPLES = """\
+  rgs tune lantern_tide --target rtp=94.00% --out rtp_94_00
+  rgs tune my_game.toml --target rtp=92..92.5% --target hit=28% --target sd=6..8 --out low --write
+  rgs tune lantern_tide --target rtp=95.00% --keep moon --keep free --out rtp_95   (moons and free spins as they are)
+  rgs tune my_game.toml --target feature=1/150 --method strips --out rare"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    add_game(parser)
+    parser.add_argument(
+        "--target",
+        action="append",
+        default=[],
+        metavar="FIGURE=VALUE",
+        help=f"what to meet, once a figure: {', '.join(NAMES)}; rtp=94.00%% is met by what rounds to it, "
+        "sd=6..8 by all from 6 to 8, feature=1/150 are the odds of free spins",
+    )
+    parser.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="WHAT",
+        help="strips, SET.REEL (from 1), a symbol, or SET.SYMBOL that must stay as they are; several, or with commas",
+    )
+    parser.add_argument(
+        "--method", choices=("weights", "strips"), default="weights", help="what changes (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--by",
+        choices=("auto", "stop", "symbol"),
+        default="auto",
+        help="weights for every stop on its own, or by the symbols in view, which is faster (default: by size)",
+    )
+    parser.add_argument(
+        "--most",
+        type=count,
+        default=MOST,
+        metavar="N",
+        help="a stop becomes at most N times as likely, or as rare (default: %(default)s)",
+    )
+    parser.add_argument("--out", required=True, metavar="NAME", help="name of the new profile")
+    parser.add_argument("--write", action="store_true", help="add the new profile to the model file")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    build, path = chosen_build(args)
+    check_name(build, args.out)
+    targets = [parse_target(text) for text in args.target]
+    keep = [what for entry in args.keep for what in entry.split(",") if what]
+    with Console(stderr=True).status(f"tuning {build.label}") as status:
+
+        def progress(text: str) -> None:
+            status.update(f"tuning {build.label}: {text}")
+
+        if args.method == "strips":
+            tuned = tune_strips(build, targets, keep=keep, most=args.most, progress=progress)
+        else:
+            tuned = tune_weights(build, targets, keep=keep, most=args.most, grain=args.by, progress=progress)
+        addition = profile_text(args.out, tuned.strips, (f"{build.profile.name} tuned to {_wanted(tuned)}",))
+        progress("checking the new profile both ways")
+        text, new = with_profile(path.read_text("utf-8"), args.out, addition, str(path))
+        analysis = checked(new, tuned)
+        if args.write:
+            _write(path, text, new)
+    if args.json:
+        print(json.dumps(as_json(tuned, new, addition, path if args.write else None), indent=2))
+        return OK
+    draw(console, tuned, new, analysis)
+    console.print(addition, markup=False, highlight=False, soft_wrap=True)
+    if args.write:
+        console.print(f"added {new.label} to {path}", markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            f"next:  rgs certify {path} --profile {args.out} --write\n       rgs verify {path} --profile {args.out}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    else:
+        console.print("nothing was written; --write adds it to the model file", highlight=False)
+    return OK
+
+
+def checked(new: Build, tuned: Tuned) -> Analysis:
+    """The analysis of the build that was read back, after its figures were found to meet the targets.
+
+    Raises TuningError when they do not, AnalysisError when the ways of the analysis differ.
+    """
+    analysis = analyse(new)
+    cycle = analysis.cycle
+    if cycle is None:
+        raise TuningError(f"{new.label} has no exact figures: {analysis.cycle_skipped}")
+    figures = Figures(cycle.rtp, cycle.hit_frequency, cycle.variance, cycle.feature_probability)
+    off = [target.text for target in tuned.targets if not target.met(figures)]
+    if off:
+        raise TuningError(f"{new.label} as read back does not meet {', '.join(off)}; this is a defect, report it")
+    return analysis
+
+
+def _write(path: Path, text: str, new: Build) -> None:
+    """Puts the longer text in the place of the file, whole or not at all, and reads it again."""
+    target = path.resolve()
+    with written(str(target)) as temporary:
+        temporary.write_text(text, "utf-8")
+        shutil.copymode(target, temporary)
+    if load(target).build(new.profile.name).build_hash != new.build_hash:
+        raise TuningError(f"{target} changed while it was written; look at it")
+
+
+def _wanted(tuned: Tuned) -> str:
+    return ", ".join(target.text for target in tuned.targets)
+
+
+def draw(console: Console, tuned: Tuned, new: Build, analysis: Analysis) -> None:
+    """Figures before and after, then what changed on each reel."""
+    table = Table("figure", "before", "after", "target", "", title=f"{tuned.build.label} → {new.label}",
+                  title_justify="left")  # fmt: skip
+    targets = {target.name: target for target in tuned.targets}
+    titles = {"rtp": "RTP", "hit": "hit frequency", "sd": "standard deviation", "feature": "free spins start"}
+    for name in NAMES:
+        if name == "feature" and len(new.model.states) == 1:
+            continue
+        target = targets.get(name)
+        range_text = f"{target.text}: {target.show(target.low)} to {target.show(target.high)}" if target else ""
+        table.add_row(
+            titles[name],
+            show(name, tuned.before.value(name)),
+            show(name, tuned.after.value(name)),
+            range_text,
+            "[green]met[/green]" if target else "",
+        )
+    console.print(table)
+    rows = changes(tuned)
+    if not rows:
+        console.print("The starting profile meets the targets; nothing changed.", highlight=False)
+        return
+    reels = tuned.build.model.reels
+    for key, symbols in rows.items():
+        shown = Table("symbol", *(f"reel {reel + 1}" for reel in range(reels)), title_justify="left",
+                      title=f"{key}: share of each symbol in the stops, % before → after")  # fmt: skip
+        for symbol, cells in symbols.items():
+            shown.add_row(symbol, *(_cell(cell) for cell in cells))
+        console.print(shown)
+    least = "" if tuned.least_divergence is None else f" (before rounding {tuned.least_divergence:.6f})"
+    console.print(
+        f"KL divergence from the old reels {tuned.divergence:.6f} nats{least}; by {tuned.grain}, "
+        f"{tuned.measured:,} exact calculations",
+        highlight=False,
+    )
+
+
+Cell = tuple[float, float] | None
+
+
+def changes(tuned: Tuned) -> dict[str, dict[str, list[Cell]]]:
+    """By strip set and symbol: the share on each reel before and after, None where the reel has it on no stop.
+    Sets that did not change are left out."""
+    found: dict[str, dict[str, list[Cell]]] = {}
+    for key, old in tuned.build.profile.strips.items():
+        new = tuned.strips[key]
+        if new == old:
+            continue
+        pairs = [(shares(a), shares(b)) for a, b in zip(old, new, strict=True)]
+        found[key] = {
+            symbol: [
+                (float(a.get(symbol, 0)), float(b.get(symbol, 0))) if symbol in a or symbol in b else None
+                for a, b in pairs
+            ]
+            for symbol in tuned.build.model.symbols
+            if any(symbol in a or symbol in b for a, b in pairs)
+        }
+    return found
+
+
+def _cell(cell: Cell) -> str:
+    if cell is None:
+        return "·"
+    before, after = cell
+    if before == after:
+        return f"[dim]{100 * before:.2f}[/dim]"
+    return f"{100 * before:.2f} → {100 * after:.2f}"
+
+
+def as_json(tuned: Tuned, new: Build, addition: str, path: Path | None) -> dict[str, object]:
+    """Everything that is shown, for machines."""
+    return {
+        "game": new.model.id,
+        "start": tuned.build.profile.name,
+        "profile": new.profile.name,
+        "build_hash": new.build_hash,
+        "targets": {
+            t.name: {"text": t.text, "low": float(t.low), "high": float(t.high), "met": True} for t in tuned.targets
+        },
+        "before": {name: tuned.before.value(name) for name in NAMES},
+        "after": {name: tuned.after.value(name) for name in NAMES},
+        "rtp_exact": str(tuned.after.rtp),
+        "divergence": tuned.divergence,
+        "least_divergence": tuned.least_divergence,
+        "changes": changes(tuned),
+        "toml": addition,
+        "written": None if path is None else str(path),
+    }

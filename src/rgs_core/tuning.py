@@ -1,0 +1,98 @@
+"""Tunes the stop weights of a profile until its exact figures meet targets, changing it as little as possible.
+
+The nearest real weights come first (rgs_core.tuner), then small integers beside them whose exact figures are in the
+targets (rgs_core.lattice). Where there are none the error says what is possible (rgs_core.tuning_limits). The same
+question always has the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import gcd
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgs_core.errors import TuningError
+from rgs_core.figures import Figures, Strips, Target
+from rgs_core.lattice import Lattice, integer_weights
+from rgs_core.model import WEIGHT_MAX, Build, Strip
+from rgs_core.tilt import divergence
+from rgs_core.tuner import MOST, TOTAL_MAX, Grain, Progress, Tuner
+from rgs_core.tuning_limits import otherwise
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """Strips that meet the targets. Divergences are KL in nats, of all reels together: of these strips from the
+    starting ones, and of the nearest probabilities before rounding (None where strips change)."""
+
+    build: Build
+    strips: Strips
+    before: Figures
+    after: Figures
+    targets: tuple[Target, ...]
+    divergence: float
+    least_divergence: float | None
+    grain: str
+    measured: int
+
+
+def tune_weights(
+    build: Build,
+    targets: Sequence[Target],
+    *,
+    keep: Iterable[str] = (),
+    most: int = MOST,
+    grain: Grain = "auto",
+    progress: Progress = lambda _: None,
+) -> Tuned:
+    """New stop weights for the strips of `build`. Raises TuningError when targets cannot be met, and says why."""
+    tuner = Tuner(build, targets, keep=keep, most=most, grain=grain, progress=progress)
+    before = tuner.meter.figures(build.profile.strips)
+    if all(target.met(before) for target in tuner.targets):
+        strips = build.profile.strips
+        return Tuned(build, strips, before, before, tuner.targets, 0.0, 0.0, tuner.grain, tuner.measured)
+    if not tuner.rows:
+        raise TuningError("everything is kept, so nothing can change; keep less")
+    solution = tuner.solve(tuner.targets)
+    if not solution.reached:
+        solution = otherwise(tuner, solution)
+    least = divergence(solution.p, tuner.prior)
+    progress("small integers")
+    lattices = [
+        Lattice(
+            base=np.array(row.weights),
+            free=row.free,
+            p=solution.p[place, : len(row.weights)],
+            low=tuner.low[place, : len(row.weights)],
+            high=tuner.high[place, : len(row.weights)],
+            slopes=solution.slopes[:, place, : len(row.weights)],
+        )
+        for place, row in enumerate(tuner.rows)
+    ]
+    found = integer_weights(lattices, tuner.targets, tuner.integer_figures, TOTAL_MAX, WEIGHT_MAX, progress)
+    if found is None:
+        raise TuningError(
+            f"weights with a sum up to {TOTAL_MAX:,} a reel come near the targets "
+            f"({tuner.shown(solution.figures)}) but not into them; give wider ranges"
+        )
+    strips = tuner.strips([_reduced(weights) for weights in found.weights])
+    after = tuner.meter.figures(strips)
+    return Tuned(build, strips, before, after, tuner.targets, found.divergence, least, tuner.grain, tuner.measured)
+
+
+def _reduced(weights: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Weights without a common divisor, so that a reel that did not change reads as it did."""
+    return weights // gcd(*weights.tolist())
+
+
+def shares(strip: Strip) -> dict[str, Fraction]:
+    """The share of each symbol in the weights of a strip."""
+    total = strip.total
+    found: dict[str, int] = {}
+    for symbol, weight in zip(strip.symbols, strip.weights, strict=True):
+        found[symbol] = found.get(symbol, 0) + weight
+    return {symbol: Fraction(weight, total) for symbol, weight in found.items()}
