@@ -25,7 +25,7 @@ $(VENV)/.ready: $(EXT) | $(BIN)/python
 
 $(VENV)/.ready-dev: $(VENV)/.ready
 	@echo "adding the tools for tests and benches"
-	@$(PIP) -e '.[server,embedded,report,cluster,dev]'
+	@$(PIP) -e '.[server,embedded,report,cluster,exchange,dev]'
 	@touch $@
 
 setup: $(VENV)/.ready-dev  ## make .venv with everything
@@ -37,7 +37,7 @@ check: $(VENV)/.ready-dev  ## formatting, lint, types, stubs
 	$(BIN)/ruff check src server tests bench setup.py
 	$(BIN)/ruff format --check src server tests bench setup.py
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest rgs_core._rng rgs_core._engine
+	$(BIN)/python -m mypy.stubtest rgs_core._rng rgs_core._round rgs_core._engine
 	PATH=$(BIN):$$PATH cython-lint ext/rgs_core
 
 test: $(VENV)/.ready-dev  ## the whole suite: real PostgreSQL, real HTTP, killed processes

@@ -33,7 +33,7 @@ def extension(name: str) -> Extension:
 
 setup(
     ext_modules=cythonize(
-        [extension("_rng"), extension("_engine")],
+        [extension("_rng"), extension("_round"), extension("_engine")],
         include_path=["ext"],
         build_dir="build/cython",
         compiler_directives={

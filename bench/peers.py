@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgs_core import games
-from rgs_core.model import Build, Lines, Profile, Scatter, Strip
+from rgs_core.mechanics import Lines, Scatter
+from rgs_core.model import Build, Profile, Strip
 from rgs_core.model_file import load
-from rgs_core.reference import line_wins, scatter_wins
+from rgs_core.reference import wins_on
 
 BUILD: Build = load(games.find("lantern_tide")).build()
 MODEL = BUILD.model
@@ -62,7 +63,7 @@ def line_table() -> NDArray[np.int64]:
     table = np.zeros(SYMBOLS**5, dtype=np.int64)
     for index, cells in enumerate(product(MODEL.symbols, repeat=5)):
         window = tuple((cell,) for cell in cells)
-        table[index] = sum(win.amount_units for win in line_wins(MODEL, STATE, one, window))
+        table[index] = sum(win.amount_units for win in wins_on(MODEL, STATE, one, window))
     return table
 
 
@@ -133,6 +134,6 @@ def python_spins(n: int, key: bytes) -> int:
         digest = hmac.new(key, f"client:{nonce}:0".encode(), hashlib.sha256).digest()
         stops = [int.from_bytes(digest[4 * r : 4 * r + 4], "big") * LENGTHS[r] >> 32 for r in range(5)]
         window = tuple(strip.window(stop, 3) for strip, stop in zip(strips, stops, strict=True))
-        total += sum(win.amount_units for win in line_wins(MODEL, STATE, LINES, window))
-        total += sum(win.amount_units for win in scatter_wins(MODEL, STATE, MOONS, window))
+        total += sum(win.amount_units for win in wins_on(MODEL, STATE, LINES, window))
+        total += sum(win.amount_units for win in wins_on(MODEL, STATE, MOONS, window))
     return total

@@ -1,6 +1,13 @@
-"""Random model files for property tests: valid by construction, small, and often degenerate."""
+"""Random model files for property tests: valid by construction, small, and often degenerate.
+
+`model_texts` knows lines, scatters, picks and one kind of free spins, which have closed forms and fast kernels;
+`rich_model_texts` knows every word of the language.
+"""
 
 from __future__ import annotations
+
+from functools import cache
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -68,7 +75,7 @@ def model_texts(draw: st.DrawFn) -> str:
     if has_pick:
         prizes = draw(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 9)), min_size=1, max_size=4))
         rows_text = ", ".join(f"{{ pay = {p}, weight = {w} }}" for p, w in prizes)
-        out.append(f"[picks.chest]\nprizes = [{rows_text}]")
+        out.append(f'[bonuses.chest]\nkind = "pick"\nprizes = [{rows_text}]')
         out.append(f"of = {draw(st.sampled_from(['total_bet', 'line_bet']))!r}")
         if draw(st.booleans()):
             out.append(f"picks = {_table({1: 2, 3: 1})}\nprizes_per_pick = {_table({1: 1, 2: 1})}")
@@ -114,3 +121,560 @@ def model_texts(draw: st.DrawFn) -> str:
                 strips.append(" ".join(stops))
         out.append(f"{name} = {strips!r}")
     return "\n".join(out) + "\n"
+
+
+# --- Every word of the language --------------------------------------------------------------------
+
+REGULAR = ["A", "B", "C", "D"]
+RICH_SYMBOLS = [*REGULAR, "W", "X", "S", "P", "V"]
+SHAPES = [(1, 1), (2, 2), (3, 1), (3, 2), (3, 3), (3, 3), (4, 3), (5, 3), (4, 4), (6, 2), (8, 1), (2, 10), (1, 12)]
+LINED = {"lines", "combos"}
+READS_VALUES = {"coins", "total"}
+
+Draw = st.DrawFn
+Document = dict[str, Any]
+
+
+@cache
+def _integers(low: int, high: int) -> st.SearchStrategy[int]:
+    return st.integers(low, high)
+
+
+class _Rich:
+    """One model in the making. `bits` is what multipliers may still make of a win, so that bounds hold."""
+
+    def __init__(self, draw: Draw) -> None:
+        self.draw = draw
+        self.reels, self.rows = draw(st.sampled_from(SHAPES))
+        self.cells = self.reels * self.rows
+        self.free_spins = draw(st.integers(1, 12))
+        self.bits = 30
+        self.names = [
+            "base",
+            *draw(st.sampled_from([[], ["free"], ["free"], ["free", "hold"], ["free", "hold", "more"]])),
+        ]
+        self.modes = self._modes()
+        self.starts = {"base", *(mode["start"] for mode in self.modes.values())}
+        self.groups = {name: self.some(REGULAR) for name in ("any", "pair")} if self.maybe() else {}
+        grid = self._heights(drawn=self.maybe(1, 4))
+        self.heights = {name: grid if self.maybe(2, 3) else self._heights(self.maybe(1, 4)) for name in self.names}
+        self.grid = grid
+        self.missing = self.one(["lines", "combos", "ways", "count", "cluster", "stars", "coins", "last", "total"])
+        self.largest = max(self._largest(reel) for reels in [grid, *self.heights.values()] for reel in reels)
+        self.used = {name: self._used(name) for name in self.names}
+        self.evaluators = {
+            name: getattr(self, f"_{name}")() for name in dict.fromkeys(e for used in self.used.values() for e in used)
+        }
+        self.bonuses = self._bonuses()
+        self.wilds = self._wilds()
+
+    # -- helpers --------------------------------------------------------------------------------
+
+    def maybe(self, chance: int = 1, out_of: int = 2) -> bool:
+        return self.number(1, out_of) <= chance
+
+    def one(self, options: list[Any]) -> Any:
+        return options[self.number(0, len(options) - 1)]
+
+    def some(self, options: list[str], least: int = 1, most: int = 4) -> list[str]:
+        left, found = list(options), []
+        for _ in range(self.number(least, min(most, len(options)))):
+            found.append(left.pop(self.number(0, len(left) - 1)))
+        return found
+
+    def number(self, low: int, high: int) -> int:
+        return self.draw(_integers(low, high))
+
+    def optional(self, **entries: Any) -> Document:
+        """Some of the entries."""
+        return {key: value for key, value in entries.items() if self.maybe()}
+
+    def spend(self, bits: int) -> bool:
+        if bits > self.bits:
+            return False
+        self.bits -= bits
+        return True
+
+    def weights(self, low: int, high: int, most: int = 3) -> Document:
+        values = self.draw(st.lists(st.integers(low, high), unique=True, min_size=1, max_size=most))
+        return {str(value): self.number(1, 5) for value in values}
+
+    def counts(self, largest: int, amounts: list[int], full: bool = False) -> Document:
+        first = self.number(1, largest if full else min(largest, 4))
+        last = largest if full else min(largest, first + self.number(0, 3))
+        return {str(count): self.one(amounts) for count in range(first, last + 1)}
+
+    @staticmethod
+    def _largest(reel: Any) -> int:
+        return max(map(int, reel)) if isinstance(reel, dict) else int(reel)
+
+    def _heights(self, drawn: bool) -> list[Any]:
+        if not drawn and self.maybe():
+            return [self.rows] * self.reels
+        heights: list[Any] = [self.number(1, self.rows) for _ in range(self.reels)]
+        if drawn:
+            heights[self.number(0, self.reels - 1)] = self.weights(1, self.rows)
+        return heights
+
+    # -- top level ------------------------------------------------------------------------------
+
+    def _modes(self) -> Document:
+        modes = {}
+        for name in self.one([[], [], ["buy"], ["buy", "ante"]]):
+            modes[name] = {"cost": self.number(1, 500), "start": self.one(self.names), "spins": self.number(1, 3)}
+        return modes
+
+    def _used(self, state: str) -> list[str]:
+        fixed = not any(isinstance(reel, dict) for reel in self.heights[state])
+        known = ["ways", "count", "cluster", "stars", "coins", "last", "total"]
+        known += self.one([["lines"], ["lines"], ["combos"]]) if fixed else []
+        known = [name for name in known if name != self.missing]  # a game has at most eight
+        used = self.draw(st.permutations(self.some(known, 1, 3)))
+        if known[-1] in LINED and self.maybe() and not LINED & set(used):
+            used = [known[-1], *used]
+        return list(used)
+
+    def _wilds(self) -> Document:
+        helped: set[str] = set()
+        for name, evaluator in self.evaluators.items():
+            if name == "combos":
+                helped |= {element for c in evaluator["combinations"] for element in c["symbols"]}
+            elif name in ("lines", "ways", "cluster") or evaluator.get("wilds"):
+                helped |= set(evaluator["pays"])
+        for name, members in self.groups.items():
+            helped |= set(members) if name in helped else set()
+        known = sorted(helped & set(RICH_SYMBOLS))
+        wilds: Document = {}
+        for wild in self.one([[], ["W"], ["W"], ["W", "X"]]):
+            others = [symbol for symbol in known if symbol != wild]
+            substitutes = self.some(others, 0, 4) if others else []
+            wilds[wild] = {"substitutes": substitutes} | self._wild_multiplier()
+        return wilds
+
+    def _wild_multiplier(self) -> Document:
+        if not self.maybe():
+            return {}
+        combine = "product" if "ways" in self.evaluators else self.one(["once", "product", "sum"])
+        cells = self.cells if "cluster" in self.evaluators else self.reels
+        bits = {"once": 2, "product": 2 * cells, "sum": (3 * cells).bit_length()}[combine]
+        return {"multiplier": self.one([2, 3]), "combine": combine} if self.spend(bits) else {"combine": combine}
+
+    # -- evaluators -----------------------------------------------------------------------------
+
+    def _paylines(self, user: str) -> list[str]:
+        states = [self.heights[name] for name, used in self.used.items() if user in used]
+        rows = [min(heights[reel] for heights in states) for reel in range(self.reels)]
+        line = st.tuples(*[st.sampled_from("0123456789ab"[:height]) for height in rows])
+        return ["".join(x) for x in self.draw(st.lists(line, min_size=1, max_size=6, unique=True))]
+
+    def _pays(self, known: list[str], largest: int, full: bool = False) -> Document:
+        amounts = [0, 1, 2, 5, 5, 50]
+        return {symbol: self.counts(largest, amounts, full) for symbol in self.some(known, 1, 4)}
+
+    def _cell_values(self, cells: int, options: list[str]) -> Document:
+        if not self.maybe():
+            return {}
+        rule = self.one(options)
+        bits = {"ignore": 0, "highest": 3, "sum": 8, "product": 2 * cells}[rule]
+        return {"cell_values": rule} if self.spend(bits) else {}
+
+    def _lines(self) -> Document:
+        entries = [*REGULAR, "W", "X", *self.groups]
+        return {
+            "kind": "lines",
+            "paylines": self._paylines("lines"),
+            "pays": self._pays(entries, self.reels, full=True),
+            **self.optional(
+                pure_wild_run=self.one(["own", "any"]),
+                direction=self.one(["left", "right", "both", "adjacent"]),
+                full_grid={symbol: self.number(2, 3) for symbol in self.some([*REGULAR, "W"], 1, 2)},
+            ),
+            **self._cell_values(self.reels, ["ignore", "product", "sum", "highest"]),
+        }
+
+    def _combos(self) -> Document:
+        entries = [*REGULAR, "W", "*", *self.groups]
+        combinations: list[Document] = []
+        for _ in range(self.number(1, 4)):
+            symbols = [self.one(entries) for _ in range(self.reels)]
+            if all(symbol == "*" for symbol in symbols):
+                symbols[0] = "A"
+            any_order = self.reels <= 5 and self.maybe(1, 3)
+            if all(symbols != c["symbols"] for c in combinations):
+                order = {"any_order": True} if any_order else {}
+                combinations.append({"symbols": symbols, "pay": self.one([1, 2, 5, 50]), **order})
+        return {"kind": "combinations", "paylines": self._paylines("combos"), "combinations": combinations}
+
+    def _ways(self) -> Document:
+        return {
+            "kind": "ways",
+            "pays": self._pays([*REGULAR, "W"], self.reels, full=True),
+            **self.optional(
+                pure_wild_run=self.one(["own", "any"]),
+                direction=self.one(["left", "right", "both"]),
+            ),
+            **self._cell_values(self.reels, ["ignore", "product"]),
+        }
+
+    def _count(self) -> Document:
+        return {
+            "kind": "count",
+            "pays": self._pays([*REGULAR, "V", "X"], self.reels * self.largest),
+            **self.optional(of=self.one(["line_bet", "total_bet"]), wilds=self.maybe()),
+            **self._cell_values(self.cells, ["ignore", "product", "sum", "highest"]),
+        }
+
+    def _cluster(self) -> Document:
+        return {
+            "kind": "cluster",
+            "pays": self._pays([*REGULAR, "V", "W"], self.reels * self.largest),
+            **self.optional(of=self.one(["line_bet", "total_bet"]), neighbours=self.one([4, 6])),
+            **self._cell_values(self.cells, ["ignore", "product", "sum", "highest"]),
+        }
+
+    def _stars(self, **more: Any) -> Document:
+        pays = self.counts(self.reels * self.largest, [0, 1, 2, 25])
+        of = self.one(["line_bet", "total_bet"])
+        symbol = self.one(["S", "S", "A", "W"])
+        return {
+            "kind": "scatter",
+            "symbol": symbol,
+            "pays": pays,
+            "of": of,
+            **more,
+            **self.optional(stopped=self.maybe()),
+        }
+
+    def _last(self) -> Document:
+        return self._stars(at="end")
+
+    def _coins(self, **more: Any) -> Document:
+        optional = self.optional(
+            count_min=self.number(1, min(3, self.reels * self.largest)),
+            collector=self.one(["W", "S", "V"]),
+            of=self.one(["line_bet", "total_bet"]),
+        )
+        return {"kind": "collect", "symbol": self.one(["V", "V", "A"]), **more, **optional}
+
+    def _total(self) -> Document:
+        return self._coins(at="end")
+
+    # -- bonuses --------------------------------------------------------------------------------
+
+    def _bonuses(self) -> Document:
+        of = self.one(["line_bet", "total_bet"])
+        prizes = [{"pay": self.number(0, 20), "weight": self.number(1, 4)} for _ in range(self.number(1, 3))]
+        taken = [self.one([0, 1, 5, 5, 20]) for _ in range(self.number(2, 5))]
+        squares = [self.number(0, 9) for _ in range(self.number(1, 6))]
+        targets = self.names[1:]
+        segments = []
+        for _ in range(self.number(1, 4)):
+            spins = {"spins": self.number(1, 4), "state": self.one(targets)} if targets and self.maybe() else {}
+            segments.append({"weight": self.number(1, 4), **self.optional(pay=self.number(0, 20)), **spins})
+        further = [{"weight": 1, "bonus": self.one(["chest", "cards", "board"])}] if self.maybe() else []
+        return {
+            "chest": {"kind": "pick", "prizes": prizes, "of": of, **self.optional(picks={"1": 2, "3": 1})},
+            "cards": {
+                "kind": "take",
+                "prizes": taken,
+                "take": self.number(1, len(taken)),
+                **self.optional(equal_multiplier=self.number(1, 3), of=of),
+            },
+            "wheel": {"kind": "wheel", "segments": [*segments, *further], **self.optional(of=of)},
+            "board": {
+                "kind": "trail",
+                "squares": squares,
+                "die": self.weights(1, 4),
+                "rolls_max": self.number(1, 6),
+                **self.optional(ends=[self.number(1, len(squares))], finish=self.number(0, 30), of=of),
+            },
+        }
+
+    # -- states ---------------------------------------------------------------------------------
+
+    def state(self, name: str) -> Document:
+        kept = self.bits  # each state may spend what the evaluators left
+        used = self.used[name]
+        by_cell = self.maybe(1, 4)
+        document: Document = {
+            "strips": self.one([name, "base", {"base": 2, name: 1, "other": 3}]),
+            "evaluators": used,
+            "multiplier": self.number(1, 3),
+            "triggers": self._triggers(name),
+            **({"draw": "cell"} if by_cell else {}),
+        }
+        if self.heights[name] != self.grid:
+            document["rows"] = self.heights[name]
+        transforms = self._transforms(name)
+        if transforms:
+            document["transforms"] = transforms
+        has_values = any(transform["kind"] == "values" for transform in transforms)
+        if has_values and self.maybe():
+            document["final"] = self._final()
+        lined = [s for s in self.evaluators["lines"]["pays"] if s in RICH_SYMBOLS] if "lines" in used else []
+        if lined and name not in self.starts and self.maybe():
+            table = {symbol: self.number(1, 3) for symbol in lined}
+            document["special"] = {
+                "name": "Special",
+                "table": table,
+                "lines": "lines",
+                **self.optional(own_lines=self.maybe()),
+            }
+        elif self.maybe(1, 3):
+            document |= self._cascade(used, document["triggers"], by_cell)
+        exempt = [*used, *(t["name"] for t in document["triggers"] if t["kind"] in ("pick", "bonus"))]
+        if self.maybe(1, 3):
+            document["multiplier_exempt"] = self.some(exempt, 0, 3)
+        self.bits = kept
+        return document
+
+    def _transforms(self, name: str) -> list[Document]:
+        kinds = ["reveal", "expand", "replace", "add", "values", "stick", "multiplier"]
+        transforms = [getattr(self, f"_do_{kind}")() for kind in self.some(kinds, 0, 4)]
+        needed = [e for e in self.used[name] if e in READS_VALUES or "cell_values" in self.evaluators[e]]
+        if needed and all(transform["kind"] != "values" for transform in transforms):
+            transforms.insert(self.number(0, len(transforms)), self._do_values())
+        return transforms
+
+    def _some_reels(self) -> Document:
+        return (
+            {"reels": self.draw(st.lists(st.integers(1, self.reels), unique=True, min_size=1))}
+            if self.maybe(1, 3)
+            else {}
+        )
+
+    def _do_reveal(self) -> Document:
+        table = {symbol: self.number(1, 3) for symbol in self.some(RICH_SYMBOLS, 1, 3)}
+        return {
+            "kind": "reveal",
+            "symbol": self.one(["P", "D"]),
+            "table": table,
+            **self.optional(each=self.one(["spin", "reel", "cell"])),
+        }
+
+    def _do_expand(self) -> Document:
+        return {
+            "kind": "expand",
+            "symbol": self.one(RICH_SYMBOLS),
+            **self.optional(into=self.one(RICH_SYMBOLS)),
+            **self._some_reels(),
+        }
+
+    def _do_replace(self) -> Document:
+        symbol, into = self.draw(st.permutations(RICH_SYMBOLS))[:2]
+        return {"kind": "replace", "symbol": symbol, "into": into, **self._some_reels()}
+
+    def _do_add(self) -> Document:
+        count = self.number(0, 4) if self.maybe() else self.weights(0, 4)
+        over = {"over": self.some(RICH_SYMBOLS)} if self.maybe(1, 3) else {}
+        return {"kind": "add", "symbol": self.one(["W", "V", "S", "A"]), "count": count, **over, **self._some_reels()}
+
+    def _do_values(self) -> Document:
+        return {"kind": "values", "symbols": ["V", *self.some(["A", "W", "S"], 0, 2)], "table": self.weights(1, 4)}
+
+    def _do_stick(self) -> Document:
+        return {
+            "kind": "stick",
+            "symbols": self.some(["V", "W", "S", "A"], 1, 2),
+            **self.optional(step=self.one([-1, 0, 1])),
+        }
+
+    def _do_multiplier(self) -> Document:
+        each = self.one(["spin", "full_reel", "cell"])
+        number = {"spin": 1, "full_reel": self.reels, "cell": self.cells}[each]
+        combine = self.one(["product", "sum"])
+        persist = self.maybe()
+        bits = 2 * number if combine == "product" else (3 * number).bit_length()
+        spins = self.free_spins + 3
+        bits = (bits * spins if combine == "product" else bits + spins.bit_length()) if persist else bits
+        if not self.spend(bits):
+            return {"kind": "multiplier", "table": {"1": 1}}
+        symbol = {} if each == "spin" else {"each": each, "symbol": self.one(["W", "V", "A"])}
+        more = {"combine": combine, "persist": persist}
+        return {"kind": "multiplier", "table": self.weights(1, 3), **symbol, **more}
+
+    def _final(self) -> Document:
+        combine = self.one(["sum", "product"])
+        persist = self.maybe()
+        bits = 2 * self.cells if combine == "product" else (4 * self.cells).bit_length()
+        spins = self.free_spins + 3
+        bits = (bits * spins if combine == "product" else bits + spins.bit_length()) if persist else bits
+        rules = {"combine": combine, "persist": persist} if self.spend(bits) else {}
+        return {"symbols": ["V", *self.some(["A", "W"], 0, 1)], **rules, **self.optional(name="Last")}
+
+    def _cascade(self, used: list[str], triggers: list[Document], by_cell: bool) -> Document:
+        spin = [name for name in used if name not in ("last", "total")]
+        others = [t["name"] for t in triggers if t["kind"] in ("free_spins", "bonus")]
+        if not spin:
+            return {}
+        optional = self.optional(
+            remove=self.some([*spin, *others]),
+            keep=self.some(RICH_SYMBOLS, 0, 2),
+            multipliers=[self.number(1, 3) for _ in range(self.number(1, 4))],
+            persist=self.maybe(),
+        )
+        refill = "fresh" if by_cell else self.one(["strip", "fresh"])
+        return {"cascade": {"refill": refill, "steps_max": self.number(2, 5), **optional}}
+
+    # -- triggers -------------------------------------------------------------------------------
+
+    def _triggers(self, name: str) -> list[Document]:
+        """Awards of the next state, so that each is reached, and up to three others."""
+        position = self.names.index(name)
+        targets = self.names[1:]
+        triggers = [self._free_spins(self.names[position + 1], "Next")] if position + 1 < len(self.names) else []
+        known = ["bonus", "jackpot", *(["pick"] if LINED & set(self.used[name]) else [])]
+        known += ["free_spins", "collected"] if targets else []
+        winning = [e for e in self.used[name] if e in ("lines", "ways", "count", "cluster")]
+        known += ["win_spins"] if targets and winning else []
+        for number, kind in enumerate(self.some(known, 0, 3)):
+            label = f"T{number}"
+            if kind == "free_spins":
+                triggers.append(self._free_spins(self.one(targets), label))
+            elif kind == "pick":
+                pattern = [self.one(["P", "A", "*"]) for _ in range(self.number(0, self.reels - 1))] + ["A"]
+                triggers.append(
+                    {"name": label, "kind": "pick", "pattern": pattern, "pick": self.one(list(self.bonuses))}
+                )
+            elif kind == "bonus":
+                triggers.append(
+                    {
+                        "name": label,
+                        "kind": "bonus",
+                        "symbol": self.one(["S", "P", "B"]),
+                        "plays": self.counts(self.reels * self.largest, [0, 1, 1, 2]),
+                        "bonus": self.one(list(self.bonuses)),
+                        **self.optional(stopped=self.maybe()),
+                    }
+                )
+            elif kind == "jackpot":
+                out_of = self.number(1, 9)
+                chance = self.number(1, out_of)
+                triggers.append(
+                    {"name": label, "kind": "jackpot", "jackpot": "grand", "chance": chance, "out_of": out_of}
+                )
+            else:
+                triggers.append(self._feature_trigger(kind, label, winning))
+        return triggers
+
+    def _free_spins(self, state: str, label: str) -> Document:
+        return {
+            "name": label,
+            "kind": "free_spins",
+            "symbol": self.one(["S", "S", "V", "A"]),
+            "spins": self.counts(self.reels * self.largest, [0, 1, 2, 4]),
+            "state": state,
+            **self.optional(
+                stopped=self.maybe(),
+                fresh=self.maybe(),
+                reset=self.maybe(),
+                carry=self.some(["V", "W", "S", "A"], 0, 2),
+            ),
+        }
+
+    def _feature_trigger(self, kind: str, label: str, winning: list[str]) -> Document:
+        state = self.one(self.names[1:])
+        if kind == "win_spins":
+            name = self.one(winning)
+            largest = self.reels if name in ("lines", "ways") else self.reels * self.largest
+            paid = self.some(list(self.evaluators[name]["pays"]), 1, 2)
+            spins = {symbol: self.counts(largest, [0, 1, 2]) for symbol in paid}
+            return {"name": label, "kind": kind, "evaluator": name, "spins": spins, "state": state}
+        levels = self.number(1, 3)
+        multipliers = [self.number(1, 3) if self.bits >= 2 else 1 for _ in range(levels)]
+        self.bits -= 2 if max(multipliers) > 1 else 0
+        return {
+            "name": label,
+            "kind": kind,
+            "symbol": self.one(["S", "V", "A"]),
+            "every": self.number(1, 3),
+            "spins": [self.number(0, 2) for _ in range(levels)],
+            "multipliers": multipliers,
+            "state": state,
+        }
+
+    # -- the whole ------------------------------------------------------------------------------
+
+    def document(self) -> Document:
+        full = {name: self.state(name) for name in self.names}
+        sets = set()
+        for state in full.values():
+            sets |= set(state["strips"]) if isinstance(state["strips"], dict) else {state["strips"]}
+        return {
+            "format": 1,
+            "id": "rich",
+            "title": "Rich",
+            "version": "1",
+            "symbols": self.draw(st.permutations(RICH_SYMBOLS)),
+            "stake": {"units": self.one([1, 3, 10]), "line_units": self.number(1, 2)},
+            "grid": {
+                "reels": self.reels,
+                "rows": self.grid if self.maybe() or len(set(map(str, self.grid))) > 1 else self.grid[0],
+            },
+            "caps": {"free_spins": self.free_spins, **({"win": self.number(1, 200)} if self.maybe(1, 3) else {})},
+            "groups": self._used_groups(),
+            "wilds": self.wilds,
+            "evaluators": self.evaluators,
+            "bonuses": self._used_bonuses(full),
+            "modes": self.modes,
+            "states": {name: self._like(name, full) for name in self.names},
+            "profiles": {
+                "one": {"strips": {name: [self._strip() for _ in range(self.reels)] for name in sorted(sets)}}
+            },
+        }
+
+    def _used_groups(self) -> Document:
+        lines, combos = self.evaluators.get("lines", {}), self.evaluators.get("combos", {})
+        used = {*lines.get("pays", ()), *(s for c in combos.get("combinations", ()) for s in c["symbols"])}
+        return {name: members for name, members in self.groups.items() if name in used}
+
+    def _used_bonuses(self, states: Document) -> Document:
+        used = {t.get("pick", t.get("bonus")) for state in states.values() for t in state["triggers"]}
+        used |= {s.get("bonus") for s in self.bonuses["wheel"]["segments"]} if "wheel" in used else set()
+        return {name: bonus for name, bonus in self.bonuses.items() if name in used}
+
+    def _like(self, name: str, full: Document) -> Document:
+        """The state in short, where it can take keys from another one."""
+        state = full[name]
+        for other in self.names:
+            if self.names.index(other) < self.names.index(name) and full[other].keys() <= state.keys() and self.maybe():
+                return {"like": other, **{k: v for k, v in state.items() if full[other].get(k) != v}}
+        return state
+
+    def _strip(self) -> str:
+        stops = [self.one(RICH_SYMBOLS) for _ in range(self.number(1, 7))]
+        weighted = self.maybe(1, 4)
+        return " ".join(f"{symbol}:{self.number(1, 9)}" if weighted else symbol for symbol in stops)
+
+
+def _inline(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_key(key)} = {_inline(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_inline, value)) + "]"
+    return str(value) if isinstance(value, int) else f'"{value}"'
+
+
+def _key(key: str) -> str:
+    return key if key.replace("_", "").isalnum() else f'"{key}"'
+
+
+def toml(document: Document) -> str:
+    """The text of a document, each section in its own lines."""
+    plain = [f"{key} = {_inline(value)}" for key, value in document.items() if not isinstance(value, dict)]
+    for section, entries in document.items():
+        for name, entry in entries.items() if isinstance(entries, dict) else ():
+            if isinstance(entry, dict):
+                plain += [f"[{section}.{name}]", *(f"{key} = {_inline(value)}" for key, value in entry.items())]
+        single = {k: v for k, v in entries.items() if not isinstance(v, dict)} if isinstance(entries, dict) else {}
+        if single:
+            plain += [f"[{section}]", *(f"{key} = {_inline(value)}" for key, value in single.items())]
+    return "\n".join(plain) + "\n"
+
+
+@st.composite
+def rich_model_texts(draw: st.DrawFn) -> str:
+    """The text of a small model with every word of the language on or off at random."""
+    return toml(_Rich(draw).document())

@@ -8,206 +8,25 @@ loop over rounds runs without the GIL and on the C stack; d) Python objects are 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free
+from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
+from concurrent.futures import ThreadPoolExecutor
 from operator import index
+from os import cpu_count
 
 import numpy as np
 
-from rgs_core import outcome as records
 from rgs_core.errors import AnalysisError, DrawLimitError, RgsError
-from rgs_core.model import Lines, FreeSpinsTrigger
 from rgs_core.lanes import NotInLanes, compile_lanes
 from rgs_core.simd import chosen
-from rgs_core.tables import compile_tables
+from rgs_core.spin_law import merged_law, part_places
+from rgs_core.tables import COMBINES, combination_count, compile_tables
+from rgs_core._game cimport *
+from rgs_core._round cimport Round
 from rgs_core._rng cimport RGS_SIMD_SCALAR, load_key, number, simd_number
-from rgs_core._rng import SIMD_NAMES
 
 
-cdef extern from "kernels.h" nogil:
-    enum:
-        RGS_REELS_MAX
-        RGS_STATES_MAX
-        RGS_TRIGGERS_MAX
-        RGS_PARTS
-        RGS_LINES
-        RGS_SCATTER
-        RGS_FREE_SPINS
-        RGS_PICK
-        RGS_EDGES_MAX
-        RGS_OK
-        RGS_ERROR_WORDS
-        RGS_ERROR_MEMORY
-        RGS_ERROR_WIN
-        RGS_EVENT_SPIN
-        RGS_EVENT_STOP
-        RGS_EVENT_LINE
-        RGS_EVENT_SCATTER
-        RGS_EVENT_FREE_SPINS
-        RGS_EVENT_PICK
-        RGS_EVENT_PICKED
-
-    ctypedef struct rgs_strip:
-        uint32_t length
-        uint32_t total
-        const uint8_t *symbols
-        const uint32_t *cumulative
-
-    ctypedef struct rgs_table:
-        uint32_t length
-        uint32_t total
-        const int64_t *values
-        const uint32_t *cumulative
-
-    ctypedef struct rgs_evaluator:
-        uint32_t kind
-        uint32_t symbol
-        const int64_t *pays
-
-    ctypedef struct rgs_trigger:
-        uint32_t kind
-        uint32_t symbol
-        const uint32_t *spins
-        uint32_t pattern_length
-        uint8_t *pattern
-        rgs_table picks
-        rgs_table prizes_per_pick
-        rgs_table prizes
-
-    ctypedef struct rgs_state:
-        rgs_strip *strips
-        uint32_t evaluators_count
-        uint32_t triggers_count
-        rgs_evaluator *evaluators
-        rgs_trigger *triggers
-        uint32_t paylines_count
-        uint32_t pure_wild_run
-        uint32_t count_min
-        const uint8_t *paylines
-        const uint64_t *readings
-
-    ctypedef struct rgs_lanes:
-        uint32_t *bounds
-        uint32_t *rejects
-        const uint16_t **stops
-        const uint8_t **rows
-        uint32_t row_bytes
-        uint32_t chunks
-        uint32_t limbs
-        uint32_t count_from
-        int64_t pay_unit
-        const int8_t *weights
-        const uint8_t *alarm
-        uint64_t counts_bias
-        uint64_t counts_flags
-        uint64_t wild_flag
-        uint32_t exact_alarm
-        uint8_t *evaluator_slot
-        uint8_t *trigger_slot
-
-    ctypedef struct rgs_game:
-        uint32_t reels
-        uint32_t rows
-        uint32_t symbols_count
-        uint32_t states_count
-        uint32_t free_spins_max
-        int64_t win_units_max
-        uint8_t *wild
-        int64_t *wild_multiplier
-        uint8_t *wild_product
-        uint32_t wilds_multiply
-        rgs_state *states
-        uint32_t has_lanes
-        rgs_lanes *lanes
-
-    ctypedef struct rgs_event:
-        uint32_t kind
-        uint32_t a
-        uint32_t b
-        uint32_t c
-        int64_t multiplier
-        int64_t amount
-
-    ctypedef struct rgs_log:
-        rgs_event *events
-        size_t length
-
-    ctypedef struct rgs_round:
-        int64_t win
-
-    int rgs_play_round(const rgs_game *game, const uint32_t *key, uint32_t stream, uint64_t nonce,
-                       rgs_round *round, rgs_log *log)
-
-    ctypedef struct rgs_u128 "rgs_u128":
-        pass
-
-    ctypedef struct rgs_totals:
-        uint64_t rounds
-        uint64_t hits
-        uint64_t paid_spin_hits
-        uint64_t features
-        rgs_u128 win
-        rgs_u128 win_squared
-        uint64_t win_squared_carry
-        rgs_u128 parts[2][3]
-        uint64_t spins[2]
-        uint64_t fired[2][4]
-        uint64_t awarded[2][4]
-        int64_t win_max
-        uint64_t win_max_nonce
-        uint32_t edges_count
-        int64_t *edges
-        uint64_t *classes
-
-    ctypedef int (*rgs_kernel)(const rgs_game *game, const uint32_t *key, uint32_t stream, uint64_t first,
-                               uint64_t n, rgs_totals *totals, int64_t *wins) noexcept nogil
-    rgs_kernel rgs_kernel_for(const rgs_game *game, uint32_t simd)
-
-
-cdef extern from *:
-    """
-    static inline uint64_t rgs_low64(const unsigned __int128 *x) { return (uint64_t)*x; }
-    static inline uint64_t rgs_high64(const unsigned __int128 *x) { return (uint64_t)(*x >> 64); }
-    """
-    uint64_t rgs_low64(const rgs_u128 *x) noexcept nogil
-    uint64_t rgs_high64(const rgs_u128 *x) noexcept nogil
-
-
-cdef extern from "merge.h" nogil:
-    ctypedef struct rgs_cell:
-        int64_t pay
-        uint32_t counts
-        uint64_t matches
-        rgs_u128 weight
-
-    ctypedef struct rgs_joint:
-        rgs_cell *cells
-        size_t used
-        size_t capacity
-
-    ctypedef struct rgs_merged:
-        int64_t pay
-        uint32_t counts
-        uint64_t matches
-        rgs_u128 weight
-
-    ctypedef struct rgs_merged_table:
-        rgs_merged *cells
-        size_t used
-        size_t capacity
-
-    int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
-                        uint32_t counted, int (*interrupted)() noexcept nogil, rgs_joint *joint)
-    int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
-                        uint32_t counted, const uint16_t *order, int (*interrupted)() noexcept nogil,
-                        rgs_merged_table *result)
-    enum:
-        RGS_CYCLE_INTERRUPTED
-        RGS_MERGE_TOO_LARGE
-
-
-PARTS = ("lines", "scatter", "pick")
 COUNTED_MAX = 4
 
 
@@ -240,14 +59,193 @@ cdef int interrupted() noexcept with gil:
         return 1
 
 
-# Points a C table at the arrays of a WeightTable that the caller keeps alive. Cannot fail.
+# Address of an array's first element, for arrays that the caller keeps alive; NULL for None or nothing.
+cdef const void *address(object array) except? NULL:
+    cdef size_t pointer
+    if array is None or array.size == 0:
+        return NULL
+    pointer = array.ctypes.data
+    return <const void *>pointer
+
+
+# Points a C table at the arrays of a WeightTable that the caller keeps alive. Fails as `address` does.
 cdef int set_table(rgs_table *table, object source) except -1:
-    cdef const int64_t[::1] values = source.values
-    cdef const uint32_t[::1] cumulative = source.cumulative
-    table.length = <uint32_t>values.shape[0]
-    table.total = cumulative[values.shape[0] - 1]
-    table.values = &values[0]
-    table.cumulative = &cumulative[0]
+    table.length = len(source.values)
+    table.total = source.cumulative[len(source.values) - 1]
+    table.fixed = source.fixed
+    table.values = <const int64_t *>address(source.values)
+    table.cumulative = <const uint32_t *>address(source.cumulative)
+    return 0
+
+
+# Points a C strip at its arrays. Fails as `address` does.
+cdef int set_strip(rgs_strip *strip, object source) except -1:
+    strip.length = source.length
+    strip.total = source.total
+    strip.symbols = <const uint8_t *>address(source.symbols)
+    strip.cumulative = <const uint32_t *>address(source.cumulative)
+    strip.distinct = len(source.distinct_stops)
+    strip.distinct_stops = <const uint32_t *>address(source.distinct_stops)
+    strip.distinct_weights = <const uint64_t *>address(source.distinct_weights)
+    return 0
+
+
+# The members of rgs_evaluator, by name. Fails with KeyError when the tables lack a member.
+cdef int set_evaluator(rgs_evaluator *evaluator, object table) except -1:
+    fields = table.fields
+    get = fields.get
+    evaluator.kind = fields["kind"]
+    evaluator.symbol = table.symbol
+    evaluator.pays = <const int64_t *>address(table.pays)
+    evaluator.exempt = <const uint8_t *>address(get("exempt"))
+    evaluator.counts = fields["counts"]
+    evaluator.direction = fields["direction"]
+    evaluator.cell_values = fields["cell_values"]
+    evaluator.neighbours = get("neighbours", 4)
+    evaluator.wilds = get("wilds", 0)
+    evaluator.stopped = fields["stopped"]
+    evaluator.at_end = fields["at_end"]
+    evaluator.count_min = get("count_min", 0)
+    evaluator.pure_wild_run = fields["pure_wild_run"]
+    evaluator.readings = <const uint64_t *>address(get("readings"))
+    evaluator.naturals = <const uint64_t *>address(get("naturals"))
+    evaluator.full_grid = <const int64_t *>address(get("full_grid"))
+    evaluator.patterns_count = get("patterns_count", 0)
+    evaluator.patterns = <const uint8_t *>address(get("patterns"))
+    evaluator.pattern_combinations = <const uint16_t *>address(get("pattern_combinations"))
+    evaluator.combination_symbols = <const uint8_t *>address(get("combination_symbols"))
+    evaluator.combination_counts = <const uint8_t *>address(get("combination_counts"))
+    evaluator.combination_exempt = <const uint8_t *>address(get("combination_exempt"))
+    evaluator.combination_pays = <const int64_t *>address(get("combination_pays"))
+    evaluator.collector = get("collector", RGS_ANY_SYMBOL)
+    return 0
+
+
+# The members of rgs_transform. Fails as set_evaluator does.
+cdef int set_transform(rgs_transform *transform, object fields) except -1:
+    get = fields.get
+    transform.kind = fields["kind"]
+    transform.symbol = fields["symbol"]
+    transform.into = get("into", RGS_ANY_SYMBOL)
+    transform.each = fields["each"]
+    transform.combine = get("combine", 0)
+    transform.persist = fields["persist"]
+    transform.symbols = get("symbols", 0)
+    transform.reels = fields["reels"]
+    if "table" in fields:
+        set_table(&transform.table, fields["table"])
+    return 0
+
+
+# The members of rgs_cascade. Fails as set_evaluator does.
+cdef int set_cascade(rgs_cascade *cascade, object fields) except -1:
+    cascade.on = fields["on"]
+    cascade.fresh = fields["fresh"]
+    cascade.persist = fields["persist"]
+    cascade.steps_max = fields["steps_max"]
+    cascade.multipliers_count = fields["multipliers_count"]
+    cascade.multipliers = <const int64_t *>address(fields["multipliers"])
+    cascade.remove_evaluators = fields["remove_evaluators"]
+    cascade.remove_triggers = fields["remove_triggers"]
+    cascade.keep = fields["keep"]
+    return 0
+
+
+# The members of rgs_trigger. Fails as set_evaluator does.
+cdef int set_trigger(rgs_trigger *trigger, object table) except -1:
+    fields = table.fields
+    get = fields.get
+    trigger.kind = fields["kind"]
+    trigger.symbol = table.symbol
+    trigger.state = fields["state"]
+    trigger.spins = <const uint32_t *>address(table.spins)
+    trigger.counts = get("counts", 0)
+    trigger.stopped = fields["stopped"]
+    trigger.fresh = get("fresh", 0)
+    trigger.reset = get("reset", 0)
+    trigger.carry = get("carry", 0)
+    trigger.evaluator = get("evaluator", 0)
+    trigger.every = get("every", 1)
+    trigger.levels = get("levels", 0)
+    for i, spins in enumerate(get("level_spins", ())):
+        trigger.level_spins[<Py_ssize_t>i] = spins
+    for i, multiplier in enumerate(get("level_multipliers", ())):
+        trigger.level_multipliers[<Py_ssize_t>i] = multiplier
+    trigger.pattern_length = len(table.pattern)
+    for i, symbol in enumerate(table.pattern):
+        trigger.pattern[<Py_ssize_t>i] = symbol
+    trigger.bonus = get("bonus", RGS_ANY_SYMBOL)
+    trigger.factor = get("factor", 1)
+    trigger.chance = get("chance", 0)
+    trigger.out_of = get("out_of", 1)
+    return 0
+
+
+# The members of rgs_bonus. Fails as set_evaluator does.
+cdef int set_bonus(rgs_bonus *bonus, object fields) except -1:
+    get = fields.get
+    bonus.kind = fields["kind"]
+    set_table(&bonus.picks, fields["picks"])
+    set_table(&bonus.prizes_per_pick, fields["prizes_per_pick"])
+    set_table(&bonus.prizes, fields["prizes"])
+    bonus.take = get("take", 0)
+    bonus.equal_multiplier = get("equal_multiplier", 1)
+    bonus.finish = get("finish", 0)
+    bonus.segment_spins = <const uint32_t *>address(get("segment_spins"))
+    bonus.segment_states = <const uint32_t *>address(get("segment_states"))
+    bonus.segment_bonuses = <const uint32_t *>address(get("segment_bonuses"))
+    bonus.squares = get("squares", 0)
+    bonus.rolls_max = get("rolls_max", 0)
+    bonus.square_pays = <const int64_t *>address(get("square_pays"))
+    for i, word in enumerate(get("ends", ())):
+        bonus.ends[<Py_ssize_t>i] = word
+    return 0
+
+
+# The members of rgs_state. Fails as set_evaluator does.
+cdef int set_state(rgs_state *state, object table) except -1:
+    fields = table.fields
+    for s, strips in enumerate(table.sets):
+        for r, strip in enumerate(strips):
+            set_strip(&state.sets[<Py_ssize_t>s][<Py_ssize_t>r], strip)
+    set_table(&state.set_choice, table.set_choice)
+    for r, heights in enumerate(table.heights):
+        set_table(&state.heights[<Py_ssize_t>r], heights)
+        state.fixed_heights[<Py_ssize_t>r] = heights.values[0]
+    state.heights_drawn = fields["heights_drawn"]
+    state.cells = fields["cells"]
+    state.changes = fields["changes"]
+    state.remembers = fields["remembers"]
+    state.ends = fields["ends"]
+    state.evaluators_count = len(table.evaluators)
+    for e, evaluator in enumerate(table.evaluators):
+        set_evaluator(&state.evaluators[<Py_ssize_t>e], evaluator)
+    state.transforms_count = len(table.transforms)
+    for i, transform in enumerate(table.transforms):
+        set_transform(&state.transforms[<Py_ssize_t>i], transform)
+    state.triggers_count = len(table.triggers)
+    for t, trigger in enumerate(table.triggers):
+        set_trigger(&state.triggers[<Py_ssize_t>t], trigger)
+    if table.cascade is not None:
+        set_cascade(&state.cascade, table.cascade)
+    for i, step in enumerate(table.held_step):
+        state.held_step[<Py_ssize_t>i] = step
+    state.final_symbols = fields["final_symbols"]
+    state.final_combine = fields["final_combine"]
+    state.final_persist = fields["final_persist"]
+    if table.special is not None:
+        state.special_on = 1
+        state.special_own_lines = table.special["special_own_lines"]
+        set_table(&state.special, table.special["special"])
+        state.special_pays = <const int64_t *>address(table.special["special_pays"])
+        state.special_exempt = <const uint8_t *>address(table.special["special_exempt"])
+    state.lines = fields["lines"]
+    state.paylines_count = len(table.paylines)
+    state.pure_wild_run = table.pure_wild_run
+    state.count_min = table.count_min
+    state.paylines = <const uint8_t *>address(table.paylines)
+    state.readings = <const uint64_t *>address(table.readings)
+    state.naturals = <const uint64_t *>address(table.naturals)
     return 0
 
 
@@ -295,8 +293,8 @@ cdef class Engine:
     arguments. A key is 32 bytes (rgs_core.derive_key), a nonce a 64-bit spin number.
 
     `simd` names the instruction set of the kernel for many rounds, by default the fastest (rgs_core.simd);
-    results do not depend on it. `kernel` tells which kernel that is: "lanes" or "general", with
-    `general_because` saying why, and `simd` the set ("scalar" for the general kernel).
+    results do not depend on it. `kernel` tells which kernel that is: "lanes" or "general" (whose random words alone
+    are computed in lanes), with `general_because` saying why.
     """
 
     cdef rgs_game game
@@ -308,16 +306,9 @@ cdef class Engine:
     cdef readonly str general_because
 
     def __cinit__(self, build, *, simd=None):
-        cdef const uint8_t[::1] bytes_view
-        cdef const uint8_t[:, ::1] paylines
-        cdef const uint32_t[::1] words_view
-        cdef const uint64_t[::1] readings
-        cdef const int64_t[::1] pays
-        cdef rgs_state *state
-        cdef rgs_strip *strip
-        cdef rgs_trigger *trigger
         model = build.model
         tables = compile_tables(build)
+        mode = build.play
         self.build = build
         self.tables = tables
         memset(&self.game, 0, sizeof(self.game))
@@ -325,59 +316,26 @@ cdef class Engine:
         self.game.rows = model.rows
         self.game.symbols_count = len(model.symbols)
         self.game.states_count = len(tables.states)
+        self.game.start = tables.index(mode.start)
+        self.game.start_spins = mode.spins
         self.game.free_spins_max = model.free_spins_max
         self.game.win_units_max = tables.win_units_max
+        self.game.win_units_cap = model.win_units_cap or 0
         for symbol in range(64):
             self.game.wild_multiplier[symbol] = 1
         for wild in model.wilds.values():
             symbol = model.symbols.index(wild.symbol)
             self.game.wild[symbol] = 1
             self.game.wild_multiplier[symbol] = wild.multiplier
-            self.game.wild_product[symbol] = wild.combine == "product"
+            self.game.wild_combine[symbol] = COMBINES.index(wild.combine)
             self.game.wilds_multiply |= wild.multiplier != 1
+        self.game.has_values = any(
+            transform.kind == "values" for state in model.states.values() for transform in state.transforms
+        )
         for s, state_table in enumerate(tables.states):
-            state = &self.game.states[<Py_ssize_t>s]
-            for r, strip_table in enumerate(state_table.strips):
-                strip = &state.strips[<Py_ssize_t>r]
-                bytes_view = strip_table.symbols
-                strip.length = strip_table.length
-                strip.total = strip_table.total
-                strip.symbols = &bytes_view[0]
-                if strip_table.cumulative is not None:
-                    words_view = strip_table.cumulative
-                    strip.cumulative = &words_view[0]
-            state.evaluators_count = len(state_table.evaluators)
-            for e, evaluator in enumerate(state_table.evaluators):
-                pays = evaluator.pays.reshape(-1)
-                state.evaluators[<Py_ssize_t>e].kind = (
-                    RGS_LINES if isinstance(evaluator.evaluator, Lines) else RGS_SCATTER
-                )
-                state.evaluators[<Py_ssize_t>e].symbol = evaluator.symbol
-                state.evaluators[<Py_ssize_t>e].pays = &pays[0]
-            state.triggers_count = len(state_table.triggers)
-            for t, trigger_table in enumerate(state_table.triggers):
-                trigger = &state.triggers[<Py_ssize_t>t]
-                trigger.symbol = trigger_table.symbol
-                if isinstance(trigger_table.trigger, FreeSpinsTrigger):
-                    words_view = trigger_table.spins
-                    trigger.kind = RGS_FREE_SPINS
-                    trigger.spins = &words_view[0]
-                else:
-                    trigger.kind = RGS_PICK
-                    trigger.pattern_length = len(trigger_table.pattern)
-                    for i, symbol in enumerate(trigger_table.pattern):
-                        trigger.pattern[<Py_ssize_t>i] = symbol
-                    set_table(&trigger.picks, trigger_table.picks)
-                    set_table(&trigger.prizes_per_pick, trigger_table.prizes_per_pick)
-                    set_table(&trigger.prizes, trigger_table.prizes)
-            readings = state_table.readings
-            state.readings = &readings[0]
-            state.count_min = state_table.count_min
-            state.pure_wild_run = state_table.pure_wild_run
-            state.paylines_count = len(state_table.paylines)
-            if state.paylines_count:
-                paylines = state_table.paylines
-                state.paylines = &paylines[0, 0]
+            set_state(&self.game.states[<Py_ssize_t>s], state_table)
+        for b, bonus in enumerate(tables.bonuses):
+            set_bonus(&self.game.bonuses[<Py_ssize_t>b], bonus)
         self.simd = chosen() if simd is None else simd
         self.general_because = ""
         self.lane_tables = ()
@@ -388,7 +346,6 @@ cdef class Engine:
                 self.lane_tables = compile_lanes(tables)
             except NotInLanes as reason:
                 self.general_because = str(reason)
-                self.simd = SIMD_NAMES[RGS_SIMD_SCALAR]
         for s, lane_table in enumerate(self.lane_tables):
             set_lanes(&self.game.lanes[<Py_ssize_t>s], lane_table, tables.states[s])
         self.game.has_lanes = len(self.lane_tables) > 0
@@ -420,8 +377,9 @@ cdef class Engine:
         error = rgs_play_round(&self.game, words, stream, number(nonce), &round, &played.log)
         if error:
             fail(error)
-        played.engine = self
+        played.tables = self.tables
         played.win_units = round.win
+        played.capped = round.capped
         return played
 
     def simulate(self, key, first_nonce, n, *, uint32_t stream=0, edges=(), wins=None):
@@ -429,7 +387,8 @@ cdef class Engine:
 
         `edges`: ascending win limits in units; class i counts wins in (edges[i-1], edges[i]], the last
         class all above. `wins`: an int64 buffer of n elements that gets the units won by each round.
-        Returns a dict of ints, lists by state, and `win_max_nonce`.
+        Returns a dict of ints, lists by state, and `win_max_nonce`. `parts` by state: a dict of the units won, by
+        name of evaluator, trigger, special and final.
         """
         cdef uint32_t words[8]
         cdef rgs_totals totals
@@ -463,9 +422,10 @@ cdef class Engine:
             "hits": totals.hits,
             "paid_spin_hits": totals.paid_spin_hits,
             "features": totals.features,
+            "capped": totals.capped,
             "win": exact(&totals.win),
             "win_squared": int(totals.win_squared_carry) << 128 | exact(&totals.win_squared),
-            "parts": [[exact(&totals.parts[s][p]) for p in range(RGS_PARTS)] for s in states],
+            "parts": [part_sums(self.tables.states[s], &totals.parts[s][0]) for s in states],
             "spins": [totals.spins[s] for s in states],
             "fired": [[totals.fired[s][t] for t in range(RGS_TRIGGERS_MAX)] for s in states],
             "awarded": [[totals.awarded[s][t] for t in range(RGS_TRIGGERS_MAX)] for s in states],
@@ -495,11 +455,12 @@ cdef class Engine:
             fail(error)
         return wins
 
-    def joint(self, int state_index, counted, *, bint merge=True):
+    def joint(self, int state_index, counted, *, bint merge=True, special=None):
         """Joint law of one spin of a state over its whole cycle, exact.
 
         By merging equal situations reel by reel, or with merge=False by visiting every combination of
-        stops (pruned): two algorithms that must agree. `counted`: up to COUNTED_MAX symbol indices.
+        stops (pruned): two algorithms that must agree. `counted`: up to COUNTED_MAX symbol indices. `special`: the
+        special symbol of the feature, counted after the others by the reels that show it (merging only).
         Returns (pays int64[n] of all lines in units, counts uint8[n, len(counted)] in view, matches
         uint16[n, triggers] lines that match a pick pattern, weights object[n] of ints), rows in
         ascending order; the weights add up to the cycle length.
@@ -514,12 +475,18 @@ cdef class Engine:
         cdef int64_t[::1] pays_view
         cdef uint32_t[::1] counts_view
         cdef uint64_t[::1] matches_view, low_view, high_view
-        cdef uint32_t counted_count = len(counted)
+        cdef uint32_t counted_count, by_reel = special is not None, skip = RGS_ANY_SYMBOL
+        counted = [*counted, *([special] if by_reel else [])]
+        counted_count = len(counted)
         if counted_count > COUNTED_MAX:
             raise AnalysisError(f"more than {COUNTED_MAX} counted symbols in one state")
         if not 0 <= state_index < <int>self.game.states_count:
             raise IndexError("no such state")
         state_table = self.tables.states[state_index]
+        if by_reel and not merge:
+            raise AnalysisError("the law of a special symbol comes by merging")
+        if by_reel and not state_table.special["special_own_lines"]:
+            skip = special
         cycle = 1
         for strip in state_table.strips:
             cycle *= strip.total
@@ -534,7 +501,7 @@ cdef class Engine:
         try:
             with nogil:
                 if merge:
-                    error = rgs_merge_joint(&self.game, state_index, symbols, counted_count, &order[0],
+                    error = rgs_merge_joint(&self.game, state_index, symbols, counted_count, by_reel, skip, &order[0],
                                             interrupted, &merged)
                 else:
                     error = rgs_cycle_joint(&self.game, state_index, symbols, counted_count, interrupted, &joint)
@@ -585,117 +552,76 @@ cdef class Engine:
             weights[ascending],
         )
 
+    def combinations(self, int state_index):
+        """Combinations of strip set, heights and stops that one spin of a state has, equal windows taken together."""
+        return combination_count(self.tables.states[state_index])
 
-@cython.final
-@cython.auto_pickle(False)
-@cython.freelist(64)
-cdef class Round:
-    """One round as the engine played it: the log of all that happened, and records made from it when asked.
+    def spin_law(self, int state_index, *, special=None, limit=None, threads=None):
+        """Law of one spin of a state by visiting every path of its draws, bonuses counted and not drawn: a `SpinLaw`.
 
-    Equal to the `Outcome` of the same round (rgs_core.outcome), from the engine or the reference.
-    """
+        `special`: number of the special symbol of the feature. Raises AnalysisError when there are more than
+        `limit` combinations (combinations()), more than four awarded states, or paths of too many draws.
+        """
+        table = self.tables.states[state_index]
+        count = combination_count(table)
+        if limit is not None and count > limit:
+            raise AnalysisError(f"state '{table.state.name}' has {count:,} combinations; the limit is {limit:,}")
+        targets = table.awarded_states
+        if len(targets) > RGS_VISIT_TARGETS:
+            raise AnalysisError(
+                f"state '{table.state.name}' awards spins of {len(targets)} states; four can be told apart"
+            )
+        parts = threads or (cpu_count() or 1) if count > 100_000 else 1
+        if parts == 1:
+            pieces = [self._visit(state_index, special, targets, 0, 1)]
+        else:
+            with ThreadPoolExecutor(parts) as pool:
+                pieces = list(pool.map(lambda i: self._visit(state_index, special, targets, i, parts), range(parts)))
+        return merged_law(pieces, targets, len(self.tables.states), table)
 
-    cdef rgs_log log
-    cdef Engine engine
-    cdef object decoded
-    cdef readonly int64_t win_units
+    # Visits one part of the paths. Returns (rows, sums of parts, reached, paths), each by the total of its paths.
+    def _visit(self, int state_index, special, targets, uint32_t part, uint32_t parts):
+        cdef rgs_visit *visit
+        cdef uint8_t wanted[4]
+        cdef uint32_t wanted_count = len(targets), of = RGS_ANY_SYMBOL if special is None else special
+        cdef int error
+        cdef size_t i
+        cdef rgs_merged *cell
+        for place, target in enumerate(targets):
+            wanted[<Py_ssize_t>place] = target
+        visit = <rgs_visit *>calloc(1, sizeof(rgs_visit))
+        if visit == NULL:
+            raise MemoryError("no memory for the law of a spin")
+        try:
+            with nogil:
+                error = rgs_visit_spin(&self.game, state_index, of, wanted, wanted_count, part, parts,
+                                       interrupted, visit)
+            name = self.tables.states[state_index].state.name
+            if error == RGS_CYCLE_INTERRUPTED:
+                raise raised_by_signal
+            if error in (RGS_VISIT_TOO_LONG, RGS_ERROR_WORDS):
+                raise AnalysisError(f"state '{name}' draws more numbers in a spin than can be visited")
+            if error in (RGS_VISIT_TOO_MANY, RGS_MERGE_TOO_LARGE):
+                raise AnalysisError(f"state '{name}' has too many different spins to list them")
+            if error:
+                raise MemoryError("no memory for the law of a spin")
+            totals = [exact(&visit.totals[t]) for t in range(visit.totals_count)]
+            rows = []
+            for i in range(visit.cells.capacity):
+                cell = &visit.cells.cells[i]
+                if rgs_low64(&cell.weight) | rgs_high64(&cell.weight):
+                    rows.append((cell.pay, cell.matches, cell.counts, totals[cell.situation], exact(&cell.weight)))
+            sums = [[exact(&visit.parts[t][p]) for p in range(RGS_PARTS)] for t in range(visit.totals_count)]
+            reached = [[exact(&visit.reached[t][k]) for k in range(64)] for t in range(visit.totals_count)]
+            return totals, rows, sums, reached, visit.paths
+        finally:
+            free(visit.cells.cells)
+            free(visit)
 
-    def __init__(self):
-        raise TypeError("rounds come from Engine.spin")
 
-    def __dealloc__(self):
-        free(self.log.events)
-
-    @property
-    def outcome(self):
-        """The whole round as an `Outcome`."""
-        if self.engine is None:
-            raise ValueError("no engine played this round")
-        if self.decoded is None:
-            self.decoded = self._decode()
-        return self.decoded
-
-    @property
-    def spins(self):
-        """The paid spin and every free spin."""
-        return self.outcome.spins
-
-    def as_dict(self):
-        """JSON-ready form."""
-        return self.outcome.as_dict()
-
-    def digest(self):
-        """SHA-256 in hex of the canonical JSON."""
-        return self.outcome.digest()
-
-    def __eq__(self, other):
-        if isinstance(other, Round):
-            other = other.outcome
-        if not isinstance(other, records.Outcome):
-            return NotImplemented
-        return self.outcome == other
-
-    def __hash__(self):
-        return hash(self.outcome)
-
-    def __repr__(self):
-        return repr(self.outcome)
-
-    # Decodes the log into records. Fails only without memory.
-    cdef object _decode(self):
-        cdef size_t i = 0
-        cdef const rgs_event *event
-        model = self.engine.build.model
-        build = self.engine.build
-        spins = []
-        while i < self.log.length:
-            event = &self.log.events[i]
-            state_table = self.engine.tables.states[event.a]
-            state, sub_spin = state_table.state, event.b
-            stops = []
-            window = []
-            wins = []
-            awards = []
-            i += 1
-            while i < self.log.length and self.log.events[i].kind != RGS_EVENT_SPIN:
-                event = &self.log.events[i]
-                i += 1
-                if event.kind == RGS_EVENT_STOP:
-                    stops.append(event.b)
-                    window.append(build.strips(state)[event.a].window(event.b, model.rows))
-                elif event.kind == RGS_EVENT_LINE:
-                    symbol = model.symbols[event.b]
-                    name = model.lines_of(state).name
-                    multiplier = state.multiplier_for(name, symbol, event.c)
-                    wins.append(records.Win(
-                        name, event.a + 1, symbol, event.c, event.multiplier, multiplier, event.amount
-                    ))
-                elif event.kind == RGS_EVENT_SCATTER:
-                    symbol = model.symbols[event.b]
-                    name = state.evaluators[event.a]
-                    multiplier = state.multiplier_for(name, symbol, event.c)
-                    wins.append(records.Win(name, None, symbol, event.c, 1, multiplier, event.amount))
-                elif event.kind == RGS_EVENT_FREE_SPINS:
-                    trigger = state.triggers[event.a]
-                    awards.append(records.FreeSpinsAward(
-                        trigger.name, trigger.symbol, event.b, event.c, trigger.state
-                    ))
-                else:
-                    trigger, line, amount = state.triggers[event.a], event.b + 1, event.amount
-                    picks = []
-                    while i < self.log.length and self.log.events[i].kind == RGS_EVENT_PICKED:
-                        if self.log.events[i].a == <uint32_t>len(picks):
-                            prizes = []
-                            picks.append(prizes)
-                        prizes.append(self.log.events[i].amount)
-                        i += 1
-                    awards.append(records.PickBonus(
-                        trigger.name, line, tuple([tuple(pick) for pick in picks]), amount
-                    ))
-            spins.append(records.Spin(
-                state.name, sub_spin, tuple(stops), tuple(window), tuple(wins), tuple(awards)
-            ))
-        return records.Outcome(tuple(spins), self.win_units)
+# Sums of parts by name. Fails only without memory.
+cdef object part_sums(object table, const rgs_u128 *parts):
+    return {name: exact(&parts[<Py_ssize_t>p]) for name, p in part_places(table)}
 
 
 # Refuses a range of nonces that leaves 64 bits. Raises ValueError.

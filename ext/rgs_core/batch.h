@@ -20,8 +20,9 @@ typedef struct {
     uint64_t first;                          /* nonce of round 0 */
     int64_t wins[RGS_BATCH_ROUNDS];
     rgs_round sums;                          /* of all rounds, below 2^63: rgs_core.lanes refuses larger games;
-                                                wins and spins are kept elsewhere */
-    uint64_t spins[RGS_STATES_MAX];
+                                                wins by round and spins are kept elsewhere */
+    uint64_t spins[RGS_LANE_STATES];
+    rgs_play play;                           /* of lanes that the general code looks at */
     uint32_t features_count;
     rgs_feature features[RGS_BATCH_ROUNDS];
     uint32_t feature_of[RGS_BATCH_ROUNDS];   /* index of the feature of a round, where it has one */
@@ -59,13 +60,15 @@ static int rgs_batch_look(const rgs_game *game, uint32_t state_index, const uint
     uint32_t awarded = 0;
     if (!stops || (alarm && lanes->exact_alarm)) {
         rgs_words words;
-        const int64_t before = rgs_round_total(sums);
+        rgs_play *play = &batch->play;
+        const int64_t before = sums->win;
+        play->count = play->granted = play->counting = 0;
         rgs_words_start(&words, key, stream, batch->first + index, sub_spin);
-        const int error = rgs_play_spin(game, state_index, &words, sums, NULL, &awarded);
+        const int error = rgs_play_spin(game, state_index, 1, &words, play, sums, NULL, NULL);
         if (error)
             return error;
-        batch->wins[index] += rgs_round_total(sums) - before;
-        rgs_batch_award(game, batch, state_index, index, awarded);
+        batch->wins[index] += sums->win - before;
+        rgs_batch_award(game, batch, state_index, index, play->granted);
         *pay = 0;
         return RGS_OK;
     }
@@ -75,14 +78,18 @@ static int rgs_batch_look(const rgs_game *game, uint32_t state_index, const uint
         int64_t amount = 0;
         if (evaluator->kind == RGS_SCATTER) {
             amount = evaluator->pays[counts >> 8 * lanes->evaluator_slot[e] & 255];
-            sums->parts[state_index][RGS_PART_SCATTER] += amount;
+            sums->parts[state_index][e] += amount;
         } else if (alarm) {
-            const uint8_t *windows[RGS_REELS_MAX];
-            for (uint32_t reel = 0; reel < game->reels; reel++)
-                windows[reel] = state->strips[reel].symbols + stops[reel];
+            rgs_view view;
+            const rgs_look look = {&view, 1, RGS_ANY_SYMBOL, NULL, NULL};
+            view.values = NULL;
+            for (uint32_t reel = 0; reel < game->reels; reel++) {
+                view.windows[reel] = state->sets[0][reel].symbols + stops[reel];
+                view.heights[reel] = (uint8_t)game->rows;
+            }
             *pay = 0;
-            rgs_pay_lines(game, state, evaluator->pays, windows, NULL, &amount); /* fails only with a log */
-            sums->parts[state_index][RGS_PART_LINES] += amount;
+            rgs_pay_lines(game, state, e, &look, &amount); /* fails only with a log */
+            sums->parts[state_index][e] += amount;
         }
         batch->wins[index] += amount;
     }
@@ -131,7 +138,7 @@ static int rgs_play_batches(const rgs_game *game, const uint32_t key[8], uint32_
         uint64_t paid_spin_hits = 0;
         batch.first = first + done;
         batch.features_count = 0;
-        batch.sums = (rgs_round){0};
+        rgs_round_clear(&batch.sums, game->states_count);
         batch.spins[0] = batch.spins[1] = 0;
         for (uint32_t i = 0; i < rounds; i++) {
             batch.indices[i] = i;
@@ -157,10 +164,9 @@ static int rgs_play_batches(const rgs_game *game, const uint32_t key[8], uint32_
             memcpy(wins + done, batch.wins, rounds * sizeof *wins);
         if (totals->win_max > game->win_units_max)
             return RGS_ERROR_WIN;
-        batch.sums.spins[0] = batch.sums.spins[1] = 0; /* of spins that were looked at; all are in batch.spins */
-        rgs_totals_parts(totals, &batch.sums);
-        totals->spins[0] += batch.spins[0];
-        totals->spins[1] += batch.spins[1];
+        batch.sums.spins[0] = (uint32_t)batch.spins[0]; /* not only those that were looked at */
+        batch.sums.spins[1] = (uint32_t)batch.spins[1];
+        rgs_totals_parts(game, totals, &batch.sums);
         totals->paid_spin_hits += paid_spin_hits;
         totals->features += batch.features_count;
         done += rounds;

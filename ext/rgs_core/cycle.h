@@ -20,7 +20,8 @@ typedef unsigned __int128 rgs_weight;
 typedef struct {
     int64_t pay;        /* of all lines, units */
     uint32_t counts;    /* counted symbol i in bits 8i..8i+7 */
-    uint64_t matches;   /* lines that match the pattern of trigger t, in bits 16t..16t+15 */
+    uint64_t matches;   /* lines that match the pattern of trigger t, or spins that wins award by it, in bits
+                           16t..16t+15 */
     rgs_weight weight;  /* 0 marks a free slot */
 } rgs_cell;
 
@@ -37,7 +38,9 @@ typedef struct {
 typedef struct {
     const rgs_game *game;
     const rgs_state *state;
-    const int64_t *pays;                        /* of the line evaluator, NULL when there is none */
+    const rgs_evaluator *lines;                 /* NULL when there is none */
+    uint32_t skip;                              /* lines that begin with this symbol do not pay */
+    uint32_t by_reel;                           /* 1: the last counted symbol counts once a reel */
     uint32_t counted;                           /* how many symbols are counted */
     uint8_t counted_symbols[RGS_COUNTED_MAX];
     uint8_t *line_cells;                        /* [line][reel] */
@@ -50,6 +53,23 @@ typedef struct {
     int (*interrupted)(void);                   /* asked now and then; not 0 ends the walk */
     uint32_t visited;                           /* prefixes, to know when to ask */
 } rgs_cycle;
+
+/* What a line that ends after `length` cells pays; spins that its win awards are added to *matches, those of
+ * trigger t in bits 16t..16t+15. */
+static inline int64_t rgs_line_amount(const rgs_game *game, const rgs_state *state, const rgs_evaluator *lines,
+                                      uint32_t skip, const uint8_t *cells, uint32_t length, uint64_t *matches)
+{
+    const rgs_factors plain = {1, 1};
+    if (cells[0] == skip)
+        return 0;
+    const rgs_line_win win = rgs_line(game, lines, cells, NULL, length, &plain);
+    for (uint32_t t = 0; win.amount && t < state->triggers_count; t++) {
+        const rgs_trigger *trigger = &state->triggers[t];
+        if (trigger->kind == RGS_WIN_SPINS && trigger->evaluator == state->lines)
+            *matches += (uint64_t)trigger->spins[win.symbol * trigger->counts + win.count] << 16 * t;
+    }
+    return win.amount;
+}
 
 static inline uint64_t rgs_cell_hash(int64_t pay, uint32_t counts, uint64_t matches)
 {
@@ -99,9 +119,14 @@ static int rgs_joint_add(rgs_joint *joint, int64_t pay, uint32_t counts, uint64_
 static inline uint32_t rgs_window_counts(const rgs_cycle *cycle, const uint8_t *window)
 {
     uint32_t counts = 0;
-    for (uint32_t i = 0; i < cycle->counted; i++)
+    for (uint32_t i = 0; i < cycle->counted; i++) {
+        uint32_t count = 0;
         for (uint32_t row = 0; row < cycle->game->rows; row++)
-            counts += (uint32_t)(window[row] == cycle->counted_symbols[i]) << 8 * i;
+            count += window[row] == cycle->counted_symbols[i];
+        if (cycle->by_reel && i + 1 == cycle->counted)
+            count = count > 0;
+        counts += count << 8 * i;
+    }
     return counts;
 }
 
@@ -130,7 +155,7 @@ static int rgs_cycle_walk(rgs_cycle *cycle, uint32_t depth, uint32_t open_count,
     }
     if ((++cycle->visited & 0xffff) == 0 && cycle->interrupted())
         return RGS_CYCLE_INTERRUPTED;
-    const rgs_strip *strip = &state->strips[depth];
+    const rgs_strip *strip = &state->sets[0][depth];
     for (uint32_t stop = 0; stop < strip->length; stop++) {
         const uint8_t *window = strip->symbols + stop;
         int64_t closed_pay = 0;
@@ -161,7 +186,8 @@ static int rgs_cycle_walk(rgs_cycle *cycle, uint32_t depth, uint32_t open_count,
                 cycle->patterns[depth + 1][still_open] = patterns;
                 still_open++;
             } else if (depth + 1 >= state->count_min) {
-                closed_pay += rgs_line(game, state, cycle->pays, cells, depth + 1).amount;
+                closed_pay += rgs_line_amount(game, state, cycle->lines, cycle->skip, cells, depth + 1,
+                                              &closed_matches);
             }
         }
         const int error = rgs_cycle_walk(cycle, depth + 1, still_open, pay + closed_pay,
@@ -183,7 +209,7 @@ static int rgs_cycle_tails(rgs_cycle *cycle)
             if (rgs_joint_add(&table, 0, 0, 0, 1))
                 goto fail;
         } else {
-            const rgs_strip *strip = &cycle->state->strips[depth];
+            const rgs_strip *strip = &cycle->state->sets[0][depth];
             for (size_t i = 0; i < cycle->tails_count[depth + 1]; i++)
                 for (uint32_t stop = 0; stop < strip->length; stop++)
                     if (rgs_joint_add(&table, 0,
@@ -221,9 +247,9 @@ static int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const uin
     memcpy(cycle.counted_symbols, counted_symbols, counted);
     cycle.joint = joint;
     cycle.interrupted = interrupted;
-    for (uint32_t e = 0; e < cycle.state->evaluators_count; e++)
-        if (cycle.state->evaluators[e].kind == RGS_LINES)
-            cycle.pays = cycle.state->evaluators[e].pays;
+    cycle.skip = RGS_ANY_SYMBOL;
+    if (cycle.state->lines != RGS_ANY_SYMBOL)
+        cycle.lines = &cycle.state->evaluators[cycle.state->lines];
     const size_t lines = cycle.state->paylines_count;
     cycle.line_cells = calloc(lines + 1, game->reels);
     if (!cycle.line_cells)

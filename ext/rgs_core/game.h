@@ -1,78 +1,167 @@
 /* A compiled build: flat integer tables, ready for the kernels. Pure C, no Python.h.
  *
- * The tables are made by rgs_core.tables and owned by the Python side; this struct only points into
+ * The tables are made by rgs_core.tables and owned by the Python side; these structs only point into
  * them. All pays are in units and already carry the multiplier of their state. */
 
 #ifndef RGS_GAME_H
 #define RGS_GAME_H
 
+#include <stddef.h>
 #include <stdint.h>
 
+/* Functions of one mechanic are not inlined into the spin: it stays small, whatever the language learns. */
+#define RGS_APART __attribute__((noinline, unused)) static
+
 enum {
-    RGS_REELS_MAX = 6,
-    RGS_ROWS_MAX = 6,
-    RGS_CELLS_MAX = 36,
-    RGS_STATES_MAX = 2,      /* the paid spin and the free spin */
+    RGS_REELS_MAX = 8,
+    RGS_ROWS_MAX = 12,
+    RGS_CELLS_MAX = 64,      /* reels x rows; a cell is reel * rows + row */
+    RGS_STATES_MAX = 8,
+    RGS_SETS_MAX = 8,        /* strip sets of a state */
     RGS_EVALUATORS_MAX = 8,
+    RGS_TRANSFORMS_MAX = 8,
     RGS_TRIGGERS_MAX = 4,
-    RGS_ANY_SYMBOL = 255,    /* in the pattern of a pick trigger */
+    RGS_BONUSES_MAX = 8,
+    RGS_LEVELS_MAX = 16,
+    RGS_ANY_SYMBOL = 255,    /* in a pattern; elsewhere: no symbol */
 };
 
-enum { RGS_LINES = 0, RGS_SCATTER = 1 };
-enum { RGS_FREE_SPINS = 0, RGS_PICK = 1 };
+/* Kinds, directions and ways to combine, numbered as in rgs_core.tables. */
+enum { RGS_LINES, RGS_SCATTER, RGS_COMBINATIONS, RGS_WAYS, RGS_COUNT, RGS_CLUSTER, RGS_COLLECT };
+enum { RGS_LEFT, RGS_RIGHT, RGS_BOTH, RGS_ADJACENT };
+enum { RGS_IGNORE, RGS_PRODUCT, RGS_SUM, RGS_HIGHEST, RGS_ONCE };
+enum { RGS_REVEAL, RGS_EXPAND, RGS_REPLACE, RGS_ADD, RGS_VALUES, RGS_STICK, RGS_MULTIPLIER };
+enum { RGS_EACH_SPIN, RGS_EACH_REEL, RGS_EACH_CELL };
+enum { RGS_FREE_SPINS, RGS_PICK, RGS_WIN_SPINS, RGS_COLLECTED, RGS_BONUS, RGS_JACKPOT };
+enum { RGS_BONUS_PICK, RGS_BONUS_TAKE, RGS_BONUS_WHEEL, RGS_BONUS_TRAIL };
 
 typedef struct {
     uint32_t length;            /* stops */
     uint32_t total;             /* sum of the stop weights */
     const uint8_t *symbols;     /* length + rows - 1 symbols: the window of stop s begins at symbols + s */
     const uint32_t *cumulative; /* running sums of the weights, NULL when every stop weighs 1 */
+    uint32_t distinct;          /* stops with different windows, for visiting combinations */
+    const uint32_t *distinct_stops;
+    const uint64_t *distinct_weights;
 } rgs_strip;
 
+/* A weighted table. With `fixed` its only entry is taken without a draw. */
 typedef struct {
     uint32_t length;
     uint32_t total;
+    uint32_t fixed;
     const int64_t *values;
     const uint32_t *cumulative;
 } rgs_table;
 
 typedef struct {
-    uint32_t kind;              /* RGS_LINES or RGS_SCATTER */
-    uint32_t symbol;            /* scatter: the symbol counted */
-    const int64_t *pays;        /* lines: [symbol][count 0..reels]; scatter: [count 0..cells] */
+    uint32_t kind, symbol;
+    const int64_t *pays;        /* [entry][count]: lines, ways 0..reels; count, cluster 0..cells; scatter [count];
+                                   collect [count]: of a value of 1 */
+    const uint8_t *exempt;      /* as pays: 1 where no step or spin multiplier applies; NULL: everywhere they do */
+    uint32_t counts;            /* length of a row of pays */
+    uint32_t direction, cell_values, neighbours, wilds, stopped, at_end;
+    uint32_t count_min;         /* smallest count that pays anything */
+    uint32_t pure_wild_run;     /* 1: a run of wilds alone may be read as any entry it stands for */
+    const uint64_t *readings;   /* [symbol] -> bit x set when a cell with the symbol can count as entry x */
+    const uint64_t *naturals;   /* [symbol] -> bit x set when it is entry x, or of its group, itself */
+    const int64_t *full_grid;   /* [symbol] -> multiplier of a grid full of it; NULL: none */
+    uint32_t patterns_count;    /* combinations, any order spelled out */
+    const uint8_t *patterns;    /* [pattern][reel] -> entry or RGS_ANY_SYMBOL */
+    const uint16_t *pattern_combinations;
+    const uint8_t *combination_symbols, *combination_counts, *combination_exempt; /* [combination] */
+    const int64_t *combination_pays;
+    uint32_t collector;         /* collect: paid for each of this symbol in view, RGS_ANY_SYMBOL: once */
 } rgs_evaluator;
 
 typedef struct {
-    uint32_t kind;              /* RGS_FREE_SPINS or RGS_PICK */
-    uint32_t symbol;            /* free spins: the symbol counted */
-    const uint32_t *spins;      /* free spins: award by count 0..cells */
-    uint32_t pattern_length;    /* pick: symbols on the first reels of a payline */
-    uint8_t pattern[RGS_REELS_MAX];
-    rgs_table picks, prizes_per_pick, prizes; /* pick: the prizes are in units */
-} rgs_trigger;
+    uint32_t kind, symbol, into, each, combine, persist;
+    uint64_t symbols;           /* bits: values, stick; add: those that it may cover */
+    uint64_t reels;             /* bits of the chosen reels */
+    rgs_table table;
+} rgs_transform;
 
 typedef struct {
-    rgs_strip strips[RGS_REELS_MAX];
-    uint32_t evaluators_count, triggers_count;
+    uint32_t on, fresh, persist, steps_max, multipliers_count;
+    const int64_t *multipliers;
+    uint32_t remove_evaluators, remove_triggers; /* bits by index */
+    uint64_t keep;                               /* bits of symbols */
+} rgs_cascade;
+
+typedef struct {
+    uint32_t kind;
+    uint32_t symbol;            /* the symbol counted */
+    uint32_t state;             /* whose spins are awarded */
+    const uint32_t *spins;      /* free spins: award by count; bonus: plays by count; win spins: [entry][count] */
+    uint32_t counts;            /* win spins: length of a row */
+    uint32_t stopped, fresh, reset, in_step;
+    uint64_t carry;             /* bits of symbols */
+    uint32_t evaluator;         /* win spins */
+    uint32_t every, levels;     /* collected */
+    uint32_t level_spins[RGS_LEVELS_MAX];
+    int64_t level_multipliers[RGS_LEVELS_MAX];
+    uint32_t pattern_length;    /* pick: symbols on the first reels of a payline */
+    uint8_t pattern[RGS_REELS_MAX];
+    uint32_t bonus;
+    int64_t factor;             /* multiplier of the state on what the bonus pays */
+    uint32_t chance, out_of;    /* jackpot */
+} rgs_trigger;
+
+/* A bonus; prizes are in units without the state's multiplier. */
+typedef struct {
+    uint32_t kind;
+    rgs_table picks, prizes_per_pick, prizes; /* take: prizes.values alone; wheel: segments by weight; trail: die in picks */
+    uint32_t take;
+    int64_t equal_multiplier, finish;
+    const uint32_t *segment_spins, *segment_states, *segment_bonuses; /* wheel; bonus RGS_ANY_SYMBOL: none */
+    uint32_t squares, rolls_max;
+    const int64_t *square_pays;
+    uint64_t ends[2];                         /* trail: bit k of a 128-bit set for square k */
+} rgs_bonus;
+
+typedef struct {
+    rgs_strip sets[RGS_SETS_MAX][RGS_REELS_MAX];
+    rgs_table set_choice;       /* values are indices of sets */
+    rgs_table heights[RGS_REELS_MAX];
+    uint32_t heights_drawn;     /* 1: some reel draws its height */
+    uint8_t fixed_heights[RGS_REELS_MAX]; /* where none does */
+    uint32_t cells;             /* 1: every cell draws a stop of its own */
+    uint32_t changes;           /* 1: the grid is not just the windows of the stops */
+    uint32_t remembers;         /* 1: a spin depends on the spins before it in the feature */
+    uint32_t ends;              /* 1: some evaluator looks at the end of the feature */
+    uint32_t evaluators_count, transforms_count, triggers_count;
     rgs_evaluator evaluators[RGS_EVALUATORS_MAX];
+    rgs_transform transforms[RGS_TRANSFORMS_MAX];
     rgs_trigger triggers[RGS_TRIGGERS_MAX];
-    uint32_t paylines_count;    /* of the line evaluator, 0 when the state has none */
-    uint32_t pure_wild_run;     /* 1: a run of wilds alone may be read as any symbol it stands for */
-    uint32_t count_min;         /* shortest run that pays anything */
+    rgs_cascade cascade;
+    int8_t held_step[64];       /* [symbol] -> reels that a held cell with it moves before a further spin */
+    uint64_t final_symbols;     /* bits; 0: no final multiplier */
+    uint32_t final_combine, final_persist;
+    uint32_t special_on, special_own_lines;
+    rgs_table special;          /* values are symbols */
+    int64_t special_unit;       /* line units x paylines */
+    const int64_t *special_pays;     /* [symbol][reels], with the state multiplier where it applies */
+    const uint8_t *special_exempt;   /* the same shape */
+    uint32_t lines;             /* index of the evaluator with paylines, RGS_ANY_SYMBOL when there is none */
+    uint32_t paylines_count;
+    uint32_t pure_wild_run;     /* of the line evaluator, as are the next four */
+    uint32_t count_min;
     const uint8_t *paylines;    /* [line][reel] -> row */
-    const uint64_t *readings;   /* [symbol] -> bit x set when a cell with the symbol can count as paying symbol x */
+    const uint64_t *readings;
+    const uint64_t *naturals;
 } rgs_state;
 
-enum { RGS_COUNTS_MAX = 8, RGS_LIMBS_MAX = 3, RGS_MASK_CHUNK = 32 };
+enum { RGS_COUNTS_MAX = 8, RGS_LIMBS_MAX = 3, RGS_MASK_CHUNK = 32, RGS_LANE_REELS_MAX = 6, RGS_LANE_STATES = 2 };
 
 /* Tables of one state for the kernels that evaluate by transposed line masks (lanes/kernel.h), made by
  * rgs_core.lanes. A row belongs to one stop of one reel: 8 count bytes, padding up to RGS_MASK_CHUNK, then
  * `chunks` chunks of fields. A field is a set of paylines, one bit a line: of the lines whose cell on this
  * reel reads as a certain symbol, or does not rule an alarm out. */
 typedef struct {
-    uint32_t bounds[RGS_REELS_MAX];       /* sum of the stop weights, at most 65536 */
-    uint32_t rejects[RGS_REELS_MAX];      /* 2^32 mod bound: smaller low halves are rejected */
-    const uint16_t *stops[RGS_REELS_MAX]; /* drawn number -> stop, NULL when every stop weighs 1 */
-    const uint8_t *rows[RGS_REELS_MAX];   /* [stop][row_bytes] */
+    uint32_t bounds[RGS_LANE_REELS_MAX];       /* sum of the stop weights, at most 65536 */
+    uint32_t rejects[RGS_LANE_REELS_MAX];      /* 2^32 mod bound: smaller low halves are rejected */
+    const uint16_t *stops[RGS_LANE_REELS_MAX]; /* drawn number -> stop, NULL when every stop weighs 1 */
+    const uint8_t *rows[RGS_LANE_REELS_MAX];   /* [stop][row_bytes] */
     uint32_t row_bytes, chunks, limbs;
     uint32_t count_from;                  /* runs from this length on are weighed */
     int64_t pay_unit;                     /* weights are in this many units */
@@ -89,15 +178,19 @@ typedef struct {
 
 typedef struct {
     uint32_t reels, rows, symbols_count, states_count;
+    uint32_t start, start_spins; /* the mode: a round begins with so many spins of a state */
     uint32_t free_spins_max;
     int64_t win_units_max;      /* no round can win more; a larger result is a fault */
+    int64_t win_units_cap;      /* a round that reaches it ends with it; 0: none */
     uint8_t wild[64];           /* [symbol] -> 1 when it is a wild */
     int64_t wild_multiplier[64];
-    uint8_t wild_product[64];   /* 1: the multiplier counts for each wild in the win, 0: once */
+    uint8_t wild_combine[64];   /* RGS_ONCE, RGS_PRODUCT or RGS_SUM */
     uint32_t wilds_multiply;    /* 0 when every wild multiplier is 1 */
+    uint32_t has_values;        /* 1: some transform gives cells values */
     rgs_state states[RGS_STATES_MAX];
+    rgs_bonus bonuses[RGS_BONUSES_MAX];
     uint32_t has_lanes;         /* 1: `lanes` is filled and kernels may use it */
-    rgs_lanes lanes[RGS_STATES_MAX];
+    rgs_lanes lanes[RGS_LANE_STATES];
 } rgs_game;
 
 #endif

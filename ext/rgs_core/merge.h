@@ -37,8 +37,8 @@ typedef struct {
 /* What a cell with a symbol does to a line of a class. */
 typedef struct {
     int64_t pay;                   /* certain from now on, units */
-    uint32_t next;                 /* class after this reel */
-    uint32_t matches;              /* bits of the pick patterns that are complete */
+    uint64_t matches;              /* 1 in bits 16t.. for a complete pattern, or the spins that a win awards */
+    uint64_t next;                 /* class after this reel */
 } rgs_step;
 
 typedef struct {
@@ -68,7 +68,6 @@ typedef struct {
 typedef struct {
     const rgs_game *game;
     const rgs_state *state;
-    const int64_t *pays;
     rgs_cycle *cycle;              /* for its tails and counts of windows */
     uint8_t on_reel[RGS_REELS_MAX][64];  /* 1: the symbol is on a strip */
     rgs_classes classes[RGS_REELS_MAX + 1];
@@ -217,7 +216,7 @@ static int64_t rgs_line_class(rgs_merge *merge, uint8_t *cells, uint32_t depth, 
                 (trigger->pattern[depth] != RGS_ANY_SYMBOL && trigger->pattern[depth] != symbol))
                 continue;
             if (depth + 1 == trigger->pattern_length)
-                steps[symbol].matches |= 1u << t;
+                steps[symbol].matches += (uint64_t)1 << 16 * t;
             else
                 open |= 1u << t;
         }
@@ -231,11 +230,12 @@ static int64_t rgs_line_class(rgs_merge *merge, uint8_t *cells, uint32_t depth, 
                 if (known)
                     *known = class + 1;
             }
-            steps[symbol].next = (uint32_t)class;
+            steps[symbol].next = (uint64_t)class;
             cells[depth] = (uint8_t)symbol;
         }
         if ((!next || depth + 1 == game->reels) && alive && depth + 1 >= state->count_min)
-            amounts[symbol] = rgs_line(game, state, merge->pays, cells, depth + 1).amount;
+            amounts[symbol] = rgs_line_amount(game, state, merge->cycle->lines, merge->cycle->skip, cells, depth + 1,
+                                              &steps[symbol].matches);
         if (amounts[symbol] < least)
             least = amounts[symbol];
     }
@@ -251,7 +251,7 @@ static int64_t rgs_line_class(rgs_merge *merge, uint8_t *cells, uint32_t depth, 
     rgs_classes *classes = &merge->classes[depth];
     uint64_t hash = 0;
     for (uint32_t symbol = 0; symbol < symbols; symbol++)
-        hash = rgs_mix(rgs_mix(hash, (uint64_t)steps[symbol].pay), (uint64_t)steps[symbol].matches << 32 | steps[symbol].next);
+        hash = rgs_mix(rgs_mix(rgs_mix(hash, (uint64_t)steps[symbol].pay), steps[symbol].matches), steps[symbol].next);
     for (uint32_t class = 1; class < classes->count; class++) /* all fields are set, so bytes can be compared */
         if (classes->hashes[class] == hash &&
             memcmp(classes->steps + (size_t)class * symbols, steps, symbols * sizeof *steps) == 0)
@@ -291,7 +291,7 @@ static int rgs_window_order(const void *left, const void *right)
 static int rgs_merge_windows(rgs_merge *merge, uint32_t reel)
 {
     const rgs_game *game = merge->game;
-    const rgs_strip *strip = &merge->state->strips[reel];
+    const rgs_strip *strip = &merge->state->sets[0][reel];
     const rgs_classes *classes = &merge->classes[reel];
     const uint32_t symbols = game->symbols_count;
     uint8_t letters[64], row_used[RGS_ROWS_MAX] = {0};
@@ -385,10 +385,9 @@ static inline size_t rgs_merge_step(const rgs_merge *merge, uint32_t reel, const
         for (uint32_t c = node->first_child; c < node->first_child + node->children; c++) {
             const rgs_step *step = &class_steps[window->symbols[children[c].row]];
             *pay += step->pay * children[c].lines;
-            for (uint32_t bits = step->matches; bits; bits &= bits - 1)
-                *matches += (uint64_t)children[c].lines << 16 * __builtin_ctz(bits);
+            *matches += step->matches * children[c].lines;
             if (step->next)
-                words[open++] = c << 16 | step->next;
+                words[open++] = c << 16 | (uint32_t)step->next;
         }
     }
     return open;
@@ -534,25 +533,27 @@ static int rgs_merge_walk(rgs_merge *merge, uint32_t root_class, int64_t root_pa
     return error;
 }
 
-/* Joint table of one spin of a state, as rgs_cycle_joint. The caller frees result->cells. */
+/* Joint table of one spin of a state, as rgs_cycle_joint. `by_reel`, `skip`: as in rgs_cycle, for the special
+ * symbol of a feature. The caller frees result->cells. */
 static int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
-                           uint32_t counted, const uint16_t *order, int (*interrupted)(void), rgs_merged_table *result)
+                           uint32_t counted, uint32_t by_reel, uint32_t skip, const uint16_t *order,
+                           int (*interrupted)(void), rgs_merged_table *result)
 {
     const rgs_state *state = &game->states[state_index];
-    rgs_cycle cycle = {.game = game, .state = state, .counted = counted, .interrupted = interrupted};
+    rgs_cycle cycle = {.game = game, .state = state, .skip = skip, .by_reel = by_reel, .counted = counted,
+                       .interrupted = interrupted};
     rgs_merge merge = {.game = game, .state = state, .cycle = &cycle};
     uint8_t cells[RGS_REELS_MAX];
     int64_t root_class = 0, root_pay = 0;
     uint32_t patterns = 0;
     memcpy(cycle.counted_symbols, counted_symbols, counted);
-    for (uint32_t e = 0; e < state->evaluators_count; e++)
-        if (state->evaluators[e].kind == RGS_LINES)
-            merge.pays = state->evaluators[e].pays;
+    if (state->lines != RGS_ANY_SYMBOL)
+        cycle.lines = &state->evaluators[state->lines];
     for (uint32_t t = 0; t < state->triggers_count; t++)
         patterns |= (uint32_t)(state->triggers[t].kind == RGS_PICK) << t;
     for (uint32_t reel = 0; reel < game->reels; reel++)
-        for (uint32_t stop = 0; stop < state->strips[reel].length + game->rows - 1; stop++)
-            merge.on_reel[reel][state->strips[reel].symbols[stop]] = 1;
+        for (uint32_t stop = 0; stop < state->sets[0][reel].length + game->rows - 1; stop++)
+            merge.on_reel[reel][state->sets[0][reel].symbols[stop]] = 1;
     int error = rgs_cycle_tails(&cycle);
     if (!error && state->paylines_count) {
         error = rgs_merge_trie(&merge, order, state->paylines_count);

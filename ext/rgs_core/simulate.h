@@ -7,14 +7,17 @@
 #ifndef RGS_SIMULATE_H
 #define RGS_SIMULATE_H
 
+#include "keystream.h"
 #include "round.h"
+
+#define RGS_UNUSED __attribute__((unused))
 
 enum { RGS_EDGES_MAX = 64 };
 
 typedef unsigned __int128 rgs_u128;
 
 typedef struct {
-    uint64_t rounds, hits, paid_spin_hits, features;  /* features: rounds with at least one free spin */
+    uint64_t rounds, hits, paid_spin_hits, features, capped; /* features: rounds with spins beyond their mode's */
     rgs_u128 win, win_squared;
     uint64_t win_squared_carry;                       /* of win_squared, in units of 2^128 */
     rgs_u128 parts[RGS_STATES_MAX][RGS_PARTS];
@@ -36,6 +39,13 @@ static inline void rgs_totals_win(rgs_totals *totals, int64_t win, uint64_t time
 {
     const rgs_u128 squared = (rgs_u128)win * (rgs_u128)win;
     totals->rounds += times;
+    if (win == 0) {
+        uint32_t class = 0;
+        while (class < totals->edges_count && totals->edges[class] < 0)
+            class++;
+        totals->classes[class] += times;
+        return;
+    }
     totals->hits += win > 0 ? times : 0;
     totals->win += (rgs_u128)win * times;
     /* times < 2^64 and squared < 2^124: the product is added as two parts that cannot overflow alone. */
@@ -56,15 +66,21 @@ static inline void rgs_totals_win(rgs_totals *totals, int64_t win, uint64_t time
 }
 
 /* Adds everything of some rounds but their wins. */
-static inline void rgs_totals_parts(rgs_totals *totals, const rgs_round *round)
+static inline void rgs_totals_parts(const rgs_game *game, rgs_totals *totals, const rgs_round *round)
 {
-    for (uint32_t state = 0; state < RGS_STATES_MAX; state++) {
-        totals->spins[state] += round->spins[state];
-        for (uint32_t part = 0; part < RGS_PARTS; part++)
-            totals->parts[state][part] += (rgs_u128)round->parts[state][part];
-        for (uint32_t t = 0; t < RGS_TRIGGERS_MAX; t++) {
-            totals->fired[state][t] += round->fired[state][t];
-            totals->awarded[state][t] += round->awarded[state][t];
+    for (uint32_t s = 0; s < game->states_count; s++) {
+        const rgs_state *state = &game->states[s];
+        if (round->spins[s] == 0)
+            continue;
+        totals->spins[s] += round->spins[s];
+        for (uint32_t e = 0; e < state->evaluators_count; e++)
+            totals->parts[s][e] += (rgs_u128)round->parts[s][e];
+        for (uint32_t part = RGS_PART_SPECIAL; part < RGS_PARTS; part++)
+            totals->parts[s][part] += (rgs_u128)round->parts[s][part];
+        for (uint32_t t = 0; t < state->triggers_count; t++) {
+            totals->parts[s][RGS_PART_TRIGGERS + t] += (rgs_u128)round->parts[s][RGS_PART_TRIGGERS + t];
+            totals->fired[s][t] += round->fired[s][t];
+            totals->awarded[s][t] += round->awarded[s][t];
         }
     }
 }
@@ -77,24 +93,40 @@ static inline void rgs_totals_most(rgs_totals *totals, int64_t win, uint64_t non
     }
 }
 
-/* The scalar kernel: every mechanic, one round after the other. Returns 0 or an RGS_ERROR. */
-static int rgs_kernel_scalar(const rgs_game *game, const uint32_t key[8], uint32_t stream, uint64_t first,
-                             uint64_t n, rgs_totals *totals, int64_t *wins)
+enum { RGS_GENERAL_BLOCKS = 64 };
+
+/* The general kernel: every mechanic, one round after the other. The first block of each round is computed in
+ * lanes by `keystream`, many rounds at a time. Returns 0 or an RGS_ERROR. */
+static RGS_UNUSED int rgs_play_rounds(const rgs_game *game, const uint32_t key[8], uint32_t stream, uint64_t first,
+                                      uint64_t n, rgs_totals *totals, int64_t *wins, rgs_keystream keystream)
 {
-    for (uint64_t i = 0; i < n; i++) {
+    uint32_t blocks[16 * RGS_GENERAL_BLOCKS];
+    rgs_play play;
+    rgs_log remembered = {0};
+    rgs_log *const log = rgs_wins_award(game) ? &remembered : NULL;
+    int error = RGS_OK;
+    for (uint64_t i = 0; i < n && !error; i++) {
+        const uint32_t at = (uint32_t)(i % RGS_GENERAL_BLOCKS);
         rgs_round round;
-        const int error = rgs_play_round(game, key, stream, first + i, &round, NULL);
+        if (at == 0)
+            keystream(key, 0, stream, first + i, 1, n - i < RGS_GENERAL_BLOCKS ? n - i : RGS_GENERAL_BLOCKS, blocks);
+        error = rgs_play_round_with(game, key, stream, first + i, blocks + 16 * at, &play, &round, log, NULL);
         if (error)
-            return error;
+            break;
         rgs_totals_win(totals, round.win, 1);
         rgs_totals_most(totals, round.win, first + i);
-        rgs_totals_parts(totals, &round);
+        if (round.touched || round.further)
+            rgs_totals_parts(game, totals, &round);
+        else
+            totals->spins[game->start] += round.spins[game->start];
         totals->paid_spin_hits += round.paid_spin_win > 0;
-        totals->features += round.spins[1] > 0;
+        totals->features += round.further > 0;
+        totals->capped += round.capped;
         if (wins)
             wins[i] = round.win;
     }
-    return RGS_OK;
+    free(remembered.events);
+    return error;
 }
 
 #endif

@@ -5,6 +5,8 @@
 #ifndef RGS_WORDS_H
 #define RGS_WORDS_H
 
+#include <stddef.h>
+#include <string.h>
 #include "chacha20.h"
 
 #define RGS_WORDS_MAX 4096u
@@ -28,12 +30,44 @@ RGS_DEFINE_BOUNDED(8, uint32_t)
 RGS_DEFINE_BOUNDED(16, uint32_t)
 RGS_DEFINE_BOUNDED(32, uint64_t)
 
+/* Every path of draws of a spin, one after the other, instead of random words (visit.h). */
+enum { RGS_TAPE_MAX = 512 };
+
+typedef struct {
+    uint32_t depth, length;               /* draws made on this path; draws known of it */
+    uint32_t first, stride;               /* the first draw takes every stride-th branch from `first` on */
+    uint32_t branch[RGS_TAPE_MAX], branches[RGS_TAPE_MAX];
+    uint64_t weight[RGS_TAPE_MAX];        /* of the branch taken */
+    uint64_t total[RGS_TAPE_MAX];
+    uint32_t failed;                      /* more draws than the tape holds */
+} rgs_tape;
+
+/* The branch that the tape takes at the next draw of `branches`. */
+static inline uint32_t rgs_tape_branch(rgs_tape *tape, uint32_t branches, uint64_t total)
+{
+    const uint32_t at = tape->depth;
+    if (at == RGS_TAPE_MAX) {
+        tape->failed = 1;
+        return 0;
+    }
+    if (at == tape->length) {
+        tape->branch[at] = at == 0 ? tape->first : 0;
+        tape->length++;
+    }
+    tape->branches[at] = branches;
+    tape->total[at] = total;
+    tape->depth++;
+    return tape->branch[at] < branches ? tape->branch[at] : 0;
+}
+
 typedef struct {
     const uint32_t *key;  /* 8 words */
     uint64_t nonce;       /* spin number */
     uint32_t stream;
     uint32_t sub_spin;    /* 0 the paid spin, k the k-th further spin of the round; below 2^24 */
     uint32_t used;        /* words drawn so far */
+    uint32_t ready;       /* 1: block 0 is in `block` already */
+    rgs_tape *tape;       /* NULL: draws are random */
     uint32_t block[16];   /* the block that word `used - 1` came from */
 } rgs_words;
 
@@ -45,6 +79,17 @@ static inline void rgs_words_start(rgs_words *words, const uint32_t *key, uint32
     words->stream = stream;
     words->sub_spin = sub_spin;
     words->used = 0;
+    words->ready = 0;
+    words->tape = NULL;
+}
+
+/* The same where somebody has computed block 0. */
+static inline void rgs_words_start_with(rgs_words *words, const uint32_t *key, uint32_t stream, uint64_t nonce,
+                                        uint32_t sub_spin, const uint32_t block[16])
+{
+    rgs_words_start(words, key, stream, nonce, sub_spin);
+    memcpy(words->block, block, sizeof words->block);
+    words->ready = 1;
 }
 
 /* An integer below n (not 0) in *value. Returns 0, or -1 when the sub-spin has used all its words. */
@@ -54,7 +99,7 @@ static inline int rgs_words_below(rgs_words *words, uint32_t n, uint32_t *value)
         if (words->used == RGS_WORDS_MAX)
             return -1;
         const uint32_t slot = words->used % 16u;
-        if (slot == 0)
+        if (slot == 0 && !(words->ready && words->used == 0))
             rgs_chacha20_block(words->key, words->sub_spin << 8 | words->used / 16u, words->stream,
                                words->nonce, words->block);
         words->used++;

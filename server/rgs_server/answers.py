@@ -14,7 +14,7 @@ import orjson
 
 from rgs_core.certificate import Certificate
 from rgs_core.model import Build
-from rgs_core.outcome import FreeSpinsAward, Played
+from rgs_core.outcome import FreeSpinsAward, JackpotWin, Played
 from rgs_server.money import format_amount
 from rgs_server.signing import time_text
 
@@ -39,6 +39,8 @@ def features(build: Build, outcome: Played, unit_minor: int, currency: str, expo
             if isinstance(award, FreeSpinsAward):
                 kind = "bonus_trigger" if spin.sub_spin == 0 else "bonus_retrigger"
                 rows.append({"type": kind, "name": award.trigger, "count": award.spins})
+            elif isinstance(award, JackpotWin):
+                rows.append({"type": "jackpot_win", "name": award.trigger, "jackpot": award.jackpot})
             else:
                 win = money(award.amount_units * unit_minor, currency, exponent)
                 rows.append({"type": "bonus_award", "name": award.trigger, "line": award.line, "win": win})
@@ -60,6 +62,7 @@ def spin_answer(
 ) -> bytes:
     """The answer to a spin; these bytes are stored and sent again for the same key."""
     window = outcome.spins[0].window
+    height = max(len(reel) for reel in window)
     return orjson.dumps(
         {
             "spin_id": spin_id,
@@ -67,7 +70,8 @@ def spin_answer(
             "outcome": {
                 "win": money(outcome.win_units * unit_minor, currency, exponent),
                 "features": features(build, outcome, unit_minor, currency, exponent),
-                "symbols": [[reel[row] for reel in window] for row in range(build.model.rows)],
+                # Rows from the top; a reel that is shorter than the tallest has null there.
+                "symbols": [[reel[row] if row < len(reel) else None for reel in window] for row in range(height)],
             },
             "stake": money(stake_minor, currency, exponent),
             "rgs_txns": [],
@@ -163,7 +167,7 @@ def answered_win_minor(response: bytes) -> int:
 def game(game_id: str, build_ref: str, build: Build, certificate: Certificate) -> Json:
     """A row of the catalogue; the RTP is the certified one."""
     model = build.model
-    lines = model.lines_of(model.states["base"])
+    lines = len(model.paylines_of(model.states["base"]))
     return {
         "game_id": game_id,
         "build_ref": build_ref,
@@ -175,6 +179,6 @@ def game(game_id: str, build_ref: str, build: Build, certificate: Certificate) -
         "rtp": float(certificate.declared["rtp"]),
         "reels": model.reels,
         "rows": model.rows,
-        "lines": len(lines.paylines) if lines else 0,
+        "lines": lines,
         "stake_step_minor": model.stake_units,
     }

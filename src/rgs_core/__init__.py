@@ -1,7 +1,8 @@
 """Seeded, replayable slot mathematics: models, engine, reference, exact analysis, simulation."""
 
-from rgs_core._engine import Engine, Round
+from rgs_core._engine import Engine
 from rgs_core._rng import ChaCha20
+from rgs_core._round import Round
 from rgs_core.errors import ModelError, RgsError
 from rgs_core.game import Game, load
 from rgs_core.model import Build, Model

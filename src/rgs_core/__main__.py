@@ -9,11 +9,25 @@ import sys
 from rich.console import Console
 
 from rgs_core import __version__
-from rgs_core.commands import certify, check, parsheet, replay, rng_stream, simulate, spin, verify
+from rgs_core.commands import (
+    certify,
+    check,
+    export,
+    import_reels,
+    new,
+    parsheet,
+    replay,
+    rng_stream,
+    simulate,
+    spin,
+    tune,
+    verify,
+)
 from rgs_core.commands.arguments import INTERRUPTED, OFF, OK, USAGE
 from rgs_core.errors import RgsError
 
 COMMANDS = {
+    "new": new,
     "check": check,
     "parsheet": parsheet,
     "simulate": simulate,
@@ -21,6 +35,9 @@ COMMANDS = {
     "spin": spin,
     "replay": replay,
     "certify": certify,
+    "tune": tune,
+    "import": import_reels,
+    "export": export,
     "rng-stream": rng_stream,
 }
 

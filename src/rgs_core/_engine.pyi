@@ -4,12 +4,12 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from rgs_core._round import Round
 from rgs_core.lanes import LaneTable
 from rgs_core.model import Build
-from rgs_core.outcome import Outcome, Spin
+from rgs_core.spin_law import SpinLaw
 from rgs_core.tables import Tables
 
-PARTS: tuple[str, ...]
 COUNTED_MAX: int
 
 @final
@@ -36,17 +36,9 @@ class Engine:
     ) -> dict[str, Any]: ...
     def wins(self, key: bytes, first_nonce: int, n: int, *, stream: int = 0) -> NDArray[np.int64]: ...
     def joint(
-        self, state_index: int, counted: Sequence[int], *, merge: bool = True
+        self, state_index: int, counted: Sequence[int], *, merge: bool = True, special: int | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint16], NDArray[np.object_]]: ...
-
-@final
-class Round:
-    win_units: int
-    @property
-    def outcome(self) -> Outcome: ...
-    @property
-    def spins(self) -> tuple[Spin, ...]: ...
-    def as_dict(self) -> dict[str, Any]: ...
-    def digest(self) -> str: ...
-    def __eq__(self, other: object) -> bool: ...
-    def __hash__(self) -> int: ...
+    def combinations(self, state_index: int) -> int: ...
+    def spin_law(
+        self, state_index: int, *, special: int | None = None, limit: int | None = None, threads: int | None = None
+    ) -> SpinLaw: ...

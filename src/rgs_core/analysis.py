@@ -1,136 +1,195 @@
-"""Exact figures of a build, two independent ways that must agree.
+"""Exact figures of a build, two independent ways that must agree, and how each figure was computed.
 
-The closed form multiplies symbol frequencies and knows the mean of everything. The joint law counts
-the whole cycle with the compiled rules and so knows what wins and awards do together: hit frequency,
-variance, maximum win, and from them the law of whole rounds. All results are integers and Fractions.
+The closed form multiplies symbol frequencies and knows the mean of everything. The joint laws count whole
+cycles with the compiled rules and so know what wins and awards do together: hit frequency, variance, maximum
+win, and from them the law of whole rounds. All results are integers and Fractions, but for those of rounds
+that the maximum win cuts short: they come from the law of wins, in double precision.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from rgs_core._engine import Engine
-from rgs_core.closed_form import ClosedForm, closed_form
+from rgs_core.closed_form import ClosedForm, NoClosedForm, closed_form
+from rgs_core.cycle import FURTHER as FURTHER
+from rgs_core.cycle import FullCycle as FullCycle
+from rgs_core.cycle import SpinLaws, round_figures, spin_laws
+from rgs_core.cycle import full_cycle as full_cycle
+from rgs_core.distribution import WinLaw, win_law
 from rgs_core.errors import AnalysisError
-from rgs_core.feature import RoundMoments, round_moments
-from rgs_core.joint import Joint, joint_law
+from rgs_core.joint import Joint
 from rgs_core.model import Build
 from rgs_core.stats import Z_90, root
 
 VISITED_MAX = 5_000_000_000
 """Longest cycle that `analyse` visits combination by combination: seconds, with many lines a minute."""
 
+MAXIMUM = "maximum win"
+"""The part of the RTP that the maximum win takes away, below 0."""
 
-@dataclass(frozen=True, slots=True)
-class FullCycle:
-    """Figures of a round over its full cycle. Variances are of win / stake; `paid_spin` means without its
-    free spins; `paid` and `free` are the joint laws of single spins behind them."""
+
+@dataclass(frozen=True)
+class Analysis:
+    """All exact figures of a build, and why some are missing.
+
+    `laws`, `skipped` as in `SpinLaws`; `special_states` are its `special_laws`, and `special_laws` those of the first
+    state that has some, by symbol. `closed` and `cycle` are None, with `closed_skipped`
+    and `cycle_skipped` saying why, where a way has no figures. `rtp`, parts and variances are of win / cost of
+    the mode. A figure is a Fraction where it is exact, a float where it comes from `law` because the maximum
+    win matters, None where it is unknown; `methods` says how each was computed. Frequencies and numbers of spins are those
+    without the maximum win.
+    """
 
     build: Build
-    paid: Joint
-    free: Joint | None
-    rtp: Fraction
-    rtp_parts: Mapping[str, Fraction]
-    hit_frequency: Fraction
-    paid_spin_hit_frequency: Fraction
-    paid_spin_variance: Fraction
-    variance: Fraction
-    max_win_units: int
-    max_win_reached: bool
-    feature_probability: Fraction
-    neglected: float
-
-    @property
-    def combinations(self) -> int:
-        """Length of the paid spin's cycle, in stop weights."""
-        return self.paid.cycle
-
-    @property
-    def sd(self) -> float:
-        """Standard deviation of a round's win / stake."""
-        return root(self.variance)
-
-    @property
-    def paid_spin_sd(self) -> float:
-        return root(self.paid_spin_variance)
-
-    def volatility_index(self, z: float = Z_90) -> float:
-        """z times the standard deviation of a round."""
-        return z * self.sd
-
-
-@dataclass(frozen=True, slots=True)
-class Analysis:
-    """Both ways. `cycle` is None, with `cycle_skipped` saying why, when the cycle was not counted."""
-
-    closed: ClosedForm
+    laws: Mapping[str, Joint | None]
+    special_laws: Mapping[str, Joint]
+    special_states: Mapping[str, Mapping[str, Joint]]
+    skipped: Mapping[str, str]
+    closed: ClosedForm | None
+    closed_skipped: str
     cycle: FullCycle | None
     cycle_skipped: str
-    visited: bool = False
+    visited: bool
+    law: WinLaw | None
+    rtp: Fraction | float | None
+    rtp_parts: Mapping[str, Fraction | float]
+    hit_frequency: Fraction | None
+    paid_spin_hit_frequency: Fraction | None
+    sd: float | None
+    paid_spin_sd: float | None
+    feature_probability: Fraction | None
+    free_spins_per_feature: Fraction | None
+    methods: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def paid(self) -> Joint | None:
+        """Law of the spins that the mode begins with."""
+        return self.laws[self.build.play.start]
+
+    @property
+    def feature_win(self) -> Fraction | None:
+        """Mean win of the further spins of a round that has any, in costs, without the maximum win; 0 without any."""
+        parts = self.cycle.rtp_parts if self.cycle else self.closed.rtp_parts if self.closed else None
+        if parts is None or self.feature_probability is None:
+            return None
+        return parts.get(FURTHER, Fraction(0)) / (self.feature_probability or 1)
+
+    def volatility_index(self, z: float = Z_90) -> float | None:
+        """z times the standard deviation of a round; None when it is unknown."""
+        return None if self.sd is None else z * self.sd
 
 
 def analyse(build: Build, *, visit: bool = False) -> Analysis:
-    """All exact figures of a build. Raises AnalysisError if the ways differ or have no value.
+    """All exact figures of a build. Raises AnalysisError if two ways differ; what has no value is None.
 
     With `visit` every combination of stops is visited as well, up to VISITED_MAX of them: a third way.
     """
-    closed = closed_form(build)
+    closed, closed_skipped = None, ""
     try:
-        cycle = full_cycle(build)
+        closed = closed_form(build)
     except AnalysisError as error:
-        return Analysis(closed, None, str(error))
-    if cycle.rtp != closed.rtp or dict(cycle.rtp_parts) != dict(closed.rtp_parts):
+        closed_skipped = str(error)
+        if not isinstance(error, NoClosedForm) and len(build.model.states) <= 2:
+            raise  # the means themselves have no value
+    engine = Engine(build)
+    spins = spin_laws(engine)
+    cycle, cycle_skipped = None, ""
+    try:
+        cycle = round_figures(build, spins)
+    except AnalysisError as error:
+        cycle_skipped = str(error)
+    if closed and cycle and (cycle.rtp != closed.rtp or dict(cycle.rtp_parts) != dict(closed.rtp_parts)):
         raise AnalysisError(
             f"{build.label}: closed form gives {closed.rtp}, joint law {cycle.rtp}; one of them is wrong, trust neither"
         )
-    if visit:
-        longest = max(spin.cycle for spin in (closed.paid, closed.free) if spin)
-        if longest > VISITED_MAX:
-            raise AnalysisError(
-                f"a cycle of {longest:,} combinations is too long to visit; the limit is {VISITED_MAX:,}"
-            )
-        visited = full_cycle(build, merge=False)
-        if (visited.rtp, visited.variance, visited.max_win_units) != (cycle.rtp, cycle.variance, cycle.max_win_units):
-            raise AnalysisError(
-                f"{build.label}: visiting every combination gives other figures than merging; trust none"
-            )
-    return Analysis(closed, cycle, "", visit)
+    if cycle and visit:
+        _visit(build, engine, cycle)
+    return _figures(build, spins, closed, closed_skipped, cycle, cycle_skipped, visit and cycle is not None)
 
 
-def full_cycle(build: Build, *, merge: bool = True) -> FullCycle:
-    """Figures of the joint law, by merging situations or (merge=False) by visiting every combination.
+def _visit(build: Build, engine: Engine, cycle: FullCycle) -> None:
+    """The figures once more by every combination."""
+    longest = max(law.cycle for case in cycle.scenarios for law in case.laws.values())
+    if longest > VISITED_MAX:
+        raise AnalysisError(f"a cycle of {longest:,} combinations is too long to visit; the limit is {VISITED_MAX:,}")
+    visited = round_figures(build, spin_laws(engine, merge=False))
+    if (visited.rtp, visited.variance, visited.max_win_units) != (cycle.rtp, cycle.variance, cycle.max_win_units):
+        raise AnalysisError(f"{build.label}: visiting every combination gives other figures than merging; trust none")
 
-    Raises AnalysisError for laws too large to hold, or retriggers without end.
-    """
-    model = build.model
-    engine = Engine(build)
-    paid = joint_law(engine, 0, merge=merge)
-    free = joint_law(engine, 1, merge=merge) if len(model.states) > 1 else None
-    paid_law, paid_parts = paid.by_award(), paid.mean_parts()
-    free_law = free.by_award() if free else None
-    free_mean = sum(free.mean_parts().values(), Fraction(0)) if free else Fraction(0)
-    moments: RoundMoments = round_moments(paid_law, free_law, model.free_spins_max)
-    stake = model.stake_units
-    parts = {name: units / stake for name, units in paid_parts.items()}
-    if free_law is not None:
-        parts["free spins"] = moments.free_spins * free_mean / stake
-    first = sum((a.win for a in paid_law.values()), Fraction(0))
-    second = sum((a.win_squared for a in paid_law.values()), Fraction(0))
-    awarding = sum((a.probability for r, a in paid_law.items() if r), Fraction(0))
-    return FullCycle(
+
+def _figures(
+    build: Build,
+    spins: SpinLaws,
+    closed: ClosedForm | None,
+    closed_skipped: str,
+    cycle: FullCycle | None,
+    cycle_skipped: str,
+    visited: bool,
+) -> Analysis:
+    """Chooses the source of every figure and says which it was."""
+    play = build.play
+    source = cycle or closed
+    rtp: Fraction | float | None = source.rtp if source else None
+    parts: dict[str, Fraction | float] = dict(source.rtp_parts) if source else {}
+    sd = cycle.sd if cycle else None
+    both = " = ".join(name for name, there in (("closed form", closed), ("full cycle", cycle)) if there)
+    methods = {"rtp": both + (", merged and visited" if visited else "") if source else cycle_skipped}
+    methods["sd"] = "full cycle" if cycle else cycle_skipped
+    law = None
+    paid = spins.laws[play.start]
+    if build.model.win_max is not None and (cycle is None or cycle.capped):
+        # The closed form knows nothing of the maximum win.
+        rtp = sd = None
+        reason = cycle_skipped
+        if cycle is not None:
+            try:
+                law = win_law(cycle)
+            except AnalysisError as error:
+                reason = str(error)
+        if law is not None and cycle is not None:
+            rtp, sd = law.rtp, law.sd
+            parts[MAXIMUM] = law.rtp - float(cycle.rtp)
+            methods["rtp"] = methods["sd"] = f"law of wins with the maximum win, in double precision; before it {both}"
+        else:
+            methods["rtp"] = methods["sd"] = f"the maximum win matters, and the law of wins is unknown: {reason}"
+    if not source and paid is not None:
+        parts = {name: units * play.spins / play.cost_units for name, units in paid.mean_parts().items()}
+    for name, joint in spins.laws.items():
+        if name in spins.skipped:
+            methods[f"state {name}"] = spins.skipped[name]
+        elif joint is not None:
+            methods[f"state {name}"] = joint.method
+        else:
+            kinds = sorted({law.method for law in spins.special_laws[name].values()})
+            methods[f"state {name}"] = f"{' and '.join(kinds)}, for each special symbol"
+    awards = closed.feature_probability if closed else None
+    hits = spread = None
+    if paid is not None:
+        awards = 1 - (1 - paid.award_probability) ** play.spins
+        hits = 1 - (1 - paid.hit_frequency) ** play.spins
+        spread = root(play.spins * paid.variance_units / play.cost_units**2)
+    return Analysis(
         build=build,
-        paid=paid,
-        free=free,
-        rtp=moments.mean / stake,
+        laws=spins.laws,
+        special_laws=next(iter(spins.special_laws.values()), {}),
+        special_states=spins.special_laws,
+        skipped=spins.skipped,
+        closed=closed,
+        closed_skipped=closed_skipped,
+        cycle=cycle,
+        cycle_skipped=cycle_skipped,
+        visited=visited,
+        law=law,
+        rtp=rtp,
         rtp_parts=parts,
-        hit_frequency=1 - moments.nothing,
-        paid_spin_hit_frequency=1 - sum((a.nothing for a in paid_law.values()), Fraction(0)),
-        paid_spin_variance=(second - first**2) / stake**2,
-        variance=(moments.second - moments.mean**2) / stake**2,
-        max_win_units=moments.most,
-        max_win_reached=moments.most_reached,
-        feature_probability=awarding,
-        neglected=moments.neglected,
+        hit_frequency=cycle.hit_frequency if cycle else None,
+        paid_spin_hit_frequency=hits,
+        sd=sd,
+        paid_spin_sd=spread,
+        feature_probability=awards,
+        free_spins_per_feature=source.free_spins_per_feature if source else None,
+        methods=methods,
     )

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from rgs_core.errors import CertificateError
-from rgs_core.model import MECHANIC_VERSION
-from rgs_core.montecarlo import ROUNDS_MAX, TABLE_EDGES_TENTHS
+from rgs_core.model import BASE_MODE, MECHANIC_VERSION
+from rgs_core.montecarlo import ROUNDS_MAX, TABLE_EDGES_TENTHS, Simulation
 from rgs_core.sheet import Sheet
+from rgs_core.stats import Z_90
 
 FIGURES = (
     "rtp",
@@ -35,13 +36,17 @@ WIN_ABOVE = {f"win_above.{edge // 10}": edge // 10 for edge in TABLE_EDGES_TENTH
 WIN_ABOVE_LEAST = 1e-9
 """Smaller probabilities are not declared."""
 
+ESTIMATED_LEAST = 1_000
+"""Times that a win class must have come up for its probability to be estimated."""
+
 FIGURE_MAX = 10**18
 TOLERANCE_MAX = Decimal("1e-6")
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """Declared figures by name, with the tolerance of the exact ones."""
+    """Declared figures by name, with the tolerance of the exact ones. `estimated_rounds`: those that have no exact
+    value were estimated by so many simulated rounds; 0: all are exact."""
 
     source: str
     game: str
@@ -51,6 +56,13 @@ class Certificate:
     tolerance: Decimal
     simulation_rounds: int
     simulation_confidence: float
+    estimated_rounds: int = 0
+    mode: str = BASE_MODE
+
+    @property
+    def label(self) -> str:
+        """The build that it is for, as `Build.label`."""
+        return f"{self.game}/{self.profile}" + ("" if self.mode == BASE_MODE else f"@{self.mode}")
 
 
 def load_certificate(path: Path) -> Certificate:
@@ -92,10 +104,15 @@ def load_certificate(path: Path) -> Certificate:
     rounds = want(verify, "rounds", (int,), "verify.")
     if not 1 <= rounds <= ROUNDS_MAX:
         raise CertificateError(f"{path}: verify.rounds is 1 to {ROUNDS_MAX}")
+    estimated = verify.get("estimated_rounds", 0)
+    if isinstance(estimated, bool) or not isinstance(estimated, int) or not 0 <= estimated <= ROUNDS_MAX:
+        raise CertificateError(f"{path}: verify.estimated_rounds is 0 to {ROUNDS_MAX}")
     return Certificate(
+        estimated_rounds=estimated,
         source=str(path),
         game=want(document, "game", (str,), ""),
         profile=want(document, "profile", (str,), ""),
+        mode=want({"mode": BASE_MODE, **document}, "mode", (str,), ""),
         build_hash=want(document, "build_hash", (str,), ""),
         declared=declared,
         tolerance=tolerance,
@@ -106,33 +123,59 @@ def load_certificate(path: Path) -> Certificate:
 
 def exact_figures(sheet: Sheet) -> dict[str, float]:
     """The figures a certificate declares; what has no exact value is missing."""
-    closed, cycle = sheet.analysis.closed, sheet.analysis.cycle
-    stake = closed.build.model.stake_units
-    figures = {"rtp": float(closed.rtp)}
-    figures |= {f"rtp_parts.{name.replace(' ', '_')}": float(part) for name, part in closed.rtp_parts.items()}
-    if closed.free is not None:
-        figures["feature_probability"] = float(closed.feature_probability)
-        figures["free_spins_per_feature"] = float(closed.free_spins_per_feature)
-    if cycle is not None:
-        figures["hit_frequency"] = float(cycle.hit_frequency)
-        figures["sd"] = cycle.sd
-        figures["volatility_index"] = cycle.volatility_index()
-        if cycle.max_win_reached:
-            figures["max_win"] = cycle.max_win_units / stake
+    analysis, cycle = sheet.analysis, sheet.analysis.cycle
+    figures: dict[str, float] = {}
+    if analysis.rtp is not None:
+        figures["rtp"] = float(analysis.rtp)
+        figures |= {f"rtp_parts.{name.replace(' ', '_')}": float(part) for name, part in analysis.rtp_parts.items()}
+    if len(sheet.build.model.states) > 1:
+        if analysis.feature_probability is not None:
+            figures["feature_probability"] = float(analysis.feature_probability)
+        if analysis.free_spins_per_feature is not None:
+            figures["free_spins_per_feature"] = float(analysis.free_spins_per_feature)
+    if analysis.hit_frequency is not None:
+        figures["hit_frequency"] = float(analysis.hit_frequency)
+    if analysis.sd is not None:
+        figures["sd"] = analysis.sd
+        figures["volatility_index"] = analysis.volatility_index() or 0.0
+    if cycle is not None and cycle.max_win_reached:
+        cap = sheet.build.model.win_units_cap if cycle.capped else None
+        figures["max_win"] = (cycle.max_win_units if cap is None else cap) / sheet.cost_units
     if sheet.law is not None:
         above = {name: sheet.law.above(limit) for name, limit in WIN_ABOVE.items()}
         figures |= {name: p for name, p in above.items() if p > WIN_ABOVE_LEAST}
     return figures
 
 
-def write_certificate(sheet: Sheet, rounds: int = 50_000_000) -> str:
-    """The TOML text of a certificate that declares the exact figures of a build."""
+def estimated_figures(simulation: Simulation) -> dict[str, float]:
+    """The same figures as a simulation estimates them; the largest win is not among them."""
+    figures = {"rtp": simulation.rtp}
+    figures |= {f"rtp_parts.{name.replace(' ', '_')}": part for name, part in simulation.rtp_parts.items()}
+    if len(simulation.build.model.states) > 1:
+        figures["feature_probability"] = simulation.feature_frequency
+        figures["free_spins_per_feature"] = simulation.free_spins_per_feature
+    figures |= {"hit_frequency": simulation.hit_frequency, "sd": simulation.sd}
+    figures["volatility_index"] = Z_90 * simulation.sd
+    counts = simulation.distribution.tolist()
+    above = {name: sum(counts[i + 1 :]) / simulation.rounds for i, name in enumerate(WIN_ABOVE)}
+    return figures | {name: p for name, p in above.items() if p * simulation.rounds >= ESTIMATED_LEAST}
+
+
+def write_certificate(sheet: Sheet, rounds: int = 50_000_000, simulation: Simulation | None = None) -> str:
+    """The TOML text of a certificate that declares the exact figures of a build, and estimates of `simulation` where
+    there are none. Raises CertificateError when the RTP is neither known nor estimated."""
     build, figures = sheet.build, exact_figures(sheet)
+    if simulation is not None:
+        figures = estimated_figures(simulation) | figures
+    if "rtp" not in figures:
+        raise CertificateError(f"{build.label} has no exact RTP ({sheet.analysis.methods['rtp']}): simulate it")
     lines = [
         f"# Declared figures of the build {build.label}. Fractions and multiples of the stake.",
+        *([] if simulation is None else ["# Those without an exact value are estimates: see verify.estimated_rounds."]),
         "# `rgs verify` compares them with exact and simulated ones; see docs/math-models.md.",
         f'game = "{build.model.id}"',
         f'profile = "{build.profile.name}"',
+        *([] if build.mode == BASE_MODE else [f'mode = "{build.mode}"']),
         f'build_hash = "{build.build_hash}"',
         f"mechanic_version = {MECHANIC_VERSION}",
         "",
@@ -140,6 +183,11 @@ def write_certificate(sheet: Sheet, rounds: int = 50_000_000) -> str:
         "tolerance = 1e-9      # of exact figures",
         f"rounds = {rounds}      # of the simulation",
         "confidence = 0.9999   # that a right build passes it",
+        *(
+            []
+            if simulation is None
+            else [f"estimated_rounds = {simulation.rounds}   # behind figures without an exact value"]
+        ),
         "",
         "[declared]",
         *(f"{name} = {_number(figures[name])}" for name in FIGURES if name in figures),

@@ -1,48 +1,63 @@
 """Closed form: the mean of everything in a build by multiplying symbol frequencies, exact.
 
-A line is an automaton fed by one column of symbols a reel; counted symbols are convolved reel by reel.
-Plain Python on integers and Fractions, and no code in common with the engine: one of the two ways that
-must agree (rgs_core.analysis).
+Covers states that pay lines from one side, ways from one side, counted symbols and scatters on grids that
+nothing changes (rgs_core.closed_parts). Plain Python on integers and Fractions, and no code in common with the
+engine: one of the two ways that must agree (rgs_core.analysis).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from math import prod
+from math import lcm, prod
 
-from rgs_core.feature import expected_free_spins
-from rgs_core.model import START_STATE, Build, FreeSpinsTrigger, Lines, Model, PickTrigger, Scatter, State, Strip
-from rgs_core.picks import pick_moments
+from rgs_core.awarding import Awards
+from rgs_core.bonuses import bonus_moments
+from rgs_core.closed_parts import (
+    Prize,
+    count_law,
+    count_prizes,
+    heights,
+    line_prizes,
+    pattern_matches,
+    ways_prizes,
+)
+from rgs_core.errors import AnalysisError
+from rgs_core.feature import expected_spins
+from rgs_core.mechanics import (
+    BonusTrigger,
+    Count,
+    FreeSpinsTrigger,
+    JackpotTrigger,
+    Lines,
+    PickTrigger,
+    Scatter,
+    Ways,
+    Wheel,
+)
+from rgs_core.model import Build, Model, State, Strip
+
+__all__ = ["ClosedForm", "NoClosedForm", "Prize", "SpinFigures", "closed_form", "count_law"]
 
 
-@dataclass(frozen=True, slots=True)
-class Prize:
-    """One row of the pay table on one line, averaged over the lines of the state.
-
-    `hits` of `cycle` combinations of the reels show it (a Fraction if lines differ); `pay_units` is with
-    the state multiplier, `mean_units` the mean amount when it hits, wild multipliers included.
-    """
-
-    symbol: str
-    count: int
-    pay_units: int
-    hits: Fraction
-    mean_units: Fraction
+class NoClosedForm(AnalysisError):
+    """A state has words that the closed form does not cover; the message names them."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpinFigures:
-    """One spin of a state. `parts`: mean units by evaluator and pick trigger name."""
+    """One spin of a state. `parts`: mean units by evaluator and bonus trigger name; `awards`: law of the spins
+    awarded by state, in the order of the model's states; `trigger_hits`: odds that a trigger awards spins or a
+    jackpot, or the mean number of bonuses that it plays."""
 
     state: str
     cycle: int
     parts: Mapping[str, Fraction]
     prizes: tuple[Prize, ...]
     line_hit_frequency: Fraction
-    awards: Mapping[int, Fraction]
+    awards: Mapping[Awards, Fraction]
     trigger_hits: Mapping[str, Fraction]
 
     @property
@@ -51,18 +66,20 @@ class SpinFigures:
 
     @property
     def spins_awarded(self) -> Fraction:
-        """Mean free spins awarded by one spin, before the cap."""
-        return sum((r * p for r, p in self.awards.items()), Fraction(0))
+        """Mean free spins awarded by one spin, of all states, before the cap."""
+        return sum((sum(key) * p for key, p in self.awards.items()), Fraction(0))
 
     @property
     def award_probability(self) -> Fraction:
         """Odds that one spin awards free spins."""
-        return 1 - self.awards.get(0, Fraction(0))
+        return sum((p for key, p in self.awards.items() if any(key)), Fraction(0))
 
 
 @dataclass(frozen=True, slots=True)
 class ClosedForm:
-    """Means of a build. `rtp_parts` add up to `rtp`; "free spins" holds all that free spins win."""
+    """Means of a build. `rtp_parts` add up to `rtp`, of win / cost of the mode; "free spins" holds all that
+    further spins win. `paid`: the state that the mode begins with, `free`: the only other one if there is one,
+    `figures`: all that the mode reaches; `spins`: mean further spins of a round by state."""
 
     build: Build
     paid: SpinFigures
@@ -70,11 +87,13 @@ class ClosedForm:
     free_spins_per_round: Fraction
     rtp: Fraction
     rtp_parts: Mapping[str, Fraction]
+    figures: Mapping[str, SpinFigures] = field(default_factory=dict)
+    spins: Mapping[str, Fraction] = field(default_factory=dict)
 
     @property
     def feature_probability(self) -> Fraction:
-        """Odds that a round has free spins."""
-        return self.paid.award_probability
+        """Odds that a round has free spins beyond those that the mode begins with."""
+        return 1 - (1 - self.paid.award_probability) ** self.build.play.spins
 
     @property
     def free_spins_per_feature(self) -> Fraction:
@@ -84,194 +103,190 @@ class ClosedForm:
 
     @property
     def feature_win(self) -> Fraction:
-        """Mean win of the free spins of a round that has any, in stakes."""
-        if self.free is None or not self.feature_probability:
-            return Fraction(0)
-        return self.free_spins_per_feature * self.free.mean_units / self.build.model.stake_units
+        """Mean win of the free spins of a round that has any, in costs of the mode."""
+        p = self.feature_probability
+        return self.rtp_parts.get("free spins", Fraction(0)) / p if p else Fraction(0)
 
 
 def closed_form(build: Build) -> ClosedForm:
-    """Means of every part. Raises AnalysisError when the expected free spins have no finite value."""
-    model = build.model
-    paid = _spin_figures(build, model.states[START_STATE])
-    free_state = next((s for s in model.states.values() if s.name != START_STATE), None)
-    free = _spin_figures(build, free_state) if free_state else None
-    spins = expected_free_spins(paid.awards, free.awards, model.free_spins_max) if free else Fraction(0)
-    parts = {name: units / model.stake_units for name, units in paid.parts.items()}
-    if free:
-        parts["free spins"] = spins * free.mean_units / model.stake_units
-    return ClosedForm(build, paid, free, spins, sum(parts.values(), Fraction(0)), parts)
+    """Means of every part. Raises NoClosedForm with the reason for states that it does not cover, AnalysisError
+    when the expected free spins have no finite value."""
+    model, play = build.model, build.play
+    figures: dict[str, SpinFigures] = {}
+    waiting = [play.start]
+    for name in waiting:
+        figures[name] = spin_figures(build, model.states[name])
+        for state in _awarded(model, model.states[name]):
+            if state not in waiting:
+                waiting.append(state)
+    states = tuple(model.states)
+    awards = {name: spin.awards for name, spin in figures.items()}
+    spins = expected_spins(awards, states, play.start, play.spins, model.free_spins_max)
+    paid = figures[play.start]
+    parts = {name: units * play.spins / play.cost_units for name, units in paid.parts.items()}
+    if len(figures) > 1 or spins:
+        won = sum((n * figures[name].mean_units for name, n in spins.items()), Fraction(0))
+        parts["free spins"] = won / play.cost_units
+    others = [spin for name, spin in figures.items() if name != play.start]
+    return ClosedForm(
+        build=build,
+        paid=paid,
+        free=others[0] if len(others) == 1 else None,
+        free_spins_per_round=sum(spins.values(), Fraction(0)),
+        rtp=sum(parts.values(), Fraction(0)),
+        rtp_parts=parts,
+        figures=figures,
+        spins=spins,
+    )
 
 
-def _spin_figures(build: Build, state: State) -> SpinFigures:
-    model = build.model
-    strips = build.strips(state)
-    cycle = prod(strip.total for strip in strips)
+def _awarded(model: Model, state: State) -> Iterator[str]:
+    """States that a spin of the state may award spins of."""
+    for trigger in state.triggers:
+        if isinstance(trigger, FreeSpinsTrigger):
+            yield trigger.state
+        elif isinstance(trigger, PickTrigger | BonusTrigger):
+            yield from _wheel_awards(model, trigger.pick if isinstance(trigger, PickTrigger) else trigger.bonus)
+
+
+def _wheel_awards(model: Model, name: str) -> Iterator[str]:
+    bonus = model.bonuses[name]
+    for segment in bonus.segments if isinstance(bonus, Wheel) else ():
+        if segment.state is not None:
+            yield segment.state
+        if segment.bonus is not None:
+            yield from _wheel_awards(model, segment.bonus)
+
+
+def refuse(model: Model, state: State) -> None:
+    """Raises NoClosedForm when a state has words that are not covered."""
+
+    def no(words: str) -> NoClosedForm:
+        return NoClosedForm(f"state '{state.name}' has {words}, for which there is no closed form")
+
+    if state.transforms or state.cascade or state.final or state.special:
+        raise no("transforms, cascades, final multipliers or a special symbol")
+    for name in state.evaluators:
+        evaluator = model.evaluators[name]
+        if isinstance(evaluator, Lines) and (evaluator.direction not in ("left", "right") or evaluator.full_grid):
+            raise no("lines from both sides or with full grids")
+        if isinstance(evaluator, Ways) and evaluator.direction == "both":
+            raise no("ways from both sides")
+        if isinstance(evaluator, Scatter) and evaluator.at == "end":
+            raise no("wins at the end of a feature")
+        if not isinstance(evaluator, Lines | Ways | Count | Scatter):
+            raise no(f"an evaluator of kind {evaluator.kind}")
+    for trigger in state.triggers:
+        if isinstance(trigger, FreeSpinsTrigger) and (trigger.carry or trigger.reset):
+            raise no("triggers that carry cells or reset the spins left")
+        if isinstance(trigger, PickTrigger) and any(_wheel_awards(model, trigger.pick)):
+            raise no("bonuses by lines that award spins")
+        if not isinstance(trigger, FreeSpinsTrigger | PickTrigger | BonusTrigger | JackpotTrigger):
+            raise no(f"a trigger of kind {trigger.kind}")
+
+
+def spin_figures(build: Build, state: State) -> SpinFigures:
+    """Means of one spin of a state; of a drawn strip set the mixture. Raises NoClosedForm with the reason."""
+    refuse(build.model, state)
+    names = state.strip_sets
+    chances = state.strip_choice.weights if state.strip_choice else (1,)
+    spins = [_set_figures(build.model, state, build.strips(state, name)) for name in names]
+    if len(spins) == 1:
+        return spins[0]
+    total = sum(chances)
+    odds = [Fraction(chance, total) for chance in chances]
+    cycle = total * lcm(*(spin.cycle for spin in spins))
+    parts: dict[str, Fraction] = defaultdict(Fraction)
+    hits: dict[str, Fraction] = defaultdict(Fraction)
+    awards: dict[Awards, Fraction] = defaultdict(Fraction)
+    rows: dict[tuple[str, str, int], Prize] = {}
+    for p, spin in zip(odds, spins, strict=True):
+        for name, units in spin.parts.items():
+            parts[name] += p * units
+        for name, n in spin.trigger_hits.items():
+            hits[name] += p * n
+        for key, q in spin.awards.items():
+            awards[key] += p * q
+        for prize in spin.prizes:
+            at = prize.evaluator, prize.symbol, prize.count
+            more = prize.hits * p * cycle / spin.cycle
+            before = rows.get(at, replace(prize, hits=Fraction(0)))
+            mean = (before.hits * before.mean_units + more * prize.mean_units) / (before.hits + more)
+            rows[at] = replace(prize, hits=before.hits + more, mean_units=mean)
+    line_hits = sum((p * spin.line_hit_frequency for p, spin in zip(odds, spins, strict=True)), Fraction(0))
+    return SpinFigures(state.name, cycle, dict(parts), tuple(rows.values()), line_hits, dict(awards), dict(hits))
+
+
+def _set_figures(model: Model, state: State, strips: tuple[Strip, ...]) -> SpinFigures:
+    """Means of one spin from one strip set."""
+    tables = [heights(model, state, reel) for reel in range(model.reels)]
+    drawn = prod(table.total if len(table.values) > 1 else 1 for table in tables)
+    powers = [max(table.values) if state.cells else 1 for table in tables]
+    cycle = drawn * prod(strip.total**power for strip, power in zip(strips, powers, strict=True))
     parts: dict[str, Fraction] = {}
-    prizes: tuple[Prize, ...] = ()
+    prizes: list[Prize] = []
     line_hits = Fraction(0)
     for name in state.evaluators:
         evaluator = model.evaluators[name]
         if isinstance(evaluator, Scatter):
             unit = model.basis_units(evaluator.of)
-            law = count_law(model, strips, (evaluator.symbol,))
+            law = count_law(model, strips, (evaluator.symbol,), state)
             pays = {n: evaluator.pay(n) * unit * state.multiplier_for(name, evaluator.symbol, n) for (n,) in law}
             parts[name] = sum((p * pays[n] for (n,), p in law.items()), Fraction(0))
+            continue
+        if isinstance(evaluator, Ways):
+            rows = ways_prizes(model, state, evaluator, strips, cycle)
+        elif isinstance(evaluator, Count):
+            rows = count_prizes(model, state, evaluator, strips, cycle)
         else:
-            prizes, parts[name] = _line_figures(model, state, evaluator, strips)
-            line_hits = sum((prize.hits for prize in prizes), Fraction(0)) / cycle
+            assert isinstance(evaluator, Lines)
+            rows = line_prizes(model, state, evaluator, strips, cycle)
+            line_hits = sum((prize.hits for prize in rows), Fraction(0)) / cycle
+        parts[name] = sum((row.hits * row.mean_units * row.times for row in rows), Fraction(0)) / cycle
+        prizes += rows
+    states = tuple(model.states)
     trigger_hits: dict[str, Fraction] = {}
     for trigger in state.triggers:
         if isinstance(trigger, PickTrigger):
-            matches = _pattern_matches(model, state, trigger, strips)
-            mean, _ = pick_moments(model, state, trigger)
-            parts[trigger.name] = matches * mean
-            trigger_hits[trigger.name] = matches
-        else:
-            law = count_law(model, strips, (trigger.symbol,))
+            trigger_hits[trigger.name] = pattern_matches(model, state, trigger, strips)
+        elif isinstance(trigger, JackpotTrigger):
+            trigger_hits[trigger.name] = Fraction(trigger.chance, trigger.out_of)
+        elif isinstance(trigger, FreeSpinsTrigger):
+            law = count_law(model, strips, (trigger.symbol,), state)
             trigger_hits[trigger.name] = sum((p for (n,), p in law.items() if trigger.award(n)), Fraction(0))
-    return SpinFigures(state.name, cycle, parts, prizes, line_hits, _award_law(model, state, strips), trigger_hits)
+        elif isinstance(trigger, BonusTrigger):
+            law = count_law(model, strips, (trigger.symbol,), state)
+            trigger_hits[trigger.name] = sum((p * trigger.times(n) for (n,), p in law.items()), Fraction(0))
+        if isinstance(trigger, PickTrigger | BonusTrigger):
+            bonus = trigger.pick if isinstance(trigger, PickTrigger) else trigger.bonus
+            mean = sum((a.win for a in bonus_moments(model, bonus, states).values()), Fraction(0))
+            parts[trigger.name] = trigger_hits[trigger.name] * mean * state.multiplier_for(trigger.name)
+    awards = _award_law(model, state, strips, states)
+    return SpinFigures(state.name, cycle, parts, tuple(prizes), line_hits, awards, trigger_hits)
 
 
-def count_law(model: Model, strips: Iterable[Strip], symbols: tuple[str, ...]) -> dict[tuple[int, ...], Fraction]:
-    """Law of how often each of `symbols` is in view: one convolution a reel."""
-    law: dict[tuple[int, ...], int] = {(0,) * len(symbols): 1}
-    total = 1
-    for strip in strips:
-        window_law: dict[tuple[int, ...], int] = defaultdict(int)
-        for stop, weight in enumerate(strip.weights):
-            window = strip.window(stop, model.rows)
-            window_law[tuple(window.count(symbol) for symbol in symbols)] += weight
-        following: dict[tuple[int, ...], int] = defaultdict(int)
-        for counts, weight in law.items():
-            for more, window_weight in window_law.items():
-                following[tuple(a + b for a, b in zip(counts, more, strict=True))] += weight * window_weight
-        law = following
-        total *= strip.total
-    return {counts: Fraction(weight, total) for counts, weight in law.items()}
-
-
-def _award_law(model: Model, state: State, strips: tuple[Strip, ...]) -> dict[int, Fraction]:
-    """Law of the free spins that one spin awards, all its triggers together."""
+def _award_law(
+    model: Model, state: State, strips: tuple[Strip, ...], states: tuple[str, ...]
+) -> dict[Awards, Fraction]:
+    """Law of the spins that one spin awards by state, all its triggers and their wheels together."""
     triggers = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger)]
-    symbols = tuple(dict.fromkeys(t.symbol for t in triggers))
-    law: dict[int, Fraction] = defaultdict(Fraction)
-    for counts, probability in count_law(model, strips, symbols).items():
+    wheels = [t for t in state.triggers if isinstance(t, BonusTrigger) and any(_wheel_awards(model, t.bonus))]
+    symbols = tuple(dict.fromkeys([*(t.symbol for t in triggers), *(t.symbol for t in wheels)]))
+    law: dict[Awards, Fraction] = defaultdict(Fraction)
+    for counts, probability in count_law(model, strips, symbols, state).items():
         seen = dict(zip(symbols, counts, strict=True))
-        law[sum(t.award(seen[t.symbol]) for t in triggers)] += probability
+        own = [0] * len(states)
+        for counted in triggers:
+            own[states.index(counted.state)] += counted.award(seen[counted.symbol])
+        here: dict[Awards, Fraction] = {tuple(own): probability}
+        for wheel in wheels:
+            one = bonus_moments(model, wheel.bonus, states)
+            for _ in range(wheel.times(seen[wheel.symbol])):
+                following: dict[Awards, Fraction] = defaultdict(Fraction)
+                for key, p in here.items():
+                    for more, event in one.items():
+                        following[tuple(a + b for a, b in zip(key, more, strict=True))] += p * event.probability
+                here = following
+        for key, p in here.items():
+            law[key] += p
     return dict(law)
-
-
-def _line_figures(
-    model: Model, state: State, lines: Lines, strips: tuple[Strip, ...]
-) -> tuple[tuple[Prize, ...], Fraction]:
-    """Prizes averaged over the lines, and the mean units of all lines together."""
-    laws: dict[tuple[tuple[tuple[str, int], ...], ...], dict[tuple[str, int], tuple[int, int]]] = {}
-    hits: dict[tuple[str, int], Fraction] = defaultdict(Fraction)
-    paid: dict[tuple[str, int], Fraction] = defaultdict(Fraction)
-    count = len(lines.paylines)
-    columns = [[_column(strip, row) for row in range(model.rows)] for strip in strips]
-    for payline in lines.paylines:
-        cells = tuple(columns[reel][row] for reel, row in enumerate(payline))
-        if cells not in laws:
-            laws[cells] = _line_law(model, state, lines, cells)
-        for key, (weight, amount) in laws[cells].items():
-            hits[key] += Fraction(weight, count)
-            paid[key] += Fraction(amount, count)
-    cycle = prod(strip.total for strip in strips)
-    prizes = []
-    for symbol in model.symbols:
-        for n in sorted(lines.pays.get(symbol, ()), reverse=True):
-            if hits[symbol, n]:
-                pay = lines.pays[symbol][n] * model.line_units * state.multiplier_for(lines.name, symbol, n)
-                mean = paid[symbol, n] / hits[symbol, n]
-                prizes.append(Prize(symbol, n, pay, hits[symbol, n], mean))
-    return tuple(prizes), sum(paid.values(), Fraction(0)) * count / cycle
-
-
-def _column(strip: Strip, row: int) -> tuple[tuple[str, int], ...]:
-    """Weight of each symbol in one row of a reel. With equal stops every row has the same column."""
-    weights: dict[str, int] = defaultdict(int)
-    for stop, weight in enumerate(strip.weights):
-        weights[strip.symbols[(stop + row) % len(strip.symbols)]] += weight
-    return tuple(sorted(weights.items()))
-
-
-def _line_law(
-    model: Model, state: State, lines: Lines, columns: tuple[tuple[tuple[str, int], ...], ...]
-) -> dict[tuple[str, int], tuple[int, int]]:
-    """Law of one line: (symbol, count) -> (weight, weight x units), by an automaton over the reels.
-
-    The automaton keeps which readings still run, which symbols were seen, how many wilds of each kind,
-    and the best reading that has ended; equal situations are merged and their weights added.
-    """
-    order = {symbol: i for i, symbol in enumerate(model.symbols)}
-    wilds = tuple(model.wilds)
-    stands = {
-        shown: frozenset(
-            x for x in lines.pays if x == shown or (shown in model.wilds and x in model.wilds[shown].substitutes)
-        )
-        for shown in model.symbols
-    }
-
-    def amount(symbol: str, count: int, seen: frozenset[str], wild_counts: tuple[int, ...]) -> int:
-        pay = lines.pays[symbol].get(count, 0)
-        if symbol not in seen and lines.pure_wild_run == "own":
-            return 0
-        for name, n in zip(wilds, wild_counts, strict=True):
-            wild = model.wilds[name]
-            if n and name != symbol:
-                pay *= wild.multiplier**n if wild.combine == "product" else wild.multiplier
-        return pay * model.line_units * state.multiplier_for(lines.name, symbol, count)
-
-    Best = tuple[int, int, int, str]  # amount, count, minus the order of the symbol, symbol
-    nothing: Best = (0, 0, 0, "")
-    situations: dict[tuple[frozenset[str], frozenset[str], tuple[int, ...], Best], int] = {
-        (frozenset(lines.pays), frozenset(), (0,) * len(wilds), nothing): 1
-    }
-    ended: dict[Best, int] = defaultdict(int)
-    rest = prod(sum(weight for _, weight in column) for column in columns)
-    for count, column in enumerate(columns):
-        rest //= sum(weight for _, weight in column)
-        following: dict[tuple[frozenset[str], frozenset[str], tuple[int, ...], Best], int] = defaultdict(int)
-        for (running, seen, wild_counts, best), weight in situations.items():
-            for shown, column_weight in column:
-                still = running & stands[shown]
-                top = best
-                if count:
-                    for symbol in running - still:
-                        units = amount(symbol, count, seen, wild_counts)
-                        if units:
-                            top = max(top, (units, count, -order[symbol], symbol))
-                if not still:
-                    ended[top] += weight * column_weight * rest
-                    continue
-                wild_after = tuple(n + (name == shown) for name, n in zip(wilds, wild_counts, strict=True))
-                following[still, seen | {shown} & still, wild_after, top] += weight * column_weight
-        situations = following
-    for (running, seen, wild_counts, best), weight in situations.items():
-        for symbol in running:
-            units = amount(symbol, len(columns), seen, wild_counts)
-            if units:
-                best = max(best, (units, len(columns), -order[symbol], symbol))
-        ended[best] += weight
-    law: dict[tuple[str, int], tuple[int, int]] = {}
-    for (units, count, _, symbol), weight in ended.items():
-        if units:
-            hits, paid = law.get((symbol, count), (0, 0))
-            law[symbol, count] = hits + weight, paid + weight * units
-    return law
-
-
-def _pattern_matches(model: Model, state: State, trigger: PickTrigger, strips: tuple[Strip, ...]) -> Fraction:
-    """Mean number of paylines of a spin that begin with the trigger's pattern."""
-    lines = model.lines_of(state)
-    assert lines is not None
-    total = Fraction(0)
-    for payline in lines.paylines:
-        odds = Fraction(1)
-        for reel, wanted in enumerate(trigger.pattern):
-            if wanted is not None:
-                odds *= Fraction(dict(_column(strips[reel], payline[reel])).get(wanted, 0), strips[reel].total)
-        total += odds
-    return total

@@ -5,6 +5,9 @@ RgsError
 ├── CertificateError     a certificate is missing, malformed or belongs to another build
 ├── AnalysisError        an exact figure does not exist or is out of reach
 ├── SeedError            a seed, key or nonce has the wrong form
+├── StripsError          reels of another tool cannot be read; carries every problem found in them
+├── BooksError           a build cannot be written as books
+├── TuningError          a target that cannot be met, or that is none
 └── DrawLimitError       a spin used more random words than the derivation allows
 """
 
@@ -59,3 +62,20 @@ class DrawLimitError(RgsError):
 
 class SimulationError(RgsError):
     """A saved simulation cannot be used; the message says why."""
+
+
+class StripsError(RgsError):
+    """Reels of another tool cannot be imported. `problems` lists all that is wrong with them."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = tuple(problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__("\n".join([f"nothing was imported: {count}", *(f"  {p}" for p in problems)]))
+
+
+class BooksError(RgsError):
+    """A build, or one of its rounds, has no form as a book; the message says why."""
+
+
+class TuningError(RgsError):
+    """A target that cannot be met, or that is none; the message says what can be reached."""

@@ -16,7 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rgs_core._engine import Engine, Round
+from rgs_core._engine import Engine
+from rgs_core._round import Round
 from rgs_core.games import builds, find_build
 from rgs_core.model import Build, Model
 from rgs_core.montecarlo import Keep, Simulation, Until, simulate
@@ -28,12 +29,12 @@ if TYPE_CHECKING:
 DEFAULT_SEED = "rgs"
 
 
-def load(name: str | Path, profile: str | None = None) -> Game:
+def load(name: str | Path, profile: str | None = None, mode: str | None = None) -> Game:
     """A game by shipped id ("lantern_tide", "lantern_tide/rtp_94") or by the path of its model file.
 
     Raises FileNotFoundError, ModelError with every problem of the file, KeyError for an unknown profile.
     """
-    build, path = find_build(str(name), profile)
+    build, path = find_build(str(name), profile, mode)
     return Game(build, path)
 
 
@@ -96,8 +97,7 @@ class Game:
 
     def _rule(self, text: str) -> Until:
         """A rule with the exact standard deviation, where the build has one."""
-        cycle = self.exact().analysis.cycle
-        return replace(Until.parse(text), sd=cycle.sd if cycle else 0.0)
+        return replace(Until.parse(text), sd=self.exact().analysis.sd or 0.0)
 
     def spin(self, nonce: int, *, seed: str = DEFAULT_SEED) -> Round:
         """Round `nonce` of a seed in full, the same as in a simulation with that seed."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import rgs_models
 
-from rgs_core.model import Build, Model
+from rgs_core.model import BASE_MODE, Build, Model
 from rgs_core.model_file import load
 
 
@@ -34,15 +34,17 @@ def find(name: str) -> Path:
     return games[name]
 
 
-def find_build(name: str, profile: str | None = None) -> tuple[Build, Path]:
-    """A build from GAME, GAME/PROFILE or a path, and the file it came from.
+def find_build(name: str, profile: str | None = None, mode: str | None = None) -> tuple[Build, Path]:
+    """A build from GAME, GAME/PROFILE, GAME/PROFILE@MODE or a path, and the file it came from.
 
-    Raises FileNotFoundError, ModelError, or KeyError for an unknown profile.
+    Raises FileNotFoundError, ModelError, or KeyError for an unknown profile or mode.
     """
+    if mode is None and not Path(name).exists() and name.count("@") == 1:
+        name, mode = name.split("@")
     if profile is None and not Path(name).exists() and name.count("/") == 1:
         name, profile = name.split("/")
     path = find(name)
-    return load(path).build(profile), path
+    return load(path).build(profile, mode or BASE_MODE), path
 
 
 def builds(model: Model) -> list[Build]:
@@ -50,6 +52,13 @@ def builds(model: Model) -> list[Build]:
     return [model.build(profile) for profile in model.profiles]
 
 
+def modes(build: Build) -> list[Build]:
+    """A build in its base mode and in every other mode of its model."""
+    return [build.model.build(build.profile.name, mode) for mode in (BASE_MODE, *build.model.modes)]
+
+
 def certificate_path(model_path: Path, build: Build) -> Path:
-    """Where the certificate of a build lies: certificates/GAME.PROFILE.toml beside the model file."""
-    return model_path.parent / "certificates" / f"{build.model.id}.{build.profile.name}.toml"
+    """Where the certificate of a build lies: certificates/GAME.PROFILE.toml beside the model file, or
+    GAME.PROFILE.MODE.toml for a mode other than the base one."""
+    mode = "" if build.mode == BASE_MODE else f".{build.mode}"
+    return model_path.parent / "certificates" / f"{build.model.id}.{build.profile.name}{mode}.toml"

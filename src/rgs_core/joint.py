@@ -1,132 +1,417 @@
-"""Joint law of one spin over its whole cycle: what it wins, what it awards, together and exact.
+"""Joint law of one spin of a state: what it wins, what it awards, which bonuses it plays, together and exact.
 
-Two algorithms give it, in compiled integers: merging equal situations reel by reel (the default), and
-visiting every combination of stops. Pick bonuses are drawn after the stops; they are kept as the number
-of matching lines, and their own law is exact too (rgs_core.picks).
+Three algorithms give it. Merging equal situations reel by reel, compiled, for paylines, and in numpy for
+ways (rgs_core.joint_ways); and playing every combination of draws, compiled, for all that does not remember
+earlier spins. Bonuses are drawn after the reels; they are kept as the number of plays, and their own law is
+exact too (rgs_core.bonuses).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rgs_core._engine import COUNTED_MAX, Engine
+from rgs_core.awarding import Awarding, SpinLaw, plus, repeated
+from rgs_core.bonuses import bonus_moments
 from rgs_core.errors import AnalysisError
-from rgs_core.feature import Awarding, SpinLaw
-from rgs_core.model import FreeSpinsTrigger, Model, PickTrigger, Scatter, State
-from rgs_core.picks import pick_extremes, pick_moments
+from rgs_core.joint_ways import ways_law, ways_refused
+from rgs_core.mechanics import (
+    BonusTrigger,
+    CollectedTrigger,
+    FreeSpinsTrigger,
+    JackpotTrigger,
+    Lines,
+    PickTrigger,
+    Scatter,
+    Special,
+    WinTrigger,
+)
+from rgs_core.model import Model, State
+from rgs_core.spin_paths import ENDLESS, spin_paths
+
+COMBINATIONS_MAX = 400_000_000
+"""Most combinations of draws of a spin that are played one by one for its law: minutes."""
+
+AWARDED_MAX = 1 << 16
+"""Spins that the wins of a spin award by one trigger, which merging counts in 16 bits."""
+
+MERGING = "merging"
+WAYS = "merging of ways"
+EVERY = "every combination"
 
 
 @dataclass(frozen=True)
 class Joint:
-    """Row i: with `weights[i]` of `cycle` combinations a spin wins `units[i]` before picks, awards
-    `awarded[i]` free spins and matches pick trigger t on `matches[i, t]` lines.
+    """Row i: with `weights[i]` of `cycle` combinations a spin wins `units[i]` before bonuses, awards
+    `awards[i, s]` spins of state `states[s]` and plays the bonus of `bonuses[t]` `plays[i, t]` times.
 
-    `units` int64[n], `awarded` int64[n], `matches` int64[n, pick triggers], `weights` object[n] of ints;
-    `parts` sums units x weight by evaluator name, exact ints.
+    `units` int64[n], `awards` int64[n, states], `plays` int64[n, bonus triggers], `weights` object[n] of ints;
+    `parts` sums units x weight by evaluator, special and final name, exact ints. `method`: which algorithm.
+    `steps[k]`: weight of the spins that reach step k + 1 of their cascade after the first.
     """
 
     model: Model
     state: State
+    states: tuple[str, ...]
     units: NDArray[np.int64]
-    awarded: NDArray[np.int64]
-    matches: NDArray[np.int64]
+    awards: NDArray[np.int64]
+    plays: NDArray[np.int64]
     weights: NDArray[np.object_]
     parts: Mapping[str, int]
     cycle: int
+    method: str
+    steps: tuple[int, ...] = ()
 
     @property
-    def picks(self) -> list[PickTrigger]:
-        """Pick triggers, in the order of the columns of `matches`."""
-        return [t for t in self.state.triggers if isinstance(t, PickTrigger)]
+    def bonuses(self) -> list[PickTrigger | BonusTrigger]:
+        """Triggers of bonuses, in the order of the columns of `plays`."""
+        return bonus_triggers(self.state)
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
         """float64[n], correctly rounded."""
         return np.array([int(weight) / self.cycle for weight in self.weights], dtype=np.float64)
 
+    @property
+    def mean_units(self) -> Fraction:
+        """Mean units of a spin without its bonuses."""
+        return Fraction(sum(self.parts.values()), self.cycle)
+
     def mean_parts(self) -> dict[str, Fraction]:
-        """Mean units by evaluator and pick trigger name."""
+        """Mean units by evaluator, special, final and bonus trigger name."""
         parts = {name: Fraction(total, self.cycle) for name, total in self.parts.items()}
-        for column, trigger in enumerate(self.picks):
-            matched = int((self.weights * self.matches[:, column]).sum())
-            parts[trigger.name] = Fraction(matched, self.cycle) * pick_moments(self.model, self.state, trigger)[0]
+        for column, trigger in enumerate(self.bonuses):
+            played = Fraction(int((self.weights * self.plays[:, column]).sum()), self.cycle)
+            parts[trigger.name] = played * sum((a.win for a in self.bonus_laws[column].values()), Fraction(0))
         return parts
 
+    @property
+    def parts_mean(self) -> dict[str, Fraction]:
+        """`mean_parts()`."""
+        return self.mean_parts()
+
+    def plays_mean(self) -> dict[str, Fraction]:
+        """Mean number of plays by bonus trigger name."""
+        return {
+            trigger.name: Fraction(int((self.weights * self.plays[:, column]).sum()), self.cycle)
+            for column, trigger in enumerate(self.bonuses)
+        }
+
+    @cached_property
+    def bonus_laws(self) -> tuple[SpinLaw, ...]:
+        """Exact moments of one play of each bonus trigger, with the state's multiplier."""
+        return tuple(
+            {
+                key: event.times(self.state.multiplier_for(trigger.name))
+                for key, event in bonus_moments(self.model, bonus_name(trigger), self.states).items()
+            }
+            for trigger in self.bonuses
+        )
+
     def by_award(self) -> SpinLaw:
-        """Exact moments of the win by the number of spins awarded, picks included."""
-        picks = [
-            (*pick_moments(self.model, self.state, trigger), *pick_extremes(self.model, self.state, trigger))
-            for trigger in self.picks
-        ]
-        groups, member = np.unique(np.column_stack([self.awarded, self.matches]), axis=0, return_inverse=True)
-        law: dict[int, list[Fraction]] = {}
-        most: dict[int, int] = {}
-        for index, (awarded, *matched) in enumerate(groups.tolist()):
-            rows = member.reshape(-1) == index
+        """Exact moments of the win, bonuses included, by the spins awarded by state, those of bonuses included."""
+        return self._by_award
+
+    @cached_property
+    def _by_award(self) -> SpinLaw:
+        law: dict[tuple[int, ...], Awarding] = {}
+        powers: dict[tuple[int, int], SpinLaw] = {}
+        for awards, plays, rows in self.groups():
             weights, units = self.weights[rows], self.units[rows].astype(object)
-            total, first, second = (int(x.sum()) for x in (weights, weights * units, weights * units * units))
-            nothing = Fraction(int(weights[units == 0].sum()))
-            mean = variance = Fraction(0)
-            top = int(units.max())
-            for n, (pick_mean, pick_variance, pick_nothing, pick_most) in zip(matched, picks, strict=True):
-                mean += n * pick_mean
-                variance += n * pick_variance
-                nothing *= pick_nothing**n
-                top += n * pick_most
-            tally = law.setdefault(awarded, [Fraction(0)] * 4)
-            tally[0] += total
-            tally[1] += first + total * mean
-            tally[2] += second + 2 * first * mean + total * (mean**2 + variance)
-            tally[3] += nothing
-            most[awarded] = max(top, most.get(awarded, 0))
-        scaled = {r: [x / self.cycle for x in tally] for r, tally in law.items()}
-        return {r: Awarding(p, first, second, zero, most[r]) for r, (p, first, second, zero) in scaled.items()}
+            weighted = weights * units
+            total, first, second = int(weights.sum()), int(weighted.sum()), int((weighted * units).sum())
+            zero = int(weights[units == 0].sum())
+            p, win, win_squared, nothing = (Fraction(x, self.cycle) for x in (total, first, second, zero))
+            events: SpinLaw = {awards: Awarding(p, win, win_squared, nothing, int(units.max()))}
+            for column, n in enumerate(plays):
+                if n:
+                    if (column, n) not in powers:
+                        powers[column, n] = repeated(self.bonus_laws[column], n, len(self.states))
+                    events = plus(events, powers[column, n])
+            for key, event in events.items():
+                law[key] = law[key] | event if key in law else event
+        return {key: event for key, event in law.items() if event.probability}
+
+    def groups(self) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], NDArray[np.intp]]]:
+        """Rows by what they award and play: (awards by state, plays by trigger, row numbers)."""
+        keys = np.column_stack([self.awards, self.plays])
+        varies = np.flatnonzero((keys != keys[:1]).any(axis=0))
+        code = np.zeros(len(keys), dtype=np.int64)
+        for column in varies:  # ranks of the rows so far, so that the code never grows beyond rows x values
+            values, rank = np.unique(keys[:, column], return_inverse=True)
+            code = np.unique(code * len(values) + rank.reshape(-1), return_inverse=True)[1].reshape(-1)
+        order = np.argsort(code, kind="stable")
+        ends = np.flatnonzero(np.diff(code[order])) + 1
+        width = self.awards.shape[1]
+        for rows in np.split(order, ends):
+            key = tuple(keys[rows[0]].tolist())
+            yield key[:width], key[width:], rows
+
+    @property
+    def variance_units(self) -> Fraction:
+        """Variance of a spin's units, bonuses included."""
+        events = self.by_award().values()
+        mean = sum((a.win for a in events), Fraction(0))
+        return sum((a.win_squared for a in events), Fraction(0)) - mean**2
+
+    @property
+    def hit_frequency(self) -> Fraction:
+        """Odds that a spin wins anything, bonuses included."""
+        return 1 - sum((a.nothing for a in self.by_award().values()), Fraction(0))
+
+    @property
+    def award_mean(self) -> dict[str, Fraction]:
+        """Mean spins that a spin awards by state, those of bonuses included."""
+        return {
+            state: sum((key[i] * a.probability for key, a in self.by_award().items()), Fraction(0))
+            for i, state in enumerate(self.states)
+        }
+
+    @property
+    def award_probability(self) -> Fraction:
+        """Odds that a spin awards any spins."""
+        return sum((a.probability for key, a in self.by_award().items() if any(key)), Fraction(0))
+
+
+def bonus_triggers(state: State) -> list[PickTrigger | BonusTrigger]:
+    """Triggers of a state that play bonuses, in order."""
+    return [t for t in state.triggers if isinstance(t, PickTrigger | BonusTrigger)]
+
+
+def bonus_name(trigger: PickTrigger | BonusTrigger) -> str:
+    """The bonus that a trigger plays."""
+    return trigger.pick if isinstance(trigger, PickTrigger) else trigger.bonus
+
+
+def remembers_because(model: Model, state: State) -> str:
+    """Why a spin of the state depends on earlier ones of its feature, so that it has no law of its own; "" if not.
+
+    A drawn special symbol is no such reason: for each symbol there is a law.
+    """
+    where = f"state '{state.name}'"
+    for part in (*state.transforms, state.cascade, state.final):
+        if part is not None and getattr(part, "persist", False):
+            return f"{where} adds up multipliers over a feature"
+    if any(transform.kind == "stick" for transform in state.transforms):
+        return f"{where} keeps cells over the spins of a feature"
+    if any(isinstance(trigger, CollectedTrigger) for trigger in state.triggers):
+        return f"{where} collects symbols over the spins of a feature"
+    for name in state.evaluators:
+        if getattr(model.evaluators[name], "at", "spin") == "end":
+            return f"{where} pays '{name}' at the end of a feature"
+    return ""
+
+
+def joint_law(engine: Engine, state_index: int, *, merge: bool = True, special: str | None = None) -> Joint:
+    """Joint law of a state, by merging where that is known for all its words, else by playing every combination.
+
+    `merge=False` visits every combination in any case. `special` is the drawn special symbol of a state that
+    has one. Raises AnalysisError with the reason for states that remember and for laws too large to hold.
+    """
+    build = engine.build
+    state = engine.tables.states[state_index].state
+    reason = remembers_because(build.model, state)
+    if reason:
+        raise AnalysisError(f"{reason}, so its spins have no law of their own")
+    if merge and not ways_refused(build, state):
+        try:
+            return _ways_joint(engine, state)
+        except AnalysisError:
+            if spin_paths(build, state) > COMBINATIONS_MAX:
+                raise
+    if not lines_refused(build.model, state) and (merge or special is None):
+        try:
+            return _lines_joint(engine, state_index, merge, special)
+        except AnalysisError:
+            if not merge or spin_paths(build, state) > COMBINATIONS_MAX:
+                raise
+    return _every_joint(engine, state_index, special)
+
+
+def model_states(engine: Engine) -> tuple[str, ...]:
+    """Names of all states, in the engine's order."""
+    return tuple(table.state.name for table in engine.tables.states)
 
 
 def counted_symbols(model: Model, state: State) -> list[str]:
-    """Symbols whose number in view matters in a state: those of its scatters and free-spin triggers."""
+    """Symbols whose number in view matters in a state: of its scatters and of triggers that count."""
     scatters = [e.symbol for name in state.evaluators if isinstance(e := model.evaluators[name], Scatter)]
-    return list(dict.fromkeys(scatters + [t.symbol for t in state.triggers if isinstance(t, FreeSpinsTrigger)]))
+    triggers = [t.symbol for t in state.triggers if isinstance(t, FreeSpinsTrigger | BonusTrigger)]
+    return list(dict.fromkeys(scatters + triggers))
 
 
-def joint_law(engine: Engine, state_index: int, *, merge: bool = True) -> Joint:
-    """Joint law of a state, by merging or (merge=False) by visiting every combination.
+def lines_refused(model: Model, state: State) -> str:
+    """Why the compiled merging does not know a state; "" when it does."""
+    if state.heights is not None or state.cells or state.strip_choice is not None:
+        return "grids of drawn or uneven heights, cells or strips"
+    if state.transforms or state.cascade or state.final:
+        return "transforms, cascades and final multipliers"
+    for name in state.evaluators:
+        evaluator = model.evaluators[name]
+        if isinstance(evaluator, Lines):
+            plain = evaluator.direction == "left" and evaluator.cell_values == "ignore" and not evaluator.full_grid
+            if not plain:
+                return "cell values, full grids and other directions"
+        elif not isinstance(evaluator, Scatter):
+            return f"evaluators of kind {evaluator.kind}"
+    for trigger in state.triggers:
+        if isinstance(trigger, WinTrigger):
+            evaluator = model.evaluators[trigger.evaluator]
+            most = max(n for table in trigger.spins.values() for n in table.values())
+            if not isinstance(evaluator, Lines) or most * len(evaluator.paylines) >= AWARDED_MAX:
+                return "awards by other wins than of lines, or of too many spins"
+        elif not isinstance(trigger, FreeSpinsTrigger | PickTrigger | BonusTrigger | JackpotTrigger):
+            return f"triggers of kind {trigger.kind}"
+    if len(counted_symbols(model, state)) + (state.special is not None) > COUNTED_MAX:
+        return f"more than {COUNTED_MAX} counted symbols"
+    return ""
 
-    Raises AnalysisError when more than COUNTED_MAX symbols are counted or the law is too large to hold.
-    """
+
+def _lines_joint(engine: Engine, state_index: int, merge: bool, special: str | None) -> Joint:
+    """Paylines by the compiled kernels, and what counted symbols add."""
     model = engine.build.model
     state = engine.tables.states[state_index].state
     symbols = counted_symbols(model, state)
-    if len(symbols) > COUNTED_MAX:
-        raise AnalysisError(f"state '{state.name}' counts {len(symbols)} symbols; the joint law counts {COUNTED_MAX}")
-    pays, counts, matches, weights = engine.joint(
-        state_index, [model.symbols.index(symbol) for symbol in symbols], merge=merge
+    counted = [model.symbols.index(symbol) for symbol in symbols]
+    if special is None:
+        pays, counts, matches, weights = engine.joint(state_index, counted, merge=merge)
+    else:
+        drawn = model.symbols.index(special)
+        pays, counts, matches, weights = engine.joint(state_index, counted, merge=merge, special=drawn)
+    pays = pays.astype(np.int64)
+    part_units: dict[str, NDArray[np.int64]] = {}
+    for name in state.evaluators:
+        evaluator = model.evaluators[name]
+        part_units[name] = (
+            scatter_table(model, state, evaluator)[counts[:, symbols.index(evaluator.symbol)]]
+            if isinstance(evaluator, Scatter)
+            else pays
+        )
+    if special is not None:
+        assert state.special is not None
+        part_units[state.special.name] = special_table(model, state, state.special, special)[counts[:, -1]]
+    matched = {
+        trigger.name: matches[:, column].astype(np.int64)
+        for column, trigger in enumerate(state.triggers)
+        if isinstance(trigger, PickTrigger | WinTrigger)
+    }
+    return assembled(
+        model, state, model_states(engine), part_units, matched, counts, symbols, weights, MERGING if merge else EVERY
     )
-    units, awarded = pays.copy(), np.zeros_like(pays)
-    parts: dict[str, int] = {}
-    table = engine.tables.states[state_index]
-    for name, evaluator in zip(state.evaluators, table.evaluators, strict=True):
-        amounts = pays
-        if isinstance(evaluator.evaluator, Scatter):
-            amounts = evaluator.pays[counts[:, symbols.index(evaluator.evaluator.symbol)]]
-            units += amounts
-        parts[name] = int((weights * amounts).sum())
-    for trigger in table.triggers:
-        if isinstance(trigger.trigger, FreeSpinsTrigger):
-            awarded += trigger.spins[counts[:, symbols.index(trigger.trigger.symbol)]].astype(np.int64)
-    pick_columns = [i for i, t in enumerate(state.triggers) if isinstance(t, PickTrigger)]
+
+
+def assembled(
+    model: Model,
+    state: State,
+    states: tuple[str, ...],
+    part_units: Mapping[str, NDArray[np.int64]],
+    matched: Mapping[str, NDArray[np.int64]],
+    counts: NDArray[np.integer],
+    symbols: Sequence[str],
+    weights: NDArray[np.object_],
+    method: str,
+) -> Joint:
+    """The law from the units of every part, counts int[n, len(symbols)], and by trigger name the lines that match a
+    pick pattern or the spins that wins award."""
+    rows = len(weights)
+    awards = np.zeros((rows, len(states)), dtype=np.int64)
+    plays: list[NDArray[np.int64]] = []
+    cells = int(counts.max(initial=0)) + 1
+    for trigger in state.triggers:
+        if isinstance(trigger, FreeSpinsTrigger):
+            table = np.array([trigger.award(n) for n in range(cells)], dtype=np.int64)
+            awards[:, states.index(trigger.state)] += table[counts[:, symbols.index(trigger.symbol)]]
+        elif isinstance(trigger, BonusTrigger):
+            table = np.array([trigger.times(n) for n in range(cells)], dtype=np.int64)
+            plays.append(table[counts[:, symbols.index(trigger.symbol)]])
+        elif isinstance(trigger, PickTrigger):
+            plays.append(matched[trigger.name])
+        elif isinstance(trigger, WinTrigger):
+            awards[:, states.index(trigger.state)] += matched[trigger.name]
+    units = np.zeros(rows, dtype=np.int64)
+    for amounts in part_units.values():
+        units += amounts
     return Joint(
         model=model,
         state=state,
+        states=states,
         units=units,
-        awarded=awarded,
-        matches=matches[:, pick_columns].astype(np.int64),
+        awards=awards,
+        plays=np.column_stack(plays) if plays else np.zeros((rows, 0), dtype=np.int64),
         weights=weights,
-        parts=parts,
+        parts={name: int((weights * amounts).sum()) for name, amounts in part_units.items()},
         cycle=int(weights.sum()),
+        method=method,
+    )
+
+
+def scatter_table(model: Model, state: State, scatter: Scatter) -> NDArray[np.int64]:
+    """Units by count int64[cells + 1], with the state's multiplier."""
+    unit = model.basis_units(scatter.of)
+    return np.array(
+        [
+            scatter.pay(n) * unit * state.multiplier_for(scatter.name, scatter.symbol, n)
+            for n in range(model.reels * model.rows + 1)
+        ],
+        dtype=np.int64,
+    )
+
+
+def special_table(model: Model, state: State, special: Special, symbol: str) -> NDArray[np.int64]:
+    """Units by number of reels that show the special symbol, int64[reels + 1]: on every payline at once."""
+    lines = model.evaluators[special.lines]
+    assert isinstance(lines, Lines)
+    pays = lines.pays.get(symbol, {})
+    unit = model.line_units * len(lines.paylines)
+    return np.array(
+        [pays.get(n, 0) * unit * state.multiplier_for(special.name, symbol, n) for n in range(model.reels + 1)],
+        dtype=np.int64,
+    )
+
+
+def _ways_joint(engine: Engine, state: State) -> Joint:
+    model = engine.build.model
+    symbols = counted_symbols(model, state)
+    pays, counts, weights = ways_law(engine.build, state, symbols)
+    part_units = {
+        name: scatter_table(model, state, evaluator)[counts[:, symbols.index(evaluator.symbol)]]
+        if isinstance(evaluator := model.evaluators[name], Scatter)
+        else pays
+        for name in state.evaluators
+    }
+    return assembled(model, state, model_states(engine), part_units, {}, counts, symbols, weights, WAYS)
+
+
+def _every_joint(engine: Engine, state_index: int, special: str | None) -> Joint:
+    """Every combination of draws, played by the compiled rules."""
+    model = engine.build.model
+    state = engine.tables.states[state_index].state
+    paths = spin_paths(engine.build, state)
+    if paths > COMBINATIONS_MAX:
+        number = f"{paths:,}" if paths < ENDLESS else "endlessly many"
+        raise AnalysisError(
+            f"a spin of state '{state.name}' has {number} combinations of draws; its law is counted up to "
+            f"{COMBINATIONS_MAX:,}"
+        )
+    drawn = None if special is None else model.symbols.index(special)
+    law = engine.spin_law(state_index, special=drawn)
+    columns = [i for i, trigger in enumerate(state.triggers) if isinstance(trigger, PickTrigger | BonusTrigger)]
+    return Joint(
+        model=model,
+        state=state,
+        states=model_states(engine),
+        units=np.asarray(law.units, dtype=np.int64),
+        awards=np.asarray(law.awards, dtype=np.int64),
+        plays=np.asarray(law.plays, dtype=np.int64)[:, columns],
+        weights=np.asarray(law.weights, dtype=object),
+        parts={name: int(total) for name, total in law.parts.items()},
+        cycle=int(law.cycle),
+        method=EVERY,
+        steps=tuple(int(n) for n in law.steps),
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rgs_core import mechanics as k
 from rgs_core import model as m
 from rgs_core.tables import ANY_SYMBOL, StateTable, Tables
 
@@ -26,6 +27,9 @@ DRAWN_MAX = 1 << 16
 ROWS_BYTES_MAX = 1 << 19
 """Largest tables of a state; above it the rows no longer stay in the caches near the core."""
 
+
+REELS_MAX = 6
+STATES_MAX = 2
 
 ROUND_UNITS_MAX = 1 << 52
 """A batch of 1,024 rounds adds up in 63 bits."""
@@ -69,7 +73,36 @@ def compile_lanes(tables: Tables) -> tuple[LaneTable, ...]:
         raise NotInLanes(
             f"a round may win {tables.win_units_max:,} units; the sums of a batch hold {ROUND_UNITS_MAX:,}"
         )
-    return tuple(_state(tables.build.model, state) for state in tables.states)
+    build, model = tables.build, tables.build.model
+    if build.mode != m.BASE_MODE:
+        raise NotInLanes(f"mode '{build.mode}' does not begin with one paid spin")
+    if model.win_max is not None:
+        raise NotInLanes("a maximum win may end a round, so its spins are played in order")
+    if len(tables.states) > STATES_MAX or model.reels > REELS_MAX:
+        raise NotInLanes(f"more than {STATES_MAX} states or {REELS_MAX} reels")
+    for state in tables.states:
+        if why := _beyond_lines(state, set(model.groups)):
+            raise NotInLanes(f"state '{state.state.name}': {why}")
+    return tuple(_state(model, state) for state in tables.states)
+
+
+def _beyond_lines(table: StateTable, groups: set[str]) -> str:
+    """What a state has that is not plain lines, scatters, free spins and picks on fixed windows; empty if nothing."""
+    state = table.state
+    if table.fields["changes"]:
+        return "its grid changes after the reels have stopped"
+    if state.heights is not None or state.strip_choice is not None:
+        return "rows or strips are drawn, or differ by reel"
+    for evaluator in (e.evaluator for e in table.evaluators):
+        if isinstance(evaluator, k.Lines):
+            if evaluator.direction != "left" or evaluator.full_grid or groups & set(evaluator.pays):
+                return f"'{evaluator.name}' has groups, another direction or a full grid"
+        elif not isinstance(evaluator, k.Scatter) or evaluator.at == "end":
+            return f"'{evaluator.name}' is of kind {evaluator.kind}"
+    for trigger in (t.trigger for t in table.triggers):
+        if not isinstance(trigger, k.FreeSpinsTrigger | k.PickTrigger) or getattr(trigger, "reset", False):
+            return f"'{trigger.name}' is of kind {trigger.kind}, or resets"
+    return ""
 
 
 def _state(model: m.Model, table: StateTable) -> LaneTable:
@@ -136,12 +169,12 @@ def _state(model: m.Model, table: StateTable) -> LaneTable:
         counts_bias=bias,
         counts_flags=flags,
         wild_flag=0 if wild_slot is None else 128 << 8 * wild_slot,
-        exact_alarm=any(isinstance(t.trigger, m.PickTrigger) for t in table.triggers),
+        exact_alarm=any(isinstance(t.trigger, k.PickTrigger) for t in table.triggers),
         evaluator_slots=tuple(
-            slots.index(e.symbol) if isinstance(e.evaluator, m.Scatter) else 0 for e in table.evaluators
+            slots.index(e.symbol) if isinstance(e.evaluator, k.Scatter) else 0 for e in table.evaluators
         ),
         trigger_slots=tuple(
-            slots.index(t.symbol) if isinstance(t.trigger, m.FreeSpinsTrigger) else 0 for t in table.triggers
+            slots.index(t.symbol) if isinstance(t.trigger, k.FreeSpinsTrigger) else 0 for t in table.triggers
         ),
     )
 
@@ -149,8 +182,8 @@ def _state(model: m.Model, table: StateTable) -> LaneTable:
 def _counted(model: m.Model, table: StateTable) -> tuple[list[int], list[int]]:
     """Symbols counted in view, and from which count on each pays or awards anything (128: never)."""
     minima: dict[int, int] = {}
-    scatters = [(e.symbol, np.flatnonzero(e.pays)) for e in table.evaluators if isinstance(e.evaluator, m.Scatter)]
-    free = [(t.symbol, np.flatnonzero(t.spins)) for t in table.triggers if isinstance(t.trigger, m.FreeSpinsTrigger)]
+    scatters = [(e.symbol, np.flatnonzero(e.pays)) for e in table.evaluators if isinstance(e.evaluator, k.Scatter)]
+    free = [(t.symbol, np.flatnonzero(t.spins)) for t in table.triggers if isinstance(t.trigger, k.FreeSpinsTrigger)]
     for symbol, matters in scatters + free:
         minima[symbol] = min(int(matters[0]) if len(matters) else 128, minima.get(symbol, 128))
     return list(minima), list(minima.values())
@@ -160,7 +193,7 @@ def _fields(model: m.Model, table: StateTable) -> tuple[list[int], list[list[NDA
     """Paying symbols, and the alarm fields: for each reel, by symbol, whether a cell keeps the alarm on."""
     if not len(table.paylines):
         return [], []
-    pays = next(e.pays for e in table.evaluators if isinstance(e.evaluator, m.Lines))
+    pays = next(e.pays for e in table.evaluators if isinstance(e.evaluator, k.Lines))
     paying = [int(symbol) for symbol in np.flatnonzero(pays.any(axis=1))]
     symbols = len(model.symbols)
     everything = np.ones(symbols, dtype=bool)
@@ -171,7 +204,7 @@ def _fields(model: m.Model, table: StateTable) -> tuple[list[int], list[list[NDA
         wild = np.array([symbol in model.wilds for symbol in model.symbols])
         alarms.append([wild if reel < table.count_min else everything for reel in range(model.reels)])
     for trigger in table.triggers:
-        if isinstance(trigger.trigger, m.PickTrigger):
+        if isinstance(trigger.trigger, k.PickTrigger):
             pattern = list(trigger.pattern) + [ANY_SYMBOL] * (model.reels - len(trigger.pattern))
             alarms.append([everything if s == ANY_SYMBOL else np.arange(symbols) == s for s in pattern])
     return paying, alarms
@@ -181,7 +214,7 @@ def _pay_digits(where: str, table: StateTable, fields: list[int], reels: int) ->
     """Base-128 digits of what each further symbol of a run adds, int8[fields, reels] each, and their unit."""
     if not fields:
         return [np.zeros((0, reels), np.int8)], 1
-    pays = next(e.pays for e in table.evaluators if isinstance(e.evaluator, m.Lines))[fields]
+    pays = next(e.pays for e in table.evaluators if isinstance(e.evaluator, k.Lines))[fields]
     steps = np.diff(pays, axis=1)
     if (steps < 0).any():
         raise NotInLanes(f"{where}: a longer run of a symbol pays less than a shorter one")

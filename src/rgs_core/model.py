@@ -1,7 +1,8 @@
 """A slot game as data: frozen dataclasses, their canonical form and the build hash.
 
 A `Model` is what one model file says. A `Build` is a model with one of its RTP profiles: the
-thing that is certified, hashed, played and replayed. Nothing here draws or evaluates anything.
+thing that is certified, hashed, played and replayed. Nothing here draws or evaluates anything; the words
+of the language are in rgs_core.mechanics.
 
 Amounts are whole *units*. The paid stake is `stake_units` units and one line bets `line_units`
 units, so a win in units times (stake / stake_units) is the win in money.
@@ -12,10 +13,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
-from types import MappingProxyType
-from typing import Literal, TypeVar
+
+from rgs_core.mechanics import (
+    Basis,
+    Bonus,
+    Cascade,
+    Evaluator,
+    Final,
+    Lines,
+    Special,
+    Table,
+    Transform,
+    Trigger,
+    Wild,
+    frozen,
+    later,
+)
 
 FORMAT = 1
 """Version of the model language."""
@@ -23,8 +38,9 @@ FORMAT = 1
 MECHANIC_VERSION = 1
 """Version of the rules that turn (build, seed, nonce) into an outcome; part of every build hash."""
 
-REELS_MIN, REELS_MAX = 3, 6
-ROWS_MIN, ROWS_MAX = 1, 6
+REELS_MIN, REELS_MAX = 1, 8
+ROWS_MIN, ROWS_MAX = 1, 12
+CELLS_MAX = 64
 SYMBOLS_MAX = 64
 PAYLINES_MAX = 256
 STOPS_MAX = 4096
@@ -33,31 +49,25 @@ WEIGHT_TOTAL_MAX = 2**31
 TABLE_ENTRIES_MAX = 1024
 PAY_MAX = 10**8
 MULTIPLIER_MAX = 1000
+VALUE_MAX = 10**6
 FREE_SPINS_MAX = 100_000
+CAP_WIN_MAX = 10**9
+STATES_MAX = 8
+MODES_MAX = 8
+STRIP_SETS_MAX = 8
 EVALUATORS_MAX = 8
+TRANSFORMS_MAX = 8
 TRIGGERS_MAX = 4
+BONUSES_MAX = 8
+STEPS_MAX = 64
 SPIN_DRAWS_MAX = 2048
 WIN_UNITS_MAX = 2**62
 
 START_STATE = "base"
-"""Every round begins with one paid spin of this state."""
+"""The state of the paid spin, unless a mode says otherwise."""
 
-Basis = Literal["line_bet", "total_bet"]
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Weighted table: `values[i]` is drawn with probability `weights[i] / sum(weights)`."""
-
-    values: tuple[int, ...]
-    weights: tuple[int, ...]
-
-    @property
-    def total(self) -> int:
-        return sum(self.weights)
+BASE_MODE = "base"
+"""The mode of a paid spin of `START_STATE` for one stake; every model has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,93 +91,21 @@ class Strip:
 
 
 @dataclass(frozen=True, slots=True)
-class Wild:
-    """A symbol that stands for others. Its multiplier counts once a win or once for each wild in it."""
+class StripChoice:
+    """Strip sets of a state, one of them drawn at every spin."""
 
-    symbol: str
-    substitutes: frozenset[str]
-    multiplier: int
-    combine: Literal["once", "product"]
-
-
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """Pays equal symbols from the leftmost reel along paylines; the best reading of each line counts.
-
-    `pays[symbol][count]` is in line bets. `pure_wild_run` says whether a run made of wilds only may
-    also be read as another symbol ("any") or pays the wild's own prizes alone ("own").
-    """
-
-    name: str
-    paylines: tuple[tuple[int, ...], ...]
-    pays: Mapping[str, Mapping[int, int]]
-    pure_wild_run: Literal["own", "any"]
-
-    kind: Literal["lines"] = "lines"
-
-
-@dataclass(frozen=True, slots=True)
-class Scatter:
-    """Pays by the count of a symbol anywhere in view; counts above the largest pay like the largest."""
-
-    name: str
-    symbol: str
-    pays: Mapping[int, int]
-    of: Basis
-
-    kind: Literal["scatter"] = "scatter"
-
-    def pay(self, count: int) -> int:
-        """Pay for `count` symbols in view, in multiples of the basis."""
-        return by_count(self.pays, count)
-
-
-@dataclass(frozen=True, slots=True)
-class FreeSpinsTrigger:
-    """Awards spins of `state` by the count of a symbol anywhere in view."""
-
-    name: str
-    symbol: str
-    spins: Mapping[int, int]
-    state: str
-
-    kind: Literal["free_spins"] = "free_spins"
-
-    def award(self, count: int) -> int:
-        """Spins awarded for `count` symbols in view."""
-        return by_count(self.spins, count)
-
-
-@dataclass(frozen=True, slots=True)
-class PickTrigger:
-    """Starts a pick bonus for every payline that begins with `pattern` (None matches any symbol)."""
-
-    name: str
-    pattern: tuple[str | None, ...]
-    pick: str
-
-    kind: Literal["pick"] = "pick"
-
-
-@dataclass(frozen=True, slots=True)
-class Pick:
-    """Pick bonus whose result is fixed by the draw: places opened, prizes a place, a prize table.
-
-    Prizes are drawn with replacement and are in multiples of the basis.
-    """
-
-    name: str
-    picks: Table
-    prizes_per_pick: Table
-    prizes: Table
-    of: Basis
+    names: tuple[str, ...]
+    weights: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One kind of spin: its strips, evaluators in order, multiplier and triggers in order.
+    """One kind of spin: strips, grid, transforms, evaluators and triggers, each in order.
 
-    `multiplier_exempt` holds "EVALUATOR", "EVALUATOR.SYMBOL", "EVALUATOR.SYMBOL.COUNT" or "TRIGGER".
+    `multiplier_exempt` holds "EVALUATOR", "EVALUATOR.SYMBOL", "EVALUATOR.SYMBOL.COUNT" or "TRIGGER": what no
+    multiplier of the state, of a step or of the spin applies to. `strips` is the set, or the first of
+    `strip_choice`. `heights`: rows in view by reel, a table where they are drawn; None: the rows of the model
+    on every reel. `cells`: every cell draws a stop of its own from the strip of its reel.
     """
 
     name: str
@@ -175,12 +113,45 @@ class State:
     evaluators: tuple[str, ...]
     multiplier: int
     multiplier_exempt: frozenset[str]
-    triggers: tuple[FreeSpinsTrigger | PickTrigger, ...]
+    triggers: tuple[Trigger, ...]
+    strip_choice: StripChoice | None = later(None)
+    heights: tuple[Table, ...] | None = later(None)
+    cells: bool = later(False)
+    transforms: tuple[Transform, ...] = later(())
+    cascade: Cascade | None = later(None)
+    final: Final | None = later(None)
+    special: Special | None = later(None)
+
+    def exempt(self, part: str, symbol: str | None = None, count: int | None = None) -> bool:
+        """Whether no multiplier applies to a win of `part` (evaluator or trigger name)."""
+        return bool({part, f"{part}.{symbol}", f"{part}.{symbol}.{count}"} & self.multiplier_exempt)
 
     def multiplier_for(self, part: str, symbol: str | None = None, count: int | None = None) -> int:
-        """Multiplier of a win of `part` (evaluator or trigger name), 1 when it is exempt."""
-        names = {part, f"{part}.{symbol}", f"{part}.{symbol}.{count}"}
-        return 1 if names & self.multiplier_exempt else self.multiplier
+        """The state's multiplier of a win of `part` (evaluator or trigger name), 1 when it is exempt."""
+        return 1 if self.exempt(part, symbol, count) else self.multiplier
+
+    @property
+    def strip_sets(self) -> tuple[str, ...]:
+        """Names of the strip sets that the state may use, in the order of their weights."""
+        return self.strip_choice.names if self.strip_choice else (self.strips,)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a spin depends on the spins before it in the same feature."""
+        persist = any(getattr(part, "persist", False) for part in (*self.transforms, self.cascade, self.final))
+        sticks = any(part.kind == "stick" for part in self.transforms)
+        collects = any(trigger.kind == "collected" for trigger in self.triggers)
+        return persist or sticks or collects or self.special is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """A way to play: what it costs in units, and the spins that it begins with."""
+
+    name: str
+    cost_units: int
+    start: str
+    spins: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +164,10 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """All that one model file says. Build it with `load` or `loads`, which validate."""
+    """All that one model file says. Build it with `load` or `loads`, which validate.
+
+    `rows` is the largest number of rows in view. `win_max` caps the win of a round, in stakes; None: no cap.
+    """
 
     id: str
     title: str
@@ -205,22 +179,32 @@ class Model:
     rows: int
     symbols: tuple[str, ...]
     wilds: Mapping[str, Wild]
-    evaluators: Mapping[str, Lines | Scatter]
-    picks: Mapping[str, Pick]
+    evaluators: Mapping[str, Evaluator]
+    bonuses: Mapping[str, Bonus]
     states: Mapping[str, State]
     free_spins_max: int
     profiles: Mapping[str, Profile]
+    groups: Mapping[str, frozenset[str]] = field(default_factory=lambda: frozen({}))
+    modes: Mapping[str, Mode] = field(default_factory=lambda: frozen({}))
+    win_max: int | None = None
 
-    def build(self, profile: str | None = None) -> Build:
+    def build(self, profile: str | None = None, mode: str = BASE_MODE) -> Build:
         """The build of one profile; without a name, the only or first one. KeyError if unknown."""
         name = next(iter(self.profiles)) if profile is None else profile
         if name not in self.profiles:
             raise KeyError(f"{self.id} has no profile '{name}'; it has {', '.join(self.profiles)}")
-        return Build(self, self.profiles[name])
+        if mode != BASE_MODE and mode not in self.modes:
+            raise KeyError(f"{self.id} has no mode '{mode}'; it has {', '.join([BASE_MODE, *self.modes])}")
+        return Build(self, self.profiles[name], mode)
 
     def basis_units(self, of: Basis) -> int:
         """Units in one line bet or in the whole stake."""
         return self.line_units if of == "line_bet" else self.stake_units
+
+    @property
+    def win_units_cap(self) -> int | None:
+        """Most units that a round pays, None without a cap."""
+        return None if self.win_max is None else self.win_max * self.stake_units
 
     def lines_of(self, state: State) -> Lines | None:
         """The state's line evaluator, None when it has none."""
@@ -230,29 +214,50 @@ class Model:
                 return evaluator
         return None
 
+    def paylines_of(self, state: State) -> tuple[tuple[int, ...], ...]:
+        """Paylines of the first evaluator of the state that has some."""
+        for name in state.evaluators:
+            paylines: tuple[tuple[int, ...], ...] = getattr(self.evaluators[name], "paylines", ())
+            if paylines:
+                return paylines
+        return ()
+
 
 @dataclass(frozen=True)
 class Build:
-    """A model with one profile: what is certified and played. Identified by `build_hash`."""
+    """A model with one profile: what is certified and played. Identified by `build_hash`.
+
+    `mode` says how it is played; the hash is that of all its modes.
+    """
 
     model: Model
     profile: Profile
+    mode: str = BASE_MODE
 
     @property
     def label(self) -> str:
-        """`game/profile`, as commands and documents name a build."""
-        return f"{self.model.id}/{self.profile.name}"
+        """`game/profile`, as commands and documents name a build; `game/profile@mode` in another mode."""
+        suffix = "" if self.mode == BASE_MODE else f"@{self.mode}"
+        return f"{self.model.id}/{self.profile.name}{suffix}"
 
-    def strips(self, state: State) -> tuple[Strip, ...]:
-        """The reels of a state, leftmost first."""
-        return self.profile.strips[state.strips]
+    @property
+    def play(self) -> Mode:
+        """The mode: cost, and the spins that a round begins with."""
+        if self.mode == BASE_MODE:
+            return Mode(BASE_MODE, self.model.stake_units, START_STATE, 1)
+        return self.model.modes[self.mode]
+
+    def strips(self, state: State, name: str | None = None) -> tuple[Strip, ...]:
+        """The reels of a state, leftmost first; of one of its strip sets when `name` says which."""
+        return self.profile.strips[state.strips if name is None else name]
 
     @cached_property
     def canonical(self) -> bytes:
         """Canonical JSON of all that can change an outcome, and of the names used in records.
 
         Title and description are left out. Keys are sorted, numbers are integers, text is ASCII,
-        so the bytes are the same on every machine and Python version.
+        so the bytes are the same on every machine and Python version. What the language has gained since a
+        model was written is left out where it has its default, so that hashes stay.
         """
         model = self.model
         form = {
@@ -268,28 +273,19 @@ class Build:
             "symbols": model.symbols,
             "wilds": model.wilds,
             "evaluators": model.evaluators,
-            "picks": model.picks,
+            "picks": model.bonuses,
             "states": model.states,
             "free_spins_max": model.free_spins_max,
             "strips": self.profile.strips,
         }
+        later = {"groups": model.groups, "modes": model.modes, "win_max": model.win_max}
+        form |= {name: value for name, value in later.items() if value}
         return json.dumps(_plain(form), sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
     @cached_property
     def build_hash(self) -> str:
         """`sha256:` and 64 hex digits: SHA-256 (FIPS 180-4) of the canonical form."""
         return f"sha256:{hashlib.sha256(self.canonical).hexdigest()}"
-
-
-def by_count(table: Mapping[int, int], count: int) -> int:
-    """Entry for `count` in a count table: 0 below the smallest, the largest entry above the largest."""
-    largest = max(table)
-    return table.get(min(count, largest), 0)
-
-
-def frozen(mapping: Mapping[K, V]) -> Mapping[K, V]:
-    """A read-only copy, so that a model cannot change after it was hashed."""
-    return MappingProxyType(dict(mapping))
 
 
 def _plain(value: object) -> object:
@@ -300,7 +296,11 @@ def _plain(value: object) -> object:
         return sorted(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    fields = getattr(value, "__dataclass_fields__", None)
-    if fields is not None:
-        return {name: _plain(getattr(value, name)) for name in fields}
+    if hasattr(value, "__dataclass_fields__"):
+        named = {f.name: (getattr(value, f.name), f) for f in fields(value)}  # type: ignore[arg-type]
+        return {
+            name: _plain(item)
+            for name, (item, f) in named.items()
+            if not (f.metadata.get("later") and item == (f.default if f.default is not MISSING else {}))
+        }
     return value

@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 
 from rgs_core._engine import Engine
 from rgs_core.errors import SimulationError
-from rgs_core.model import START_STATE, Build, Lines, PickTrigger, Scatter, State
+from rgs_core.model import Build
 from rgs_core.stats import proportion_interval, z_for
+from rgs_core.tables import state_names
 
 SHARD_ROUNDS = 1 << 18
 """Rounds of a shard."""
@@ -112,7 +113,7 @@ class Keep:
 
     def least_units(self, build: Build) -> int:
         """Smallest win in units that is kept."""
-        return math.ceil(self.stakes * build.model.stake_units)
+        return math.ceil(self.stakes * build.play.cost_units)
 
 
 @dataclass(frozen=True, repr=False)
@@ -146,14 +147,19 @@ class Simulation:
         return int(self.totals["rounds"])
 
     @property
+    def stake_units(self) -> int:
+        """Units that a round costs in its mode: "a stake" of all figures here."""
+        return self.build.play.cost_units
+
+    @property
     def rtp(self) -> float:
         """Mean win of a round in stakes."""
-        return float(self.totals["win"] / (self.rounds * self.build.model.stake_units))
+        return float(self.totals["win"] / (self.rounds * self.stake_units))
 
     @property
     def sd(self) -> float:
         """Sample standard deviation of win / stake; 0 for fewer than two rounds."""
-        return _sd(self.rounds, self.totals["win"], self.totals["win_squared"]) / self.build.model.stake_units
+        return _sd(self.rounds, self.totals["win"], self.totals["win_squared"]) / self.stake_units
 
     def rtp_interval(self, confidence: float = 0.95) -> Interval:
         """Normal confidence interval of the RTP."""
@@ -162,15 +168,17 @@ class Simulation:
 
     @property
     def rtp_parts(self) -> dict[str, float]:
-        """RTP by part: evaluators and pick bonuses of the paid spin, and all free spins.
+        """RTP by part: evaluators and bonuses of the state that a round begins with, and "free spins": all others.
 
-        Scatters are summed together, and so are pick bonuses; their part has the names of all of them.
+        Before the cap of a maximum win, where there is one.
         """
-        unit = self.rounds * self.build.model.stake_units
-        names = part_names(self.build, self.build.model.states[START_STATE])
-        parts = {name: total / unit for name, total in zip(names, self.totals["parts"][0], strict=True) if name}
-        if len(self.totals["parts"]) > 1:
-            parts["free spins"] = sum(self.totals["parts"][1]) / unit
+        unit = self.rounds * self.stake_units
+        start = state_names(self.build.model).index(self.build.play.start)
+        by_state = self.totals["parts"]
+        parts = {name: total / unit for name, total in by_state[start].items()}
+        if len(by_state) > 1:
+            others = [sum(state.values()) for i, state in enumerate(by_state) if i != start]
+            parts["free spins"] = sum(others) / unit
         return parts
 
     @property
@@ -186,15 +194,16 @@ class Simulation:
     @property
     def free_spins_per_feature(self) -> float:
         """Mean free spins of a round that has any; 0 when none had."""
-        spins = self.totals["spins"]
+        further = sum(self.totals["spins"]) - self.rounds * self.build.play.spins
         features = self.totals["features"]
-        return float(spins[1] / features) if len(spins) > 1 and features else 0.0
+        return float(further / features) if features else 0.0
 
     @property
     def trigger_frequencies(self) -> dict[str, float]:
-        """For each paid spin, how often each trigger fired; pick bonuses are counted line by line."""
-        triggers = self.build.model.states["base"].triggers
-        counted = [self.totals["awarded" if isinstance(t, PickTrigger) else "fired"][0] for t in triggers]
+        """For each round, how often each trigger of its first state fired; bonuses are counted one by one."""
+        start = state_names(self.build.model).index(self.build.play.start)
+        triggers = self.build.model.states[self.build.play.start].triggers
+        counted = [self.totals["awarded" if t.kind in ("pick", "bonus") else "fired"][start] for t in triggers]
         return {t.name: counted[i][i] / self.rounds for i, t in enumerate(triggers)}
 
     def interval(self, hits: int, confidence: float = 0.95) -> Interval:
@@ -215,7 +224,7 @@ class Simulation:
     @property
     def max_win(self) -> float:
         """Largest win in stakes; `totals["win_max_nonce"]` is the first round with it."""
-        return float(self.totals["win_max"] / self.build.model.stake_units)
+        return float(self.totals["win_max"] / self.stake_units)
 
     def convergence(self, points: int = 200) -> NDArray[np.float64]:
         """How the RTP settled: float64[n, 3], rows (rounds so far, RTP, standard error), n <= `points`."""
@@ -226,7 +235,7 @@ class Simulation:
             for n, w, ww in self.shards[done:end]:
                 rounds, win, squared = rounds + n, win + w, squared + ww
             done = end
-            unit = self.build.model.stake_units
+            unit = self.stake_units
             rows.append((rounds, win / (rounds * unit), _sd(rounds, win, squared) / unit / math.sqrt(rounds)))
         return np.array(rows, dtype=np.float64)
 
@@ -252,6 +261,7 @@ class Simulation:
             "format": STATE_FORMAT,
             "game": self.build.model.id,
             "profile": self.build.profile.name,
+            "mode": self.build.mode,
             "build_hash": self.build.build_hash,
             "key_id": self.key_id,
             "first_nonce": self.first_nonce,
@@ -271,6 +281,8 @@ def restored(build: Build, state: Mapping[str, Any]) -> Simulation:
     try:
         if state["format"] != STATE_FORMAT:
             raise SimulationError(f"its format is {state['format']}, this version reads {STATE_FORMAT}")
+        if state.get("mode", build.mode) != build.mode:
+            raise SimulationError(f"it is of mode '{state['mode']}', not of '{build.mode}'")
         if state["build_hash"] != build.build_hash:
             raise SimulationError(
                 f"it is of build {state['build_hash']} ({state['game']}/{state['profile']}), not of {build.build_hash} ({build.label})"
@@ -294,7 +306,7 @@ def restored(build: Build, state: Mapping[str, Any]) -> Simulation:
             and result.totals["win"] == sum(w for _, w, _ in result.shards)
             and result.totals["win_squared"] == sum(ww for _, _, ww in result.shards)
             and result.totals["hits"] == result.rounds - result.totals["classes"][0]
-            and sum(map(sum, result.totals["parts"])) == result.totals["win"]
+            and _parts_fit(result.totals)
             and 0 <= result.totals["features"] <= result.rounds
             and all(n == SHARD_ROUNDS for n, _, _ in result.shards[:-1])
         )
@@ -303,6 +315,12 @@ def restored(build: Build, state: Mapping[str, Any]) -> Simulation:
     if not consistent:
         raise SimulationError("its sums contradict each other; it was changed or cut")
     return result
+
+
+def _parts_fit(totals: Totals) -> bool:
+    """Whether the parts add up to the win; with rounds cut by the maximum win they may exceed it."""
+    parts = sum(sum(state.values()) for state in totals["parts"])
+    return bool(parts >= totals["win"] if totals["capped"] else parts == totals["win"])
 
 
 def key_id(key: bytes) -> str:
@@ -422,8 +440,8 @@ class _Merger:
                 raise SimulationError(
                     f"the saved simulation has another {name.replace('_', ' ')}: {getattr(saved, name)}, not {getattr(empty, name)}"
                 )
-        if saved.build.build_hash != empty.build.build_hash:
-            raise SimulationError("the saved simulation is of another build")
+        if (saved.build.build_hash, saved.build.mode) != (empty.build.build_hash, empty.build.mode):
+            raise SimulationError("the saved simulation is of another build or mode")
         shards, totals, kept = list(saved.shards), dict(saved.totals), list(saved.kept)
         if saved.rounds != empty.target_rounds and shards and shards[-1][0] != self._size:
             # The last shard was cut short by a smaller target: it is played again in full.
@@ -486,7 +504,7 @@ class _Merger:
 def local_shard(build: Build, key: bytes, keep: Keep | None) -> Shard:
     """A function that plays shards in this process; any number of threads may call it."""
     engine = Engine(build)
-    edges = [edge * build.model.stake_units // 10 for edge in EDGES_TENTHS]
+    edges = [edge * build.play.cost_units // 10 for edge in EDGES_TENTHS]
     least = keep.least_units(build) if keep else 0
 
     def play(first: int, n: int) -> dict[str, Any]:
@@ -524,6 +542,8 @@ def merge(a: Totals, b: Totals) -> dict[str, Any]:
 def _add(left: Any, right: Any) -> Any:
     if isinstance(left, list):
         return [_add(x, y) for x, y in zip(left, right, strict=True)]
+    if isinstance(left, dict):
+        return {name: _add(value, right[name]) for name, value in left.items()}
     return left + right
 
 
@@ -536,18 +556,6 @@ def _sd(n: int, total: int, squared: int) -> float:
 def _plain(value: float) -> str:
     """A decimal without exponent or trailing zeros."""
     return f"{value:.10f}".rstrip("0").rstrip(".")
-
-
-def part_names(build: Build, state: State) -> tuple[str, str, str]:
-    """Names of the engine's three parts of a state (lines, scatters, picks); empty where it has none."""
-    evaluators = [build.model.evaluators[name] for name in state.evaluators]
-    kinds = (
-        [e.name for e in evaluators if isinstance(e, Lines)],
-        [e.name for e in evaluators if isinstance(e, Scatter)],
-        [t.name for t in state.triggers if isinstance(t, PickTrigger)],
-    )
-    lines, scatters, picks = (" + ".join(names) for names in kinds)
-    return lines, scatters, picks
 
 
 def class_labels() -> list[str]:

@@ -1,20 +1,32 @@
 """What one round was: plain records, filled by the engine and by the reference alike.
 
 Amounts are units (see rgs_core.model). Lines and rows are numbered as people read them: line 1 is
-the first of the model file; `window[reel][row]` holds symbols top to bottom.
+the first of the model file; `window[reel][row]` holds symbols top to bottom. Fields that were added after
+the first records have defaults, and stay out of the JSON form there, so that older digests never change.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, Protocol
+
+Window = tuple[tuple[str, ...], ...]
+"""Symbols in view: `window[reel][row]`, reels from the left, rows from the top."""
+
+CellTable = tuple[tuple[int, ...], ...]
+"""A number for every cell: `values[reel][row]`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Win:
-    """One paid combination. `amount_units` includes the wild and the state multiplier."""
+    """One paid combination. `amount_units` includes all multipliers.
+
+    `wild_multiplier` is of the wilds and cell values in the win, `multiplier` of state, step and spin
+    together. `start` is the leftmost reel of the win, from 0, for runs that do not begin on the left;
+    `ways` the number of ways; `cells` the (reel, row) of a cluster.
+    """
 
     evaluator: str
     line: int | None
@@ -23,6 +35,9 @@ class Win:
     wild_multiplier: int
     multiplier: int
     amount_units: int
+    start: int = 0
+    ways: int = 0
+    cells: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +62,76 @@ class PickBonus:
 
 
 @dataclass(frozen=True, slots=True)
+class BonusPlay:
+    """A bonus of another kind. `drawn`: numbers from 0 of the prizes taken or the segment drawn; for a trail the
+    square reached by each roll, from 1. `line` is 0 when no line started it. `spins` of `state` are awarded."""
+
+    trigger: str
+    line: int
+    bonus: str
+    drawn: tuple[int, ...]
+    amount_units: int
+    spins: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class JackpotWin:
+    """A jackpot of the service was won; the pool is not the game's."""
+
+    trigger: str
+    jackpot: str
+
+
+Award = FreeSpinsAward | PickBonus | BonusPlay | JackpotWin
+
+KINDS: dict[type, str] = {FreeSpinsAward: "free_spins", PickBonus: "pick", BonusPlay: "bonus", JackpotWin: "jackpot"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A further step of a cascade: the grid after removal and refill, and what it won."""
+
+    window: Window
+    wins: tuple[Win, ...]
+    values: CellTable = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Spin:
-    """One spin of a round: sub_spin 0 is the paid spin, k the k-th free spin."""
+    """One spin of a round: sub_spin 0 is the paid spin, k the k-th further one.
+
+    `stops`: one a reel, or one a cell in reading order of the reels where cells draw alone (-1: held).
+    `window` is the grid as it pays first, with `values` of its cells when any is not 0; `stopped` the grid as
+    the reels stopped where a transform changed it. `steps` are further steps of a cascade. `closing` are wins
+    at the end of the spin or feature. `strips` names the set where it was drawn, `special` the symbol of the
+    feature, `multiplier` what transforms drew for this spin.
+    """
 
     state: str
     sub_spin: int
     stops: tuple[int, ...]
-    window: tuple[tuple[str, ...], ...]
+    window: Window
     wins: tuple[Win, ...]
-    awards: tuple[FreeSpinsAward | PickBonus, ...]
+    awards: tuple[Award, ...]
+    values: CellTable = ()
+    stopped: Window = ()
+    steps: tuple[Step, ...] = ()
+    closing: tuple[Win, ...] = ()
+    strips: str = ""
+    special: str = ""
+    multiplier: int = 1
+
+    @property
+    def all_wins(self) -> tuple[Win, ...]:
+        """Wins of all steps, and the closing ones."""
+        return (*self.wins, *(win for step in self.steps for win in step.wins), *self.closing)
 
     @property
     def win_units(self) -> int:
         """Units won by this spin alone."""
-        picks = sum(a.amount_units for a in self.awards if isinstance(a, PickBonus))
-        return sum(win.amount_units for win in self.wins) + picks
+        bonuses = sum(a.amount_units for a in self.awards if isinstance(a, PickBonus | BonusPlay))
+        return sum(win.amount_units for win in self.all_wins) + bonuses
 
 
 class Played(Protocol):
@@ -77,14 +147,16 @@ class Played(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One round: the paid spin and every free spin it started."""
+    """One round: the paid spin and every further one. `capped`: the maximum win ended it."""
 
     spins: tuple[Spin, ...]
     win_units: int
+    capped: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready form; award records carry their kind."""
-        return {"win_units": self.win_units, "spins": [_spin(spin) for spin in self.spins]}
+        capped = {"capped": True} if self.capped else {}
+        return {"win_units": self.win_units, "spins": [_spin(spin) for spin in self.spins], **capped}
 
     def digest(self) -> str:
         """SHA-256 in hex of the canonical JSON of the whole outcome: equal digests, equal rounds."""
@@ -93,19 +165,21 @@ class Outcome:
 
 
 def _spin(spin: Spin) -> dict[str, Any]:
+    record = _record(spin)
+    record["awards"] = [{"kind": KINDS[type(award)], **_record(award)} for award in spin.awards]
+    record["win_units"] = spin.win_units
+    return record
+
+
+def _record(record: object) -> dict[str, Any]:
     return {
-        "state": spin.state,
-        "sub_spin": spin.sub_spin,
-        "stops": list(spin.stops),
-        "window": [list(reel) for reel in spin.window],
-        "wins": [_record(win) for win in spin.wins],
-        "awards": [
-            {"kind": "pick" if isinstance(award, PickBonus) else "free_spins", **_record(award)}
-            for award in spin.awards
-        ],
-        "win_units": spin.win_units,
+        f.name: _plain(getattr(record, f.name))
+        for f in fields(record)  # type: ignore[arg-type]
+        if f.default is MISSING or getattr(record, f.name) != f.default
     }
 
 
-def _record(record: Win | FreeSpinsAward | PickBonus) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return _record(value) if hasattr(value, "__dataclass_fields__") else value

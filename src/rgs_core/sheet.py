@@ -15,7 +15,9 @@ from rgs_core.analysis import Analysis, analyse
 from rgs_core.closed_form import SpinFigures, count_law
 from rgs_core.distribution import SessionOdds, WinLaw, feature_law, win_law
 from rgs_core.errors import AnalysisError
-from rgs_core.model import Build, FreeSpinsTrigger, Scatter
+from rgs_core.joint import Joint
+from rgs_core.mechanics import FreeSpinsTrigger, Scatter
+from rgs_core.model import Build
 from rgs_core.montecarlo import TABLE_EDGES_TENTHS, Simulation, class_labels
 from rgs_core.stats import Z_90
 
@@ -104,12 +106,17 @@ class Sheet:
 
     @property
     def build(self) -> Build:
-        return self.analysis.closed.build
+        return self.analysis.build
 
     @property
-    def rtp(self) -> float:
-        """Exact RTP."""
-        return float(self.analysis.closed.rtp)
+    def rtp(self) -> float | None:
+        """Exact RTP, None when it is unknown."""
+        return None if self.analysis.rtp is None else float(self.analysis.rtp)
+
+    @property
+    def cost_units(self) -> int:
+        """Units that a round costs: "a stake" of all figures."""
+        return self.build.play.cost_units
 
     def frames(self, confidence: float = 0.95) -> dict[str, Any]:
         """Every section as a pandas data frame, by its title."""
@@ -121,7 +128,7 @@ class Sheet:
         }
 
     def __repr__(self) -> str:
-        return f"<Sheet {self.build.label}, RTP {self.rtp:.6%}>"
+        return f"<Sheet {self.build.label}, RTP {'unknown' if self.rtp is None else f'{self.rtp:.6%}'}>"
 
     def _repr_html_(self) -> str:
         from rgs_core.report.html import section_html
@@ -131,7 +138,7 @@ class Sheet:
     def sections(self, confidence: float = 0.95) -> list[Section]:
         """Everything, in the order of a PAR sheet."""
         closed = self.analysis.closed
-        spins = [spin for spin in (closed.paid, closed.free) if spin]
+        spins = list(closed.figures.values()) if closed else []
         sections = [self.round_section()]
         if self.simulation is not None:
             sections += [self.simulation_section(confidence), self.classes_section()]
@@ -141,55 +148,110 @@ class Sheet:
             sections.append(self.feature_section())
         sections += [self.contribution_section(spin) for spin in spins]
         for spin in spins:
-            sections += [self.pay_section(spin)] if spin.prizes else []
+            sections += [self.pay_section(spin, name) for name in dict.fromkeys(p.evaluator for p in spin.prizes)]
             sections += [self.count_section(spin)]
+        if closed is None:
+            sections += [self.state_section(name, law) for name, law in self.analysis.laws.items() if law]
+            for name, by_symbol in self.analysis.special_states.items():
+                sections += [self.state_section(f"{name}, {symbol}", law) for symbol, law in by_symbol.items()]
+        sections.append(self.methods_section())
         sections += [
-            self.symbols_section(name) for name in dict.fromkeys(s.strips for s in self.build.model.states.values())
+            self.symbols_section(name)
+            for name in dict.fromkeys(n for s in self.build.model.states.values() for n in s.strip_sets)
         ]
         return [section for section in sections if section.rows]
 
     def round_section(self) -> Section:
         """RTP and its parts, hit and bonus frequency, volatility."""
-        closed, cycle = self.analysis.closed, self.analysis.cycle
-        ways = "closed form = full cycle" if cycle else "closed form"
-        if self.analysis.visited:
-            ways += ", merged and visited"
-        rows = [row("RTP", percent(closed.rtp), ways)]
-        rows += [row(f"  {name}", percent(part)) for name, part in closed.rtp_parts.items()]
-        if closed.free and closed.feature_probability:
-            p = closed.feature_probability
-            rows += [
-                row("free spins start", one_in(p), f"{float(closed.free_spins_per_feature):.6f} spins"),
+        figures, closed, cycle = self.analysis, self.analysis.closed, self.analysis.cycle
+        unknown = Cell("not computed")
+        rows = [row("RTP", unknown if figures.rtp is None else percent(figures.rtp), figures.methods["rtp"])]
+        rows += [row(f"  {name}", percent(part)) for name, part in figures.rtp_parts.items()]
+        p, spins = figures.feature_probability, figures.free_spins_per_feature
+        if p and len(self.build.model.states) > 1:
+            if spins is not None:
+                rows.append(row("free spins start", one_in(p), f"{float(spins):.6f} spins"))
+            else:
+                rows.append(row("free spins start", one_in(p)))
+            rows.append(
                 row(
                     "  within",
                     Cell(rounds_within(p, 0.5), "count"),
                     f"rounds in half of all cases, {rounds_within(p, 0.95):,} in 95 %",
-                ),
-                row("mean win of the feature", stakes(closed.feature_win), "in stakes"),
-                row("further spins per free spin", Cell(float(closed.free.spins_awarded), "number"), "before the cap"),
+                )
+            )
+            if figures.feature_win is not None:
+                rows.append(row("mean win of the feature", stakes(figures.feature_win), "in stakes"))
+            if closed and closed.free:
+                further = Cell(float(closed.free.spins_awarded), "number")
+                rows.append(row("further spins per free spin", further, "before the cap"))
+        if closed:
+            rows += [
+                row(f"{name} for each paid spin", probability(p), str(one_in(p)))
+                for name, p in closed.paid.trigger_hits.items()
             ]
-        rows += [
-            row(f"{name} for each paid spin", probability(p), str(one_in(p)))
-            for name, p in closed.paid.trigger_hits.items()
-        ]
-        rows.append(row("hit frequency of one line", percent(closed.paid.line_hit_frequency)))
+            if closed.paid.line_hit_frequency:
+                rows.append(row("hit frequency of one line", percent(closed.paid.line_hit_frequency)))
+        if figures.hit_frequency is not None:
+            rows.append(row("hit frequency", percent(figures.hit_frequency), str(one_in(figures.hit_frequency))))
+        if figures.paid_spin_hit_frequency is not None:
+            rows.append(row("  paid spin alone", percent(figures.paid_spin_hit_frequency)))
+        if figures.sd is not None:
+            alone = "" if figures.paid_spin_sd is None else f"paid spin alone {figures.paid_spin_sd:.6f} x"
+            rows.append(row("standard deviation", stakes(figures.sd), alone))
+            index = Cell(figures.volatility_index(), "number")
+            rows.append(row("volatility index, 90 %", index, f"{Z_90} standard deviations"))
         if cycle is None:
-            rows.append(row("hit frequency, volatility", Cell("not computed"), self.analysis.cycle_skipped))
+            rows.append(row("hit frequency, volatility", unknown, figures.cycle_skipped))
             return Section("Round", ("figure", "value", ""), tuple(rows))
-        most = cycle.max_win_units / self.build.model.stake_units
-        rows += [
-            row("hit frequency", percent(cycle.hit_frequency), str(one_in(cycle.hit_frequency))),
-            row("  paid spin alone", percent(cycle.paid_spin_hit_frequency)),
-            row("standard deviation", stakes(cycle.sd), f"paid spin alone {cycle.paid_spin_sd:.6f} x"),
-            row("volatility index, 90 %", Cell(cycle.volatility_index(), "number"), f"{Z_90} standard deviations"),
-            row("maximum win", stakes(most), "possible" if cycle.max_win_reached else "upper bound"),
-            row("combinations of the paid spin", Cell(cycle.combinations, "count")),
-        ]
-        top = max(closed.paid.prizes, key=lambda prize: prize.pay_units, default=None)
-        if top is not None:
+        if cycle.capped:
+            assert self.build.model.win_units_cap is not None
+            rows.append(row("maximum win", stakes(self.build.model.win_units_cap / self.cost_units), "declared"))
+        else:
+            reached = "possible" if cycle.max_win_reached else "upper bound"
+            rows.append(row("maximum win", stakes(cycle.max_win_units / self.cost_units), reached))
+        rows.append(row("combinations of the paid spin", Cell(cycle.combinations, "count")))
+        prizes = closed.paid.prizes if closed else ()
+        top = max(prizes, key=lambda prize: prize.pay_units, default=None)
+        if closed and top is not None:
             odds = one_in(top.hits / closed.paid.cycle)
-            rows.append(row(f"top award, {top.count} {top.symbol}", odds, f"on one line, {top.pay_units:,} units"))
+            where = "on one line" if top.times > 1 else "in a spin"
+            rows.append(row(f"top award, {top.count} {top.symbol}", odds, f"{where}, {top.pay_units:,} units"))
         return Section("Round", ("figure", "value", ""), tuple(rows))
+
+    def methods_section(self) -> Section:
+        """How the law of each state was computed, or why it is unknown."""
+        rows = [
+            (Cell(name.removeprefix("state ")), Cell(text))
+            for name, text in self.analysis.methods.items()
+            if name.startswith("state ")
+        ]
+        shown = self.analysis.closed is None or len(rows) > 2
+        return Section("How the figures were computed", ("state", "method"), tuple(rows) if shown else ())
+
+    def state_section(self, name: str, law: Joint) -> Section:
+        """One spin of a state that has no closed form."""
+        rows = [row(part, percent(units / self.cost_units)) for part, units in law.parts_mean.items()]
+        rows.append(row("hit frequency", percent(law.hit_frequency)))
+        rows.append(row("standard deviation", stakes(float(law.variance_units) ** 0.5 / self.cost_units)))
+        rows += [
+            row(f"spins of '{state}' awarded", Cell(float(mean), "number"))
+            for state, mean in law.award_mean.items()
+            if mean
+        ]
+        rows += [
+            row(f"{trigger} played", Cell(float(mean), "number")) for trigger, mean in law.plays_mean().items() if mean
+        ]
+        if len(law.steps) > 1:
+            rows += [
+                row(
+                    f"reaches step {i} of its cascade",
+                    probability(Fraction(n, law.cycle)),
+                    str(one_in(Fraction(n, law.cycle))),
+                )
+                for i, n in enumerate(law.steps[1:], start=2)
+            ]
+        return Section(f"A spin of state '{name}'", ("figure", "value", ""), tuple(rows))
 
     def wins_section(self) -> Section:
         """How likely large wins are, quantiles, and the RTP under a cap."""
@@ -247,31 +309,32 @@ class Sheet:
         """What the free spins of a round win, where it has any."""
         assert self.feature is not None
         law = self.feature
-        rows = [row("mean", stakes(self.analysis.closed.feature_win))]
+        mean = self.analysis.feature_win
+        rows = [] if mean is None else [row("mean", stakes(mean))]
         rows += [row(f"{q * 100:g} % of features win at most", stakes(law.quantile(q))) for q in QUANTILES[:5]]
         rows.append(row("nothing", percent(float(law.probabilities[0]))))
         return Section("Win of the free spins of a round that has any, exact", ("figure", "value", ""), tuple(rows))
 
     def contribution_section(self, spin: SpinFigures) -> Section:
         """RTP of one spin of a state by symbol and evaluator."""
-        stake = self.build.model.stake_units
-        model = self.build.model
-        lines = model.lines_of(model.states[spin.state])
+        cost = self.cost_units
+        listed = {prize.evaluator for prize in spin.prizes}
+        several = len(listed) > 1
         rows: list[tuple[Cell, ...]] = []
-        for symbol, units in symbol_contributions(spin, len(lines.paylines) if lines else 0).items():
-            rows.append((Cell(f"{symbol} on lines"), percent(units / stake), percent(units / (spin.mean_units or 1))))
+        for (name, symbol), units in symbol_contributions(spin).items():
+            label = f"{symbol} in {name}" if several or name != "lines" else f"{symbol} on lines"
+            rows.append((Cell(label), percent(units / cost), percent(units / (spin.mean_units or 1))))
         for name, units in spin.parts.items():
-            if lines is None or name != lines.name:
-                rows.append((Cell(name), percent(units / stake), percent(units / (spin.mean_units or 1))))
+            if name not in listed:
+                rows.append((Cell(name), percent(units / cost), percent(units / (spin.mean_units or 1))))
         return Section(
             f"What a spin of state '{spin.state}' pays", ("part", "of the stake", "of the spin's win"), tuple(rows)
         )
 
-    def pay_section(self, spin: SpinFigures) -> Section:
-        """The pay table of a state: hits of one line, and what each prize returns on all lines."""
-        model = self.build.model
-        lines = model.lines_of(model.states[spin.state])
-        count = len(lines.paylines) if lines else 0
+    def pay_section(self, spin: SpinFigures, evaluator: str) -> Section:
+        """The pay table of an evaluator: hits, and what each prize returns; of lines by the line."""
+        prizes = [prize for prize in spin.prizes if prize.evaluator == evaluator]
+        times = prizes[0].times
         rows = tuple(
             (
                 Cell(prize.symbol),
@@ -280,23 +343,25 @@ class Sheet:
                 Cell(float(prize.hits), "count"),
                 Cell(float(spin.cycle / prize.hits), "odds"),
                 Cell(float(prize.mean_units), "count"),
-                percent(prize.hits * prize.mean_units * count / spin.cycle / model.stake_units),
+                percent(prize.hits * prize.mean_units * times / spin.cycle / self.cost_units),
             )
-            for prize in spin.prizes
+            for prize in prizes
         )
-        hits = sum((prize.hits for prize in spin.prizes), Fraction(0))
+        hits = sum((prize.hits for prize in prizes), Fraction(0))
         total = (
             Cell("all"), Cell(None), Cell(None), Cell(float(hits), "count"),
             Cell(float(spin.cycle / hits), "odds"), Cell(None),
-            percent(spin.parts[lines.name] / model.stake_units if lines else 0),
+            percent(spin.parts[evaluator] / self.cost_units),
         )  # fmt: skip
+        what = "one line" if times > 1 else f"'{evaluator}'"
         return Section(
-            f"Pay table of state '{spin.state}', one line, {spin.cycle:,} combinations",
-            ("symbol", "count", "pays, units", "hits a line", "1 in", "mean, units", "of the stake, all lines"),
+            f"Pay table of state '{spin.state}', {what}, {spin.cycle:,} combinations",
+            ("symbol", "count", "pays, units", "hits a line" if times > 1 else "hits", "1 in", "mean, units",
+             "of the stake, all lines" if times > 1 else "of the stake"),
             (*rows, total),
             "Combinations and hits count stop weights; where lines differ, hits are their average. "
             "The mean is with wild multipliers.",
-        )
+        )  # fmt: skip
 
     def count_section(self, spin: SpinFigures) -> Section:
         """What counted symbols pay and award, by their number in view."""
@@ -309,10 +374,10 @@ class Sheet:
             if not isinstance(evaluator, Scatter):
                 continue
             unit = model.basis_units(evaluator.of)
-            for (n,), p in sorted(count_law(model, strips, (evaluator.symbol,)).items()):
+            for (n,), p in sorted(count_law(model, strips, (evaluator.symbol,), state).items()):
                 units = evaluator.pay(n) * unit * state.multiplier_for(name, evaluator.symbol, n)
                 if units:
-                    share = percent(p * units / model.stake_units)
+                    share = percent(p * units / self.cost_units)
                     rows.append(
                         (
                             Cell(name),
@@ -326,7 +391,7 @@ class Sheet:
         for trigger in state.triggers:
             if not isinstance(trigger, FreeSpinsTrigger):
                 continue
-            for (n,), p in sorted(count_law(model, strips, (trigger.symbol,)).items()):
+            for (n,), p in sorted(count_law(model, strips, (trigger.symbol,), state).items()):
                 if trigger.award(n):
                     award = Cell(f"{trigger.award(n):,} spins")
                     rows.append(
@@ -384,8 +449,10 @@ def estimates(simulation: Simulation, confidence: float, analysis: Analysis | No
     """What a simulation estimates, with intervals, and the exact figures where there are some."""
     totals = simulation.totals
     closed = analysis.closed if analysis else None
-    cycle = analysis.cycle if analysis else None
     none = Cell(None)
+
+    def known(value: Fraction | float | None, form: Form = "percent") -> Cell:
+        return none if value is None else Cell(float(value), form)
 
     def line(
         name: str, value: Cell, interval: tuple[float, float] | None = None, exact: Cell | None = None
@@ -395,28 +462,35 @@ def estimates(simulation: Simulation, confidence: float, analysis: Analysis | No
 
     rows = [
         line(
-            "RTP", percent(simulation.rtp), simulation.rtp_interval(confidence), percent(closed.rtp) if closed else none
+            "RTP",
+            percent(simulation.rtp),
+            simulation.rtp_interval(confidence),
+            known(analysis.rtp if analysis else None),
         )
     ]
     for name, part in simulation.rtp_parts.items():
-        known = closed is not None and name in closed.rtp_parts
-        rows.append(
-            line(f"  {name}", percent(part), None, percent(closed.rtp_parts[name]) if closed and known else none)
-        )
+        rows.append(line(f"  {name}", percent(part), None, known(analysis.rtp_parts.get(name) if analysis else None)))
     hits = simulation.interval(totals["hits"], confidence)
     rows.append(
-        line("hit frequency", percent(simulation.hit_frequency), hits, percent(cycle.hit_frequency) if cycle else none)
+        line(
+            "hit frequency",
+            percent(simulation.hit_frequency),
+            hits,
+            known(analysis.hit_frequency if analysis else None),
+        )
     )
     if len(totals["spins"]) > 1:
         features = simulation.interval(totals["features"], confidence)
-        exact = percent(closed.feature_probability) if closed else none
+        exact = known(analysis.feature_probability if analysis else None)
         rows.append(line("free spins start", percent(simulation.feature_frequency), features, exact))
-        spins = Cell(float(closed.free_spins_per_feature), "number") if closed else none
+        spins = known(analysis.free_spins_per_feature if analysis else None, "number")
         rows.append(line("free spins per feature", Cell(simulation.free_spins_per_feature, "number"), None, spins))
     for name, frequency in simulation.trigger_frequencies.items():
-        exact = probability(closed.paid.trigger_hits[name]) if closed else none
+        exact = known(closed.paid.trigger_hits.get(name) if closed else None, "probability")
         rows.append(line(f"{name} for each paid spin", probability(frequency), None, exact))
-    rows.append(line("standard deviation", stakes(simulation.sd), None, stakes(cycle.sd) if cycle else none))
+    rows.append(
+        line("standard deviation", stakes(simulation.sd), None, known(analysis.sd if analysis else None, "stakes"))
+    )
     rows.append(line("largest win", stakes(simulation.max_win)))
     return Section(
         f"{simulation.build.label}, {simulation.rounds:,} rounds",
@@ -427,12 +501,13 @@ def estimates(simulation: Simulation, confidence: float, analysis: Analysis | No
     )
 
 
-def symbol_contributions(spin: SpinFigures, lines: int) -> dict[str, Fraction]:
-    """Mean units that all lines of a spin pay, by symbol."""
-    units: dict[str, Fraction] = {}
+def symbol_contributions(spin: SpinFigures) -> dict[tuple[str, str], Fraction]:
+    """Mean units that a spin pays by evaluator and symbol."""
+    units: dict[tuple[str, str], Fraction] = {}
     for prize in spin.prizes:
-        mean = prize.hits * prize.mean_units * lines / spin.cycle
-        units[prize.symbol] = units.get(prize.symbol, Fraction(0)) + mean
+        mean = prize.hits * prize.mean_units * prize.times / spin.cycle
+        key = prize.evaluator, prize.symbol
+        units[key] = units.get(key, Fraction(0)) + mean
     return units
 
 

@@ -11,7 +11,7 @@ EXPECTED_MIN = 10.0
 """Classes expected to hold fewer rounds are joined with their neighbours, so that chi-square holds."""
 
 
-def mean_p(mean: float, expected: float, sd: float, n: int) -> float:
+def mean_p(mean: float, expected: float, sd: float, n: float) -> float:
     """Two-sided p-value of a mean of n values with a known standard deviation, by the central limit theorem."""
     if sd == 0:
         return 1.0 if math.isclose(mean, expected, rel_tol=1e-9, abs_tol=1e-9) else 0.0

@@ -1,91 +1,147 @@
 """Compiles a build into the flat integer tables that the kernels read (ext/rgs_core/game.h).
 
-State multipliers and bases are folded into the pays here, once, so that a kernel only adds.
+State multipliers and bases are folded into the pays here, once, so that a kernel only adds. A table of a word of
+the language is a `Fields`: the names and values of the C struct's members, arrays where C has pointers.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rgs_core import mechanics as k
 from rgs_core import model as m
 from rgs_core.model_file import most_units
 
 ANY_SYMBOL = 255
 
+EVALUATORS = ("lines", "scatter", "combinations", "ways", "count", "cluster", "collect")
+DIRECTIONS = ("left", "right", "both", "adjacent")
+COMBINES = ("ignore", "product", "sum", "highest", "once")
+TRANSFORMS = ("reveal", "expand", "replace", "add", "values", "stick", "multiplier")
+EACH = {"spin": 0, "reel": 1, "full_reel": 1, "cell": 2}
+TRIGGERS = ("free_spins", "pick", "win_spins", "collected", "bonus", "jackpot")
+BONUSES = ("pick", "take", "wheel", "trail")
+"""Names in the order of the numbers in game.h."""
+
+Fields = Mapping[str, Any]
+"""Members of a C struct by name."""
+
 
 @dataclass(frozen=True)
 class StripTable:
-    """One reel. `symbols`: uint8[stops + rows - 1], so that stop s shows symbols[s : s + rows]."""
+    """One reel. `symbols`: uint8[stops + rows - 1], so that stop s shows symbols[s : s + rows].
+
+    `distinct_stops` uint32[d], `distinct_weights` uint64[d]: one stop of each different window, for visiting.
+    """
 
     length: int
     total: int
     symbols: NDArray[np.uint8]
     cumulative: NDArray[np.uint32] | None
+    distinct_stops: NDArray[np.uint32]
+    distinct_weights: NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
 class WeightTable:
-    """`values` int64[n] in units or counts, `cumulative` uint32[n] running weights."""
+    """`values` int64[n], `cumulative` uint32[n] running weights. `fixed`: the only entry is taken without a draw."""
 
     values: NDArray[np.int64]
     cumulative: NDArray[np.uint32]
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
 class EvaluatorTable:
-    """Lines: pays int64[symbols, reels + 1]. Scatter: pays int64[cells + 1]. In units."""
+    """Lines, ways: pays int64[entries, reels + 1]; count, cluster: int64[symbols, cells + 1]; scatter: int64[cells + 1];
+    collect: the same, of a value of 1; in units. `symbol` is that of a scatter. `fields`: the rest of rgs_evaluator."""
 
-    evaluator: m.Lines | m.Scatter
+    evaluator: k.Evaluator
     symbol: int
     pays: NDArray[np.int64]
+    fields: Fields
 
 
 @dataclass(frozen=True)
 class TriggerTable:
-    """Free spins: `spins` uint32[cells + 1]. Pick: `pattern` uint8[k] and three weight tables."""
+    """`spins` uint32: free spins [cells + 1], win spins [entries, counts], bonus plays [cells + 1]; `pattern` uint8[k].
 
-    trigger: m.FreeSpinsTrigger | m.PickTrigger
+    `fields`: the rest of rgs_trigger.
+    """
+
+    trigger: k.Trigger
     symbol: int
     spins: NDArray[np.uint32]
     pattern: NDArray[np.uint8]
-    picks: WeightTable
-    prizes_per_pick: WeightTable
-    prizes: WeightTable
+    fields: Fields
 
 
 @dataclass(frozen=True)
 class StateTable:
-    """One state. `paylines` uint8[lines, reels]; `readings` uint64[symbols], see rgs_state."""
+    """One state. `sets`: strips by set; `paylines` uint8[lines, reels]; `readings`, `naturals` uint64[symbols] of its
+    line evaluator, see rgs_evaluator; `fields`: scalars of rgs_state."""
 
     state: m.State
-    strips: tuple[StripTable, ...]
+    sets: tuple[tuple[StripTable, ...], ...]
+    set_choice: WeightTable
+    heights: tuple[WeightTable, ...]
     evaluators: tuple[EvaluatorTable, ...]
+    transforms: tuple[Fields, ...]
     triggers: tuple[TriggerTable, ...]
+    cascade: Fields | None
+    special: Fields | None
+    held_step: NDArray[np.int8]
     paylines: NDArray[np.uint8]
     readings: NDArray[np.uint64]
+    naturals: NDArray[np.uint64]
     count_min: int
     pure_wild_run: bool
+    fields: Fields
+
+    @property
+    def strips(self) -> tuple[StripTable, ...]:
+        """Reels of the first strip set."""
+        return self.sets[0]
+
+    @property
+    def awarded_states(self) -> list[int]:
+        """Numbers of the states whose spins its triggers award; what bonuses award is not among them."""
+        awarding = ("free_spins", "win_spins", "collected")
+        return sorted({int(t.fields["state"]) for t in self.triggers if t.trigger.kind in awarding})
 
 
 @dataclass(frozen=True)
 class Tables:
-    """A compiled build: the paid state first, then the free-spin state if there is one."""
+    """A compiled build: START_STATE first, then the other states in the order of the file."""
 
     build: m.Build
     states: tuple[StateTable, ...]
+    bonuses: tuple[Fields, ...]
     win_units_max: int
+
+    def index(self, state: str) -> int:
+        """Number of a state by its name."""
+        return next(i for i, table in enumerate(self.states) if table.state.name == state)
+
+
+def state_names(model: m.Model) -> list[str]:
+    """States in the order of the engine: START_STATE first."""
+    return [m.START_STATE, *(name for name in model.states if name != m.START_STATE)]
 
 
 def compile_tables(build: m.Build) -> Tables:
     """The tables of a build. The model was validated when it was loaded, so this cannot fail."""
-    names = [m.START_STATE, *(name for name in build.model.states if name != m.START_STATE)]
-    states = tuple(_state(build, build.model.states[name]) for name in names)
-    for state in states:
-        _freeze(state)
-    return Tables(build, states, most_units(build.model))
+    model = build.model
+    states = tuple(_state(build, model.states[name]) for name in state_names(model))
+    tables = Tables(build, states, tuple(_bonus(model, bonus) for bonus in model.bonuses.values()), most_units(model))
+    _freeze(tables)
+    return tables
 
 
 def _freeze(table: object) -> None:
@@ -95,89 +151,420 @@ def _freeze(table: object) -> None:
     elif isinstance(table, tuple):
         for part in table:
             _freeze(part)
-    elif isinstance(table, StateTable | StripTable | EvaluatorTable | TriggerTable | WeightTable):
+    elif isinstance(table, Mapping):
+        for part in table.values():
+            _freeze(part)
+    elif isinstance(table, Tables | StateTable | StripTable | EvaluatorTable | TriggerTable | WeightTable):
         for name in table.__dataclass_fields__:
             _freeze(getattr(table, name))
 
 
-def _state(build: m.Build, state: m.State) -> StateTable:
-    model = build.model
-    lines = model.lines_of(state)
-    paylines = np.array(lines.paylines if lines else [], dtype=np.uint8).reshape(-1, model.reels)
-    counts = [c for pays in lines.pays.values() for c, pay in pays.items() if pay > 0] if lines else []
-    return StateTable(
-        state=state,
-        strips=tuple(_strip(model, strip) for strip in build.strips(state)),
-        evaluators=tuple(_evaluator(model, state, model.evaluators[name]) for name in state.evaluators),
-        triggers=tuple(_trigger(model, state, trigger) for trigger in state.triggers),
-        paylines=paylines,
-        readings=_readings(model, lines),
-        count_min=min(counts, default=model.reels + 1),
-        pure_wild_run=lines is not None and lines.pure_wild_run == "any",
-    )
+# --- Numbers of symbols, entries and sets of them ---------------------------------------------------------
 
 
-def _strip(model: m.Model, strip: m.Strip) -> StripTable:
-    length = len(strip.symbols)
-    looped = [model.symbols.index(strip.symbols[i % length]) for i in range(length + model.rows - 1)]
-    cumulative = None if strip.uniform else np.cumsum(strip.weights, dtype=np.uint64).astype(np.uint32)
-    return StripTable(length, strip.total, np.array(looped, dtype=np.uint8), cumulative)
+def entries(model: m.Model) -> list[str]:
+    """What can be read on a line: symbols, then groups; a number in a table is a place in this list."""
+    return [*model.symbols, *model.groups]
 
 
-def _readings(model: m.Model, lines: m.Lines | None) -> NDArray[np.uint64]:
-    readings = np.zeros(len(model.symbols), dtype=np.uint64)
-    for x, paying in enumerate(model.symbols):
-        if lines is None or paying not in lines.pays:
-            continue
+def _bits(model: m.Model, symbols: Iterable[str]) -> int:
+    return sum(1 << model.symbols.index(symbol) for symbol in set(symbols))
+
+
+def _reel_bits(model: m.Model, reels: tuple[int, ...] | None) -> int:
+    return sum(1 << reel for reel in (range(model.reels) if reels is None else reels))
+
+
+def _members(model: m.Model, entry: str) -> frozenset[str]:
+    return model.groups.get(entry, frozenset({entry}))
+
+
+def _reading(model: m.Model, paying: Iterable[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """`readings` and `naturals` of the entries that an evaluator pays or names."""
+    named = entries(model)
+    readings, naturals = np.zeros(64, dtype=np.uint64), np.zeros(64, dtype=np.uint64)
+    for entry in set(paying):
+        bit = np.uint64(1 << named.index(entry))
+        members = _members(model, entry)
         for y, shown in enumerate(model.symbols):
             wild = model.wilds.get(shown)
-            if shown == paying or (wild is not None and paying in wild.substitutes):
-                readings[y] |= np.uint64(1 << x)
-    return readings
+            if shown in members:
+                naturals[y] |= bit
+            if shown in members or (wild is not None and wild.substitutes & members):
+                readings[y] |= bit
+    return readings, naturals
 
 
-def _evaluator(model: m.Model, state: m.State, evaluator: m.Lines | m.Scatter) -> EvaluatorTable:
-    if isinstance(evaluator, m.Scatter):
-        symbol = model.symbols.index(evaluator.symbol)
-        unit = model.basis_units(evaluator.of)
-        counts = range(model.reels * model.rows + 1)
-        pays = [evaluator.pay(n) * unit * state.multiplier_for(evaluator.name, evaluator.symbol, n) for n in counts]
-        return EvaluatorTable(evaluator, symbol, np.array(pays, dtype=np.int64))
-    table = np.zeros((len(model.symbols), model.reels + 1), dtype=np.int64)
-    for name, by_count in evaluator.pays.items():
-        for count, pay in by_count.items():
-            multiplier = state.multiplier_for(evaluator.name, name, count)
-            table[model.symbols.index(name), count] = pay * model.line_units * multiplier
-    return EvaluatorTable(evaluator, 0, table)
+def _table(table: k.Table, *, unit: int = 1, draws_single: bool = False) -> WeightTable:
+    values = np.array([value * unit for value in table.values], dtype=np.int64)
+    cumulative = np.cumsum(table.weights, dtype=np.uint64).astype(np.uint32)
+    return WeightTable(values, cumulative, fixed=len(values) == 1 and not draws_single)
 
 
-def _trigger(model: m.Model, state: m.State, trigger: m.FreeSpinsTrigger | m.PickTrigger) -> TriggerTable:
-    none = WeightTable(np.zeros(1, np.int64), np.ones(1, np.uint32))
-    if isinstance(trigger, m.FreeSpinsTrigger):
-        counts = range(model.reels * model.rows + 1)
-        return TriggerTable(
-            trigger=trigger,
-            symbol=model.symbols.index(trigger.symbol),
-            spins=np.array([trigger.award(n) for n in counts], dtype=np.uint32),
-            pattern=np.zeros(0, np.uint8),
-            picks=none,
-            prizes_per_pick=none,
-            prizes=none,
-        )
-    pick = model.picks[trigger.pick]
-    unit = model.basis_units(pick.of) * state.multiplier_for(trigger.name)
-    pattern = [ANY_SYMBOL if symbol is None else model.symbols.index(symbol) for symbol in trigger.pattern]
-    return TriggerTable(
-        trigger=trigger,
-        symbol=0,
-        spins=np.zeros(0, np.uint32),
-        pattern=np.array(pattern, dtype=np.uint8),
-        picks=_weights(pick.picks, 1),
-        prizes_per_pick=_weights(pick.prizes_per_pick, 1),
-        prizes=_weights(pick.prizes, unit),
+def _symbol_table(model: m.Model, table: k.SymbolTable) -> WeightTable:
+    return _table(k.Table(tuple(model.symbols.index(s) for s in table.symbols), table.weights))
+
+
+# --- States ----------------------------------------------------------------------------------------------
+
+
+def _state(build: m.Build, state: m.State) -> StateTable:
+    model = build.model
+    lines = next((model.evaluators[n] for n in state.evaluators if hasattr(model.evaluators[n], "paylines")), None)
+    paylines = np.array(model.paylines_of(state), dtype=np.uint8).reshape(-1, model.reels)
+    heights = state.heights or (k.Table((model.rows,), (1,)),) * model.reels
+    choice = state.strip_choice
+    weights = (1,) if choice is None else choice.weights
+    evaluators = tuple(_evaluator(model, state, model.evaluators[name]) for name in state.evaluators)
+    line_table = next((e for e in evaluators if e.evaluator is lines), None)
+    carried = any(
+        isinstance(t, k.FreeSpinsTrigger) and t.carry and t.state == state.name
+        for other in model.states.values()
+        for t in other.triggers
+    )
+    remembers = state.remembers or carried
+    changes = bool(
+        remembers or state.transforms or state.cascade or state.final or state.special or state.cells
+    )  # fmt: skip
+    held_step = np.zeros(64, dtype=np.int8)
+    for transform in reversed(state.transforms):  # of two that hold a symbol the first counts
+        if isinstance(transform, k.Stick):
+            for symbol in transform.symbols:
+                held_step[model.symbols.index(symbol)] = transform.step
+    final = state.final
+    none64 = np.zeros(64, dtype=np.uint64)
+    readings, naturals = (
+        (line_table.fields["readings"], line_table.fields["naturals"]) if line_table else (none64, none64)
+    )
+    names = list(state.evaluators)
+    return StateTable(
+        state=state,
+        sets=tuple(
+            tuple(_strip(model, state, strip) for strip in build.strips(state, name)) for name in state.strip_sets
+        ),
+        set_choice=_table(k.Table(tuple(range(len(weights))), weights)),
+        heights=tuple(_table(table) for table in heights),
+        evaluators=evaluators,
+        transforms=tuple(_transform(model, transform) for transform in state.transforms),
+        triggers=tuple(_trigger(model, state, trigger) for trigger in state.triggers),
+        cascade=_cascade(model, state, state.cascade) if state.cascade else None,
+        special=_special(model, state, state.special) if state.special else None,
+        held_step=held_step,
+        paylines=paylines,
+        readings=readings,
+        naturals=naturals,
+        count_min=int(line_table.fields["count_min"]) if line_table else model.reels + 1,
+        pure_wild_run=isinstance(lines, k.Lines) and lines.pure_wild_run == "any",
+        fields={
+            "heights_drawn": int(any(len(table.values) > 1 for table in heights)),
+            "cells": int(state.cells),
+            "changes": int(changes),
+            "remembers": int(remembers),
+            "ends": int(any(getattr(model.evaluators[n], "at", "spin") == "end" for n in names)),
+            "final_symbols": _bits(model, final.symbols) if final else 0,
+            "final_combine": COMBINES.index(final.combine) if final else 0,
+            "final_persist": int(final.persist) if final else 0,
+            "lines": names.index(lines.name) if lines else ANY_SYMBOL,
+        },
     )
 
 
-def _weights(table: m.Table, unit: int) -> WeightTable:
-    values = np.array([value * unit for value in table.values], dtype=np.int64)
-    return WeightTable(values, np.cumsum(table.weights, dtype=np.uint64).astype(np.uint32))
+def _strip(model: m.Model, state: m.State, strip: m.Strip) -> StripTable:
+    length = len(strip.symbols)
+    looped = np.array(
+        [model.symbols.index(strip.symbols[i % length]) for i in range(length + model.rows - 1)], dtype=np.uint8
+    )
+    weights = np.array(strip.weights, dtype=np.uint64)
+    cumulative = None if strip.uniform else np.cumsum(weights).astype(np.uint32)
+    if state.cascade is not None and state.cascade.refill == "strip" and not state.cells:
+        stops, shares = np.arange(length), weights  # what lies above the window matters too
+    else:
+        seen = 1 if state.cells else model.rows
+        windows = np.lib.stride_tricks.sliding_window_view(looped, seen)[:length]
+        _, stops, member = np.unique(windows, axis=0, return_index=True, return_inverse=True)
+        shares = np.zeros(len(stops), dtype=np.uint64)
+        np.add.at(shares, member.reshape(-1), weights)
+    return StripTable(length, strip.total, looped, cumulative, stops.astype(np.uint32), shares)
+
+
+# --- Evaluators --------------------------------------------------------------------------------------------
+
+
+def _evaluator(model: m.Model, state: m.State, evaluator: k.Evaluator) -> EvaluatorTable:
+    fields: dict[str, Any] = {
+        "kind": EVALUATORS.index(evaluator.kind),
+        "stopped": int(getattr(evaluator, "stopped", False)),
+        "at_end": int(getattr(evaluator, "at", "spin") == "end"),
+        "cell_values": COMBINES.index(getattr(evaluator, "cell_values", "ignore")),
+        "direction": DIRECTIONS.index(getattr(evaluator, "direction", "left")),
+        "pure_wild_run": int(getattr(evaluator, "pure_wild_run", "own") == "any"),
+    }
+    cells = model.reels * model.rows
+    if isinstance(evaluator, k.Scatter | k.Collect):
+        name, symbol = evaluator.name, evaluator.symbol
+        unit = model.basis_units(evaluator.of)
+        counts = range(cells + 1)
+        if isinstance(evaluator, k.Scatter):
+            row = [evaluator.pay(n) * unit * state.multiplier_for(name, symbol, n) for n in counts]
+        else:
+            row = [unit * state.multiplier_for(name, symbol, n) for n in counts]  # of a value of 1
+            fields |= {
+                "count_min": evaluator.count_min,
+                "collector": ANY_SYMBOL if evaluator.collector is None else model.symbols.index(evaluator.collector),
+            }
+        exempt = np.array([state.exempt(name, symbol, n) for n in counts], dtype=np.uint8)
+        fields |= {"exempt": exempt if exempt.any() else None, "counts": len(counts)}
+        number = model.symbols.index(symbol)
+        return EvaluatorTable(evaluator, number, np.array(row, dtype=np.int64), fields)
+    if isinstance(evaluator, k.Combinations):
+        return _combinations(model, state, evaluator, fields)
+    longest = model.reels if isinstance(evaluator, k.Lines | k.Ways) else cells
+    unit = model.line_units if isinstance(evaluator, k.Lines | k.Ways) else model.basis_units(evaluator.of)
+    named = entries(model)
+    pays = np.zeros((len(named), longest + 1), dtype=np.int64)
+    exempt = np.zeros_like(pays, dtype=np.uint8)
+    for name, table in evaluator.pays.items():
+        for count in range(min(table), longest + 1):
+            place = named.index(name), count
+            pays[place] = k.by_count(table, count) * unit * state.multiplier_for(evaluator.name, name, count)
+            exempt[place] = state.exempt(evaluator.name, name, count)
+    readings, naturals = _reading(model, evaluator.pays)
+    paying = np.flatnonzero(pays.any(axis=0))
+    fields |= {
+        "exempt": exempt if exempt.any() else None,
+        "counts": longest + 1,
+        "count_min": int(paying[0]) if len(paying) else longest + 1,
+        "readings": readings,
+        "naturals": naturals,
+        "wilds": int(getattr(evaluator, "wilds", True)),
+        "neighbours": getattr(evaluator, "neighbours", 4),
+    }
+    if isinstance(evaluator, k.Lines) and evaluator.full_grid:
+        fields["full_grid"] = np.array([evaluator.full_grid.get(s, 1) for s in model.symbols], dtype=np.int64)
+    return EvaluatorTable(evaluator, 0, pays, fields)
+
+
+def _combinations(model: m.Model, state: m.State, evaluator: k.Combinations, fields: Fields) -> EvaluatorTable:
+    """Every order of every combination as a pattern of its own, in the order in which they count."""
+    named = entries(model)
+    readings, naturals = _reading(model, {s for c in evaluator.combinations for s in c.symbols if s is not None})
+    patterns: list[list[int]] = []
+    owners: list[int] = []
+    symbols, counts, exempt, pays = [], [], [], []
+    for number, combination in enumerate(evaluator.combinations):
+        for order in orders(combination):
+            patterns.append([ANY_SYMBOL if s is None else named.index(s) for s in order])
+            owners.append(number)
+        given = [s for s in combination.symbols if s is not None]
+        part = evaluator.name, given[0], len(given)
+        symbols.append(named.index(given[0]))
+        counts.append(len(given))
+        exempt.append(state.exempt(*part))
+        pays.append(combination.pay * model.line_units * state.multiplier_for(*part))
+    more: Fields = {
+        "counts": 0,
+        "count_min": model.reels,
+        "readings": readings,
+        "naturals": naturals,
+        "patterns_count": len(patterns),
+        "patterns": np.array(patterns, dtype=np.uint8),
+        "pattern_combinations": np.array(owners, dtype=np.uint16),
+        "combination_symbols": np.array(symbols, dtype=np.uint8),
+        "combination_counts": np.array(counts, dtype=np.uint8),
+        "combination_exempt": np.array(exempt, dtype=np.uint8),
+        "combination_pays": np.array(pays, dtype=np.int64),
+    }
+    table: Fields = {**fields, **more}
+    return EvaluatorTable(evaluator, 0, np.array(pays, dtype=np.int64), table)
+
+
+def orders(combination: k.Combination) -> list[tuple[str | None, ...]]:
+    """The orders in which a combination may stand, sorted by the places of their elements in the listed one."""
+    if combination.ordered:
+        return [combination.symbols]
+    listed = combination.symbols
+    places = [listed.index(symbol) for symbol in listed]
+    return [tuple(listed[i] for i in order) for order in sorted(set(itertools.permutations(places)))]
+
+
+# --- Transforms, cascades, specials --------------------------------------------------------------------------
+
+
+def _transform(model: m.Model, transform: k.Transform) -> Fields:
+    symbol = getattr(transform, "symbol", None)
+    fields: dict[str, Any] = {
+        "kind": TRANSFORMS.index(transform.kind),
+        "symbol": ANY_SYMBOL if symbol is None else model.symbols.index(symbol),
+        "each": EACH[getattr(transform, "each", "spin")],
+        "reels": _reel_bits(model, getattr(transform, "reels", None)),
+        "persist": int(getattr(transform, "persist", False)),
+    }
+    match transform:
+        case k.Reveal():
+            fields["table"] = _symbol_table(model, transform.table)
+        case k.Expand() | k.Replace():
+            fields["into"] = model.symbols.index(transform.into)
+        case k.Add():
+            over = set(model.symbols) - {transform.symbol} if transform.over is None else transform.over
+            fields |= {"table": _table(transform.count), "symbols": _bits(model, over)}
+        case k.Values():
+            fields |= {"table": _table(transform.table), "symbols": _bits(model, transform.symbols)}
+        case k.Stick():
+            fields["symbols"] = _bits(model, transform.symbols)
+        case k.Multiplier():
+            fields |= {"table": _table(transform.table), "combine": COMBINES.index(transform.combine)}
+    return fields
+
+
+def _cascade(model: m.Model, state: m.State, cascade: k.Cascade) -> Fields:
+    triggers = [trigger.name for trigger in state.triggers]
+    return {
+        "on": 1,
+        "fresh": int(cascade.refill == "fresh"),
+        "persist": int(cascade.persist),
+        "steps_max": cascade.steps_max,
+        "multipliers_count": len(cascade.multipliers),
+        "multipliers": np.array(cascade.multipliers, dtype=np.int64),
+        "remove_evaluators": sum(1 << i for i, name in enumerate(state.evaluators) if name in cascade.remove),
+        "remove_triggers": sum(1 << i for i, name in enumerate(triggers) if name in cascade.remove),
+        "keep": _bits(model, cascade.keep),
+    }
+
+
+def _special(model: m.Model, state: m.State, special: k.Special) -> Fields:
+    lines = model.evaluators[special.lines]
+    assert isinstance(lines, k.Lines)
+    pays = np.zeros((len(model.symbols), model.reels + 1), dtype=np.int64)
+    exempt = np.zeros_like(pays, dtype=np.uint8)
+    unit = model.line_units * len(lines.paylines)
+    for symbol in special.table.symbols:
+        for count, pay in lines.pays[symbol].items():
+            place = model.symbols.index(symbol), count
+            pays[place] = pay * unit * state.multiplier_for(special.name, symbol, count)
+            exempt[place] = state.exempt(special.name, symbol, count)
+    return {
+        "special": _symbol_table(model, special.table),
+        "special_own_lines": int(special.own_lines),
+        "special_pays": pays,
+        "special_exempt": exempt,
+    }
+
+
+# --- Triggers and bonuses --------------------------------------------------------------------------------------
+
+
+def _trigger(model: m.Model, state: m.State, trigger: k.Trigger) -> TriggerTable:
+    cells = range(model.reels * model.rows + 1)
+    symbol = getattr(trigger, "symbol", None)
+    target = getattr(trigger, "state", None)
+    fields: dict[str, Any] = {
+        "kind": TRIGGERS.index(trigger.kind),
+        "state": 0 if target is None else state_names(model).index(target),
+        "stopped": int(getattr(trigger, "stopped", False)),
+    }
+    spins, pattern = np.zeros(0, np.uint32), np.zeros(0, np.uint8)
+    match trigger:
+        case k.FreeSpinsTrigger():
+            spins = np.array([trigger.award(n) for n in cells], dtype=np.uint32)
+            fields |= {
+                "fresh": int(trigger.fresh),
+                "reset": int(trigger.reset),
+                "carry": _bits(model, trigger.carry),
+            }
+        case k.WinTrigger():
+            spins = np.zeros((len(entries(model)), 65), dtype=np.uint32)
+            for name, table in trigger.spins.items():
+                row = [k.by_count(table, n) for n in range(65)]
+                spins[entries(model).index(name)] = row
+            fields |= {"evaluator": state.evaluators.index(trigger.evaluator), "counts": 65}
+        case k.CollectedTrigger():
+            fields |= {
+                "every": trigger.every,
+                "levels": len(trigger.spins),
+                "level_spins": trigger.spins,
+                "level_multipliers": trigger.multipliers,
+            }
+        case k.PickTrigger():
+            pattern = np.array(
+                [ANY_SYMBOL if s is None else model.symbols.index(s) for s in trigger.pattern], dtype=np.uint8
+            )
+            fields |= {
+                "bonus": list(model.bonuses).index(trigger.pick),
+                "factor": state.multiplier_for(trigger.name),
+            }
+        case k.BonusTrigger():
+            spins = np.array([trigger.times(n) for n in cells], dtype=np.uint32)
+            fields |= {
+                "bonus": list(model.bonuses).index(trigger.bonus),
+                "factor": state.multiplier_for(trigger.name),
+            }
+        case k.JackpotTrigger():
+            fields |= {"chance": trigger.chance, "out_of": trigger.out_of}
+    number = ANY_SYMBOL if symbol is None else model.symbols.index(symbol)
+    return TriggerTable(trigger, number, spins, pattern, fields)
+
+
+def _bonus(model: m.Model, bonus: k.Bonus) -> Fields:
+    unit = model.basis_units(bonus.of)
+    names = list(model.bonuses)
+    one = WeightTable(np.zeros(1, np.int64), np.ones(1, np.uint32), fixed=True)
+    fields: dict[str, Any] = {
+        "kind": BONUSES.index(getattr(bonus, "kind", "pick")),
+        "picks": one,
+        "prizes_per_pick": one,
+        "prizes": one,
+    }
+    match bonus:
+        case k.Pick():
+            fields |= {
+                "picks": _table(bonus.picks, draws_single=True),
+                "prizes_per_pick": _table(bonus.prizes_per_pick, draws_single=True),
+                "prizes": _table(bonus.prizes, unit=unit, draws_single=True),
+            }
+        case k.Take():
+            fields |= {
+                "prizes": _table(k.Table(bonus.prizes, (1,) * len(bonus.prizes)), unit=unit),
+                "take": bonus.take,
+                "equal_multiplier": bonus.equal_multiplier,
+            }
+        case k.Wheel():
+            segments = bonus.segments
+            pays = k.Table(tuple(s.pay for s in segments), tuple(s.weight for s in segments))
+            states = state_names(model)
+            fields |= {
+                "prizes": _table(pays, unit=unit, draws_single=True),
+                "segment_spins": np.array([s.spins for s in segments], dtype=np.uint32),
+                "segment_states": np.array(
+                    [states.index(s.state) if s.state else 0 for s in segments], dtype=np.uint32
+                ),
+                "segment_bonuses": np.array(
+                    [ANY_SYMBOL if s.bonus is None else names.index(s.bonus) for s in segments], dtype=np.uint32
+                ),
+            }
+        case k.Trail():
+            fields |= {
+                "picks": _table(bonus.die),
+                "squares": len(bonus.squares),
+                "square_pays": np.array(bonus.squares, dtype=np.int64) * unit,
+                "rolls_max": bonus.rolls_max,
+                "finish": bonus.finish * unit,
+                "ends": tuple(sum(1 << s % 64 for s in bonus.ends if s // 64 == word) for word in range(2)),
+            }
+    return fields
+
+
+def combination_count(table: StateTable) -> int:
+    """Paths of draws of one spin of a state that differ in its grid: an upper bound of what visiting costs.
+
+    Draws of transforms and refills are not counted; states that have some are visited only when they are tiny.
+    """
+    sets = [int(np.prod([len(strip.distinct_stops) for strip in strips], dtype=object)) for strips in table.sets]
+    heights = int(np.prod([len(t.values) for t in table.heights], dtype=object))
+    per_cell = sum(sets)
+    if table.fields["cells"]:
+        rows: Sequence[int] = [int(t.values.max()) for t in table.heights]
+        per_cell = sum(
+            int(np.prod([len(s.distinct_stops) ** n for s, n in zip(strips, rows, strict=True)], dtype=object))
+            for strips in table.sets
+        )
+    return per_cell * heights

@@ -42,7 +42,7 @@ def compare_exact(certificate: Certificate, sheet: Sheet) -> list[Check]:
     build = sheet.build
     same = certificate.build_hash == build.build_hash
     hashes = _short(certificate.build_hash), _short(build.build_hash)
-    named = f"{certificate.game}/{certificate.profile}"
+    named = certificate.label
     checks = [
         Check("build_hash", "hash", *hashes, "equal", same),
         Check("build", "name", named, build.label, "equal", named == build.label),
@@ -50,6 +50,8 @@ def compare_exact(certificate: Certificate, sheet: Sheet) -> list[Check]:
     figures = exact_figures(sheet)
     for name, declared in certificate.declared.items():
         measured = figures.get(name)
+        if measured is None and certificate.estimated_rounds:
+            continue  # an estimate, which the simulation is compared with
         if measured is None:
             checks.append(Check(name, "exact", str(declared), "not computed", "-", False))
             continue
@@ -67,7 +69,7 @@ def compare_simulated(certificate: Certificate, simulation: Simulation, sheet: S
     that of the simulation, which is too small while rare prizes have not come up.
     """
     alpha = 1 - certificate.simulation_confidence
-    tests = simulated_p(certificate.declared, simulation, sheet)
+    tests = simulated_p(certificate.declared, simulation, sheet, certificate.estimated_rounds)
     adjusted = holm([p for *_, p in tests])
     return [
         Check(name, "simulated", declared, measured, f"p = {p:.4f} ≥ {alpha:.4g}", p >= alpha)
@@ -76,12 +78,17 @@ def compare_simulated(certificate: Certificate, simulation: Simulation, sheet: S
 
 
 def simulated_p(
-    declared: Mapping[str, Decimal], simulation: Simulation, sheet: Sheet
+    declared: Mapping[str, Decimal], simulation: Simulation, sheet: Sheet, estimated_rounds: int = 0
 ) -> list[tuple[str, str, str, float]]:
-    """(figure, declared, measured, p-value) of every test, not corrected."""
+    """(figure, declared, measured, p-value) of every test, not corrected.
+
+    Declared figures that are estimates of `estimated_rounds` rounds have an error of their own.
+    """
+    if sheet.rtp is None and estimated_rounds:
+        return _two_samples(declared, simulation, estimated_rounds)
     totals, n = simulation.totals, simulation.rounds
-    cycle = sheet.analysis.cycle
-    sd = cycle.sd if cycle is not None else float(declared.get("sd", Decimal(simulation.sd)))
+    exact = sheet.analysis.sd
+    sd = float(declared.get("sd", Decimal(simulation.sd))) if exact is None else exact
     rtp = declared["rtp"]
     tests = []
     if sheet.law is None or rare_share(sheet.law, n) <= RARE_SHARE_MAX:
@@ -96,6 +103,32 @@ def simulated_p(
         shares = [max(0.0, high - low) for high, low in itertools.pairwise(edges)]
         p = classes_p(simulation.distribution.tolist(), shares, WIN_ABOVE_LEAST)
         tests.append(("win classes", f"{sum(share > 0 for share in shares)} classes", "chi-square", p))
+    return tests
+
+
+def _two_samples(
+    declared: Mapping[str, Decimal], simulation: Simulation, estimated_rounds: int
+) -> list[tuple[str, str, str, float]]:
+    """The tests of `simulated_p` between two simulations: variances add up."""
+    totals, n = simulation.totals, simulation.rounds
+    both = n * estimated_rounds / (n + estimated_rounds)  # rounds of one simulation with the same error
+    sd = max(simulation.sd, float(declared.get("sd", Decimal(0))))
+    rtp = declared["rtp"]
+    tests = [("rtp", str(rtp), f"{simulation.rtp:.6f}", mean_p(simulation.rtp, float(rtp), sd, both))]
+    for name, count in (("hit_frequency", totals["hits"]), ("feature_probability", totals["features"])):
+        if name in declared and 0 < declared[name] < 1:
+            p = float(declared[name])
+            spread = (p * (1 - p)) ** 0.5
+            tests.append((name, str(declared[name]), f"{count / n:.6f}", mean_p(count / n, p, spread, both)))
+    above = list(itertools.takewhile(bool, (float(declared.get(name, 0)) for name in WIN_ABOVE)))
+    if above:
+        shares = [max(0.0, high - low) for high, low in itertools.pairwise([1.0, *above, 0.0])]
+        # The last class holds all larger wins. Differences of counts are those of two samples: as if fewer rounds
+        # had been compared.
+        counts = simulation.distribution.tolist()
+        counts = [*counts[: len(above)], sum(counts[len(above) :])]
+        p = classes_p([round(count * both / n) for count in counts], shares)
+        tests.append(("win classes", f"{len(shares)} classes", "chi-square", p))
     return tests
 
 

@@ -18,7 +18,8 @@ from rgs_core.analysis import FullCycle, full_cycle
 from rgs_core.distribution import win_law
 from rgs_core.errors import AnalysisError
 from rgs_core.joint import Joint
-from rgs_core.model import Build, Table
+from rgs_core.mechanics import Pick, PickTrigger, Table
+from rgs_core.model import Build
 from rgs_core.model_file import load, loads
 from rgs_core.montecarlo import EDGES_TENTHS, simulate
 
@@ -51,12 +52,15 @@ def mixture(table: Table, inner: dict[int, Fraction]) -> dict[int, Fraction]:
 def spin_law(joint: Joint) -> Law:
     """A spin with its pick bonuses played out, by convolution of dictionaries."""
     law: Law = defaultdict(Fraction)
-    for units, awarded, matches, weight in zip(
-        joint.units.tolist(), joint.awarded.tolist(), joint.matches.tolist(), joint.weights.tolist(), strict=True
+    for units, awards, plays, weight in zip(
+        joint.units.tolist(), joint.awards.tolist(), joint.plays.tolist(), joint.weights.tolist(), strict=True
     ):
+        awarded = sum(awards)
         amounts = {units: Fraction(weight, joint.cycle)}
-        for trigger, n in zip(joint.picks, matches, strict=True):
-            pick = joint.model.picks[trigger.pick]
+        for trigger, n in zip(joint.bonuses, plays, strict=True):
+            assert isinstance(trigger, PickTrigger)
+            pick = joint.model.bonuses[trigger.pick]
+            assert isinstance(pick, Pick)
             unit = joint.model.basis_units(pick.of) * joint.state.multiplier_for(trigger.name)
             prize: dict[int, Fraction] = defaultdict(Fraction)
             for value, chance in zip(pick.prizes.values, pick.prizes.weights, strict=True):
@@ -107,7 +111,7 @@ def test_the_law_of_wins_on_random_models(text: str) -> None:
     assert law.sd == pytest.approx(cycle.sd, rel=1e-6, abs=1e-6 + 1e-7 * cycle.max_win_units)
     assert law.probabilities[0] == pytest.approx(1 - float(cycle.hit_frequency), abs=1e-9)
     assume(build.model.free_spins_max <= 3 or cycle.free is None)
-    assume(not cycle.paid.matches.any() or len(cycle.paid.units) < 20)
+    assume(not cycle.paid.plays.any() or len(cycle.paid.units) < 20)
     assume(len(cycle.paid.units) * (len(cycle.free.units) if cycle.free else 1) < 120)
     expected = every_history(cycle, build.model.free_spins_max)
     for units, probability in expected.items():
@@ -132,7 +136,8 @@ kind = "lines"
 paylines = ["000"]
 pays.A = { 2 = 1, 3 = 5 }
 pays.B = { 3 = 2 }
-[picks.chest]
+[bonuses.chest]
+kind = "pick"
 prizes = [{ pay = 0, weight = 1 }, { pay = 3, weight = 2 }]
 picks = { 1 = 1, 2 = 1 }
 [states.base]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
-from random_models import model_texts
+from random_models import model_texts, rich_model_texts
 
 from rgs_core import Engine, reference, simd
 from rgs_core._rng import draw_below
+from rgs_core.model import BASE_MODE
 from rgs_core.model_file import loads
 
 slow_data = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -28,6 +29,30 @@ def test_engine_equals_reference(text: str, key: bytes, nonce: int) -> None:
         assert played.win_units == engine.win(key, number)
 
 
+@given(text=rich_model_texts(), key=st.binary(min_size=32, max_size=32), nonce=st.integers(0, 2**64 - 1))
+@settings(max_examples=400, deadline=None, suppress_health_check=slow_data)
+def test_engine_equals_reference_on_every_word(text: str, key: bytes, nonce: int) -> None:
+    """All mechanics of the language together, in every mode; also without a log, and counted in totals."""
+    note(f"# save as random.toml; key {key.hex()}, nonce {nonce}\n{text}")
+    model = loads(text)
+    nonce = min(nonce, 2**64 - 6)
+    for mode in (BASE_MODE, *model.modes):
+        build = model.build(mode=mode)
+        engine = Engine(build)
+        rounds = [reference.play(build, key, nonce + i) for i in range(6)]
+        for i, expected in enumerate(rounds):
+            played = engine.spin(key, nonce + i)
+            assert played == expected
+            assert played.digest() == expected.digest()
+            assert engine.win(key, nonce + i) == expected.win_units
+        totals = engine.simulate(key, nonce, 6)
+        assert totals["win"] == sum(r.win_units for r in rounds)
+        assert totals["capped"] == sum(r.capped for r in rounds)
+        assert sum(totals["spins"]) == sum(len(r.spins) for r in rounds)
+        won = sum(spin.win_units for r in rounds for spin in r.spins)
+        assert sum(sum(parts.values()) for parts in totals["parts"]) == won
+
+
 @given(text=model_texts(), key=st.binary(min_size=32, max_size=32), split=st.integers(0, 300))
 @settings(max_examples=60, deadline=None, suppress_health_check=slow_data)
 def test_totals_equal_the_sum_of_single_rounds(text: str, key: bytes, split: int) -> None:
@@ -44,7 +69,7 @@ def test_totals_equal_the_sum_of_single_rounds(text: str, key: bytes, split: int
     assert whole["win_max"] == max(wins)
     if max(wins):
         assert whole["win_max_nonce"] == wins.index(max(wins))
-    assert sum(sum(parts) for parts in whole["parts"]) == whole["win"]
+    assert sum(sum(parts.values()) for parts in whole["parts"]) == whole["win"]
 
 
 @given(text=model_texts(), key=st.binary(min_size=32, max_size=32), first=st.integers(0, 2**64 - 3000))

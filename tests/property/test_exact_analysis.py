@@ -11,14 +11,16 @@ import pytest
 from hypothesis import HealthCheck, assume, given, note, settings
 from random_models import model_texts
 
-from rgs_core import reference
 from rgs_core.analysis import full_cycle
+from rgs_core.awarding import Awarding
+from rgs_core.bonuses import bonus_moments
 from rgs_core.closed_form import closed_form
 from rgs_core.errors import AnalysisError
-from rgs_core.feature import Awarding, round_moments
-from rgs_core.model import Build, FreeSpinsTrigger, Lines, PickTrigger, State
+from rgs_core.feature import RoundMoments, round_moments
+from rgs_core.mechanics import FreeSpinsTrigger, PickTrigger
+from rgs_core.model import Build, State
 from rgs_core.model_file import loads
-from rgs_core.picks import pick_moments
+from rgs_core.reference.pays import wins_on
 
 slow_data = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
@@ -38,24 +40,16 @@ def brute_force(build: Build, state: State) -> Iterator[tuple[Fraction, int, int
         window = tuple(strip.window(stop, model.rows) for strip, stop in zip(strips, stops, strict=True))
         units = Fraction(0)
         for name in state.evaluators:
-            evaluator = model.evaluators[name]
-            wins = (
-                reference.line_wins(model, state, evaluator, window)
-                if isinstance(evaluator, Lines)
-                else reference.scatter_wins(model, state, evaluator, window)
-            )
-            units += sum(win.amount_units for win in wins)
+            units += sum(win.amount_units for win in wins_on(model, state, model.evaluators[name], window))
         awarded = 0
         for trigger in state.triggers:
             if isinstance(trigger, FreeSpinsTrigger):
-                awarded += sum(award.spins for award in reference.free_spins_awards(trigger, window))
+                awarded += trigger.award(sum(column.count(trigger.symbol) for column in window))
             elif isinstance(trigger, PickTrigger):
-                mean, _ = pick_moments(model, state, trigger)
-                lines = model.lines_of(state)
-                assert lines is not None
+                mean = bonus_moments(model, trigger.pick, ())[()].win * state.multiplier_for(trigger.name)
                 units += mean * sum(
                     all(w is None or w == window[r][rows[r]] for r, w in enumerate(trigger.pattern))
-                    for rows in lines.paylines
+                    for rows in model.paylines_of(state)
                 )
         yield Fraction(weight, total), units, awarded  # type: ignore[misc]
 
@@ -79,8 +73,8 @@ def test_closed_form_equals_full_cycle_equals_brute_force(text: str) -> None:
             assert counted is not None
             for left, right in (
                 (merged.units, counted.units),
-                (merged.awarded, counted.awarded),
-                (merged.matches, counted.matches),
+                (merged.awards, counted.awards),
+                (merged.plays, counted.plays),
                 (merged.weights, counted.weights),
             ):
                 assert left.tolist() == right.tolist()
@@ -102,6 +96,12 @@ def test_closed_form_equals_full_cycle_equals_brute_force(text: str) -> None:
 def law(*rows: tuple[int, Fraction, int]) -> dict[int, Awarding]:
     """Spin law from rows of (spins awarded, probability, win)."""
     return {r: Awarding(p, p * x, p * x * x, p if x == 0 else Fraction(0), x) for r, p, x in rows}
+
+
+def moments_of(paid: dict[int, Awarding], free: dict[int, Awarding], cap: int) -> RoundMoments:
+    """Moments of a round of one paid spin and free spins of one state."""
+    laws = {name: {(0, r): a for r, a in by.items()} for name, by in (("base", paid), ("free", free))}
+    return round_moments(laws, ("base", "free"), "base", 1, cap)
 
 
 def walk(paid: dict[int, Awarding], free: dict[int, Awarding], cap: int) -> dict[int, Fraction]:
@@ -130,7 +130,7 @@ def test_capped_rounds_equal_every_history() -> None:
     free = law((0, half, 0), (1, third, 7), (2, Fraction(1, 6), 1))
     for cap in range(1, 9):
         law_of_round = walk(paid, free, cap)
-        moments = round_moments(paid, free, cap)
+        moments = moments_of(paid, free, cap)
         assert moments.mean == sum(x * p for x, p in law_of_round.items())
         assert moments.second == sum(x * x * p for x, p in law_of_round.items())
         assert moments.nothing == law_of_round.get(0, 0)
@@ -141,7 +141,7 @@ def test_the_cap_out_of_reach_equals_the_cap_far_away() -> None:
     """The geometric sums and the exact walk meet when the cap hardly matters."""
     paid = law((0, Fraction(9, 10), 0), (5, Fraction(1, 10), 3))
     free = law((0, Fraction(19, 20), 2), (1, Fraction(1, 20), 40))
-    capped, uncapped = round_moments(paid, free, 250), round_moments(paid, free, 100_000)
+    capped, uncapped = moments_of(paid, free, 250), moments_of(paid, free, 100_000)
     assert float(capped.mean) == float(uncapped.mean)
     assert abs(float(capped.second / uncapped.second) - 1) < 1e-14
     assert abs(float(capped.nothing - uncapped.nothing)) < 1e-15
@@ -150,6 +150,6 @@ def test_the_cap_out_of_reach_equals_the_cap_far_away() -> None:
 
 def test_endless_retriggers_are_refused_with_the_reason() -> None:
     paid, free = law((1, Fraction(1), 0)), law((1, Fraction(1), 1))
-    assert round_moments(paid, free, 100).free_spins == 100
+    assert moments_of(paid, free, 100).free_spins == 100
     with pytest.raises(AnalysisError, match=r"set caps\.free_spins to 250 or less"):
-        round_moments(paid, free, 1000)
+        moments_of(paid, free, 1000)

@@ -46,7 +46,8 @@ kind = "scatter"
 symbol = "S"
 of = "total_bet"
 pays = { 3 = 2, 4 = 5 }
-[picks.chest]
+[bonuses.chest]
+kind = "pick"
 prizes = [{ pay = 5, weight = 60 }, { pay = 25, weight = 20 }]
 picks = { 2 = 1, 3 = 1 }
 [states.base]
@@ -76,7 +77,7 @@ PLANTED = {
     "a pay off by one": ("pays.B = { 3 = 3, 4 = 10, 5 = 40 }", "pays.B = { 3 = 3, 4 = 10, 5 = 41 }"),
     "a bonus weight off by 5 %": ("weight = 60", "weight = 63"),
     "an award off by one": ("4 = 12", "4 = 13"),
-    "a scatter pay": ("4 = 5 }\n[picks", "4 = 6 }\n[picks"),
+    "a scatter pay": ("4 = 5 }\n[bonuses", "4 = 6 }\n[bonuses"),
     "a retrigger": ("spins = { 3 = 4 }", "spins = { 3 = 5 }"),
 }
 

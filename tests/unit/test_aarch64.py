@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rgs_core import Engine, derive_key, games
 from rgs_core._rng import keystream
-from rgs_core.model import Lines
+from rgs_core.mechanics import Lines
 from rgs_core.model_file import load
 from rgs_core.tables import StateTable
 

@@ -36,7 +36,7 @@ def test_batches_of_the_largest_wins_do_not_overflow(part: str) -> None:
     engine = Engine(build)
     assert "sums of a batch" in engine.general_because
     totals = engine.simulate(KEY, 0, 1024)
-    assert totals["win"] == sum(totals["parts"][0]) == 1024 * 10**16
+    assert totals["win"] == sum(totals["parts"][0].values()) == 1024 * 10**16
 
 
 def test_a_round_comes_from_an_engine() -> None:
@@ -66,7 +66,7 @@ def pattern_model(reels: int, symbols: int) -> str:
         f"{HEAD}symbols = {names}\n[stake]\nunits = 1\n[grid]\nreels = {reels}\nrows = 1\n"
         f'[evaluators.e]\nkind = "lines"\npaylines = ["{"0" * reels}"]\n'
         f"pays.s1 = {{ {', '.join(f'{n} = {n - 2}' for n in range(3, reels + 1))} }}\n"
-        f"[picks.p]\nprizes = [{{ pay = 1, weight = 1 }}]\n"
+        f'[bonuses.p]\nkind = "pick"\nprizes = [{{ pay = 1, weight = 1 }}]\n'
         '[states.base]\nstrips = "base"\nevaluators = ["e"]\n'
         f'triggers = [{{ name = "P", kind = "pick", pattern = {pattern}, pick = "p" }}]\n'
         f"[profiles.one.strips]\nbase = {[strip] * reels}\n"

@@ -40,7 +40,18 @@ def test_every_command() -> None:
     used = set(
         re.findall(
             r"\brgs ([a-z]+(?:-stream)?)\b",
-            "".join(map(doc, ("README.md", "docs/math-models.md", "docs/math-tools.md", "math_models/README.md"))),
+            "".join(
+                map(
+                    doc,
+                    (
+                        "README.md",
+                        "docs/math-models.md",
+                        "docs/math-tools.md",
+                        "docs/exchange.md",
+                        "math_models/README.md",
+                    ),
+                )
+            ),
         )
     )
     assert used == COMMANDS.keys() - {"check"} | {"check"}
@@ -67,7 +78,7 @@ def test_every_endpoint() -> None:
 
 def test_every_model_field() -> None:
     """Each key that the loader knows is named in the page."""
-    source = doc("src/rgs_core/model_file.py")
+    source = "".join(doc(f"src/rgs_core/{name}.py") for name in ("model_file", "mechanics_file", "states_file"))
     keys = {
         key
         for call in re.findall(r"self\.table\((.*?)\n?\s*\)\n", source, re.DOTALL)

@@ -49,7 +49,8 @@ symbol = "S"
 of = "total_bet"
 pays = { 2 = 1, 3 = 5 }
 
-[picks.chest]
+[bonuses.chest]
+kind = "pick"
 of = "line_bet"
 prizes = [
   { pay = 5, weight = 2 },
@@ -95,8 +96,8 @@ MISTAKES = [
     ('"W A:3 B S"', '"W A;3 B S"', "profiles.main.strips.base[2][1]", "'A;3' is not a stop", "SYMBOL:WEIGHT"),
     ('"W A:3 B S"', '""', "profiles.main.strips.base[2]", "no stops", "at least one"),
     ('  "W A:3 B S",\n', "", "profiles.main.strips.base", "2 entries", "exactly 3"),
-    ("reels = 3", "reels = 7", "grid.reels", "7 is out of range", "3 to 6"),
-    ("rows = 2", "rows = 0", "grid.rows", "0 is out of range", "1 to 6"),
+    ("reels = 3", "reels = 9", "grid.reels", "9 is out of range", "1 to 8"),
+    ("rows = 2", "rows = 0", "grid.rows", "0 is out of range", "1 to 12"),
     ("units = 2", 'units = "2"', "stake.units", "'2' is not a whole number", "from 1"),
     ("units = 2", "units = 2.5", "stake.units", "2.5 is not a whole number", "from 1"),
     ("units = 2", "unit = 2", "stake.unit", "unknown key", "did you mean 'units'?"),
@@ -110,24 +111,24 @@ MISTAKES = [
     ("B = { 3 = 5 }", "B = { 3 = -5 }", "evaluators.lines.pays.B.3", "-5 is out of range", "from 0"),
     ("B = { 3 = 5 }", "B = { 4 = 5 }", "evaluators.lines.pays.B.4", "'4' is not a symbol count", "1 to 3"),
     ('of = "total_bet"', 'of = "bet"', "evaluators.scatter.of", "'bet' is not allowed", "total_bet, line_bet"),
-    ('kind = "scatter"', 'kind = "ways"', "evaluators.scatter.kind", "'ways' is not allowed", "lines, scatter"),
+    ('kind = "scatter"', 'kind = "scater"', "evaluators.scatter.kind", "'scater' is not allowed", "cluster, scatter"),
     ('["lines", "scatter"]\n\n[[', '["line", "scatter"]\n\n[[', "states.base.evaluators[0]", "unknown evaluator", "did you mean 'lines'?"),
     ('state = "free"', 'state = "fre"', "states.base.triggers[0].state", "unknown state 'fre'", "did you mean 'free'?"),
     ('state = "free"', 'state = "base"', "states.base.triggers[0].state", "is the paid spin", "another state"),
     ('name = "Chest"', 'name = "Free"', "states.base.triggers", "'Free' is used twice", "rename"),
     ('pattern = ["P", "P"]', 'pattern = ["*"]', "states.base.triggers[1].pattern", "matches every line", "name at least"),
-    ('pick = "chest"', 'pick = "box"', "states.base.triggers[1].pick", "unknown pick 'box'", "known: chest"),
+    ('pick = "chest"', 'pick = "box"', "states.base.triggers[1].pick", "unknown bonus 'box'", "known: chest"),
     ('"lines.A.3"]', '"lines.Z"]', "states.free.multiplier_exempt[1]", "pays nothing for 'Z'", "symbols it pays: A, B"),
     ('"lines.A.3"]', '"lines.A.4"]', "states.free.multiplier_exempt[1]", "'4' is not a count", "counts it pays: 2, 3"),
     ('"lines.A.3"]', '"scatter.A"]', "states.free.multiplier_exempt[1]", "pays nothing for 'A'", "symbols it pays: S"),
     ("[evaluators.scatter]", "[evaluators.free_spins]", "evaluators.free_spins", "all free spins win", "another name"),
-    ("{ pay = 5, weight = 2 },", "{ pay = 5, weight = 2, '' = 1 },", "picks.chest.prizes[0].", "unknown key", "remove it"),
+    ("{ pay = 5, weight = 2 },", "{ pay = 5, weight = 2, '' = 1 },", "bonuses.chest.prizes[0].", "unknown key", "remove it"),
     ('"lines.A.3"]', '"wins"]', "states.free.multiplier_exempt[1]", "'wins' names nothing that pays here", "names that pay here"),
     ("[profiles.main.strips]", "[profiles.main.strip]", "profiles.main.strip", "unknown key", "did you mean 'strips'?"),
     ("format = 1", "format = 2", "format", "2 is out of range", "from 1 to 1"),
     ('id = "tiny"', 'id = "Tiny Game"', "id", "'Tiny Game' is not an id", "small letters"),
     ('"S", "P"]', '"S", "S"]', "symbols[4]", "stands there twice", "remove"),
-    ("pay = 50", "pay = 99999999999", "picks.chest.prizes[1].pay", "out of range", "from 0"),
+    ("pay = 50", "pay = 99999999999", "bonuses.chest.prizes[1].pay", "out of range", "from 0"),
 ]  # fmt: skip
 
 
@@ -180,7 +181,7 @@ def test_broken_files_are_refused_and_never_crash(text: str) -> None:
     [
         'stake = { units = 1, "" = 2 }', '[states."x]"]', 'pays = { "K." = 1 }', "units = " + "9" * 5000,
         "units = 0x" + "f" * 5000, "x = " + "[" * 3000, "title" + ".a" * 2500 + " = 1", '"a.b[c]" = 1', "wilds = 5",
-        '[[wilds]]\nsymbol = "W"', "[picks.chest]\npicks = { 1 = 16777216, 01 = 16777216 }",
+        '[[wilds]]\nsymbol = "W"', "[bonuses.chest]\npicks = { 1 = 16777216, 01 = 16777216 }",
     ],
 )  # fmt: skip
 def test_hostile_files_are_refused_in_no_time(text: str) -> None:
@@ -357,4 +358,4 @@ def test_line_numbers_of_a_file() -> None:
     text = GOOD.splitlines()
     assert text[lines["states.base.triggers[1].pattern"] - 1].startswith("pattern")
     assert text[lines["profiles.main.strips.base[2]"] - 1].strip().startswith('"W A:3')
-    assert text[lines["picks.chest.prizes[1]"] - 1].strip().startswith("{ pay = 50")
+    assert text[lines["bonuses.chest.prizes[1]"] - 1].strip().startswith("{ pay = 50")

@@ -335,7 +335,7 @@ def test_a_saved_run_of_whole_shards_goes_on(shards: int, whole: Simulation) -> 
 
 @pytest.mark.parametrize(
     "change",
-    [{"hits": 0}, {"win_squared": 1}, {"features": "x"}, {"features": -1}, {"parts": [[0, 0, 0], [0, 0, 0]]}],
+    [{"hits": 0}, {"win_squared": 1}, {"features": "x"}, {"features": -1}, {"parts": [{}, {}]}],
 )
 def test_a_state_that_was_changed_is_refused(change: dict[str, Any], whole: Simulation) -> None:
     state = json.loads(json.dumps(whole.state()))

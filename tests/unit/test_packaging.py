@@ -45,6 +45,7 @@ def test_the_wheel_is_complete(tmp_path: Path) -> None:
         "rgs_core/py.typed",
         "rgs_core/_engine.pyi",
         "rgs_core/commands/verify.py",
+        "rgs_core/templates/lines.toml",
         "rgs_models/lantern_tide.toml",
         "rgs_models/certificates/lantern_tide.rtp_96.toml",
         "rgs_server/app.py",
@@ -53,7 +54,7 @@ def test_the_wheel_is_complete(tmp_path: Path) -> None:
     }
     assert expected <= names
     assert {n.split("/")[0].split("-")[0] for n in names} == {"rgs_core", "rgs_models", "rgs_server"}
-    assert sum(name.endswith(".so") for name in names) == 2
+    assert sum(name.endswith(".so") for name in names) == 3
     unpacked = tmp_path / "installed"
     zipfile.ZipFile(wheel).extractall(unpacked)
     code = "from rgs_core import games; import rgs_core; print(rgs_core.__file__, *games.shipped())"

@@ -50,16 +50,16 @@ static RGS_INLINE uint32_t RGS_LANE(rgs_rows_pay)(const rgs_lanes *lanes, const 
 static RGS_INLINE uint32_t RGS_LANE(rgs_draw_rows)(const rgs_lanes *lanes, uint32_t reels, const uint32_t key[8],
                                                    uint32_t stream, uint64_t first, const uint32_t *indices,
                                                    const uint32_t *sub_spins,
-                                                   uint32_t offsets[RGS_REELS_MAX][RGS_LANES],
+                                                   uint32_t offsets[RGS_LANE_REELS_MAX][RGS_LANES],
                                                    uint32_t rejected[RGS_LANES])
 {
-    uint32_t words[RGS_REELS_MAX][RGS_LANES], counters[RGS_LANES], low[RGS_LANES], high[RGS_LANES], any = 0;
+    uint32_t words[RGS_LANE_REELS_MAX][RGS_LANES], counters[RGS_LANES], low[RGS_LANES], high[RGS_LANES], any = 0;
     for (uint32_t lane = 0; lane < RGS_LANES; lane++) {
         counters[lane] = sub_spins[lane] << 8;
         low[lane] = (uint32_t)first + indices[lane];
         high[lane] = (uint32_t)(first >> 32) + (low[lane] < (uint32_t)first);
     }
-    RGS_LANE(rgs_chacha20)(key, counters, stream, low, high, RGS_REELS_MAX, words);
+    RGS_LANE(rgs_chacha20)(key, counters, stream, low, high, RGS_LANE_REELS_MAX, words);
     memset(rejected, 0, RGS_LANES * sizeof *rejected);
     for (uint32_t reel = 0; reel < reels; reel++) {
         /* word * bound in 64 bits from 32-bit products; none overflows while bound <= 65536. The high word
@@ -85,14 +85,14 @@ static RGS_INLINE uint32_t RGS_LANE(rgs_draw_rows)(const rgs_lanes *lanes, uint3
  * set for lanes that need a look: a count, an alarm, or a win beside a multiplying wild. */
 static RGS_INLINE uint32_t RGS_LANE(rgs_evaluate_rows)(const rgs_lanes *lanes, uint32_t reels, uint32_t limbs,
                                                        uint32_t chunks, uint32_t count_from,
-                                                       uint32_t offsets[RGS_REELS_MAX][RGS_LANES],
+                                                       uint32_t offsets[RGS_LANE_REELS_MAX][RGS_LANES],
                                                        uint32_t pays[RGS_LANES], uint64_t counts[RGS_LANES],
                                                        uint32_t *alarms)
 {
     uint32_t partial[RGS_LANES][RGS_PARTIAL] __attribute__((aligned(64))), alarm[RGS_LANES];
     uint32_t flagged = 0, alarmed = 0;
     for (uint32_t lane = 0; lane < RGS_LANES; lane++) {
-        const uint8_t *rows[RGS_REELS_MAX];
+        const uint8_t *rows[RGS_LANE_REELS_MAX];
         uint64_t count = lanes->counts_bias, more;
         for (uint32_t reel = 0; reel < reels; reel++) {
             rows[reel] = lanes->rows[reel] + offsets[reel][lane];
@@ -127,7 +127,7 @@ static RGS_TARGET int RGS_LANE(rgs_play_lanes)(const rgs_game *game, uint32_t st
     const rgs_lanes *lanes = &game->lanes[state_index];
     rgs_round *sums = &batch->sums;
     int64_t *const wins = batch->wins;
-    uint32_t offsets[RGS_REELS_MAX][RGS_LANES], rejected[RGS_LANES], pays[RGS_LANES], alarms;
+    uint32_t offsets[RGS_LANE_REELS_MAX][RGS_LANES], rejected[RGS_LANES], pays[RGS_LANES], alarms;
     uint64_t counts[RGS_LANES], line_pays = 0;
     /* The last group repeats the last spin to fill its lanes; the repetitions are not counted. */
     uint32_t last_indices[RGS_LANES], last_sub_spins[RGS_LANES];
@@ -162,7 +162,7 @@ static RGS_TARGET int RGS_LANE(rgs_play_lanes)(const rgs_game *game, uint32_t st
         flagged &= (uint32_t)((1ull << live) - 1);
         for (; flagged; flagged &= flagged - 1) {
             const uint32_t lane = (uint32_t)__builtin_ctz(flagged);
-            uint32_t stops[RGS_REELS_MAX];
+            uint32_t stops[RGS_LANE_REELS_MAX];
             for (uint32_t reel = 0; reel < game->reels; reel++)
                 stops[reel] = offsets[reel][lane] / lanes->row_bytes;
             const int error = rgs_batch_look(game, state_index, key, stream, batch, group_indices[lane],
@@ -182,7 +182,8 @@ static RGS_TARGET int RGS_LANE(rgs_play_lanes)(const rgs_game *game, uint32_t st
             for (uint32_t lane = 0; lane < live; lane++)
                 wins[group_indices[lane]] += (int64_t)pays[lane] * lanes->pay_unit;
     }
-    sums->parts[state_index][RGS_PART_LINES] += (int64_t)line_pays * lanes->pay_unit;
+    if (game->states[state_index].lines != RGS_ANY_SYMBOL)
+        sums->parts[state_index][game->states[state_index].lines] += (int64_t)line_pays * lanes->pay_unit;
     batch->spins[state_index] += n;
     return RGS_OK;
 }

@@ -19,9 +19,10 @@ OK, OFF, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 def add_game(parser: argparse.ArgumentParser) -> None:
-    """GAME and --profile."""
-    parser.add_argument("game", metavar="GAME", help="shipped game id, GAME/PROFILE, or path of a model file")
+    """GAME, --profile and --mode."""
+    parser.add_argument("game", metavar="GAME", help="shipped game id, GAME/PROFILE[@MODE], or path of a model file")
     parser.add_argument("--profile", help="RTP profile; the first of the file by default")
+    parser.add_argument("--mode", help="mode of play, such as a bonus buy; the base mode by default")
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -40,8 +41,8 @@ def add_seed(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_build(args: argparse.Namespace) -> tuple[Build, Path]:
-    """The build that GAME and --profile name, and its model file."""
-    return find_build(args.game, args.profile)
+    """The build that GAME, --profile and --mode name, and its model file."""
+    return find_build(args.game, args.profile, args.mode)
 
 
 def chosen_server_seed(args: argparse.Namespace) -> bytes:

@@ -64,11 +64,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
             if engine.general_because:
                 remarks.append(f"{build.label} is played by the general kernel: {engine.general_because}")
             state = model.states["base"]
-            lines = model.lines_of(state)
+            lines = len(model.paylines_of(state))
+            pays = f"{lines} lines" if lines else ", ".join(model.evaluators[n].kind for n in state.evaluators)
             table.add_row(
                 build.label,
                 escape(f"{model.title} {model.version}"),
-                f"{model.reels} x {model.rows}, {len(lines.paylines) if lines else 'no'} lines",
+                f"{model.reels} x {model.rows}, {pays}",
                 " ".join(str(len(strip.symbols)) for strip in build.strips(state)),
                 f"{engine.kernel} {engine.simd}" if engine.kernel == "lanes" else engine.kernel,
                 build.build_hash[:15],

@@ -8,83 +8,147 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from rgs_core.model import Build, Lines
-from rgs_core.outcome import FreeSpinsAward, PickBonus, Played, Spin
+from rgs_core.mechanics import Cluster, Combinations, Count, Lines, Ways
+from rgs_core.model import Build
+from rgs_core.outcome import Award, CellTable, FreeSpinsAward, JackpotWin, PickBonus, Played, Spin, Win, Window
 from rgs_core.sheet import Section
+
+Cell = tuple[int, int]
+"""(reel, row) from 0."""
 
 
 def draw_round(console: Console, build: Build, outcome: Played) -> None:
     """Every spin of a round; free spins that win nothing are counted, not drawn."""
     silent = 0
     for spin in outcome.spins:
-        if spin.sub_spin and not spin.wins and not spin.awards:
+        if spin.sub_spin and not spin.all_wins and not spin.awards:
             silent += 1
             continue
         draw_spin(console, build, spin)
     if silent:
         console.print(Text(f"{silent} further free spins won nothing.", style="dim"))
-    stakes = outcome.win_units / build.model.stake_units
+    if getattr(outcome, "capped", False):
+        console.print("The maximum win ended the round.")
+    stakes = outcome.win_units / build.play.cost_units
     console.print(f"[bold]Round wins {outcome.win_units} units = {stakes:.2f} x stake[/bold]")
 
 
 def draw_spin(console: Console, build: Build, spin: Spin) -> None:
-    """One grid, its stops, wins and awards."""
-    model = build.model
-    state = model.states[spin.state]
+    """The grids of a spin, its stops, wins and awards."""
+    state = build.model.states[spin.state]
+    play = build.play
     title = "Paid spin" if spin.sub_spin == 0 else f"Free spin {spin.sub_spin}"
-    if state.multiplier != 1:
-        title += f"  (wins x{state.multiplier})"
-    lit = winning_cells(build, spin)
-    table = Table(box=box.ROUNDED, show_header=False, title=title, title_justify="left", padding=(0, 1))
-    width = max(len(symbol) for symbol in model.symbols) + 2
-    for _ in spin.window:
-        table.add_column(justify="center", min_width=width)
-    for row in range(model.rows):
-        table.add_row(
-            # Winning cells carry a mark besides their colour: colours do not survive a pipe.
-            *(
-                Text(f"*{reel[row]}*", style="bold green") if (r, row) in lit else Text(reel[row], style="dim")
-                for r, reel in enumerate(spin.window)
-            )
-        )
-    console.print(table)
-    console.print(Text(f"stops {' '.join(map(str, spin.stops))}", style="dim"))
-    for win in spin.wins:
-        where = f"line {win.line}" if win.line else win.evaluator
-        factors = "".join(f" x{f}" for f in (win.wild_multiplier, win.multiplier) if f != 1)
-        console.print(f"  {where}: {win.count} x {win.symbol}{factors} = {win.amount_units} units")
+    if spin.sub_spin and spin.sub_spin < play.spins:
+        title = f"Paid spin {spin.sub_spin + 1}"
+    notes = [f"state {spin.state}"] if len(build.model.states) > 2 else []
+    notes += [f"strips {spin.strips}"] if spin.strips else []
+    notes += [f"special symbol {spin.special}"] if spin.special else []
+    if state.multiplier * spin.multiplier != 1:
+        notes.append(f"wins x{state.multiplier * spin.multiplier}")
+    if notes:
+        title += f"  ({', '.join(notes)})"
+    if spin.stopped:
+        draw_grid(console, f"{title}, as the reels stopped", spin.stopped, (), set())
+        title = "turns into"
+    lit = winning_cells(build, spin, spin.window, spin.wins) | award_cells(spin, spin.window)
+    draw_grid(console, title, spin.window, spin.values, lit)
+    if not state.cells:
+        console.print(Text(f"stops {' '.join(map(str, spin.stops))}", style="dim"))
+    draw_wins(console, spin.wins)
+    for number, step in enumerate(spin.steps, start=2):
+        lit = winning_cells(build, spin, step.window, step.wins)
+        draw_grid(console, f"step {number} of the cascade", step.window, step.values, lit)
+        draw_wins(console, step.wins)
+    draw_wins(console, spin.closing)
     for award in spin.awards:
-        if isinstance(award, FreeSpinsAward):
-            console.print(f"  {award.trigger}: {award.count} x {award.symbol} = {award.spins} free spins")
-        else:
-            draw_pick(console, award)
+        draw_award(console, award)
+
+
+def draw_grid(console: Console, title: str, window: Window, values: CellTable, lit: set[Cell]) -> None:
+    """One grid; winning cells carry a mark besides their colour: colours do not survive a pipe."""
+    table = Table(box=box.ROUNDED, show_header=False, title=title, title_justify="left", padding=(0, 1))
+    width = max(len(symbol) for reel in window for symbol in reel) + 2
+    for _ in window:
+        table.add_column(justify="center", min_width=width)
+    for row in range(max(len(reel) for reel in window)):
+        cells = []
+        for r, reel in enumerate(window):
+            if row >= len(reel):
+                cells.append(Text(""))
+                continue
+            value = values[r][row] if values else 0
+            shown = f"{reel[row]} {value}" if value else reel[row]
+            won = (r, row) in lit
+            cells.append(Text(f"*{shown}*" if won else shown, style="bold green" if won else "dim"))
+        table.add_row(*cells)
+    console.print(table)
+
+
+def draw_wins(console: Console, wins: tuple[Win, ...]) -> None:
+    """Every win in words."""
+    for win in wins:
+        where = f"line {win.line}" if win.line else win.evaluator
+        ways = f" in {win.ways} ways" if win.ways else ""
+        factors = "".join(f" x{f}" for f in (win.wild_multiplier, win.multiplier) if f != 1)
+        console.print(f"  {where}: {win.count} x {win.symbol}{ways}{factors} = {win.amount_units} units")
+
+
+def draw_award(console: Console, award: Award) -> None:
+    """What a trigger started."""
+    if isinstance(award, FreeSpinsAward):
+        spins = "free spin" if award.spins == 1 else "free spins"
+        console.print(f"  {award.trigger}: {award.count} x {award.symbol} = {award.spins} {spins}")
+    elif isinstance(award, PickBonus):
+        draw_pick(console, award)
+    elif isinstance(award, JackpotWin):
+        console.print(f"  {award.trigger}: jackpot {award.jackpot}")
+    else:
+        drawn = ", ".join(map(str, award.drawn))
+        spins = f" and {award.spins} spins of {award.state}" if award.spins else ""
+        console.print(f"  {award.trigger}, {award.bonus}: drew {drawn} = {award.amount_units} units{spins}")
 
 
 def draw_pick(console: Console, award: PickBonus) -> None:
     """A pick bonus: the prizes of each place opened."""
     places = " | ".join(" + ".join(map(str, prizes)) for prizes in award.prizes)
-    console.print(f"  {award.trigger} on line {award.line}: {places} = {award.amount_units} units")
+    where = f" on line {award.line}" if award.line else ""
+    console.print(f"  {award.trigger}{where}: {places} = {award.amount_units} units")
 
 
-def winning_cells(build: Build, spin: Spin) -> set[tuple[int, int]]:
-    """(reel, row) of every cell that is part of a win or of an award by count."""
-    cells: set[tuple[int, int]] = set()
-    for win in spin.wins:
-        if win.line is None:
-            cells |= cells_with(spin, win.symbol)
+def winning_cells(build: Build, spin: Spin, window: Window, wins: tuple[Win, ...]) -> set[Cell]:
+    """Every cell that is part of a win of a grid."""
+    model = build.model
+    cells: set[Cell] = set()
+    for win in wins:
+        rule = model.evaluators.get(win.evaluator)
+        if isinstance(rule, Cluster):
+            cells |= set(win.cells)
+        elif win.line is not None and isinstance(rule, Lines):
+            line = list(enumerate(rule.paylines[win.line - 1]))
+            cells |= set(line[win.start : win.start + win.count])
+        elif win.line is not None and isinstance(rule, Combinations):
+            cells |= set(enumerate(rule.paylines[win.line - 1]))
+        elif isinstance(rule, Ways | Count):
+            stands = {s for s, w in model.wilds.items() if win.symbol in w.substitutes} | {win.symbol}
+            reels = range(win.start, win.start + win.count) if isinstance(rule, Ways) else range(len(window))
+            cells |= {(r, i) for r in reels for i, shown in enumerate(window[r]) if shown in stands}
         else:
-            evaluator = build.model.evaluators[win.evaluator]
-            assert isinstance(evaluator, Lines)
-            cells |= set(list(enumerate(evaluator.paylines[win.line - 1]))[: win.count])
-    for award in spin.awards:
-        if isinstance(award, FreeSpinsAward):
-            cells |= cells_with(spin, award.symbol)
+            cells |= cells_with(window, win.symbol)
     return cells
 
 
-def cells_with(spin: Spin, symbol: str) -> set[tuple[int, int]]:
-    """(reel, row) of every cell that shows a symbol."""
-    return {(r, i) for r, reel in enumerate(spin.window) for i, shown in enumerate(reel) if shown == symbol}
+def award_cells(spin: Spin, window: Window) -> set[Cell]:
+    """Every cell that is part of an award by count."""
+    cells: set[Cell] = set()
+    for award in spin.awards:
+        if isinstance(award, FreeSpinsAward):
+            cells |= cells_with(window, award.symbol)
+    return cells
+
+
+def cells_with(window: Window, symbol: str) -> set[Cell]:
+    """Every cell that shows a symbol."""
+    return {(r, i) for r, reel in enumerate(window) for i, shown in enumerate(reel) if shown == symbol}
 
 
 def draw_section(console: Console, section: Section) -> None:

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -94,23 +95,28 @@ def write_files(args: argparse.Namespace, sheet: Sheet) -> None:
 
 def as_json(sheet: Sheet) -> dict[str, Any]:
     """Figures for machines: decimals, and the exact fractions of the RTP beside them."""
-    closed, cycle = sheet.analysis.closed, sheet.analysis.cycle
-    build = closed.build
+    analysis, build = sheet.analysis, sheet.build
+    closed, exact = analysis.closed, isinstance(analysis.rtp, Fraction)
     return {
         "game": build.model.id,
         "profile": build.profile.name,
         "build_hash": build.build_hash,
         "figures": exact_figures(sheet),
-        "rtp_exact": str(closed.rtp),
-        "rtp_exact_methods": ["closed form", *(["joint law of the full cycle"] if cycle else [])],
-        "cycle_skipped": sheet.analysis.cycle_skipped or None,
-        "combinations": closed.paid.cycle,
-        "line_hit_frequency": float(closed.paid.line_hit_frequency),
-        "feature_win": float(closed.feature_win),
+        "mode": build.mode,
+        "rtp_exact": str(analysis.rtp) if exact else None,
+        "rtp_exact_methods": [
+            *(["closed form"] if closed else []),
+            *(["joint law of the full cycle"] if analysis.cycle else []),
+        ],
+        "methods": dict(analysis.methods),
+        "cycle_skipped": analysis.cycle_skipped or None,
+        "combinations": closed.paid.cycle if closed else analysis.cycle.combinations if analysis.cycle else None,
+        "line_hit_frequency": float(closed.paid.line_hit_frequency) if closed else None,
+        "feature_win": None if analysis.feature_win is None else float(analysis.feature_win),
         "wins": law_json(sheet),
         "wins_skipped": sheet.law_skipped or None,
         "simulated": None if sheet.simulation is None else simulated_json(sheet.simulation, 0.95),
-        "prizes": {s.state: prize_rows(s) for s in (closed.paid, closed.free) if s},
+        "prizes": {s.state: prize_rows(s) for s in closed.figures.values()} if closed else {},
     }
 
 

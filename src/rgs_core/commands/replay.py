@@ -16,7 +16,7 @@ from rgs_core._engine import Engine
 from rgs_core.commands.arguments import OFF, OK, add_json
 from rgs_core.commands.drawing import draw_round
 from rgs_core.errors import RgsError
-from rgs_core.model import Build
+from rgs_core.model import BASE_MODE, Build
 from rgs_core.model_file import load
 from rgs_core.seeds import commitment, derive_key, parse_server_seed
 
@@ -85,9 +85,14 @@ def build_of(record: Mapping[str, Any], model_file: str | None) -> Build:
     wanted = text(record, "build_hash")
     files = [Path(model_file)] if model_file else list(games.shipped().values())
     builds = [build for path in files for build in games.builds(load(path))]
+    mode = record.get("mode", BASE_MODE)
     for build in builds:
         if build.build_hash == wanted:
-            return build
+            if mode != BASE_MODE and mode not in build.model.modes:
+                raise RecordError(
+                    f"record.mode is {mode!r}; {build.label} has {', '.join(build.model.modes) or 'none'}"
+                )
+            return build.model.build(build.profile.name, mode)
     where = model_file or "the shipped games"
     raise RecordError(f"no build {wanted} in {where}; give the model file of that version with --model")
 

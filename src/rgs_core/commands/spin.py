@@ -20,6 +20,7 @@ from rgs_core.commands.arguments import (
     nonce,
 )
 from rgs_core.commands.drawing import draw_round
+from rgs_core.model import BASE_MODE
 from rgs_core.seeds import commitment
 
 HELP = "play round NONCE of a seed and draw it"
@@ -44,6 +45,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         record = {
             "game": build.model.id,
             "profile": build.profile.name,
+            **({} if build.mode == BASE_MODE else {"mode": build.mode}),
             "build_hash": build.build_hash,
             "server_seed": seed.hex(),
             "seed_commitment": commitment(seed),

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             chosen.append(games.find_build(name, args.profile))
             continue
         path = games.find(name)
-        chosen += [(build, path) for build in games.builds(load(path))]
+        chosen += [(mode, path) for build in games.builds(load(path)) for mode in games.modes(build)]
     if args.certificate and len(chosen) != 1:
         raise ValueError("--certificate belongs to one build; name GAME and --profile")
     reports: dict[str, list[Check]] = {}

@@ -104,7 +104,8 @@ def convergence_chart(axes: Axes, sheet: Sheet, confidence: float) -> bool:
         rounds, 100 * (rtp - z * error), 100 * (rtp + z * error), color=SIMULATED, alpha=0.18, linewidth=0
     )
     axes.plot(rounds, 100 * rtp, color=SIMULATED, linewidth=1.4, label="simulated")
-    axes.axhline(100 * float(sheet.analysis.closed.rtp), color=EXACT, linewidth=1.2, label="exact")
+    if sheet.rtp is not None:
+        axes.axhline(100 * sheet.rtp, color=EXACT, linewidth=1.2, label="exact")
     axes.set_xscale("log")
     axes.set_xlabel("rounds")
     axes.set_ylabel("RTP, %")
@@ -116,14 +117,12 @@ def contribution_chart(axes: Axes, sheet: Sheet, confidence: float) -> bool:
     """Bars of the RTP by part of the round, then of the paid spin's lines by symbol."""
     del confidence
     closed = sheet.analysis.closed
-    model = closed.build.model
-    lines = model.lines_of(model.states[closed.paid.state])
-    bars = [(name, float(part), EXACT) for name, part in closed.rtp_parts.items()]
-    symbols = symbol_contributions(closed.paid, len(lines.paylines) if lines else 0)
-    bars += [
-        (f"{symbol} on lines", float(units / model.stake_units), SOFT)
-        for symbol, units in sorted(symbols.items(), key=lambda item: -item[1])
-    ]
+    bars = [(name, float(part), EXACT) for name, part in sheet.analysis.rtp_parts.items()]
+    if closed is not None:
+        bars += [
+            (f"{symbol} in {name}", float(units / sheet.cost_units), SOFT)
+            for (name, symbol), units in sorted(symbol_contributions(closed.paid).items(), key=lambda item: -item[1])
+        ]
     if not bars:
         return False
     names, values, colours = zip(*reversed(bars), strict=True)

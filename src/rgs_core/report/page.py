@@ -72,13 +72,14 @@ def page(sheet: Sheet, confidence: float) -> str:
 
 def lead(sheet: Sheet) -> list[tuple[str, str]]:
     """The few figures that everybody asks for first."""
-    closed, cycle = sheet.analysis.closed, sheet.analysis.cycle
-    shown = [("RTP", f"{float(closed.rtp) * 100:.4f} %")]
-    if cycle is not None:
-        shown.append(("hit frequency", f"{float(cycle.hit_frequency) * 100:.2f} %"))
-        shown.append(("volatility index, 90 %", f"{cycle.volatility_index():.3f}"))
-    if closed.free and closed.feature_probability:
-        shown.append(("free spins", f"1 in {1 / float(closed.feature_probability):,.1f}"))
+    figures, index = sheet.analysis, sheet.analysis.volatility_index()
+    shown = [("RTP", "not computed" if sheet.rtp is None else f"{sheet.rtp * 100:.4f} %")]
+    if figures.hit_frequency is not None:
+        shown.append(("hit frequency", f"{float(figures.hit_frequency) * 100:.2f} %"))
+    if index is not None:
+        shown.append(("volatility index, 90 %", f"{index:.3f}"))
+    if len(sheet.build.model.states) > 1 and figures.feature_probability:
+        shown.append(("free spins", f"1 in {1 / float(figures.feature_probability):,.1f}"))
     if sheet.simulation is not None:
         shown.append(("simulated", f"{sheet.simulation.rtp * 100:.4f} %"))
         shown.append(("rounds", f"{sheet.simulation.rounds:,}"))

@@ -1,0 +1,14 @@
+"""The record of a round, for the engine that plays it."""
+
+from libc.stdint cimport int64_t
+
+from rgs_core._game cimport rgs_log
+
+
+cdef class Round:
+    cdef rgs_log log
+    cdef object tables             # rgs_core.tables.Tables of the engine; None: no engine played this round
+    cdef object decoded
+    cdef readonly int64_t win_units
+    cdef readonly bint capped
+    cdef object _decode(self)

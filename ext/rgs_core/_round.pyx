@@ -1,0 +1,116 @@
+"""One round as the engine played it: the log of the C functions, and records made from it when asked."""
+
+cimport cython
+from libc.stdlib cimport free
+
+from rgs_core._game cimport (
+    RGS_EVENT_BONUS, RGS_EVENT_CELL, RGS_EVENT_CELL_STOP, RGS_EVENT_CLOSING, RGS_EVENT_DRAWN, RGS_EVENT_FACTOR,
+    RGS_EVENT_FREE_SPINS, RGS_EVENT_GRID, RGS_EVENT_HEIGHT, RGS_EVENT_JACKPOT, RGS_EVENT_PICK, RGS_EVENT_PICKED,
+    RGS_EVENT_SPIN, RGS_EVENT_STOP, RGS_EVENT_STRIPS, RGS_EVENT_WIN, rgs_event,
+)
+
+from rgs_core import outcome as records
+from rgs_core.spin_reader import SpinReader
+
+
+@cython.final
+@cython.auto_pickle(False)
+@cython.freelist(64)
+cdef class Round:
+    """One round as the engine played it: the log of all that happened, and records made from it when asked.
+
+    Equal to the `Outcome` of the same round (rgs_core.outcome), from the engine or the reference.
+    """
+
+    def __init__(self):
+        raise TypeError("rounds come from Engine.spin")
+
+    def __dealloc__(self):
+        free(self.log.events)
+
+    @property
+    def outcome(self):
+        """The whole round as an `Outcome`."""
+        if self.tables is None:
+            raise ValueError("no engine played this round")
+        if self.decoded is None:
+            self.decoded = self._decode()
+        return self.decoded
+
+    @property
+    def spins(self):
+        """The paid spin and every further one."""
+        return self.outcome.spins
+
+    def as_dict(self):
+        """JSON-ready form."""
+        return self.outcome.as_dict()
+
+    def digest(self):
+        """SHA-256 in hex of the canonical JSON."""
+        return self.outcome.digest()
+
+    def __eq__(self, other):
+        if isinstance(other, Round):
+            other = other.outcome
+        if not isinstance(other, records.Outcome):
+            return NotImplemented
+        return self.outcome == other
+
+    def __hash__(self):
+        return hash(self.outcome)
+
+    def __repr__(self):
+        return repr(self.outcome)
+
+    # Decodes the log into records. Fails only without memory.
+    cdef object _decode(self):
+        cdef size_t i = 0
+        spins = []
+        while i < self.log.length:
+            state_table = self.tables.states[self.log.events[i].a]
+            spin = SpinReader(self.tables, state_table)
+            spin.begin(self.log.events[i].b, self.log.events[i].c)
+            i += 1
+            while i < self.log.length and self.log.events[i].kind != RGS_EVENT_SPIN:
+                read(spin, &self.log.events[i])
+                i += 1
+            spins.append(spin.record())
+        return records.Outcome(tuple(spins), self.win_units, bool(self.capped))
+
+
+# Hands one event to the reader of a spin. Fails only without memory.
+cdef int read(object spin, const rgs_event *event) except -1:
+    kind = event.kind
+    if kind == RGS_EVENT_STOP:
+        spin.stops.append(event.b)
+    elif kind == RGS_EVENT_WIN:
+        spin.win(event.a, event.b, event.c & 0xffff, event.c >> 16 & 255, event.c >> 24, event.multiplier,
+                 event.factor, event.amount, event.cells)
+    elif kind == RGS_EVENT_CELL:
+        spin.cell(event.a, event.c, event.amount)
+    elif kind == RGS_EVENT_GRID:
+        spin.grid(event.a)
+    elif kind == RGS_EVENT_CELL_STOP:
+        spin.stops.append(<int>event.b - 1)
+    elif kind == RGS_EVENT_STRIPS:
+        spin.set_index = event.a
+    elif kind == RGS_EVENT_HEIGHT:
+        spin.heights[event.a] = event.b
+    elif kind == RGS_EVENT_FACTOR:
+        spin.factor = event.amount
+    elif kind == RGS_EVENT_CLOSING:
+        spin.wins = spin.closing
+    elif kind == RGS_EVENT_FREE_SPINS:
+        spin.free_spins(event.a, event.b, event.c, event.cells)
+    elif kind == RGS_EVENT_PICK:
+        spin.pick(event.a, event.b, event.amount)
+    elif kind == RGS_EVENT_PICKED:
+        spin.picked(event.a, event.amount)
+    elif kind == RGS_EVENT_BONUS:
+        spin.bonus(event.a, event.b, event.c, event.amount, event.cells & 0xffffffff, event.cells >> 32)
+    elif kind == RGS_EVENT_DRAWN:
+        spin.drawn(event.a)
+    elif kind == RGS_EVENT_JACKPOT:
+        spin.jackpot(event.a)
+    return 0

@@ -1,0 +1,242 @@
+/* A grid that changes after the reels have stopped: held cells, transforms, cascades. */
+
+#ifndef RGS_GRID_H
+#define RGS_GRID_H
+
+#include "draws.h"
+#include "pays.h"
+
+typedef struct {
+    uint8_t symbols[RGS_CELLS_MAX];  /* [reel * rows + row] */
+    int32_t values[RGS_CELLS_MAX];   /* 0: none */
+    uint8_t heights[RGS_REELS_MAX];
+    uint32_t tops[RGS_REELS_MAX];    /* stop of the uppermost row, for refills from the strip */
+    const rgs_strip *strips;
+    uint64_t held;                   /* cells that no draw changes */
+} rgs_grid;
+
+/* What a feature remembers from spin to spin. */
+typedef struct {
+    uint64_t held;
+    uint8_t held_symbols[RGS_CELLS_MAX];
+    int32_t held_values[RGS_CELLS_MAX];
+    uint32_t won_steps, special;
+    int64_t multipliers[RGS_TRANSFORMS_MAX], final; /* running; 0: nothing yet */
+    uint32_t collected[RGS_TRIGGERS_MAX], levels[RGS_TRIGGERS_MAX];
+} rgs_memory;
+
+static inline void rgs_memory_clear(rgs_memory *memory)
+{
+    memory->held = 0;
+    memory->won_steps = 0;
+    memory->special = RGS_ANY_SYMBOL;
+    memory->final = 0;
+    for (uint32_t i = 0; i < RGS_TRANSFORMS_MAX; i++)
+        memory->multipliers[i] = 0;
+    for (uint32_t t = 0; t < RGS_TRIGGERS_MAX; t++)
+        memory->collected[t] = memory->levels[t] = 0;
+}
+
+static inline void rgs_grid_view(const rgs_game *game, const rgs_grid *grid, rgs_view *view)
+{
+    for (uint32_t reel = 0; reel < game->reels; reel++) {
+        view->windows[reel] = grid->symbols + reel * game->rows;
+        view->heights[reel] = grid->heights[reel];
+    }
+    view->values = game->has_values ? grid->values : NULL;
+}
+
+/* Held cells before a spin: walking ones move (not before the first), and what has no place on the grid is gone. */
+static inline void rgs_settle_held(const rgs_game *game, const rgs_state *state, uint32_t further, rgs_memory *memory,
+                                   const rgs_grid *grid)
+{
+    const uint32_t rows = game->rows;
+    uint64_t moved = 0;
+    uint8_t symbols[RGS_CELLS_MAX];
+    int32_t values[RGS_CELLS_MAX];
+    for (uint64_t held = memory->held; held; held &= held - 1) {
+        const uint32_t cell = (uint32_t)__builtin_ctzll(held);
+        const int32_t step = further ? state->held_step[memory->held_symbols[cell]] : 0;
+        const int32_t reel = (int32_t)(cell / rows) + step;
+        if (reel < 0 || reel >= (int32_t)game->reels || cell % rows >= grid->heights[reel])
+            continue;
+        const uint32_t to = (uint32_t)reel * rows + cell % rows;
+        moved |= (uint64_t)1 << to;
+        symbols[to] = memory->held_symbols[cell];
+        values[to] = memory->held_values[cell];
+    }
+    memory->held = moved;
+    for (; moved; moved &= moved - 1) {
+        const uint32_t cell = (uint32_t)__builtin_ctzll(moved);
+        memory->held_symbols[cell] = symbols[cell];
+        memory->held_values[cell] = values[cell];
+    }
+}
+
+/* One transform. `factor` is multiplied by what multipliers draw. Returns 0 or RGS_ERROR_WORDS. */
+RGS_APART int rgs_transform_grid(const rgs_game *game, const rgs_state *state, uint32_t i, rgs_grid *grid,
+                                     rgs_memory *memory, rgs_words *words, int64_t *factor)
+{
+    const rgs_transform *transform = &state->transforms[i];
+    const uint32_t rows = game->rows;
+    int64_t drawn = 0;
+    switch (transform->kind) {
+    case RGS_REVEAL: {
+        uint32_t ready = 0;
+        for (uint32_t reel = 0; reel < game->reels; reel++) {
+            if (transform->each == RGS_EACH_REEL)
+                ready = 0;
+            for (uint32_t row = 0; row < grid->heights[reel]; row++) {
+                uint8_t *cell = &grid->symbols[reel * rows + row];
+                if (*cell != transform->symbol)
+                    continue;
+                if (!ready && rgs_draw_table(words, &transform->table, &drawn))
+                    return RGS_ERROR_WORDS;
+                ready = transform->each != RGS_EACH_CELL;
+                *cell = (uint8_t)drawn;
+            }
+        }
+        return RGS_OK;
+    }
+    case RGS_EXPAND:
+    case RGS_REPLACE:
+        for (uint32_t reel = 0; reel < game->reels; reel++) {
+            uint8_t *cells = grid->symbols + reel * rows;
+            uint32_t shown = transform->kind == RGS_REPLACE;
+            if (!(transform->reels >> reel & 1))
+                continue;
+            for (uint32_t row = 0; row < grid->heights[reel]; row++)
+                shown |= cells[row] == transform->symbol;
+            for (uint32_t row = 0; shown && row < grid->heights[reel]; row++) {
+                if (transform->kind == RGS_REPLACE) {
+                    if (cells[row] == transform->symbol)
+                        cells[row] = (uint8_t)transform->into;
+                } else if (cells[row] != transform->into) {
+                    cells[row] = (uint8_t)transform->into;
+                    grid->values[reel * rows + row] = 0; /* harmless where no cell has a value */
+                }
+            }
+        }
+        return RGS_OK;
+    case RGS_ADD: {
+        uint8_t places[RGS_CELLS_MAX];
+        uint32_t count = 0;
+        if (rgs_draw_table(words, &transform->table, &drawn))
+            return RGS_ERROR_WORDS;
+        for (uint32_t reel = 0; reel < game->reels; reel++)
+            for (uint32_t row = 0; row < grid->heights[reel]; row++) {
+                const uint32_t cell = reel * rows + row;
+                if ((transform->reels >> reel & 1) && (transform->symbols >> grid->symbols[cell] & 1) &&
+                    !(grid->held >> cell & 1))
+                    places[count++] = (uint8_t)cell;
+            }
+        for (; drawn > 0 && count > 0; drawn--) {
+            uint32_t chosen;
+            if (rgs_draw_below(words, count, &chosen))
+                return RGS_ERROR_WORDS;
+            grid->symbols[places[chosen]] = (uint8_t)transform->symbol;
+            grid->values[places[chosen]] = 0;
+            count--;
+            memmove(places + chosen, places + chosen + 1, count - chosen);
+        }
+        return RGS_OK;
+    }
+    case RGS_VALUES:
+        for (uint32_t reel = 0; reel < game->reels; reel++)
+            for (uint32_t row = 0; row < grid->heights[reel]; row++) {
+                const uint32_t cell = reel * rows + row;
+                if (!(transform->symbols >> grid->symbols[cell] & 1) || grid->values[cell])
+                    continue;
+                if (rgs_draw_table(words, &transform->table, &drawn))
+                    return RGS_ERROR_WORDS;
+                grid->values[cell] = (int32_t)drawn;
+            }
+        return RGS_OK;
+    case RGS_STICK:
+        for (uint32_t reel = 0; reel < game->reels; reel++)
+            for (uint32_t row = 0; row < grid->heights[reel]; row++) {
+                const uint32_t cell = reel * rows + row;
+                if (transform->symbols >> grid->symbols[cell] & 1) {
+                    grid->held |= (uint64_t)1 << cell;
+                    memory->held |= (uint64_t)1 << cell;
+                    memory->held_symbols[cell] = grid->symbols[cell];
+                    memory->held_values[cell] = game->has_values ? grid->values[cell] : 0;
+                }
+            }
+        return RGS_OK;
+    default: {
+        int64_t all = transform->combine == RGS_PRODUCT;
+        for (uint32_t reel = 0; reel < game->reels; reel++) {
+            uint32_t shown = 0;
+            for (uint32_t row = 0; row < grid->heights[reel]; row++)
+                shown += grid->symbols[reel * rows + row] == transform->symbol;
+            uint32_t draws = transform->each == RGS_EACH_SPIN ? reel == 0
+                             : transform->each == RGS_EACH_REEL ? shown == grid->heights[reel]
+                                                                : shown;
+            for (; draws > 0; draws--) {
+                if (rgs_draw_table(words, &transform->table, &drawn))
+                    return RGS_ERROR_WORDS;
+                all = transform->combine == RGS_PRODUCT ? all * drawn : all + drawn;
+            }
+        }
+        if (transform->persist) {
+            int64_t *running = &memory->multipliers[i];
+            if (transform->combine == RGS_PRODUCT)
+                *running = (*running ? *running : 1) * all;
+            else
+                *running += all;
+            all = *running;
+        }
+        *factor *= all > 1 ? all : 1;
+        return RGS_OK;
+    }
+    }
+}
+
+/* Removes cells, lets the rest fall and refills. Returns 0 or RGS_ERROR_WORDS. */
+RGS_APART int rgs_cascade_grid(const rgs_game *game, const rgs_cascade *cascade, rgs_grid *grid, uint64_t removed,
+                                   rgs_words *words)
+{
+    const uint32_t rows = game->rows;
+    for (uint32_t reel = 0; reel < game->reels; reel++) {
+        const uint64_t gone = removed >> reel * rows & (((uint64_t)1 << grid->heights[reel]) - 1);
+        const uint64_t held = grid->held >> reel * rows;
+        const rgs_strip *strip = &grid->strips[reel];
+        uint8_t *symbols = grid->symbols + reel * rows;
+        int32_t *values = grid->values + reel * rows;
+        if (!gone)
+            continue;
+        int32_t to = grid->heights[reel] - 1;
+        for (int32_t from = to; from >= 0; from--) {
+            if ((gone >> from & 1) || (held >> from & 1))
+                continue;
+            while (held >> to & 1)
+                to--;
+            symbols[to] = symbols[from];
+            values[to] = values[from];
+            to--;
+        }
+        if (cascade->fresh) {
+            for (int32_t row = 0; row <= to; row++) {
+                uint32_t stop;
+                if (held >> row & 1)
+                    continue;
+                if (rgs_draw_stop(words, strip, &stop))
+                    return RGS_ERROR_WORDS;
+                symbols[row] = strip->symbols[stop];
+                values[row] = 0;
+            }
+        } else {
+            for (int32_t row = to; row >= 0; row--) {
+                if (held >> row & 1)
+                    continue;
+                grid->tops[reel] = grid->tops[reel] ? grid->tops[reel] - 1 : strip->length - 1;
+                symbols[row] = strip->symbols[grid->tops[reel]];
+                values[row] = 0;
+            }
+        }
+    }
+    return RGS_OK;
+}
+
+#endif

@@ -1,0 +1,72 @@
+/* What happened in a round, as a flat list of events; Engine.spin makes records of it.
+ *
+ * A spin is, in this order:
+ *   SPIN(state, sub_spin, special + 1) STRIPS(set)? HEIGHT(reel, rows)* STOP(reel, stop)* or CELL_STOP(cell, stop + 1)*
+ *   FACTOR(-, -, -, spin multiplier)? GRID(which) CELL(reel, row, symbol, value)* ...
+ *   then for every step WINs and awards; a further step begins with GRID(2); CLOSING stands before closing wins.
+ * GRID(0) is the grid as the reels stopped, GRID(1) the first that pays. Spins whose grid is just the windows of
+ * the stops have neither. */
+
+#ifndef RGS_LOG_H
+#define RGS_LOG_H
+
+#include <stdint.h>
+#include <stdlib.h>
+
+enum { RGS_OK = 0, RGS_ERROR_WORDS = -1, RGS_ERROR_MEMORY = -2, RGS_ERROR_WIN = -3 };
+
+enum {
+    RGS_EVENT_SPIN,        /* a state, b sub_spin, c special symbol + 1 or 0 */
+    RGS_EVENT_STRIPS,      /* a index of the set */
+    RGS_EVENT_HEIGHT,      /* a reel, b rows */
+    RGS_EVENT_STOP,        /* a reel, b stop */
+    RGS_EVENT_CELL_STOP,   /* a cell, b stop + 1, 0 when it is held */
+    RGS_EVENT_FACTOR,      /* amount: multiplier of the spin by its transforms */
+    RGS_EVENT_GRID,        /* a: 0 as stopped, 1 as it pays first, 2 a further step */
+    RGS_EVENT_CELL,        /* a reel, b row, c symbol, amount value */
+    RGS_EVENT_WIN,         /* a evaluator, b line from 1 or 0, c entry | count << 16 | start << 24; cells: ways or cells */
+    RGS_EVENT_CLOSING,
+    RGS_EVENT_FREE_SPINS,  /* a trigger, b count, c spins, cells: symbol or entry */
+    RGS_EVENT_PICK,        /* a trigger, b line from 1 or 0, amount */
+    RGS_EVENT_PICKED,      /* a place, amount */
+    RGS_EVENT_BONUS,       /* a trigger, b line from 1 or 0, c bonus, amount, cells: spins | state << 32 */
+    RGS_EVENT_DRAWN,       /* a number drawn by the bonus */
+    RGS_EVENT_JACKPOT,     /* a trigger */
+};
+
+enum { RGS_WIN_SPECIAL = 250, RGS_WIN_FINAL = 251 }; /* evaluator of wins that no evaluator pays */
+
+typedef struct {
+    uint32_t kind, a, b, c;
+    int64_t multiplier, factor, amount;
+    uint64_t cells;
+} rgs_event;
+
+typedef struct {
+    rgs_event *events;
+    size_t length, capacity;
+} rgs_log;
+
+/* Appends an event. Returns 0 (also without a log), or RGS_ERROR_MEMORY. */
+static inline int rgs_log_event(rgs_log *log, rgs_event event)
+{
+    if (!log)
+        return RGS_OK;
+    if (log->length == log->capacity) {
+        const size_t capacity = log->capacity ? 2 * log->capacity : 16;
+        rgs_event *events = realloc(log->events, capacity * sizeof *events);
+        if (!events)
+            return RGS_ERROR_MEMORY;
+        log->events = events;
+        log->capacity = capacity;
+    }
+    log->events[log->length++] = event;
+    return RGS_OK;
+}
+
+static inline int rgs_log_add(rgs_log *log, uint32_t kind, uint32_t a, uint32_t b, uint32_t c, int64_t amount)
+{
+    return log ? rgs_log_event(log, (rgs_event){kind, a, b, c, 1, 1, amount, 0}) : RGS_OK;
+}
+
+#endif

@@ -1,0 +1,515 @@
+"""The vocabulary of the model language: what can pay, change the grid, start a feature, be played as a bonus.
+
+Every class is one word of the language, as frozen data; docs/math-models.md says how each is written and
+rgs_core.reference what it does. A word added later has fields with defaults that stay out of the canonical
+form (`later`), so the hashes of older builds never change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, TypeVar
+
+Basis = Literal["line_bet", "total_bet"]
+Direction = Literal["left", "right", "both", "adjacent"]
+CellValues = Literal["ignore", "product", "sum", "highest"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def frozen(mapping: Mapping[K, V]) -> Mapping[K, V]:
+    """A read-only copy, so that a model cannot change after it was hashed."""
+    return MappingProxyType(dict(mapping))
+
+
+def later(default: Any) -> Any:
+    """A field that was added to the language after its class: left out of the canonical form at its default."""
+    return field(default=default, metadata={"later": True})
+
+
+def later_mapping() -> Any:
+    """The same for a mapping, empty by default."""
+    return field(default_factory=lambda: frozen({}), metadata={"later": True})
+
+
+def by_count(table: Mapping[int, int], count: int) -> int:
+    """Entry for `count` in a count table: 0 below the smallest, the largest entry above the largest."""
+    largest = max(table)
+    return table.get(min(count, largest), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Weighted table: `values[i]` is drawn with probability `weights[i] / sum(weights)`."""
+
+    values: tuple[int, ...]
+    weights: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolTable:
+    """Weighted table of symbols."""
+
+    symbols: tuple[str, ...]
+    weights: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Wild:
+    """A symbol that stands for others. Several of the same wild in one win multiply it once, by the product
+    or by the sum of their multipliers; different wilds multiply."""
+
+    symbol: str
+    substitutes: frozenset[str]
+    multiplier: int
+    combine: Literal["once", "product", "sum"]
+
+
+# --- Evaluators: what pays -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Pays equal symbols along paylines; the best reading of each line counts.
+
+    `pays[symbol or group][count]` is in line bets. `pure_wild_run` says whether a run made of wilds only
+    may also be read as another symbol ("any") or pays the wild's own prizes alone ("own"). `direction`:
+    runs from the leftmost reel, the rightmost, from both (a full line counts once), or of neighbours
+    anywhere on the line. `full_grid[symbol]` multiplies all wins when every cell shows the symbol.
+    """
+
+    name: str
+    paylines: tuple[tuple[int, ...], ...]
+    pays: Mapping[str, Mapping[int, int]]
+    pure_wild_run: Literal["own", "any"]
+
+    kind: Literal["lines"] = "lines"
+    direction: Direction = later("left")
+    cell_values: CellValues = later("ignore")
+    full_grid: Mapping[str, int] = later_mapping()
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """A combination of symbols, one element a reel: a symbol, a group, or None for any symbol."""
+
+    symbols: tuple[str | None, ...]
+    pay: int
+    ordered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Combinations:
+    """Pays listed combinations on paylines, the best one a line. An unordered one may stand in any order.
+
+    A wild matches an element that it stands for, and multiplies; as itself or under None it does not.
+    """
+
+    name: str
+    paylines: tuple[tuple[int, ...], ...]
+    combinations: tuple[Combination, ...]
+
+    kind: Literal["combinations"] = "combinations"
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Pays a symbol on consecutive reels, once for every way to choose one matching cell on each of them.
+
+    `pays[symbol][reels]` is in line bets for each way. Cells with a value count as so many when
+    `cell_values` is "product", and so do wilds with a multiplier.
+    """
+
+    name: str
+    pays: Mapping[str, Mapping[int, int]]
+    pure_wild_run: Literal["own", "any"]
+    direction: Literal["left", "right", "both"]
+    cell_values: Literal["ignore", "product"]
+
+    kind: Literal["ways"] = "ways"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Pays each symbol by its number anywhere in view; numbers above the largest pay like the largest."""
+
+    name: str
+    pays: Mapping[str, Mapping[int, int]]
+    of: Basis
+    wilds: bool
+    cell_values: CellValues
+
+    kind: Literal["count"] = "count"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Pays groups of touching equal symbols by size, each group on its own.
+
+    `neighbours` 4: cells that share an edge; 6: a honeycomb whose odd reels (the second, fourth, ...) stand
+    half a cell lower. A wild belongs to every cluster that it touches and stands for.
+    """
+
+    name: str
+    pays: Mapping[str, Mapping[int, int]]
+    of: Basis
+    neighbours: Literal[4, 6]
+    cell_values: CellValues
+
+    kind: Literal["cluster"] = "cluster"
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """Pays by the count of a symbol anywhere in view; counts above the largest pay like the largest.
+
+    `stopped`: looks at the grid as the reels stopped, before any transform. `at`: at every spin, or once at
+    the end of a feature.
+    """
+
+    name: str
+    symbol: str
+    pays: Mapping[int, int]
+    of: Basis
+
+    kind: Literal["scatter"] = "scatter"
+    stopped: bool = later(False)
+    at: Literal["spin", "end"] = later("spin")
+
+    def pay(self, count: int) -> int:
+        """Pay for `count` symbols in view, in multiples of the basis."""
+        return by_count(self.pays, count)
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """Pays the sum of the values of all cells that show a symbol, from `count_min` such cells on.
+
+    With a `collector` the sum is paid once for each collector in view.
+    """
+
+    name: str
+    symbol: str
+    count_min: int
+    collector: str | None
+    of: Basis
+    at: Literal["spin", "end"]
+
+    kind: Literal["collect"] = "collect"
+
+
+Evaluator = Lines | Combinations | Ways | Count | Cluster | Scatter | Collect
+
+# --- Transforms: what changes the grid before it pays -------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reveal:
+    """Cells that show `symbol` turn into a drawn symbol: one for the spin, one a reel or one a cell."""
+
+    symbol: str
+    table: SymbolTable
+    each: Literal["spin", "reel", "cell"]
+
+    kind: Literal["reveal"] = "reveal"
+
+
+@dataclass(frozen=True, slots=True)
+class Expand:
+    """A reel that shows `symbol` turns into `into` as a whole; `reels` from 0, None for all."""
+
+    symbol: str
+    into: str
+    reels: tuple[int, ...] | None
+
+    kind: Literal["expand"] = "expand"
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Cells that show `symbol` turn into `into`; `reels` from 0, None for all."""
+
+    symbol: str
+    into: str
+    reels: tuple[int, ...] | None
+
+    kind: Literal["replace"] = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """A drawn number of cells, each equally likely, turn into `symbol`. Cells of `reels` (None: all) that show
+    one of `over` (None: anything but `symbol`) can be chosen; there may be fewer of them than drawn."""
+
+    symbol: str
+    count: Table
+    reels: tuple[int, ...] | None
+    over: frozenset[str] | None
+
+    kind: Literal["add"] = "add"
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Every cell that shows one of `symbols` and has no value yet gets a drawn one."""
+
+    symbols: frozenset[str]
+    table: Table
+
+    kind: Literal["values"] = "values"
+
+
+@dataclass(frozen=True, slots=True)
+class Stick:
+    """Cells that show one of `symbols` stay, with their value, for the further spins of the feature.
+
+    `step`: reels that they move before each further spin, 0 sticky, -1 walking to the left, 1 to the right.
+    """
+
+    symbols: frozenset[str]
+    step: Literal[-1, 0, 1]
+
+    kind: Literal["stick"] = "stick"
+
+
+@dataclass(frozen=True, slots=True)
+class Multiplier:
+    """Draws multipliers of everything the spin wins: one a spin, one for each reel full of `symbol`, or one for
+    each cell that shows it; several combine by product or sum. `persist`: they add up over the feature."""
+
+    table: Table
+    each: Literal["spin", "full_reel", "cell"]
+    symbol: str | None
+    combine: Literal["product", "sum"]
+    persist: bool
+
+    kind: Literal["multiplier"] = "multiplier"
+
+
+Transform = Reveal | Expand | Replace | Add | Values | Stick | Multiplier
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """Winning cells are removed, what is above falls, the reels refill, and the grid pays again.
+
+    `remove`: evaluators and triggers whose cells go (those triggers are looked at after every step). Symbols
+    in `keep` stay. `refill`: the symbols above the window on the strip, or fresh stops. `multipliers`: of the
+    first, second, ... winning step, the last for all further ones; `persist`: counted over the feature.
+    """
+
+    refill: Literal["strip", "fresh"]
+    remove: frozenset[str]
+    keep: frozenset[str]
+    multipliers: tuple[int, ...]
+    persist: bool
+    steps_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """Values in view of `symbols` multiply all that a winning spin has won on its grid, at its end.
+
+    `persist`: they add up over the feature, and the sum multiplies.
+    """
+
+    name: str
+    symbols: frozenset[str]
+    combine: Literal["product", "sum"]
+    persist: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Special:
+    """A symbol drawn at the start of a feature that fills each reel it is on (the "book").
+
+    After the other wins it pays by the number of reels that show it, neighbours or not, on every payline, by
+    the pays of the line evaluator `lines`. `own_lines`: whether lines that begin with it also pay as usual.
+    """
+
+    name: str
+    table: SymbolTable
+    lines: str
+    own_lines: bool
+
+
+# --- Triggers: what starts something ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FreeSpinsTrigger:
+    """Awards spins of `state` by the count of a symbol anywhere in view.
+
+    `stopped`: on the grid as the reels stopped. `fresh`: held cells do not count. `reset`: the spins left
+    become at least the award, instead of growing by it. `carry`: cells with these symbols stay, held, in the
+    awarded feature.
+    """
+
+    name: str
+    symbol: str
+    spins: Mapping[int, int]
+    state: str
+
+    kind: Literal["free_spins"] = "free_spins"
+    stopped: bool = later(False)
+    fresh: bool = later(False)
+    reset: bool = later(False)
+    carry: frozenset[str] = later(frozenset())
+
+    def award(self, count: int) -> int:
+        """Spins awarded for `count` symbols in view."""
+        return by_count(self.spins, count)
+
+
+@dataclass(frozen=True, slots=True)
+class WinTrigger:
+    """Awards spins of `state` for every win of an evaluator: `spins[symbol][count]`."""
+
+    name: str
+    evaluator: str
+    spins: Mapping[str, Mapping[int, int]]
+    state: str
+
+    kind: Literal["win_spins"] = "win_spins"
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedTrigger:
+    """Counts a symbol over the spins of a feature; every `every` of them reach the next level.
+
+    Level i awards `spins[i]` spins of `state`, and from the next spin on wins are multiplied by
+    `multipliers[i]`. After the last level nothing more is counted.
+    """
+
+    name: str
+    symbol: str
+    every: int
+    spins: tuple[int, ...]
+    multipliers: tuple[int, ...]
+    state: str
+
+    kind: Literal["collected"] = "collected"
+
+
+@dataclass(frozen=True, slots=True)
+class PickTrigger:
+    """Starts a bonus for every payline that begins with `pattern` (None matches any symbol)."""
+
+    name: str
+    pattern: tuple[str | None, ...]
+    pick: str
+
+    kind: Literal["pick"] = "pick"
+
+
+@dataclass(frozen=True, slots=True)
+class BonusTrigger:
+    """Plays a bonus as often as `plays` says for the count of a symbol anywhere in view."""
+
+    name: str
+    symbol: str
+    plays: Mapping[int, int]
+    bonus: str
+    stopped: bool
+
+    kind: Literal["bonus"] = "bonus"
+
+    def times(self, count: int) -> int:
+        """Bonuses played for `count` symbols in view."""
+        return by_count(self.plays, count)
+
+
+@dataclass(frozen=True, slots=True)
+class JackpotTrigger:
+    """Wins a jackpot of the service by name, with `chance` in `out_of` at every spin of the state."""
+
+    name: str
+    jackpot: str
+    chance: int
+    out_of: int
+
+    kind: Literal["jackpot"] = "jackpot"
+
+
+Trigger = FreeSpinsTrigger | WinTrigger | CollectedTrigger | PickTrigger | BonusTrigger | JackpotTrigger
+
+# --- Bonuses: what is drawn apart from the reels -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """Pick bonus whose result is fixed by the draw: places opened, prizes a place, a prize table.
+
+    Prizes are drawn with replacement and are in multiples of the basis.
+    """
+
+    name: str
+    picks: Table
+    prizes_per_pick: Table
+    prizes: Table
+    of: Basis
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Takes `take` of the listed prizes without replacement; equal ones are multiplied by `equal_multiplier`."""
+
+    name: str
+    prizes: tuple[int, ...]
+    take: int
+    equal_multiplier: int
+    of: Basis
+
+    kind: Literal["take"] = "take"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A segment of a wheel: a pay, spins of a state, another bonus, or several of them."""
+
+    weight: int
+    pay: int
+    spins: int
+    state: str | None
+    bonus: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A wheel of weighted segments; a segment may lead to another bonus."""
+
+    name: str
+    segments: tuple[Segment, ...]
+    of: Basis
+
+    kind: Literal["wheel"] = "wheel"
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """A board walk: roll `die`, move on, take the pay of the square; it ends on an `ends` square (from 1),
+    past the last one (which pays `finish`), or after `rolls_max` rolls."""
+
+    name: str
+    squares: tuple[int, ...]
+    ends: frozenset[int]
+    die: Table
+    rolls_max: int
+    finish: int
+    of: Basis
+
+    kind: Literal["trail"] = "trail"
+
+
+Bonus = Pick | Take | Wheel | Trail

@@ -1,0 +1,75 @@
+"""Bonuses: what is drawn apart from the reels.
+
+Prizes are multiplied by the basis of the bonus and by the state's multiplier, unless the trigger is exempt
+from it; never by the multipliers of a spin or of a cascade.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rgs_core.mechanics import Pick, Take, Trail, Wheel
+from rgs_core.model import Model, State
+from rgs_core.outcome import BonusPlay, PickBonus
+from rgs_core.reference.words import Numbers, draw_table, draw_unless_one
+
+
+def play_bonus(
+    model: Model, state: State, trigger: str, name: str, line: int, numbers: Numbers
+) -> Iterator[PickBonus | BonusPlay]:
+    """One bonus, and after a wheel the bonus that its segment leads to. `line` is 0 when no line started it."""
+    bonus = model.bonuses[name]
+    unit = model.basis_units(bonus.of) * state.multiplier_for(trigger)
+    match bonus:
+        case Pick():
+            yield play_pick(bonus, trigger, line, unit, numbers)
+        case Take():
+            yield play_take(bonus, trigger, line, unit, numbers)
+        case Trail():
+            yield play_trail(bonus, trigger, line, unit, numbers)
+        case Wheel():
+            place = numbers.index([segment.weight for segment in bonus.segments])
+            segment = bonus.segments[place]
+            yield BonusPlay(trigger, line, name, (place,), segment.pay * unit, segment.spins, segment.state or "")
+            if segment.bonus is not None:
+                yield from play_bonus(model, state, trigger, segment.bonus, line, numbers)
+
+
+def play_pick(pick: Pick, trigger: str, line: int, unit: int, numbers: Numbers) -> PickBonus:
+    """Draw how many places are opened, then for each place how many prizes, then these prizes."""
+    places = []
+    for _ in range(draw_table(pick.picks, numbers)):
+        prizes = draw_table(pick.prizes_per_pick, numbers)
+        places.append(tuple(draw_table(pick.prizes, numbers) * unit for _ in range(prizes)))
+    return PickBonus(trigger, line, tuple(places), sum(sum(place) for place in places))
+
+
+def play_take(take: Take, trigger: str, line: int, unit: int, numbers: Numbers) -> BonusPlay:
+    """Prizes are taken one after the other, each of those left equally likely, and paid together.
+
+    When all that were taken are equal, the sum is multiplied.
+    """
+    left = list(range(len(take.prizes)))
+    taken = [left.pop(numbers.below(len(left))) for _ in range(take.take)]
+    prizes = [take.prizes[number] for number in taken]
+    equal = take.equal_multiplier if len(set(prizes)) == 1 else 1
+    return BonusPlay(trigger, line, take.name, tuple(taken), sum(prizes) * unit * equal, 0, "")
+
+
+def play_trail(trail: Trail, trigger: str, line: int, unit: int, numbers: Numbers) -> BonusPlay:
+    """Roll, move on and take the pay of the square, until an end square, the end of the board or the last roll.
+
+    Past the last square the finish is paid; on record that is the number after the last one.
+    """
+    position, pay, reached = 0, 0, []
+    for _ in range(trail.rolls_max):
+        position += draw_unless_one(trail.die.values, trail.die.weights, numbers)
+        if position > len(trail.squares):
+            reached.append(len(trail.squares) + 1)
+            pay += trail.finish
+            break
+        reached.append(position)
+        pay += trail.squares[position - 1]
+        if position in trail.ends:
+            break
+    return BonusPlay(trigger, line, trail.name, tuple(reached), pay * unit, 0, "")

@@ -1,0 +1,364 @@
+"""Exact laws of every word of the language equal the plain-Python rules, played along every path of draws."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from fractions import Fraction
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, note, settings
+from hypothesis import strategies as st
+from random_models import rich_model_texts
+from tape import enumerate_paths, enumerate_round
+
+from rgs_core import Engine
+from rgs_core.analysis import analyse
+from rgs_core.bonuses import BonusLaw, bonus_law, bonus_moments
+from rgs_core.closed_form import spin_figures
+from rgs_core.cycle import full_cycle, reached, spin_laws
+from rgs_core.distribution import win_law
+from rgs_core.errors import AnalysisError
+from rgs_core.joint import Joint, remembers_because
+from rgs_core.mechanics import Pick, Segment, Table, Take, Trail, Wheel
+from rgs_core.model import Build, Model, Profile, State, Strip
+from rgs_core.model_file import loads
+from rgs_core.outcome import BonusPlay, FreeSpinsAward
+from rgs_core.reference import Memory, play_spin
+from rgs_core.reference.bonuses import play_bonus
+from rgs_core.spin_paths import spin_paths
+
+PATHS_MAX, ROUND_PATHS_MAX = 2_000, 10_000
+
+slow_data = list(HealthCheck)
+SpinEvents = dict[tuple[int, tuple[int, ...]], Fraction]
+"""(units, spins awarded by state) -> probability."""
+
+
+def spins_of(build: Build, name: str, special: str, states: tuple[str, ...]) -> SpinEvents | None:
+    """Law of a spin by every path of the reference; None when there are too many. Bonuses are drawn too."""
+
+    def run(numbers: Any) -> Any:
+        memory = Memory()
+        memory.special, memory.started = special, special != ""
+        return play_spin(build, name, memory, numbers, 1)[0]
+
+    law: SpinEvents = defaultdict(Fraction)
+    paths = list(islice(enumerate_paths(run), PATHS_MAX + 1))
+    if len(paths) > PATHS_MAX:
+        return None
+    for p, spin in paths:
+        awards = [0] * len(states)
+        for award in spin.awards:
+            if isinstance(award, FreeSpinsAward | BonusPlay) and award.spins:
+                awards[states.index(award.state)] += award.spins
+        law[spin.win_units, tuple(awards)] += p
+    return dict(law)
+
+
+def compare(joint: Joint, expected: SpinEvents) -> None:
+    """Moments by award, so bonuses are checked as well."""
+    tally: dict[tuple[int, ...], list[Any]] = {}
+    for (units, awards), p in expected.items():
+        sums = tally.setdefault(awards, [Fraction(0), Fraction(0), Fraction(0), Fraction(0), 0])
+        sums[0] += p
+        sums[1] += p * units
+        sums[2] += p * units**2
+        sums[3] += p * (units == 0)
+        sums[4] = max(sums[4], units)
+    law = joint.by_award()
+    assert law.keys() == tally.keys()
+    for awards, a in law.items():
+        assert [a.probability, a.win, a.win_squared, a.nothing, a.most] == tally[awards]
+
+
+@given(text=rich_model_texts())
+@settings(max_examples=60, deadline=None, suppress_health_check=slow_data)
+def test_laws_of_spins_on_random_models(text: str) -> None:
+    note(text)
+    build = loads(text).build()
+    model = build.model
+    engine = Engine(build)
+    states = tuple(table.state.name for table in engine.tables.states)
+    names = [n for n in reached(build) if not remembers_because(model, model.states[n])]
+    names = [n for n in names if spin_paths(build, model.states[n]) <= 20 * PATHS_MAX]
+    assume(names)
+    spins = spin_laws(engine)
+    for name in names:
+        special = spins.special_laws.get(name, {})
+        joints = {"": spins.laws[name]} if not model.states[name].special else special
+        for symbol, joint in joints.items():
+            assert joint is not None, spins.skipped
+            expected = spins_of(build, name, symbol, states)
+            if expected is not None:
+                compare(joint, expected)
+        try:
+            closed = spin_figures(build, model.states[name])
+        except AnalysisError:
+            continue
+        law = spins.laws[name]
+        assert law is not None
+        assert dict(closed.parts) == law.mean_parts()
+
+
+def check_round(build: Build) -> bool:
+    """Figures of whole rounds against every path of the reference; whether there were few enough."""
+    if any(spin_paths(build, build.model.states[name]) > PATHS_MAX for name in reached(build)):
+        return False
+    try:
+        cycle = full_cycle(build)
+    except AnalysisError:
+        return False  # a state that remembers, or a cap in reach; said with the reason
+    paths = list(islice(enumerate_round(build), ROUND_PATHS_MAX + 1))
+    if len(paths) > ROUND_PATHS_MAX:
+        return False
+    cost = build.play.cost_units
+    wins: dict[int, Fraction] = defaultdict(Fraction)
+    for p, outcome in paths:
+        wins[outcome.win_units] += p
+    assert cycle.max_win_units == max(wins) or not cycle.max_win_reached
+    if not cycle.capped:
+        mean = sum((p * units for units, p in wins.items()), Fraction(0))
+        assert cycle.rtp * cost == mean
+        assert cycle.variance * cost**2 == sum((p * units**2 for units, p in wins.items()), Fraction(0)) - mean**2
+    assert float(cycle.hit_frequency) == pytest.approx(1 - float(wins.get(0, 0)), abs=1e-12)
+    law = win_law(cycle)
+    assert len(law.probabilities) * law.step > max(wins)
+    for units, p in wins.items():
+        assert law.probabilities[units // law.step] == pytest.approx(float(p), abs=1e-9)
+    analysis = analyse(build, visit=True)
+    assert analysis.rtp is not None
+    assert float(analysis.rtp) * cost == pytest.approx(float(sum(p * units for units, p in wins.items())), abs=1e-6)
+    assert float(sum(analysis.rtp_parts.values())) == pytest.approx(float(analysis.rtp), abs=1e-9)
+    return True
+
+
+@given(text=rich_model_texts())
+@settings(max_examples=100, deadline=None, suppress_health_check=slow_data)
+def test_rounds_of_random_models(text: str) -> None:
+    """All modes and words, where rounds have few enough paths."""
+    note(text)
+    model = loads(text)
+    for mode in ["base", *model.modes]:
+        check_round(model.build(mode=mode))
+
+
+BOOK = """
+format = 1
+id = "book"
+title = "Book"
+version = "1"
+symbols = ["A", "B", "K"]
+[stake]
+units = 2
+[grid]
+reels = 3
+rows = ROWS
+[wilds.K]
+substitutes = ["A", "B"]
+[evaluators.lines]
+kind = "lines"
+paylines = LINES
+pays.A = { 2 = 1, 3 = 7 }
+pays.B = { 1 = 1, 2 = 2, 3 = 4 }
+[evaluators.books]
+kind = "scatter"
+symbol = "K"
+pays = { 2 = 1, 3 = 9 }
+of = "total_bet"
+[states.base]
+strips = "base"
+evaluators = ["lines", "books"]
+triggers = [{ name = "Free", kind = "free_spins", symbol = "K", spins = { 2 = 1, 3 = 2 }, state = "free" }]
+[states.free]
+strips = "free"
+evaluators = ["books", "lines"]
+multiplier = 2
+multiplier_exempt = EXEMPT
+special = { name = "Book", table = { A = 2, B = 1 }, lines = "lines", own_lines = OWN }
+[profiles.one.strips]
+base = BASE
+free = FREE
+"""
+strip = st.lists(st.sampled_from(["A", "B", "K", "A:3"]), min_size=1, max_size=3).map(" ".join)
+set_of_three = st.lists(strip, min_size=3, max_size=3)
+
+
+@given(
+    base=set_of_three,
+    free=set_of_three,
+    own=st.sampled_from(["true", "false"]),
+    lines=st.sampled_from(["['000']", "['000', '101', '010']", "['011', '110']"]),
+    exempt=st.sampled_from(["[]", "['Book']", "['lines', 'books']"]),
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=slow_data)
+def test_a_special_symbol_that_all_spins_of_a_feature_share(
+    base: list[str], free: list[str], own: str, lines: str, exempt: str
+) -> None:
+    text = BOOK.replace("BASE", repr(base)).replace("FREE", repr(free)).replace("OWN", own)
+    text = text.replace("ROWS", "2" if "1" in lines else "1").replace("LINES", lines).replace("EXEMPT", exempt)
+    build = loads(text).build()
+    states = ("base", "free")
+    special_laws = spin_laws(Engine(build)).special_laws["free"]
+    for symbol, joint in special_laws.items():
+        assert joint.method == "merging"
+        expected = spins_of(build, "free", symbol, states)
+        assert expected is not None
+        compare(joint, expected)
+    check_round(build)
+
+
+WHEEL = """
+format = 1
+id = "wheel"
+title = "Wheel"
+version = "1"
+symbols = ["A", "B"]
+[stake]
+units = 2
+[grid]
+reels = 2
+rows = 1
+[caps]
+free_spins = 1000
+CAP
+[evaluators.ways]
+kind = "ways"
+pays.A = { 1 = 1, 2 = 3 }
+[evaluators.all]
+kind = "count"
+of = "line_bet"
+pays.B = { 2 = 4 }
+[bonuses.wheel]
+kind = "wheel"
+of = "line_bet"
+segments = [
+  { weight = 2, pay = 1 }, { weight = 1, spins = 1, state = "one" }, { weight = 1, pay = 3, spins = 2, state = "two" },
+  { weight = 1, bonus = "chest" },
+]
+[bonuses.chest]
+kind = "take"
+prizes = [1, 1, 6]
+take = 2
+equal_multiplier = 3
+of = "line_bet"
+[modes.buy]
+cost = 7
+start = "one"
+spins = 2
+[modes.twice]
+cost = 3
+spins = 2
+[states.base]
+strips = "base"
+evaluators = ["ways", "all"]
+triggers = [
+  { name = "Wheel", kind = "bonus", symbol = "A", plays = { 2 = 1 }, bonus = "wheel" },
+  { name = "One", kind = "free_spins", symbol = "B", spins = { 2 = 2 }, state = "one" },
+]
+[states.one]
+strips = "free"
+evaluators = ["all"]
+multiplier = 2
+triggers = [{ name = "Two", kind = "free_spins", symbol = "B", spins = { 2 = 1 }, state = "two" }]
+[states.two]
+strips = "free"
+evaluators = ["ways"]
+[profiles.one.strips]
+base = BASE
+free = FREE
+"""
+set_of_two = st.lists(st.lists(st.sampled_from("AB"), min_size=1, max_size=2).map(" ".join), min_size=2, max_size=2)
+
+
+@given(base=set_of_two, free=set_of_two, cap=st.sampled_from(["", "", "win = 2", "win = 7"]))
+@settings(max_examples=20, deadline=None, suppress_health_check=slow_data)
+def test_wheels_that_award_spins_of_several_states_in_all_modes(base: list[str], free: list[str], cap: str) -> None:
+    model = loads(WHEEL.replace("BASE", repr(base)).replace("FREE", repr(free)).replace("CAP", cap))
+    for mode in ("base", "buy", "twice"):
+        check_round(model.build(mode=mode))
+
+
+# --- Bonuses -----------------------------------------------------------------------------------------------
+
+
+def model_with(bonuses: dict[str, Any]) -> Model:
+    state = State("base", "s", (), 1, frozenset(), ())
+    return Model(
+        "b", "B", "1", "", 10, 3, 1, 1, ("A",), {}, {}, bonuses, {"base": state, "free": state, "more": state}, 10,
+        {"p": Profile("p", {"s": (Strip(("A",), (1,)),)})},
+    )  # fmt: skip
+
+
+def tables(low: int, high: int) -> st.SearchStrategy[Table]:
+    entries = st.dictionaries(st.integers(low, high), st.integers(1, 3), min_size=1, max_size=3)
+    return entries.map(lambda d: Table(tuple(d), tuple(d.values())))
+
+
+basis = st.sampled_from(["line_bet", "total_bet"])
+picks = st.builds(Pick, st.just("a"), tables(1, 2), tables(1, 2), tables(0, 5), basis)
+takes = st.lists(st.integers(0, 4), min_size=2, max_size=5).flatmap(
+    lambda prizes: st.builds(
+        Take, st.just("a"), st.just(tuple(prizes)), st.integers(1, len(prizes)), st.integers(1, 3), basis
+    )
+)
+trails = st.lists(st.integers(0, 4), min_size=1, max_size=5).flatmap(
+    lambda squares: st.builds(
+        Trail, st.just("a"), st.just(tuple(squares)), st.frozensets(st.integers(1, len(squares)), max_size=2),
+        tables(1, 3), st.integers(1, 4), st.integers(0, 6), basis,
+    )
+)  # fmt: skip
+segments = st.builds(
+    lambda weight, pay, to, spins, bonus: Segment(weight, pay, spins if to else 0, to, bonus),
+    st.integers(1, 3), st.integers(0, 4), st.sampled_from([None, "free", "more"]), st.integers(1, 3),
+    st.sampled_from([None, "a", "b"]),
+)  # fmt: skip
+wheels = st.lists(segments, min_size=1, max_size=4).map(tuple)
+
+
+@given(one=picks | takes | trails, second=wheels, first=wheels)
+@settings(max_examples=150, deadline=None, suppress_health_check=slow_data)
+def test_laws_of_bonuses(one: Any, second: tuple[Segment, ...], first: tuple[Segment, ...]) -> None:
+    """Every bonus, and wheels that lead to it and to each other, along every path."""
+    lower = tuple(Segment(s.weight, s.pay, s.spins, s.state, s.bonus and "a") for s in second)
+    model = model_with({"a": one, "b": Wheel("b", lower, "total_bet"), "c": Wheel("c", first, "line_bet")})
+    for name in ("a", "b", "c"):
+        rows: dict[tuple[int, tuple[tuple[str, int], ...]], Fraction] = defaultdict(Fraction)
+        for count, (p, records) in enumerate(enumerate_paths(partial(play_all, model, name))):
+            assume(count < PATHS_MAX)
+            awards: dict[str, int] = defaultdict(int)
+            for record in records:
+                if isinstance(record, BonusPlay) and record.spins:
+                    awards[record.state] += record.spins
+            rows[sum(record.amount_units for record in records), tuple(sorted(awards.items()))] += p
+        law = bonus_law(model, name)
+        assert {(units, tuple(sorted(awards.items()))): p for p, units, awards in law.rows} == rows
+        check_moments(model, name, law)
+
+
+def play_all(model: Model, name: str, numbers: Any) -> Any:
+    return list(play_bonus(model, model.states["base"], "Trigger", name, 0, numbers))
+
+
+def check_moments(model: Model, name: str, law: BonusLaw) -> None:
+    """The closed sums against the law."""
+    moments = bonus_moments(model, name, ("free", "more"))
+    assert sum((a.probability for a in moments.values()), Fraction(0)) == 1
+    assert sum((a.win for a in moments.values()), Fraction(0)) == law.mean
+    assert sum((a.win_squared for a in moments.values()), Fraction(0)) - law.mean**2 == law.variance
+    assert sum((a.nothing for a in moments.values()), Fraction(0)) == law.nothing
+    assert max(a.most for a in moments.values()) == law.most
+    for i, state in enumerate(("free", "more")):
+        mean = sum((key[i] * a.probability for key, a in moments.items()), Fraction(0))
+        assert mean == law.award_mean.get(state, 0)
+
+
+def test_a_bonus_of_too_many_outcomes_has_moments_but_no_law() -> None:
+    prizes = tuple(7**i % 1_000_003 for i in range(64))
+    model = model_with({"a": Take("a", prizes, 32, 2, "line_bet")})
+    with pytest.raises(AnalysisError, match="too many for its exact law"):
+        bonus_law(model, "a")
+    moments = bonus_moments(model, "a", ())[()]
+    assert moments.win == Fraction(32 * sum(prizes), 64) * 3
