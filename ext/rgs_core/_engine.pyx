@@ -455,12 +455,13 @@ cdef class Engine:
             fail(error)
         return wins
 
-    def joint(self, int state_index, counted, *, bint merge=True, special=None):
+    def joint(self, int state_index, counted, *, bint merge=True, special=None, stopped=()):
         """Joint law of one spin of a state over its whole cycle, exact.
 
         By merging equal situations reel by reel, or with merge=False by visiting every combination of
         stops (pruned): two algorithms that must agree. `counted`: up to COUNTED_MAX symbol indices. `special`: the
-        special symbol of the feature, counted after the others by the reels that show it (merging only).
+        special symbol of the feature, counted after the others by the reels that show it (merging only). `stopped`:
+        places in `counted` of those that are counted as the reels stopped, before reels expand.
         Returns (pays int64[n] of all lines in units, counts uint8[n, len(counted)] in view, matches
         uint16[n, triggers] lines that match a pick pattern, weights object[n] of ints), rows in
         ascending order; the weights add up to the cycle length.
@@ -475,8 +476,9 @@ cdef class Engine:
         cdef int64_t[::1] pays_view
         cdef uint32_t[::1] counts_view
         cdef uint64_t[::1] matches_view, low_view, high_view
-        cdef uint32_t counted_count, by_reel = special is not None, skip = RGS_ANY_SYMBOL
+        cdef uint32_t counted_count, by_reel = special is not None, skip = RGS_ANY_SYMBOL, as_stopped
         counted = [*counted, *([special] if by_reel else [])]
+        as_stopped = sum(1 << place for place in stopped)
         counted_count = len(counted)
         if counted_count > COUNTED_MAX:
             raise AnalysisError(f"more than {COUNTED_MAX} counted symbols in one state")
@@ -501,10 +503,11 @@ cdef class Engine:
         try:
             with nogil:
                 if merge:
-                    error = rgs_merge_joint(&self.game, state_index, symbols, counted_count, by_reel, skip, &order[0],
+                    error = rgs_merge_joint(&self.game, state_index, symbols, counted_count, as_stopped, by_reel, skip, &order[0],
                                             interrupted, &merged)
                 else:
-                    error = rgs_cycle_joint(&self.game, state_index, symbols, counted_count, interrupted, &joint)
+                    error = rgs_cycle_joint(&self.game, state_index, symbols, counted_count, as_stopped, interrupted,
+                                            &joint)
             if error == RGS_CYCLE_INTERRUPTED:
                 raise raised_by_signal
             if error == RGS_MERGE_TOO_LARGE:

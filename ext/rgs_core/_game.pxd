@@ -311,9 +311,9 @@ cdef extern from "visit.h" nogil:
         uint64_t paths
 
     int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
-                        uint32_t counted, int (*interrupted)() noexcept nogil, rgs_joint *joint)
+                        uint32_t counted, uint32_t stopped, int (*interrupted)() noexcept nogil, rgs_joint *joint)
     int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
-                        uint32_t counted, uint32_t by_reel, uint32_t skip, const uint16_t *order,
+                        uint32_t counted, uint32_t stopped, uint32_t by_reel, uint32_t skip, const uint16_t *order,
                         int (*interrupted)() noexcept nogil, rgs_merged_table *result)
     int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t special, const uint8_t *targets,
                        uint32_t targets_count, uint32_t part, uint32_t parts,

@@ -41,6 +41,9 @@ typedef struct {
     const rgs_evaluator *lines;                 /* NULL when there is none */
     uint32_t skip;                              /* lines that begin with this symbol do not pay */
     uint32_t by_reel;                           /* 1: the last counted symbol counts once a reel */
+    uint32_t stopped;                           /* bit i: counted symbol i is counted as the reels stopped */
+    uint8_t *shown[RGS_REELS_MAX];              /* [stop][row]: what pays */
+    uint32_t *counts[RGS_REELS_MAX];            /* [stop] */
     uint32_t counted;                           /* how many symbols are counted */
     uint8_t counted_symbols[RGS_COUNTED_MAX];
     uint8_t *line_cells;                        /* [line][reel] */
@@ -116,10 +119,30 @@ static int rgs_joint_add(rgs_joint *joint, int64_t pay, uint32_t counts, uint64_
     }
 }
 
-static inline uint32_t rgs_window_counts(const rgs_cycle *cycle, const uint8_t *window)
+/* What a reel shows at a stop, after the transforms that look at nothing but the reel itself. */
+static void rgs_window_shown(const rgs_game *game, const rgs_state *state, uint32_t reel, uint32_t stop,
+                             uint8_t shown[RGS_ROWS_MAX])
+{
+    memcpy(shown, state->sets[0][reel].symbols + stop, game->rows);
+    for (uint32_t i = 0; i < state->transforms_count; i++) {
+        const rgs_transform *transform = &state->transforms[i];
+        uint32_t seen = 0;
+        if (!(transform->reels >> reel & 1))
+            continue;
+        for (uint32_t row = 0; row < game->rows; row++)
+            seen |= shown[row] == transform->symbol;
+        for (uint32_t row = 0; row < game->rows && seen; row++)
+            if (transform->kind == RGS_EXPAND || shown[row] == transform->symbol)
+                shown[row] = (uint8_t)transform->into;
+    }
+}
+
+/* Counted symbols in one window, as the reel stopped or as it is shown. */
+static uint32_t rgs_window_counts(const rgs_cycle *cycle, const uint8_t *stopped, const uint8_t *shown)
 {
     uint32_t counts = 0;
     for (uint32_t i = 0; i < cycle->counted; i++) {
+        const uint8_t *window = cycle->stopped >> i & 1 ? stopped : shown;
         uint32_t count = 0;
         for (uint32_t row = 0; row < cycle->game->rows; row++)
             count += window[row] == cycle->counted_symbols[i];
@@ -128,6 +151,34 @@ static inline uint32_t rgs_window_counts(const rgs_cycle *cycle, const uint8_t *
         counts += count << 8 * i;
     }
     return counts;
+}
+
+/* Windows and counts of every stop. Returns 0 or -1 when memory is short; rgs_cycle_free ends it in both cases. */
+static int rgs_cycle_windows(rgs_cycle *cycle)
+{
+    const uint32_t rows = cycle->game->rows;
+    for (uint32_t reel = 0; reel < cycle->game->reels; reel++) {
+        const rgs_strip *strip = &cycle->state->sets[0][reel];
+        cycle->shown[reel] = malloc((size_t)strip->length * rows);
+        cycle->counts[reel] = malloc(strip->length * sizeof *cycle->counts[reel]);
+        if (!cycle->shown[reel] || !cycle->counts[reel])
+            return -1;
+        for (uint32_t stop = 0; stop < strip->length; stop++) {
+            uint8_t shown[RGS_ROWS_MAX];
+            rgs_window_shown(cycle->game, cycle->state, reel, stop, shown);
+            memcpy(cycle->shown[reel] + (size_t)stop * rows, shown, rows);
+            cycle->counts[reel][stop] = rgs_window_counts(cycle, strip->symbols + stop, shown);
+        }
+    }
+    return 0;
+}
+
+static void rgs_cycle_free(rgs_cycle *cycle)
+{
+    for (uint32_t reel = 0; reel < cycle->game->reels; reel++) {
+        free(cycle->shown[reel]);
+        free(cycle->counts[reel]);
+    }
 }
 
 static inline uint64_t rgs_stop_weight(const rgs_strip *strip, uint32_t stop)
@@ -157,7 +208,7 @@ static int rgs_cycle_walk(rgs_cycle *cycle, uint32_t depth, uint32_t open_count,
         return RGS_CYCLE_INTERRUPTED;
     const rgs_strip *strip = &state->sets[0][depth];
     for (uint32_t stop = 0; stop < strip->length; stop++) {
-        const uint8_t *window = strip->symbols + stop;
+        const uint8_t *window = cycle->shown[depth] + (size_t)stop * game->rows;
         int64_t closed_pay = 0;
         uint64_t closed_matches = 0;
         uint32_t still_open = 0;
@@ -191,7 +242,7 @@ static int rgs_cycle_walk(rgs_cycle *cycle, uint32_t depth, uint32_t open_count,
             }
         }
         const int error = rgs_cycle_walk(cycle, depth + 1, still_open, pay + closed_pay,
-                                         counts + rgs_window_counts(cycle, window), matches + closed_matches,
+                                         counts + cycle->counts[depth][stop], matches + closed_matches,
                                          weight * rgs_stop_weight(strip, stop));
         if (error)
             return error;
@@ -213,8 +264,7 @@ static int rgs_cycle_tails(rgs_cycle *cycle)
             for (size_t i = 0; i < cycle->tails_count[depth + 1]; i++)
                 for (uint32_t stop = 0; stop < strip->length; stop++)
                     if (rgs_joint_add(&table, 0,
-                                      cycle->tails[depth + 1][i].counts +
-                                          rgs_window_counts(cycle, strip->symbols + stop),
+                                      cycle->tails[depth + 1][i].counts + cycle->counts[depth][stop],
                                       0, cycle->tails[depth + 1][i].weight * rgs_stop_weight(strip, stop)))
                         goto fail;
         }
@@ -237,13 +287,14 @@ fail:
 
 /* Joint table of one spin of a state. The caller frees joint->cells. Returns as rgs_cycle_walk. */
 static int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
-                           uint32_t counted, int (*interrupted)(void), rgs_joint *joint)
+                           uint32_t counted, uint32_t stopped, int (*interrupted)(void), rgs_joint *joint)
 {
     rgs_cycle cycle = {0};
     int result = -1;
     cycle.game = game;
     cycle.state = &game->states[state_index];
     cycle.counted = counted;
+    cycle.stopped = stopped;
     memcpy(cycle.counted_symbols, counted_symbols, counted);
     cycle.joint = joint;
     cycle.interrupted = interrupted;
@@ -263,7 +314,7 @@ static int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const uin
     }
     for (size_t line = 0; line < lines; line++)
         cycle.open[0][line] = (uint16_t)line;
-    if (rgs_cycle_tails(&cycle) == 0)
+    if (rgs_cycle_windows(&cycle) == 0 && rgs_cycle_tails(&cycle) == 0)
         result = rgs_cycle_walk(&cycle, 0, (uint32_t)lines, 0, 0, 0, 1);
 done:
     for (uint32_t depth = 0; depth <= game->reels; depth++) {
@@ -273,6 +324,7 @@ done:
         free(cycle.tails[depth]);
     }
     free(cycle.line_cells);
+    rgs_cycle_free(&cycle);
     return result;
 }
 

@@ -8,7 +8,7 @@
 #include "words.h"
 
 /* Index of the entry that a drawn number falls into: the first whose running sum exceeds it. */
-static inline uint32_t rgs_cumulative_index(const uint32_t *cumulative, uint32_t length, uint32_t drawn)
+static RGS_ALWAYS uint32_t rgs_cumulative_index(const uint32_t *cumulative, uint32_t length, uint32_t drawn)
 {
     uint32_t low = 0, high = length - 1;
     while (low < high) {
@@ -22,7 +22,7 @@ static inline uint32_t rgs_cumulative_index(const uint32_t *cumulative, uint32_t
 }
 
 /* One of n equally likely numbers. Returns 0 or RGS_ERROR_WORDS, as the others do. */
-static inline int rgs_draw_below(rgs_words *words, uint32_t n, uint32_t *value)
+static RGS_ALWAYS int rgs_draw_below(rgs_words *words, uint32_t n, uint32_t *value)
 {
     if (__builtin_expect(words->tape != NULL, 0)) {
         *value = rgs_tape_branch(words->tape, n, n);
@@ -33,7 +33,7 @@ static inline int rgs_draw_below(rgs_words *words, uint32_t n, uint32_t *value)
     return rgs_words_below(words, n, value) ? RGS_ERROR_WORDS : RGS_OK;
 }
 
-static inline int rgs_draw_stop(rgs_words *words, const rgs_strip *strip, uint32_t *stop)
+static RGS_ALWAYS int rgs_draw_stop(rgs_words *words, const rgs_strip *strip, uint32_t *stop)
 {
     if (__builtin_expect(words->tape != NULL, 0)) {
         const uint32_t branch = rgs_tape_branch(words->tape, strip->distinct, strip->total);
@@ -50,7 +50,7 @@ static inline int rgs_draw_stop(rgs_words *words, const rgs_strip *strip, uint32
 }
 
 /* An entry of a weighted table by its weight. */
-static inline int rgs_draw_entry(rgs_words *words, const rgs_table *table, uint32_t *entry)
+static RGS_ALWAYS int rgs_draw_entry(rgs_words *words, const rgs_table *table, uint32_t *entry)
 {
     uint32_t drawn;
     if (table->fixed) {
@@ -71,7 +71,7 @@ static inline int rgs_draw_entry(rgs_words *words, const rgs_table *table, uint3
     return RGS_OK;
 }
 
-static inline int rgs_draw_table(rgs_words *words, const rgs_table *table, int64_t *value)
+static RGS_ALWAYS int rgs_draw_table(rgs_words *words, const rgs_table *table, int64_t *value)
 {
     uint32_t entry;
     if (rgs_draw_entry(words, table, &entry))

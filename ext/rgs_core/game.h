@@ -9,7 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Functions of one mechanic are not inlined into the spin: it stays small, whatever the language learns. */
+/* Draws are inlined everywhere. Functions of one mechanic are not: the spin stays small, whatever the language
+ * learns. */
+#define RGS_ALWAYS inline __attribute__((always_inline))
 #define RGS_APART __attribute__((noinline, unused)) static
 
 enum {

@@ -293,6 +293,7 @@ static int rgs_merge_windows(rgs_merge *merge, uint32_t reel)
     const rgs_game *game = merge->game;
     const rgs_strip *strip = &merge->state->sets[0][reel];
     const rgs_classes *classes = &merge->classes[reel];
+    const uint8_t *shown = merge->cycle->shown[reel];
     const uint32_t symbols = game->symbols_count;
     uint8_t letters[64], row_used[RGS_ROWS_MAX] = {0};
     for (uint32_t symbol = 0; symbol < symbols; symbol++) {
@@ -321,8 +322,8 @@ static int rgs_merge_windows(rgs_merge *merge, uint32_t reel)
         }
     for (uint32_t stop = 0; stop < strip->length; stop++) {
         for (uint32_t row = 0; row < game->rows; row++)
-            windows[stop].symbols[row] = row_used[row] ? letters[strip->symbols[stop + row]] : 0;
-        windows[stop].counts = rgs_window_counts(merge->cycle, strip->symbols + stop);
+            windows[stop].symbols[row] = row_used[row] ? letters[shown[(size_t)stop * game->rows + row]] : 0;
+        windows[stop].counts = merge->cycle->counts[reel][stop];
         windows[stop].weight = rgs_stop_weight(strip, stop);
     }
     qsort(windows, strip->length, sizeof *windows, rgs_window_order);
@@ -536,12 +537,12 @@ static int rgs_merge_walk(rgs_merge *merge, uint32_t root_class, int64_t root_pa
 /* Joint table of one spin of a state, as rgs_cycle_joint. `by_reel`, `skip`: as in rgs_cycle, for the special
  * symbol of a feature. The caller frees result->cells. */
 static int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
-                           uint32_t counted, uint32_t by_reel, uint32_t skip, const uint16_t *order,
+                           uint32_t counted, uint32_t stopped, uint32_t by_reel, uint32_t skip, const uint16_t *order,
                            int (*interrupted)(void), rgs_merged_table *result)
 {
     const rgs_state *state = &game->states[state_index];
     rgs_cycle cycle = {.game = game, .state = state, .skip = skip, .by_reel = by_reel, .counted = counted,
-                       .interrupted = interrupted};
+                       .stopped = stopped, .interrupted = interrupted};
     rgs_merge merge = {.game = game, .state = state, .cycle = &cycle};
     uint8_t cells[RGS_REELS_MAX];
     int64_t root_class = 0, root_pay = 0;
@@ -551,10 +552,12 @@ static int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const uin
         cycle.lines = &state->evaluators[state->lines];
     for (uint32_t t = 0; t < state->triggers_count; t++)
         patterns |= (uint32_t)(state->triggers[t].kind == RGS_PICK) << t;
-    for (uint32_t reel = 0; reel < game->reels; reel++)
-        for (uint32_t stop = 0; stop < state->sets[0][reel].length + game->rows - 1; stop++)
-            merge.on_reel[reel][state->sets[0][reel].symbols[stop]] = 1;
-    int error = rgs_cycle_tails(&cycle);
+    int error = rgs_cycle_windows(&cycle);
+    for (uint32_t reel = 0; reel < game->reels && !error; reel++)
+        for (size_t cell = 0; cell < (size_t)state->sets[0][reel].length * game->rows; cell++)
+            merge.on_reel[reel][cycle.shown[reel][cell]] = 1;
+    if (!error)
+        error = rgs_cycle_tails(&cycle);
     if (!error && state->paylines_count) {
         error = rgs_merge_trie(&merge, order, state->paylines_count);
         if (!error) {
@@ -576,6 +579,7 @@ static int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const uin
             free(merge.moves[depth]);
         }
     }
+    rgs_cycle_free(&cycle);
     return error;
 }
 

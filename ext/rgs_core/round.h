@@ -55,13 +55,14 @@ static inline int rgs_grid_held(const rgs_game *game, const rgs_play *play)
 }
 
 /* A whole round. `block`: block 0 of sub-spin 0 where somebody has computed it, or NULL. `wins`: a log for games
- * with win triggers when there is no `log`. Returns 0 or an RGS_ERROR; `round` is complete only when it is 0. */
+ * with win triggers when there is no `log`. Adds to the sums of `round`, which the caller clears. Returns 0 or an RGS_ERROR; `round` is complete only when it is 0. */
 static inline int rgs_play_round_with(const rgs_game *game, const uint32_t key[8], uint32_t stream, uint64_t nonce,
                                       const uint32_t *block, rgs_play *play, rgs_round *round, rgs_log *wins,
                                       rgs_log *log)
 {
     rgs_words words;
-    rgs_round_clear(round, game->states_count);
+    round->win = round->paid_spin_win = 0;
+    round->capped = round->further = 0;
     play->queue[0] = (rgs_entry){game->start, game->start_spins, 0, 0};
     play->count = 1;
     play->granted = 0;
@@ -120,6 +121,7 @@ static inline int rgs_play_round(const rgs_game *game, const uint32_t key[8], ui
 {
     rgs_play play;
     rgs_log wins = {0};
+    rgs_round_clear(round, game->states_count);
     rgs_log *const remembered = log ? log : rgs_wins_award(game) ? &wins : NULL;
     const int error = rgs_play_round_with(game, key, stream, nonce, NULL, &play, round, remembered, log);
     free(wins.events);

@@ -104,10 +104,13 @@ static RGS_UNUSED int rgs_play_rounds(const rgs_game *game, const uint32_t key[8
     rgs_play play;
     rgs_log remembered = {0};
     rgs_log *const log = rgs_wins_award(game) ? &remembered : NULL;
+    /* The sums of many rounds are added up in 64 bits before they go into the totals, where that is safe. */
+    const uint64_t together = game->win_units_max < (int64_t)1 << 50 ? RGS_GENERAL_BLOCKS : 1;
+    rgs_round round;
     int error = RGS_OK;
+    rgs_round_clear(&round, game->states_count);
     for (uint64_t i = 0; i < n && !error; i++) {
         const uint32_t at = (uint32_t)(i % RGS_GENERAL_BLOCKS);
-        rgs_round round;
         if (at == 0)
             keystream(key, 0, stream, first + i, 1, n - i < RGS_GENERAL_BLOCKS ? n - i : RGS_GENERAL_BLOCKS, blocks);
         error = rgs_play_round_with(game, key, stream, first + i, blocks + 16 * at, &play, &round, log, NULL);
@@ -115,15 +118,15 @@ static RGS_UNUSED int rgs_play_rounds(const rgs_game *game, const uint32_t key[8
             break;
         rgs_totals_win(totals, round.win, 1);
         rgs_totals_most(totals, round.win, first + i);
-        if (round.touched || round.further)
-            rgs_totals_parts(game, totals, &round);
-        else
-            totals->spins[game->start] += round.spins[game->start];
         totals->paid_spin_hits += round.paid_spin_win > 0;
         totals->features += round.further > 0;
         totals->capped += round.capped;
         if (wins)
             wins[i] = round.win;
+        if ((i + 1) % together == 0 || i + 1 == n) {
+            rgs_totals_parts(game, totals, &round);
+            rgs_round_clear(&round, game->states_count);
+        }
     }
     free(remembered.events);
     return error;

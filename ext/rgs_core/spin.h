@@ -11,9 +11,9 @@
 enum { RGS_PART_TRIGGERS = RGS_EVALUATORS_MAX, RGS_PART_SPECIAL = RGS_PART_TRIGGERS + RGS_TRIGGERS_MAX,
        RGS_PART_FINAL, RGS_PARTS };
 
+/* What one round won; and sums that go on from round to round until somebody clears them. */
 typedef struct {
     int64_t win;                                        /* the whole round */
-    uint32_t touched;                                   /* 0: no part, trigger or bonus has anything to tell */
     int64_t paid_spin_win;
     uint32_t capped;                                    /* 1: the maximum win ended it */
     uint32_t further;                                   /* spins beyond those of the mode */
@@ -27,19 +27,19 @@ typedef struct {
 static inline void rgs_round_clear(rgs_round *round, uint32_t states)
 {
     round->win = round->paid_spin_win = 0;
-    round->capped = round->further = round->touched = 0;
-    for (uint32_t s = 0; s < states; s++)
+    round->capped = round->further = 0;
+    for (uint32_t s = 0; s < states; s++) { /* of constant sizes: a few stores each */
         round->spins[s] = 0;
-    memset(round->parts, 0, states * sizeof *round->parts);
-    memset(round->fired, 0, states * sizeof *round->fired);
-    memset(round->awarded, 0, states * sizeof *round->awarded);
+        memset(round->parts[s], 0, sizeof round->parts[s]);
+        memset(round->fired[s], 0, sizeof round->fired[s]);
+        memset(round->awarded[s], 0, sizeof round->awarded[s]);
+    }
 }
 
 static inline void rgs_round_pay(rgs_round *round, uint32_t state, uint32_t part, int64_t amount)
 {
     round->parts[state][part] += amount;
     round->win += amount;
-    round->touched = 1;
 }
 
 /* Spins of a state that a round still has to play, in the order of the queue. */
@@ -254,7 +254,6 @@ static inline uint32_t rgs_count_fresh(const rgs_game *game, const rgs_view *vie
 static inline void rgs_fire(rgs_round *round, uint32_t state_index, uint32_t t)
 {
     round->fired[state_index][t]++;
-    round->touched = 1;
 }
 
 /* One trigger after a step or spin. *fired gets 1 when it awarded anything. Returns 0 or an RGS_ERROR. */

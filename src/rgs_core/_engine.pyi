@@ -36,7 +36,13 @@ class Engine:
     ) -> dict[str, Any]: ...
     def wins(self, key: bytes, first_nonce: int, n: int, *, stream: int = 0) -> NDArray[np.int64]: ...
     def joint(
-        self, state_index: int, counted: Sequence[int], *, merge: bool = True, special: int | None = None
+        self,
+        state_index: int,
+        counted: Sequence[int],
+        *,
+        merge: bool = True,
+        special: int | None = None,
+        stopped: Sequence[int] = (),
     ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint16], NDArray[np.object_]]: ...
     def combinations(self, state_index: int) -> int: ...
     def spin_law(

@@ -138,9 +138,10 @@ def exact_figures(sheet: Sheet) -> dict[str, float]:
     if analysis.sd is not None:
         figures["sd"] = analysis.sd
         figures["volatility_index"] = analysis.volatility_index() or 0.0
-    if cycle is not None and cycle.max_win_reached:
-        cap = sheet.build.model.win_units_cap if cycle.capped else None
-        figures["max_win"] = (cycle.max_win_units if cap is None else cap) / sheet.cost_units
+    if cycle is not None and cycle.capped and sheet.build.model.win_units_cap is not None:
+        figures["max_win"] = sheet.build.model.win_units_cap / sheet.cost_units
+    elif cycle is not None and cycle.max_win_reached:
+        figures["max_win"] = cycle.max_win_units / sheet.cost_units
     if sheet.law is not None:
         above = {name: sheet.law.above(limit) for name, limit in WIN_ABOVE.items()}
         figures |= {name: p for name, p in above.items() if p > WIN_ABOVE_LEAST}

@@ -24,10 +24,12 @@ from rgs_core.joint_ways import ways_law, ways_refused
 from rgs_core.mechanics import (
     BonusTrigger,
     CollectedTrigger,
+    Expand,
     FreeSpinsTrigger,
     JackpotTrigger,
     Lines,
     PickTrigger,
+    Replace,
     Scatter,
     Special,
     WinTrigger,
@@ -239,19 +241,30 @@ def model_states(engine: Engine) -> tuple[str, ...]:
     return tuple(table.state.name for table in engine.tables.states)
 
 
-def counted_symbols(model: Model, state: State) -> list[str]:
-    """Symbols whose number in view matters in a state: of its scatters and of triggers that count."""
-    scatters = [e.symbol for name in state.evaluators if isinstance(e := model.evaluators[name], Scatter)]
-    triggers = [t.symbol for t in state.triggers if isinstance(t, FreeSpinsTrigger | BonusTrigger)]
-    return list(dict.fromkeys(scatters + triggers))
+Counted = tuple[str, bool]
+"""A symbol whose number in view matters; True: as the reels stopped, before transforms."""
+
+
+def counted(state: State, part: Scatter | FreeSpinsTrigger | BonusTrigger) -> Counted:
+    """What a scatter or trigger counts. Without transforms the two grids are one."""
+    return part.symbol, part.stopped and bool(state.transforms)
+
+
+def counted_symbols(model: Model, state: State) -> list[Counted]:
+    """What is counted in a state: by its scatters and by triggers that count."""
+    scatters = [e for name in state.evaluators if isinstance(e := model.evaluators[name], Scatter)]
+    triggers = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger | BonusTrigger)]
+    return list(dict.fromkeys(counted(state, part) for part in [*scatters, *triggers]))
 
 
 def lines_refused(model: Model, state: State) -> str:
     """Why the compiled merging does not know a state; "" when it does."""
     if state.heights is not None or state.cells or state.strip_choice is not None:
         return "grids of drawn or uneven heights, cells or strips"
-    if state.transforms or state.cascade or state.final:
-        return "transforms, cascades and final multipliers"
+    if any(not isinstance(transform, Expand | Replace) for transform in state.transforms):
+        return "transforms that draw or look at more than one reel"
+    if state.cascade or state.final:
+        return "cascades and final multipliers"
     for name in state.evaluators:
         evaluator = model.evaluators[name]
         if isinstance(evaluator, Lines):
@@ -278,18 +291,19 @@ def _lines_joint(engine: Engine, state_index: int, merge: bool, special: str | N
     model = engine.build.model
     state = engine.tables.states[state_index].state
     symbols = counted_symbols(model, state)
-    counted = [model.symbols.index(symbol) for symbol in symbols]
+    numbers = [model.symbols.index(symbol) for symbol, _ in symbols]
+    stopped = [place for place, (_, as_stopped) in enumerate(symbols) if as_stopped]
     if special is None:
-        pays, counts, matches, weights = engine.joint(state_index, counted, merge=merge)
+        pays, counts, matches, weights = engine.joint(state_index, numbers, merge=merge, stopped=stopped)
     else:
         drawn = model.symbols.index(special)
-        pays, counts, matches, weights = engine.joint(state_index, counted, merge=merge, special=drawn)
+        pays, counts, matches, weights = engine.joint(state_index, numbers, merge=merge, special=drawn, stopped=stopped)
     pays = pays.astype(np.int64)
     part_units: dict[str, NDArray[np.int64]] = {}
     for name in state.evaluators:
         evaluator = model.evaluators[name]
         part_units[name] = (
-            scatter_table(model, state, evaluator)[counts[:, symbols.index(evaluator.symbol)]]
+            scatter_table(model, state, evaluator)[counts[:, symbols.index(counted(state, evaluator))]]
             if isinstance(evaluator, Scatter)
             else pays
         )
@@ -313,7 +327,7 @@ def assembled(
     part_units: Mapping[str, NDArray[np.int64]],
     matched: Mapping[str, NDArray[np.int64]],
     counts: NDArray[np.integer],
-    symbols: Sequence[str],
+    symbols: Sequence[Counted],
     weights: NDArray[np.object_],
     method: str,
 ) -> Joint:
@@ -326,10 +340,10 @@ def assembled(
     for trigger in state.triggers:
         if isinstance(trigger, FreeSpinsTrigger):
             table = np.array([trigger.award(n) for n in range(cells)], dtype=np.int64)
-            awards[:, states.index(trigger.state)] += table[counts[:, symbols.index(trigger.symbol)]]
+            awards[:, states.index(trigger.state)] += table[counts[:, symbols.index(counted(state, trigger))]]
         elif isinstance(trigger, BonusTrigger):
             table = np.array([trigger.times(n) for n in range(cells)], dtype=np.int64)
-            plays.append(table[counts[:, symbols.index(trigger.symbol)]])
+            plays.append(table[counts[:, symbols.index(counted(state, trigger))]])
         elif isinstance(trigger, PickTrigger):
             plays.append(matched[trigger.name])
         elif isinstance(trigger, WinTrigger):
@@ -378,9 +392,9 @@ def special_table(model: Model, state: State, special: Special, symbol: str) -> 
 def _ways_joint(engine: Engine, state: State) -> Joint:
     model = engine.build.model
     symbols = counted_symbols(model, state)
-    pays, counts, weights = ways_law(engine.build, state, symbols)
+    pays, counts, weights = ways_law(engine.build, state, [symbol for symbol, _ in symbols])
     part_units = {
-        name: scatter_table(model, state, evaluator)[counts[:, symbols.index(evaluator.symbol)]]
+        name: scatter_table(model, state, evaluator)[counts[:, symbols.index(counted(state, evaluator))]]
         if isinstance(evaluator := model.evaluators[name], Scatter)
         else pays
         for name in state.evaluators

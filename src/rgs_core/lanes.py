@@ -76,14 +76,15 @@ def compile_lanes(tables: Tables) -> tuple[LaneTable, ...]:
     build, model = tables.build, tables.build.model
     if build.mode != m.BASE_MODE:
         raise NotInLanes(f"mode '{build.mode}' does not begin with one paid spin")
-    if model.win_max is not None:
-        raise NotInLanes("a maximum win may end a round, so its spins are played in order")
     if len(tables.states) > STATES_MAX or model.reels > REELS_MAX:
         raise NotInLanes(f"more than {STATES_MAX} states or {REELS_MAX} reels")
     for state in tables.states:
         if why := _beyond_lines(state, set(model.groups)):
             raise NotInLanes(f"state '{state.state.name}': {why}")
-    return tuple(_state(model, state) for state in tables.states)
+    lanes = tuple(_state(model, state) for state in tables.states)
+    if model.win_max is not None:
+        raise NotInLanes("a maximum win may end a round, so its spins are played in order")
+    return lanes
 
 
 def _beyond_lines(table: StateTable, groups: set[str]) -> str:

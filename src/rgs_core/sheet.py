@@ -17,7 +17,7 @@ from rgs_core.distribution import SessionOdds, WinLaw, feature_law, win_law
 from rgs_core.errors import AnalysisError
 from rgs_core.joint import Joint
 from rgs_core.mechanics import FreeSpinsTrigger, Scatter
-from rgs_core.model import Build
+from rgs_core.model import START_STATE, Build
 from rgs_core.montecarlo import TABLE_EDGES_TENTHS, Simulation, class_labels
 from rgs_core.stats import Z_90
 
@@ -168,11 +168,13 @@ class Sheet:
         rows = [row("RTP", unknown if figures.rtp is None else percent(figures.rtp), figures.methods["rtp"])]
         rows += [row(f"  {name}", percent(part)) for name, part in figures.rtp_parts.items()]
         p, spins = figures.feature_probability, figures.free_spins_per_feature
+        bought = self.build.play.start != START_STATE
         if p and len(self.build.model.states) > 1:
+            starts = "further spins are won" if bought else "free spins start"
             if spins is not None:
-                rows.append(row("free spins start", one_in(p), f"{float(spins):.6f} spins"))
+                rows.append(row(starts, one_in(p), f"{float(spins):.6f} spins"))
             else:
-                rows.append(row("free spins start", one_in(p)))
+                rows.append(row(starts, one_in(p)))
             rows.append(
                 row(
                     "  within",
@@ -181,7 +183,10 @@ class Sheet:
                 )
             )
             if figures.feature_win is not None:
-                rows.append(row("mean win of the feature", stakes(figures.feature_win), "in stakes"))
+                what = "mean win of the further spins" if bought else "mean win of the feature"
+                rows.append(
+                    row(what, stakes(figures.feature_win), "in stakes" if not bought else "in costs of the mode")
+                )
             if closed and closed.free:
                 further = Cell(float(closed.free.spins_awarded), "number")
                 rows.append(row("further spins per free spin", further, "before the cap"))
@@ -206,7 +211,10 @@ class Sheet:
             return Section("Round", ("figure", "value", ""), tuple(rows))
         if cycle.capped:
             assert self.build.model.win_units_cap is not None
-            rows.append(row("maximum win", stakes(self.build.model.win_units_cap / self.cost_units), "declared"))
+            most = self.build.model.win_units_cap / self.cost_units
+            chance = self.law.at_least(most) if self.law else 0.0
+            often = f", {one_in(chance)}" if self.law and chance > self.law.error else ""
+            rows.append(row("maximum win", stakes(most), f"declared, ends the round{often}"))
         else:
             reached = "possible" if cycle.max_win_reached else "upper bound"
             rows.append(row("maximum win", stakes(cycle.max_win_units / self.cost_units), reached))
@@ -519,7 +527,7 @@ def rounds_within(p: Fraction | float, share: float) -> int:
 
 def row(name: str, value: Cell, note: str = "", *, noise: float = 0.0) -> tuple[Cell, ...]:
     """A row of figure, value and note. A probability below `noise` is said to be so."""
-    if isinstance(value.value, float) and value.value < noise:
+    if isinstance(value.value, float) and noise and value.value < noise:
         return Cell(name), Cell(f"below {noise:.0e}"), Cell("")
     return Cell(name), value, Cell(note)
 

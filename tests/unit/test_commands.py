@@ -196,7 +196,10 @@ def test_a_figure_that_was_not_computed_is_off() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["spin", "nothing_like_it"], "shipped: ember_sevens, lantern_tide"),
+        (
+            ["spin", "nothing_like_it"],
+            "shipped: canopy_rise, clockwork_aviary, ember_sevens, fossil_coast, lantern_tide",
+        ),
         (["spin", "no/such/file.toml"], "no such file"),
         (["spin", "lantern_tide", "--profile", "rtp_1"], "it has rtp_96, rtp_94, rtp_92"),
         (["spin", "lantern_tide/rtp_1"], "it has rtp_96"),

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from rgs_core import games
+
 ROOT = Path(__file__).parents[2]
 SOURCES = ["pyproject.toml", "setup.py", "README.md", "LICENSE", "ext", "src", "server", "math_models"]
 
@@ -66,4 +68,4 @@ def test_the_wheel_is_complete(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert shown.stdout.split() == [str(unpacked / "rgs_core/__init__.py"), "ember_sevens", "lantern_tide"]
+    assert shown.stdout.split() == [str(unpacked / "rgs_core/__init__.py"), *games.shipped()]

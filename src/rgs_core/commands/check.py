@@ -57,6 +57,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         print(json.dumps(rows, indent=2))
         return OK
     table = Table("build", "title", "grid", "strip lengths", "kernel", "build hash", title="Valid builds")
+    table.columns[0].no_wrap = True
     remarks: list[str] = []
     for model in models:
         for build in games.builds(model):
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             table.add_row(
                 build.label,
                 escape(f"{model.title} {model.version}"),
-                f"{model.reels} x {model.rows}, {pays}",
+                f"{model.reels} x {rows_text(model)}, {pays}",
                 " ".join(str(len(strip.symbols)) for strip in build.strips(state)),
                 f"{engine.kernel} {engine.simd}" if engine.kernel == "lanes" else engine.kernel,
                 build.build_hash[:15],
@@ -78,3 +79,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
     for remark in remarks:
         console.print(remark, highlight=False, markup=False, soft_wrap=True)
     return OK
+
+
+def rows_text(model: Model) -> str:
+    """Rows in view of the base state: "3", or "2 to 7" where they differ or are drawn."""
+    heights = model.states["base"].heights
+    values = [value for table in heights for value in table.values] if heights else [model.rows]
+    return str(model.rows) if min(values) == max(values) else f"{min(values)} to {max(values)}"

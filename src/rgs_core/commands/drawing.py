@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rgs_core.mechanics import Cluster, Combinations, Count, Lines, Ways
-from rgs_core.model import Build
+from rgs_core.model import BASE_MODE, Build
 from rgs_core.outcome import Award, CellTable, FreeSpinsAward, JackpotWin, PickBonus, Played, Spin, Win, Window
 from rgs_core.sheet import Section
 
@@ -30,7 +30,8 @@ def draw_round(console: Console, build: Build, outcome: Played) -> None:
     if getattr(outcome, "capped", False):
         console.print("The maximum win ended the round.")
     stakes = outcome.win_units / build.play.cost_units
-    console.print(f"[bold]Round wins {outcome.win_units} units = {stakes:.2f} x stake[/bold]")
+    what = "stake" if build.mode == BASE_MODE else f"cost of '{build.mode}'"
+    console.print(f"[bold]Round wins {outcome.win_units} units = {stakes:.2f} x {what}[/bold]")
 
 
 def draw_spin(console: Console, build: Build, spin: Spin) -> None:
@@ -39,7 +40,7 @@ def draw_spin(console: Console, build: Build, spin: Spin) -> None:
     play = build.play
     title = "Paid spin" if spin.sub_spin == 0 else f"Free spin {spin.sub_spin}"
     if spin.sub_spin and spin.sub_spin < play.spins:
-        title = f"Paid spin {spin.sub_spin + 1}"
+        title = f"Spin {spin.sub_spin + 1} of {play.spins} paid for"
     notes = [f"state {spin.state}"] if len(build.model.states) > 2 else []
     notes += [f"strips {spin.strips}"] if spin.strips else []
     notes += [f"special symbol {spin.special}"] if spin.special else []
@@ -59,9 +60,9 @@ def draw_spin(console: Console, build: Build, spin: Spin) -> None:
         lit = winning_cells(build, spin, step.window, step.wins)
         draw_grid(console, f"step {number} of the cascade", step.window, step.values, lit)
         draw_wins(console, step.wins)
-    draw_wins(console, spin.closing)
+    draw_wins(console, spin.closing, final=state.final.name if state.final else "")
     for award in spin.awards:
-        draw_award(console, award)
+        draw_award(console, build, spin, award)
 
 
 def draw_grid(console: Console, title: str, window: Window, values: CellTable, lit: set[Cell]) -> None:
@@ -84,19 +85,25 @@ def draw_grid(console: Console, title: str, window: Window, values: CellTable, l
     console.print(table)
 
 
-def draw_wins(console: Console, wins: tuple[Win, ...]) -> None:
-    """Every win in words."""
+def draw_wins(console: Console, wins: tuple[Win, ...], final: str = "") -> None:
+    """Every win in words; `final` names the multiplier of the whole spin."""
     for win in wins:
+        if win.evaluator == final:
+            console.print(f"  {win.evaluator}: all of it x{win.multiplier}, {win.amount_units} units more")
+            continue
         where = f"line {win.line}" if win.line else win.evaluator
-        ways = f" in {win.ways} ways" if win.ways else ""
+        ways = f" in {win.ways} way{'s' * (win.ways > 1)}" if win.ways else ""
         factors = "".join(f" x{f}" for f in (win.wild_multiplier, win.multiplier) if f != 1)
         console.print(f"  {where}: {win.count} x {win.symbol}{ways}{factors} = {win.amount_units} units")
 
 
-def draw_award(console: Console, award: Award) -> None:
+def draw_award(console: Console, build: Build, spin: Spin, award: Award) -> None:
     """What a trigger started."""
     if isinstance(award, FreeSpinsAward):
         spins = "free spin" if award.spins == 1 else "free spins"
+        triggers = build.model.states[spin.state].triggers
+        if any(t.name == award.trigger and getattr(t, "reset", False) for t in triggers):
+            spins = "spins left again" if award.spins > 1 else "spin left again"
         console.print(f"  {award.trigger}: {award.count} x {award.symbol} = {award.spins} {spins}")
     elif isinstance(award, PickBonus):
         draw_pick(console, award)

@@ -30,6 +30,7 @@ EXAMPLES = """\
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("games", metavar="GAME", nargs="*", help="shipped ids or model files; all shipped by default")
     parser.add_argument("--profile", help="one profile only; every profile by default")
+    parser.add_argument("--mode", help="with --profile: another mode than the base one; all modes by default")
     parser.add_argument("--certificate", metavar="FILE", help="certificate; certificates/GAME.PROFILE.toml by default")
     parser.add_argument(
         "--spins", type=count, metavar="N", help="rounds to simulate; what the certificate says by default"
@@ -45,8 +46,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     chosen: list[tuple[Build, Path]] = []
     for name in args.games or list(games.shipped()):
-        if args.profile or (not Path(name).exists() and "/" in name):
-            chosen.append(games.find_build(name, args.profile))
+        if args.profile or args.mode or (not Path(name).exists() and ("/" in name or "@" in name)):
+            chosen.append(games.find_build(name, args.profile, args.mode))
             continue
         path = games.find(name)
         chosen += [(mode, path) for build in games.builds(load(path)) for mode in games.modes(build)]
@@ -77,5 +78,6 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if off:
         console.print(f"[bold red]{off} figures are off.[/bold red] Build and certificate do not belong together.")
     else:
-        console.print(f"[bold green]All figures of {len(reports)} builds agree.[/bold green]")
+        builds = "1 build" if len(reports) == 1 else f"{len(reports)} builds"
+        console.print(f"[bold green]All figures of {builds} agree.[/bold green]")
     return OFF if off else OK
