@@ -88,7 +88,7 @@ static int rgs_batch_look(const rgs_game *game, uint32_t state_index, const uint
                 view.heights[reel] = (uint8_t)game->rows;
             }
             *pay = 0;
-            rgs_pay_lines(game, state, e, &look, &amount); /* fails only with a log */
+            rgs_pay(game, state, e, &look, &amount); /* fails only with a log */
             sums->parts[state_index][e] += amount;
         }
         batch->wins[index] += amount;
@@ -152,6 +152,20 @@ static int rgs_play_batches(const rgs_game *game, const uint32_t key[8], uint32_
             paid_spin_hits += batch.wins[i] > 0;
         if (batch.features_count && (error = rgs_batch_features(game, key, stream, &batch, play)))
             return error;
+        if (game->win_units_cap) {
+            uint32_t capped = 0;
+            for (uint32_t i = 0; i < rounds; i++)
+                capped |= batch.wins[i] >= game->win_units_cap;
+            if (capped) {
+                /* The maximum win ends such a round, so which of its spins are played depends on their order. */
+                error = rgs_play_rounds(game, key, stream, batch.first, rounds, totals, wins ? wins + done : NULL,
+                                        rgs_keystream_scalar);
+                if (error)
+                    return error;
+                done += rounds;
+                continue;
+            }
+        }
         for (uint32_t i = 0; i < rounds; i++) {
             const int64_t win = batch.wins[i];
             if (win < RGS_HISTOGRAM)

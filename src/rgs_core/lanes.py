@@ -76,19 +76,22 @@ def compile_lanes(tables: Tables) -> tuple[LaneTable, ...]:
     build, model = tables.build, tables.build.model
     if build.mode != m.BASE_MODE:
         raise NotInLanes(f"mode '{build.mode}' does not begin with one paid spin")
-    if len(tables.states) > STATES_MAX or model.reels > REELS_MAX:
-        raise NotInLanes(f"more than {STATES_MAX} states or {REELS_MAX} reels")
-    for state in tables.states:
+    if model.reels > REELS_MAX:
+        raise NotInLanes(f"more than {REELS_MAX} reels")
+    paid = tables.states[0]
+    played = [paid, *(tables.states[i] for i in paid.awarded_states if i)]
+    if len(played) > STATES_MAX:
+        raise NotInLanes("it awards spins of several states")
+    for state in played:
         if why := _beyond_lines(state, set(model.groups)):
             raise NotInLanes(f"state '{state.state.name}': {why}")
-    lanes = tuple(_state(model, state) for state in tables.states)
-    if model.win_max is not None:
-        raise NotInLanes("a maximum win may end a round, so its spins are played in order")
-    return lanes
+        if not {tables.states[i].state.name for i in state.awarded_states} <= {s.state.name for s in played[1:]}:
+            raise NotInLanes(f"state '{state.state.name}' awards spins of another state")
+    return tuple(_state(model, state) for state in played)
 
 
 def _beyond_lines(table: StateTable, groups: set[str]) -> str:
-    """What a state has that is not plain lines, scatters, free spins and picks on fixed windows; empty if nothing."""
+    """What a state has that is not plain lines or ways, scatters, free spins and picks on fixed windows; "" if nothing."""
     state = table.state
     if table.fields["changes"]:
         return "its grid changes after the reels have stopped"
@@ -98,6 +101,9 @@ def _beyond_lines(table: StateTable, groups: set[str]) -> str:
         if isinstance(evaluator, k.Lines):
             if evaluator.direction != "left" or evaluator.full_grid or groups & set(evaluator.pays):
                 return f"'{evaluator.name}' has groups, another direction or a full grid"
+        elif isinstance(evaluator, k.Ways):
+            if evaluator.direction != "left" or len(table.paylines):
+                return f"'{evaluator.name}' pays from another direction, or beside lines"
         elif not isinstance(evaluator, k.Scatter) or evaluator.at == "end":
             return f"'{evaluator.name}' is of kind {evaluator.kind}"
     for trigger in (t.trigger for t in table.triggers):
@@ -121,8 +127,9 @@ def _state(model: m.Model, table: StateTable) -> LaneTable:
     fields, alarms = _fields(model, table)
     digits, pay_unit = _pay_digits(where, table, fields, model.reels)
     limbs = len(digits)
-    field_bytes = -(-len(table.paylines) // 8)
-    chunks = -(-(len(fields) + len(alarms)) * field_bytes // CHUNK_BYTES)
+    ways = _ways_alarms(model, table)
+    field_bytes = 8 if ways else -(-len(table.paylines) // 8)
+    chunks = -(-(len(fields) + len(alarms) + len(ways)) * field_bytes // CHUNK_BYTES)
     row_bytes = CHUNK_BYTES * (1 + chunks)
     if sum(strip.length for strip in table.strips) * row_bytes > ROWS_BYTES_MAX:
         raise NotInLanes(f"{where}: stops, lines and symbols need tables above {ROWS_BYTES_MAX >> 10} KiB")
@@ -135,7 +142,10 @@ def _state(model: m.Model, table: StateTable) -> LaneTable:
             row[:, slot] = (windows == symbol).sum(axis=1)
         if wild_slot is not None:
             row[:, wild_slot] = np.isin(windows, multiplying).any(axis=1)
-        if chunks:
+        if ways:
+            packed = [np.packbits(alarm[reel], axis=1, bitorder="little") for alarm in ways]
+            row[:, CHUNK_BYTES : CHUNK_BYTES + field_bytes * len(ways)] = np.concatenate(packed, axis=1)
+        elif chunks:
             shown = windows[:, table.paylines[:, reel]]  # [stop, line]
             sets = [(table.readings[shown] >> np.uint64(symbol) & np.uint64(1)).astype(bool) for symbol in fields]
             sets += [alarm[reel][shown] for alarm in alarms]
@@ -151,7 +161,7 @@ def _state(model: m.Model, table: StateTable) -> LaneTable:
     for limb, digit in enumerate(digits):
         weights[:, limb, :pay_bytes] = np.repeat(digit.T, field_bytes, axis=1)
     alarm = np.zeros(width, dtype=np.uint8)
-    alarm[pay_bytes : pay_bytes + len(alarms) * field_bytes] = 0xFF
+    alarm[pay_bytes : pay_bytes + (len(alarms) + len(ways)) * field_bytes] = 0xFF
     weights.setflags(write=False)
     alarm.setflags(write=False)
     bias = sum((128 - least) << 8 * slot for slot, least in enumerate(minima))
@@ -209,6 +219,24 @@ def _fields(model: m.Model, table: StateTable) -> tuple[list[int], list[list[NDA
             pattern = list(trigger.pattern) + [ANY_SYMBOL] * (model.reels - len(trigger.pattern))
             alarms.append([everything if s == ANY_SYMBOL else np.arange(symbols) == s for s in pattern])
     return paying, alarms
+
+
+def _ways_alarms(model: m.Model, table: StateTable) -> list[list[NDArray[np.bool_]]]:
+    """For each ways evaluator by reel bool[stops, 64]: which entries may still win. What is left after all reels is the
+    alarm: a symbol on as many reels from the left as pay, whose ways the general code counts."""
+    alarms = []
+    for evaluator in table.evaluators:
+        if not isinstance(evaluator.evaluator, k.Ways):
+            continue
+        readings, least = evaluator.fields["readings"], evaluator.fields["count_min"]
+        reels = []
+        for reel, strip in enumerate(table.strips):
+            windows = np.lib.stride_tricks.sliding_window_view(strip.symbols, model.rows)[: strip.length]
+            present = np.bitwise_or.reduce(readings[windows], axis=1)
+            bits = (present[:, None] >> np.arange(64, dtype=np.uint64) & np.uint64(1)).astype(bool)
+            reels.append(bits if reel < least else np.ones_like(bits))
+        alarms.append(reels)
+    return alarms
 
 
 def _pay_digits(where: str, table: StateTable, fields: list[int], reels: int) -> tuple[list[NDArray[np.int8]], int]:

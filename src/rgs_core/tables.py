@@ -118,7 +118,7 @@ class StateTable:
 
 @dataclass(frozen=True)
 class Tables:
-    """A compiled build: START_STATE first, then the other states in the order of the file."""
+    """A compiled build, its states in the order of `state_names`."""
 
     build: m.Build
     states: tuple[StateTable, ...]
@@ -131,8 +131,9 @@ class Tables:
 
 
 def state_names(model: m.Model) -> list[str]:
-    """States in the order of the engine: START_STATE first."""
-    return [m.START_STATE, *(name for name in model.states if name != m.START_STATE)]
+    """States in the order of the engine: START_STATE, what its triggers award, then the rest of the file."""
+    awarded = [getattr(trigger, "state", None) for trigger in model.states[m.START_STATE].triggers]
+    return list(dict.fromkeys([m.START_STATE, *filter(None, awarded), *model.states]))
 
 
 def compile_tables(build: m.Build) -> Tables:
