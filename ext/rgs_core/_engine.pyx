@@ -244,6 +244,8 @@ cdef int set_state(rgs_state *state, object table) except -1:
     state.pure_wild_run = table.pure_wild_run
     state.count_min = table.count_min
     state.paylines = <const uint8_t *>address(table.paylines)
+    state.cell_lines = <const uint64_t *>address(table.cell_lines)
+    state.looks_stopped = fields["looks_stopped"]
     state.readings = <const uint64_t *>address(table.readings)
     state.naturals = <const uint64_t *>address(table.naturals)
     return 0
@@ -331,6 +333,9 @@ cdef class Engine:
             self.game.wilds_multiply |= wild.multiplier != 1
         self.game.has_values = any(
             transform.kind == "values" for state in model.states.values() for transform in state.transforms
+        )
+        self.game.wins_award = any(
+            trigger.kind == "win_spins" for state in model.states.values() for trigger in state.triggers
         )
         for s, state_table in enumerate(tables.states):
             set_state(&self.game.states[<Py_ssize_t>s], state_table)

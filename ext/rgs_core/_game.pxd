@@ -184,6 +184,8 @@ cdef extern from "game.h" nogil:
         uint32_t pure_wild_run
         uint32_t count_min
         const uint8_t *paylines
+        const uint64_t *cell_lines
+        uint32_t looks_stopped
         const uint64_t *readings
         const uint64_t *naturals
 
@@ -221,6 +223,7 @@ cdef extern from "game.h" nogil:
         uint8_t *wild_combine
         uint32_t wilds_multiply
         uint32_t has_values
+        uint32_t wins_award
         rgs_state *states
         rgs_bonus *bonuses
         uint32_t has_lanes

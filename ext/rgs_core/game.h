@@ -149,6 +149,8 @@ typedef struct {
     uint32_t pure_wild_run;     /* of the line evaluator, as are the next four */
     uint32_t count_min;
     const uint8_t *paylines;    /* [line][reel] -> row */
+    const uint64_t *cell_lines; /* [reel * rows + row] -> set of the lines through the cell; NULL with over 64 lines */
+    uint32_t looks_stopped;     /* 1: something looks at the grid as the reels stopped */
     const uint64_t *readings;
     const uint64_t *naturals;
 } rgs_state;
@@ -189,6 +191,7 @@ typedef struct {
     uint8_t wild_combine[64];   /* RGS_ONCE, RGS_PRODUCT or RGS_SUM */
     uint32_t wilds_multiply;    /* 0 when every wild multiplier is 1 */
     uint32_t has_values;        /* 1: some transform gives cells values */
+    uint32_t wins_award;        /* 1: some trigger awards spins by wins, which are then remembered while a spin is played */
     rgs_state states[RGS_STATES_MAX];
     rgs_bonus bonuses[RGS_BONUSES_MAX];
     uint32_t has_lanes;         /* 1: `lanes` is filled and kernels may use it */

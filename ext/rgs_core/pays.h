@@ -111,6 +111,41 @@ RGS_APART int rgs_pay_lines(const rgs_game *game, const rgs_state *state, uint32
         for (uint32_t reel = 0; reel < least; reel++)
             for (uint32_t row = 0; row < view->heights[reel]; row++)
                 readings[reel][row] = evaluator->readings[view->windows[reel][row]];
+        if (state->cell_lines) {
+            /* Entries in view on each of the first reels; for each of them the lines through such cells. */
+            uint64_t alive = ~(uint64_t)0, lines = 0;
+            for (uint32_t reel = 0; reel < least; reel++) {
+                uint64_t present = 0;
+                for (uint32_t row = 0; row < view->heights[reel]; row++)
+                    present |= readings[reel][row];
+                alive &= present;
+            }
+            for (; alive; alive &= alive - 1) {
+                const uint32_t x = (uint32_t)__builtin_ctzll(alive);
+                uint64_t of_entry = ~(uint64_t)0;
+                for (uint32_t reel = 0; reel < least; reel++) {
+                    const uint64_t *cell_lines = state->cell_lines + reel * game->rows;
+                    uint64_t through = 0;
+                    for (uint32_t row = 0; row < view->heights[reel]; row++)
+                        through |= cell_lines[row] & -(readings[reel][row] >> x & 1);
+                    of_entry &= through;
+                }
+                lines |= of_entry;
+            }
+            for (; lines; lines &= lines - 1) {
+                const uint32_t line = (uint32_t)__builtin_ctzll(lines);
+                const uint8_t *rows = state->paylines + (size_t)line * reels;
+                uint8_t cells[RGS_REELS_MAX];
+                int32_t buffer[RGS_REELS_MAX];
+                const int32_t *values = rgs_line_cells(game, view, rows, cells, buffer);
+                if (cells[0] == look->skip)
+                    continue;
+                const rgs_line_win win = rgs_line(game, evaluator, cells, values, reels, &factors);
+                if (win.amount && rgs_pay_line(game, e, line, rows, &win, look, pays))
+                    return RGS_ERROR_MEMORY;
+            }
+            return RGS_OK;
+        }
         for (uint32_t line = 0; line < state->paylines_count; line++) {
             const uint8_t *rows = state->paylines + (size_t)line * reels;
             uint64_t alive = readings[0][rows[0]];

@@ -106,23 +106,13 @@ static inline int rgs_play_round_with(const rgs_game *game, const uint32_t key[8
     return round->win > game->win_units_max ? RGS_ERROR_WIN : RGS_OK;
 }
 
-/* Whether a game awards spins by its wins, which must then be remembered while a spin is played. */
-static inline int rgs_wins_award(const rgs_game *game)
-{
-    for (uint32_t s = 0; s < game->states_count; s++)
-        for (uint32_t t = 0; t < game->states[s].triggers_count; t++)
-            if (game->states[s].triggers[t].kind == RGS_WIN_SPINS)
-                return 1;
-    return 0;
-}
-
 static inline int rgs_play_round(const rgs_game *game, const uint32_t key[8], uint32_t stream, uint64_t nonce,
                                  rgs_round *round, rgs_log *log)
 {
     rgs_play play;
     rgs_log wins = {0};
     rgs_round_clear(round, game->states_count);
-    rgs_log *const remembered = log ? log : rgs_wins_award(game) ? &wins : NULL;
+    rgs_log *const remembered = log ? log : game->wins_award ? &wins : NULL;
     const int error = rgs_play_round_with(game, key, stream, nonce, NULL, &play, round, remembered, log);
     free(wins.events);
     return error;

@@ -103,7 +103,7 @@ static RGS_UNUSED int rgs_play_rounds(const rgs_game *game, const uint32_t key[8
     uint32_t blocks[16 * RGS_GENERAL_BLOCKS];
     rgs_play play;
     rgs_log remembered = {0};
-    rgs_log *const log = rgs_wins_award(game) ? &remembered : NULL;
+    rgs_log *const log = game->wins_award ? &remembered : NULL;
     /* The sums of many rounds are added up in 64 bits before they go into the totals, where that is safe. */
     const uint64_t together = game->win_units_max < (int64_t)1 << 50 ? RGS_GENERAL_BLOCKS : 1;
     rgs_round round;

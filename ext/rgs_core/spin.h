@@ -508,11 +508,7 @@ RGS_APART int rgs_play_grid(const rgs_game *game, uint32_t state_index, uint32_t
     rgs_grid_view(game, grid, view);
     const uint64_t old = grid->held;
     rgs_seen seen = {view, view, old, wins ? wins->length : 0};
-    uint32_t keeps_stopped = log != NULL;
-    for (uint32_t e = 0; e < state->evaluators_count; e++)
-        keeps_stopped |= state->evaluators[e].stopped;
-    for (uint32_t t = 0; t < state->triggers_count; t++)
-        keeps_stopped |= state->triggers[t].stopped;
+    const uint32_t keeps_stopped = log != NULL || state->looks_stopped;
     if (state->remembers)
         levels = rgs_levels_factor(state, memory);
 

@@ -51,7 +51,7 @@ static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t s
         memset(play->plays, 0, sizeof play->plays);
         rgs_memory_clear(&play->memory);
         play->memory.special = special;
-        error = rgs_play_spin(game, state_index, 0, &words, play, round, rgs_wins_award(game) ? &wins : NULL, NULL);
+        error = rgs_play_spin(game, state_index, 0, &words, play, round, game->wins_award ? &wins : NULL, NULL);
         if (error)
             break;
         if (tape->failed) {

@@ -84,7 +84,8 @@ class TriggerTable:
 
 @dataclass(frozen=True)
 class StateTable:
-    """One state. `sets`: strips by set; `paylines` uint8[lines, reels]; `readings`, `naturals` uint64[symbols] of its
+    """One state. `sets`: strips by set; `paylines` uint8[lines, reels]; `cell_lines` uint64[reels * rows], the set of
+    lines through each cell, or None for more than 64 lines; `readings`, `naturals` uint64[symbols] of its
     line evaluator, see rgs_evaluator; `fields`: scalars of rgs_state."""
 
     state: m.State
@@ -98,6 +99,7 @@ class StateTable:
     special: Fields | None
     held_step: NDArray[np.int8]
     paylines: NDArray[np.uint8]
+    cell_lines: NDArray[np.uint64] | None
     readings: NDArray[np.uint64]
     naturals: NDArray[np.uint64]
     count_min: int
@@ -252,6 +254,7 @@ def _state(build: m.Build, state: m.State) -> StateTable:
         special=_special(model, state, state.special) if state.special else None,
         held_step=held_step,
         paylines=paylines,
+        cell_lines=_cell_lines(model, paylines),
         readings=readings,
         naturals=naturals,
         count_min=int(line_table.fields["count_min"]) if line_table else model.reels + 1,
@@ -261,6 +264,11 @@ def _state(build: m.Build, state: m.State) -> StateTable:
             "cells": int(state.cells),
             "changes": int(changes),
             "remembers": int(remembers),
+            "looks_stopped": int(
+                any(
+                    getattr(part, "stopped", False) for part in (*state.triggers, *(model.evaluators[n] for n in names))
+                )
+            ),
             "ends": int(any(getattr(model.evaluators[n], "at", "spin") == "end" for n in names)),
             "final_symbols": _bits(model, final.symbols) if final else 0,
             "final_combine": COMBINES.index(final.combine) if final else 0,
@@ -268,6 +276,16 @@ def _state(build: m.Build, state: m.State) -> StateTable:
             "lines": names.index(lines.name) if lines else ANY_SYMBOL,
         },
     )
+
+
+def _cell_lines(model: m.Model, paylines: NDArray[np.uint8]) -> NDArray[np.uint64] | None:
+    if not 0 < len(paylines) <= 64:
+        return None
+    cells = np.zeros(model.reels * model.rows, dtype=np.uint64)
+    for line, rows in enumerate(paylines):
+        for reel, row in enumerate(rows):
+            cells[reel * model.rows + int(row)] |= np.uint64(1 << line)
+    return cells
 
 
 def _strip(model: m.Model, state: m.State, strip: m.Strip) -> StripTable:
