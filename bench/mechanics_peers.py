@@ -79,7 +79,7 @@ def numba_ways(game: Build) -> Peer:
                     here = 0
                     for cell in range(ROWS):
                         shown = strips[reel, stops[reel] + cell]
-                        here += shown == symbol or shown == wild
+                        here += shown in (symbol, wild)
                     if here == 0:
                         break
                     ways *= here

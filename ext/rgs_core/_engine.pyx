@@ -508,8 +508,8 @@ cdef class Engine:
         try:
             with nogil:
                 if merge:
-                    error = rgs_merge_joint(&self.game, state_index, symbols, counted_count, as_stopped, by_reel, skip, &order[0],
-                                            interrupted, &merged)
+                    error = rgs_merge_joint(&self.game, state_index, symbols, counted_count, as_stopped, by_reel, skip,
+                                            &order[0], interrupted, &merged)
                 else:
                     error = rgs_cycle_joint(&self.game, state_index, symbols, counted_count, as_stopped, interrupted,
                                             &joint)
