@@ -20,6 +20,7 @@ from rgs_core.cycle import SpinLaws, round_figures, spin_laws
 from rgs_core.cycle import full_cycle as full_cycle
 from rgs_core.distribution import WinLaw, win_law
 from rgs_core.errors import AnalysisError
+from rgs_core.hold import HOLDING
 from rgs_core.joint import Joint
 from rgs_core.model import Build
 from rgs_core.stats import Z_90, root
@@ -112,7 +113,7 @@ def analyse(build: Build, *, visit: bool = False) -> Analysis:
 
 def _visit(build: Build, engine: Engine, cycle: FullCycle) -> None:
     """The figures once more by every combination."""
-    longest = max(law.cycle for case in cycle.scenarios for law in case.laws.values())
+    longest = max(law.cycle for case in cycle.scenarios for law in case.laws.values() if isinstance(law, Joint))
     if longest > VISITED_MAX:
         raise AnalysisError(f"a cycle of {longest:,} combinations is too long to visit; the limit is {VISITED_MAX:,}")
     visited = round_figures(build, spin_laws(engine, merge=False))
@@ -162,6 +163,8 @@ def _figures(
             methods[f"state {name}"] = spins.skipped[name]
         elif joint is not None:
             methods[f"state {name}"] = joint.method
+        elif name in spins.held:
+            methods[f"state {name}"] = f"{HOLDING}, for each way to begin"
         else:
             kinds = sorted({law.method for law in spins.special_laws[name].values()})
             methods[f"state {name}"] = f"{' and '.join(kinds)}, for each special symbol"

@@ -1,12 +1,14 @@
 """Figures of a round over its full cycle, from the joint laws of the spins that it can be made of.
 
 A round is a branching process over states (rgs_core.feature). Where a feature draws a special symbol that all
-its spins share, it is one such process for each symbol, and the round is their mixture: `Scenario`s.
+its spins share, it is one such process for each symbol, and the round is their mixture: `Scenario`s. A feature of
+hold and spin has a law as a whole by what it begins with (rgs_core.hold), and takes part as one spin of a state
+of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
@@ -15,9 +17,11 @@ from rgs_core._engine import Engine
 from rgs_core.awarding import NOTHING
 from rgs_core.errors import AnalysisError
 from rgs_core.feature import RoundMoments, round_moments
-from rgs_core.joint import Joint, bonus_name, bonus_triggers, joint_law, model_states
-from rgs_core.mechanics import CollectedTrigger, FreeSpinsTrigger, Wheel, WinTrigger
-from rgs_core.model import Build, Model, State
+from rgs_core.hold import HoldStart, hold_rules
+from rgs_core.hold_awards import HoldRound, awards_of, held_states, hold_round
+from rgs_core.joint import Joint, joint_law, model_states
+from rgs_core.mechanics import FreeSpinsTrigger
+from rgs_core.model import Build
 from rgs_core.stats import Z_90, root
 
 SCENARIOS_MAX = 256
@@ -32,12 +36,18 @@ class SpinLaws:
     """Laws of single spins of the states that a mode can reach, or why there is none.
 
     `laws[state]` is None, with the reason in `skipped`, or where `special_laws[state]` holds a law for each
-    special symbol.
+    special symbol, or where `hold` knows the features of the state as a whole.
     """
 
     laws: Mapping[str, Joint | None]
     special_laws: Mapping[str, Mapping[str, Joint]]
     skipped: Mapping[str, str]
+    hold: HoldRound | None = None
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """States of hold and spin whose features have laws as a whole."""
+        return () if self.hold is None else self.hold.held
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class Scenario:
     """With this probability the spins of a round have these laws."""
 
     probability: Fraction
-    laws: Mapping[str, Joint]
+    laws: Mapping[str, Joint | HoldStart]
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,8 @@ class FullCycle:
     has a law of its own; `laws` and `special_laws` hold those of all. `paid_spin` figures are of the mode's own
     spins without what they start. Means and variances are those without the maximum win: where `capped`,
     the law of wins (rgs_core.distribution) knows the round as it is paid. `most_units` is the largest win
-    without it. `spins`: mean further spins by state.
+    without it. `spins`: mean further spins by state. `hold`: the features of hold and spin, `scenarios` then hold
+    their laws by `HoldStart.name`; `spins_max`: most further spins of a round, each such feature as one.
     """
 
     build: Build
@@ -78,6 +89,8 @@ class FullCycle:
     spins: Mapping[str, Fraction] = field(default_factory=dict)
     most_units: int = 0
     capped: bool = False
+    hold: HoldRound | None = None
+    spins_max: int = 0
 
     @property
     def combinations(self) -> int:
@@ -129,9 +142,21 @@ def spin_laws(engine: Engine, *, merge: bool = True) -> SpinLaws:
     laws: dict[str, Joint | None] = {}
     special_laws: dict[str, dict[str, Joint]] = {}
     skipped: dict[str, str] = {}
-    for name in reached(build):
+    states = reached(build)
+    hold, held = None, held_states(build.model, states)
+    if held:
+        try:
+            hold = hold_round(build, states, merge=merge)
+        except AnalysisError as error:
+            skipped |= _without_hold(build, held, str(error))
+    for name in states:
         state, index = build.model.states[name], names.index(name)
         laws[name] = None
+        if name in held:
+            continue
+        if hold is not None and name == build.play.start:
+            laws[name] = hold.paid
+            continue
         try:
             if state.special is None:
                 laws[name] = joint_law(engine, index, merge=merge)
@@ -142,26 +167,19 @@ def spin_laws(engine: Engine, *, merge: bool = True) -> SpinLaws:
                 }
         except AnalysisError as error:
             skipped[name] = str(error)
-    return SpinLaws(laws, special_laws, skipped)
+    return SpinLaws(laws, special_laws, skipped, hold)
 
 
-def awards_of(model: Model, state: State) -> Iterator[str]:
-    """Every state that a spin of a state may award spins of, as often as something awards it."""
-    for trigger in state.triggers:
-        if isinstance(trigger, FreeSpinsTrigger | WinTrigger | CollectedTrigger):
-            yield trigger.state
-    for bonus in bonus_triggers(state):
-        yield from _wheel_awards(model, bonus_name(bonus))
-
-
-def _wheel_awards(model: Model, name: str) -> Iterator[str]:
-    bonus = model.bonuses[name]
-    if isinstance(bonus, Wheel):
-        for segment in bonus.segments:
-            if segment.state is not None:
-                yield segment.state
-            if segment.bonus is not None:
-                yield from _wheel_awards(model, segment.bonus)
+def _without_hold(build: Build, held: list[str], reason: str) -> dict[str, str]:
+    """Why states of hold and spin have no law: themselves, or the way in which their features begin."""
+    reasons = {}
+    for name in held:
+        try:
+            hold_rules(build, build.model.states[name])
+            reasons[name] = reason
+        except AnalysisError as error:
+            reasons[name] = str(error)
+    return reasons
 
 
 def reached(build: Build) -> list[str]:
@@ -172,8 +190,11 @@ def reached(build: Build) -> list[str]:
     return found
 
 
-def round_refused(build: Build) -> str:
-    """Why spins with laws of their own do not make a round that is a mixture of branching processes; "" if they do."""
+def round_refused(build: Build, held: Collection[str] = ()) -> str:
+    """Why spins with laws of their own do not make a round that is a mixture of branching processes; "" if they do.
+
+    `held`: states whose features have a law as a whole, by the way in which they begin.
+    """
     model, play = build.model, build.play
     states = reached(build)
     awarded = {name: set(awards_of(model, model.states[name])) for name in states}
@@ -181,7 +202,7 @@ def round_refused(build: Build) -> str:
     for name in states:
         state = model.states[name]
         for trigger in state.triggers:
-            if not isinstance(trigger, FreeSpinsTrigger):
+            if not isinstance(trigger, FreeSpinsTrigger) or trigger.state in held:
                 continue
             if trigger.carry:
                 return f"trigger '{trigger.name}' of state '{name}' carries cells into the feature"
@@ -202,17 +223,21 @@ def scenarios(build: Build, spins: SpinLaws) -> tuple[Scenario, ...]:
     """
     for reason in spins.skipped.values():
         raise AnalysisError(reason)
-    reason = round_refused(build)
+    reason = round_refused(build, spins.held)
     if reason:
         raise AnalysisError(f"{reason}, for which there is no exact law of a round")
-    plain = {name: law for name, law in spins.laws.items() if law is not None}
+    plain: dict[str, Joint | HoldStart] = {name: law for name, law in spins.laws.items() if law is not None}
+    hold = spins.hold
+    if hold is not None:
+        plain = {name: hold.widened(law) for name, law in spins.laws.items() if law is not None}
+        plain |= {build.play.start: hold.starting, **hold.laws}
     choices = []
     for name, laws in spins.special_laws.items():
         special = build.model.states[name].special
         assert special is not None
         table = special.table
         choices.append([
-            (name, Fraction(weight, table.total), laws[symbol])
+            (name, Fraction(weight, table.total), laws[symbol] if hold is None else hold.widened(laws[symbol]))
             for symbol, weight in zip(table.symbols, table.weights, strict=True)
         ])  # fmt: skip
     result = []
@@ -230,21 +255,36 @@ def round_figures(build: Build, spins: SpinLaws) -> FullCycle:
     """Figures of a round from the laws of its spins. Raises AnalysisError when they make none."""
     model, play = build.model, build.play
     cases = scenarios(build, spins)
-    paid = cases[0].laws[play.start]
+    paid = spins.laws[play.start]
+    assert paid is not None  # a state with a special symbol begins no mode
     cost = play.cost_units
+    spins_max = model.free_spins_max
+    hold = spins.hold
+    if hold is not None:  # a feature counts as one spin, and its spins must be within the cap
+        granted = sum(hold.granted.values())
+        if granted > spins_max:
+            raise AnalysisError(
+                f"features of state {' and '.join(hold.granted)} can be awarded {granted} spins, more than the cap of "
+                f"{spins_max}, for which there is no exact walk; set caps.free_spins out of reach"
+            )
+        spins_max -= granted - len(hold.granted)
     mean = second = nothing = further = Fraction(0)
     played: dict[str, Fraction] = {}
     most, reached_most, neglected = -1, True, 0.0
     for case in cases:
         laws = {name: law.by_award() for name, law in case.laws.items()}
-        moments: RoundMoments = round_moments(laws, paid.states, play.start, play.spins, model.free_spins_max)
+        states = case.laws[play.start].states
+        moments: RoundMoments = round_moments(laws, states, play.start, play.spins, spins_max)
         p = case.probability
         mean += p * moments.mean
         second += p * moments.second
         nothing += p * moments.nothing
         for name, n in moments.spins.items():
+            of = case.laws[name]
+            further += p * n * sum(of.mean_parts().values(), Fraction(0))
+            if isinstance(of, HoldStart):
+                name, n = of.rules.state.name, n * of.spins
             played[name] = played.get(name, Fraction(0)) + p * n
-            further += p * n * sum(case.laws[name].mean_parts().values(), Fraction(0))
         most, reached_most = max((most, reached_most), (moments.most, moments.most_reached))
         neglected = max(neglected, moments.neglected)
     parts = {name: units * play.spins / cost for name, units in paid.mean_parts().items()}
@@ -276,4 +316,6 @@ def round_figures(build: Build, spins: SpinLaws) -> FullCycle:
         spins=played,
         most_units=most,
         capped=cap is not None and most > cap,
+        hold=hold,
+        spins_max=spins_max,
     )

@@ -36,6 +36,9 @@ CAP_ERROR_MAX = 1e-6
 WALK_MAX = 1 << 30
 """Largest work (states x awards x frequencies) of a walk with a cap."""
 
+TERMS_MAX = 1 << 27
+"""Most values of transforms that are held at once: 2 GB."""
+
 SESSION_STEPS_MAX = 1_000_000
 SESSION_GRID_MAX = 1 << 20
 SESSION_WORK_MAX = 4_000_000_000
@@ -218,6 +221,11 @@ def _law(cycle: FullCycle, *, feature_only: bool) -> WinLaw:
     probabilities = np.zeros(size)
     error = beyond
     for case, p in zip(cases, odds, strict=True):
+        if case.terms_count * frequencies > TERMS_MAX:
+            raise AnalysisError(
+                f"a round awards in {case.terms_count:,} ways, too many for an exact law of wins of up to "
+                f"{_most(cycle):,} units in steps of {step}; simulate instead"
+            )
         tail = case.cap_tail
         walked = tail > TAIL_MAX
         if walked and tail <= CAP_ERROR_MAX:

@@ -204,10 +204,11 @@ def _uncapped(
         )
     neglected = cap_tail(laws, states, start, spins, cap)
     if neglected > NEGLIGIBLE:
+        shared = list(dict.fromkeys(name.partition(" @ ")[0] for name in further))  # features of one state count once
         reason = (
             f"too large for the exact walk; set caps.free_spins to {CAP_EXACT_MAX} or less"
             if len(further) == 1
-            else f"shared by {len(further)} states ({', '.join(further)}), for which there is no exact walk; "
+            else f"shared by {len(shared)} states ({', '.join(shared)}), for which there is no exact walk; "
             "set caps.free_spins out of reach"
         )
         raise AnalysisError(

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from rgs_core.bonuses import awarded, bonus_law
 from rgs_core.cycle import FullCycle, Scenario
 from rgs_core.errors import AnalysisError
 from rgs_core.feature import cap_tail
+from rgs_core.hold import HoldStart
 from rgs_core.joint import Joint, bonus_name
 from rgs_core.mechanics import Pick, Table, Wheel
 from rgs_core.model import Model
@@ -175,20 +176,59 @@ def _bonus_amounts(model: Model, name: str) -> float:
     return 1.0
 
 
+@dataclass(frozen=True)
+class _Hold:
+    """A feature of hold and spin as a whole: given the cells that are held at its end, independent values."""
+
+    law: HoldStart
+
+    def terms(self, amount: Amount[Value]) -> dict[Awards, Value]:
+        """The transform of what it wins; it awards nothing."""
+        law, total = self.law, cast(Any, 0.0)
+        powers: dict[tuple[Table, int], list[Value]] = {}
+        for counts, p in law.ends.items():
+            term: Any = amount(np.array([law.rules.fixed(counts)], dtype=np.int64), np.array([float(p)]))
+            for s, scale in enumerate(law.scales(counts)):
+                for table, n in law.tables(s, counts[s]) if scale else ():
+                    known = powers.setdefault((table, scale), [])
+                    while len(known) < n:
+                        known.append(known[0] * known[-1] if known else self._value(table, scale, amount))
+                    term = term * known[n - 1]
+            total = total + term
+        return {(0,) * len(law.states): total}
+
+    @staticmethod
+    def _value(table: Table, scale: int, amount: Amount[Value]) -> Value:
+        return amount(np.array(table.values, dtype=np.int64) * scale, np.array(table.weights) / table.total)
+
+    @property
+    def step(self) -> int:
+        """Greatest common divisor of all amounts that it adds up from."""
+        return self.law.step
+
+    @property
+    def powers(self) -> float:
+        """Largest number of random amounts that it adds up."""
+        return 1.0 + self.law.rules.cells
+
+
 class RoundLaw:
     """One scenario of a round: its terms on a grid, and what bounds them."""
 
     def __init__(self, cycle: FullCycle, case: Scenario) -> None:
         self.probability = float(case.probability)
         self.build = cycle.build
-        self.states = cycle.states
         self.start, self.spins = cycle.build.play.start, cycle.build.play.spins
-        self.cap = cycle.build.model.free_spins_max
+        self.states = case.laws[self.start].states
+        self.cap = cycle.spins_max
         self.laws = {name: joint.by_award() for name, joint in case.laws.items()}
         self.further = reachable(self.laws, self.states, self.start)
         self.names = list(dict.fromkeys([self.start, *self.further]))
         self.columns = [self.states.index(name) for name in self.names]
-        self.rows = {name: _Rows.of(case.laws[name]) for name in self.names}
+        self.rows: dict[str, _Rows | _Hold] = {}
+        for name in self.names:
+            law = case.laws[name]
+            self.rows[name] = _Hold(law) if isinstance(law, HoldStart) else _Rows.of(law)
 
     @property
     def step(self) -> int:
@@ -219,6 +259,11 @@ class RoundLaw:
         if not self.further:
             return 0.0
         return min(1.0, cap_tail(self.laws, self.states, self.start, self.spins, self.cap))
+
+    @property
+    def terms_count(self) -> int:
+        """Transforms that are held at once: of what a state's spin wins, by what it awards."""
+        return sum(len(self.laws[name]) for name in self.names)
 
     def walk_work(self, frequencies: int) -> int:
         """States x awards x frequencies of a walk."""
@@ -341,6 +386,8 @@ class RoundLaw:
             following = {columns[name]: _polynomial(terms[name], values) for name in self.further}
             settled = all(abs(following[i] - values[i]) <= 1e-12 * values[i] for i in values)
             values = following
+            if not all(map(math.isfinite, values.values())):
+                raise OverflowError
             if settled:
                 break
         else:
