@@ -202,6 +202,19 @@ cdef int set_bonus(rgs_bonus *bonus, object fields) except -1:
     return 0
 
 
+# The members of rgs_gamble. Fails as set_evaluator does.
+cdef int set_gamble(rgs_gamble *gamble, object fields) except -1:
+    gamble.steps = len(fields["tables"])
+    for i, table in enumerate(fields["tables"]):
+        set_table(&gamble.tables[<Py_ssize_t>i], table)
+    for i, half in enumerate(fields["halves"]):
+        gamble.halves[<Py_ssize_t>i] = half
+    gamble.limit = fields["limit"]
+    gamble.rungs_count = len(fields["rungs"])
+    gamble.rungs = <const int64_t *>address(fields["rungs"])
+    return 0
+
+
 # The members of rgs_state. Fails as set_evaluator does.
 cdef int set_state(rgs_state *state, object table) except -1:
     fields = table.fields
@@ -341,6 +354,8 @@ cdef class Engine:
             set_state(&self.game.states[<Py_ssize_t>s], state_table)
         for b, bonus in enumerate(tables.bonuses):
             set_bonus(&self.game.bonuses[<Py_ssize_t>b], bonus)
+        if tables.gamble is not None:
+            set_gamble(&self.game.gamble, tables.gamble)
         self.simd = chosen() if simd is None else simd
         self.general_because = ""
         self.lane_tables = ()
@@ -434,6 +449,8 @@ cdef class Engine:
             "spins": [totals.spins[s] for s in states],
             "fired": [[totals.fired[s][t] for t in range(RGS_TRIGGERS_MAX)] for s in states],
             "awarded": [[totals.awarded[s][t] for t in range(RGS_TRIGGERS_MAX)] for s in states],
+            "gambled": exact(&totals.gambled),
+            "regained": exact(&totals.regained),
             "win_max": totals.win_max,
             "win_max_nonce": totals.win_max_nonce,
             "classes": [totals.classes[i] for i in range(len(edges) + 1)],

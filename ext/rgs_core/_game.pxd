@@ -25,6 +25,7 @@ cdef extern from "log.h" nogil:
         RGS_EVENT_BONUS
         RGS_EVENT_DRAWN
         RGS_EVENT_JACKPOT
+        RGS_EVENT_GAMBLE
         RGS_WIN_SPECIAL
         RGS_WIN_FINAL
 
@@ -189,6 +190,14 @@ cdef extern from "game.h" nogil:
         const uint64_t *readings
         const uint64_t *naturals
 
+    ctypedef struct rgs_gamble:
+        uint32_t steps
+        rgs_table *tables
+        uint8_t *halves
+        int64_t limit
+        uint32_t rungs_count
+        const int64_t *rungs
+
     ctypedef struct rgs_lanes:
         uint32_t *bounds
         uint32_t *rejects
@@ -226,6 +235,7 @@ cdef extern from "game.h" nogil:
         uint32_t wins_award
         rgs_state *states
         rgs_bonus *bonuses
+        rgs_gamble gamble
         uint32_t has_lanes
         rgs_lanes *lanes
 
@@ -261,6 +271,8 @@ cdef extern from "kernels.h" nogil:
         uint64_t spins[8]
         uint64_t fired[8][4]
         uint64_t awarded[8][4]
+        rgs_u128 gambled
+        rgs_u128 regained
         int64_t win_max
         uint64_t win_max_nonce
         uint32_t edges_count

@@ -5,7 +5,7 @@ from libc.stdlib cimport free
 
 from rgs_core._game cimport (
     RGS_EVENT_BONUS, RGS_EVENT_CELL, RGS_EVENT_CELL_STOP, RGS_EVENT_CLOSING, RGS_EVENT_DRAWN, RGS_EVENT_FACTOR,
-    RGS_EVENT_FREE_SPINS, RGS_EVENT_GRID, RGS_EVENT_HEIGHT, RGS_EVENT_JACKPOT, RGS_EVENT_PICK, RGS_EVENT_PICKED,
+    RGS_EVENT_FREE_SPINS, RGS_EVENT_GAMBLE, RGS_EVENT_GRID, RGS_EVENT_HEIGHT, RGS_EVENT_JACKPOT, RGS_EVENT_PICK, RGS_EVENT_PICKED,
     RGS_EVENT_SPIN, RGS_EVENT_STOP, RGS_EVENT_STRIPS, RGS_EVENT_WIN, rgs_event,
 )
 
@@ -42,6 +42,11 @@ cdef class Round:
         """The paid spin and every further one."""
         return self.outcome.spins
 
+    @property
+    def gamble(self):
+        """What the player then made of its win."""
+        return self.outcome.gamble
+
     def as_dict(self):
         """JSON-ready form."""
         return self.outcome.as_dict()
@@ -66,17 +71,24 @@ cdef class Round:
     # Decodes the log into records. Fails only without memory.
     cdef object _decode(self):
         cdef size_t i = 0
-        spins = []
+        cdef const rgs_event *event
+        spins, gamble = [], []
+        plays = self.tables.build.model.gamble.plays if self.tables.gamble is not None else ()
         while i < self.log.length:
+            if self.log.events[i].kind == RGS_EVENT_GAMBLE:
+                event = &self.log.events[i]
+                gamble.append(records.GambleStep(plays[event.a], event.factor, event.amount))
+                i += 1
+                continue
             state_table = self.tables.states[self.log.events[i].a]
             spin = SpinReader(self.tables, state_table)
             spin.begin(self.log.events[i].b, self.log.events[i].c)
             i += 1
-            while i < self.log.length and self.log.events[i].kind != RGS_EVENT_SPIN:
+            while i < self.log.length and self.log.events[i].kind not in (RGS_EVENT_SPIN, RGS_EVENT_GAMBLE):
                 read(spin, &self.log.events[i])
                 i += 1
             spins.append(spin.record())
-        return records.Outcome(tuple(spins), self.win_units, bool(self.capped))
+        return records.Outcome(tuple(spins), self.win_units, bool(self.capped), tuple(gamble))
 
 
 # Hands one event to the reader of a spin. Fails only without memory.

@@ -25,6 +25,7 @@ enum {
     RGS_TRIGGERS_MAX = 4,
     RGS_BONUSES_MAX = 8,
     RGS_LEVELS_MAX = 16,
+    RGS_GAMBLE_STEPS_MAX = 16,
     RGS_ANY_SYMBOL = 255,    /* in a pattern; elsewhere: no symbol */
 };
 
@@ -155,6 +156,16 @@ typedef struct {
     const uint64_t *naturals;
 } rgs_state;
 
+/* The bets that a player makes on the win of a round, in order; without rungs they multiply. */
+typedef struct {
+    uint32_t steps;
+    rgs_table tables[RGS_GAMBLE_STEPS_MAX];
+    uint8_t halves[RGS_GAMBLE_STEPS_MAX]; /* 1: half of the win is at risk */
+    int64_t limit;                        /* largest best result of a bet that is offered */
+    uint32_t rungs_count;
+    const int64_t *rungs;                 /* ascending amounts */
+} rgs_gamble;
+
 enum { RGS_COUNTS_MAX = 8, RGS_LIMBS_MAX = 3, RGS_MASK_CHUNK = 32, RGS_LANE_REELS_MAX = 6, RGS_LANE_STATES = 2 };
 
 /* Tables of one state for the kernels that evaluate by transposed line masks (lanes/kernel.h), made by
@@ -194,6 +205,7 @@ typedef struct {
     uint32_t wins_award;        /* 1: some trigger awards spins by wins, which are then remembered while a spin is played */
     rgs_state states[RGS_STATES_MAX];
     rgs_bonus bonuses[RGS_BONUSES_MAX];
+    rgs_gamble gamble;
     uint32_t has_lanes;         /* 1: `lanes` is filled and kernels may use it */
     rgs_lanes lanes[RGS_LANE_STATES];
 } rgs_game;

@@ -32,6 +32,7 @@ enum {
     RGS_EVENT_BONUS,       /* a trigger, b line from 1 or 0, c bonus, amount, cells: spins | state << 32 */
     RGS_EVENT_DRAWN,       /* a number drawn by the bonus */
     RGS_EVENT_JACKPOT,     /* a trigger */
+    RGS_EVENT_GAMBLE,      /* after all spins: a step, amount win after it, factor what was drawn */
 };
 
 enum { RGS_WIN_SPECIAL = 250, RGS_WIN_FINAL = 251 }; /* evaluator of wins that no evaluator pays */

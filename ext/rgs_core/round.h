@@ -54,6 +54,48 @@ static inline int rgs_grid_held(const rgs_game *game, const rgs_play *play)
     return 1;
 }
 
+enum { RGS_GAMBLE_SUB_SPIN = 1 << 23 };
+
+/* What the player's bets make of the win of a round. Returns 0 or an RGS_ERROR. */
+RGS_APART int rgs_play_gamble(const rgs_game *game, const uint32_t key[8], uint32_t stream, uint64_t nonce,
+                              rgs_round *round, rgs_log *log)
+{
+    const rgs_gamble *gamble = &game->gamble;
+    const uint32_t ladder = gamble->rungs_count > 0;
+    const int64_t before = round->win;
+    int64_t rung = -1, win = before, drawn;
+    uint32_t step = 0;
+    rgs_words words;
+    while (ladder && rung + 1 < gamble->rungs_count && gamble->rungs[rung + 1] <= win)
+        rung++;
+    const int64_t kept = rung >= 0 ? win - gamble->rungs[rung] : win;
+    for (; step < gamble->steps; step++) {
+        const rgs_table *table = &gamble->tables[step];
+        const int64_t risk = gamble->halves[step] ? win / 2 : win;
+        if (ladder ? rung < 0 || rung + 1 == gamble->rungs_count
+                   : risk == 0 || win > gamble->limit || win - risk + risk * table->values[table->length - 1] > gamble->limit)
+            break;
+        rgs_words_start(&words, key, stream, nonce, RGS_GAMBLE_SUB_SPIN + step);
+        if (rgs_draw_table(&words, table, &drawn))
+            return RGS_ERROR_WORDS;
+        if (ladder) {
+            rung += drawn;
+            rung = rung < -1 ? -1 : rung < gamble->rungs_count ? rung : gamble->rungs_count - 1;
+            win = kept + (rung >= 0 ? gamble->rungs[rung] : 0);
+        } else {
+            win += risk * (drawn - 1);
+        }
+        if (log && rgs_log_event(log, (rgs_event){RGS_EVENT_GAMBLE, step, 0, 0, 1, drawn, win, 0}))
+            return RGS_ERROR_MEMORY;
+    }
+    if (step) {
+        round->gambled += before;
+        round->regained += win;
+        round->win = win;
+    }
+    return RGS_OK;
+}
+
 /* A whole round. `block`: block 0 of sub-spin 0 where somebody has computed it, or NULL. `wins`: a log for games
  * with win triggers when there is no `log`. Adds to the sums of `round`, which the caller clears. Returns 0 or an RGS_ERROR; `round` is complete only when it is 0. */
 static inline int rgs_play_round_with(const rgs_game *game, const uint32_t key[8], uint32_t stream, uint64_t nonce,
@@ -103,7 +145,9 @@ static inline int rgs_play_round_with(const rgs_game *game, const uint32_t key[8
             memmove(play->queue, play->queue + 1, play->count * sizeof *play->queue);
         }
     }
-    return round->win > game->win_units_max ? RGS_ERROR_WIN : RGS_OK;
+    if (round->win > game->win_units_max)
+        return RGS_ERROR_WIN;
+    return game->gamble.steps && round->win ? rgs_play_gamble(game, key, stream, nonce, round, log) : RGS_OK;
 }
 
 static inline int rgs_play_round(const rgs_game *game, const uint32_t key[8], uint32_t stream, uint64_t nonce,

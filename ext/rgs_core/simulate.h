@@ -24,6 +24,7 @@ typedef struct {
     uint64_t spins[RGS_STATES_MAX];
     uint64_t fired[RGS_STATES_MAX][RGS_TRIGGERS_MAX];
     uint64_t awarded[RGS_STATES_MAX][RGS_TRIGGERS_MAX];
+    rgs_u128 gambled, regained;                           /* wins that were gambled, before and after */
     int64_t win_max;
     uint64_t win_max_nonce;                           /* the first nonce with the largest win */
     uint32_t edges_count;
@@ -68,6 +69,8 @@ static inline void rgs_totals_win(rgs_totals *totals, int64_t win, uint64_t time
 /* Adds everything of some rounds but their wins. */
 static inline void rgs_totals_parts(const rgs_game *game, rgs_totals *totals, const rgs_round *round)
 {
+    totals->gambled += (rgs_u128)round->gambled;
+    totals->regained += (rgs_u128)round->regained;
     for (uint32_t s = 0; s < game->states_count; s++) {
         const rgs_state *state = &game->states[s];
         if (round->spins[s] == 0)

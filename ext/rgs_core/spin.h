@@ -21,6 +21,7 @@ typedef struct {
     int64_t parts[RGS_STATES_MAX][RGS_PARTS];           /* evaluators, triggers with a bonus, special, final */
     uint64_t fired[RGS_STATES_MAX][RGS_TRIGGERS_MAX];   /* spins in which a trigger fired */
     uint64_t awarded[RGS_STATES_MAX][RGS_TRIGGERS_MAX]; /* bonuses played */
+    int64_t gambled, regained;                              /* wins that were gambled, before and after */
 } rgs_round;
 
 /* Zeroes what a game with so many states uses. */
@@ -28,6 +29,7 @@ static inline void rgs_round_clear(rgs_round *round, uint32_t states)
 {
     round->win = round->paid_spin_win = 0;
     round->capped = round->further = 0;
+    round->gambled = round->regained = 0;
     for (uint32_t s = 0; s < states; s++) { /* of constant sizes: a few stores each */
         round->spins[s] = 0;
         memset(round->parts[s], 0, sizeof round->parts[s]);

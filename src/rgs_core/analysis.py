@@ -20,6 +20,7 @@ from rgs_core.cycle import SpinLaws, round_figures, spin_laws
 from rgs_core.cycle import full_cycle as full_cycle
 from rgs_core.distribution import WinLaw, win_law
 from rgs_core.errors import AnalysisError
+from rgs_core.gamble_law import gambled
 from rgs_core.hold import HOLDING
 from rgs_core.joint import Joint
 from rgs_core.model import Build
@@ -31,6 +32,9 @@ VISITED_MAX = 5_000_000_000
 MAXIMUM = "maximum win"
 """The part of the RTP that the maximum win takes away, below 0."""
 
+GAMBLE = "gamble"
+"""The part of the RTP that the player's bets on wins add or take away."""
+
 
 @dataclass(frozen=True)
 class Analysis:
@@ -40,8 +44,8 @@ class Analysis:
     state that has some, by symbol. `closed` and `cycle` are None, with `closed_skipped`
     and `cycle_skipped` saying why, where a way has no figures. `rtp`, parts and variances are of win / cost of
     the mode. A figure is a Fraction where it is exact, a float where it comes from `law` because the maximum
-    win matters, None where it is unknown; `methods` says how each was computed. Frequencies and numbers of spins are those
-    without the maximum win.
+    win or a gamble matters, None where it is unknown; `methods` says how each was computed. Frequencies of features and
+    numbers of spins are those without the maximum win.
     """
 
     build: Build
@@ -57,7 +61,7 @@ class Analysis:
     law: WinLaw | None
     rtp: Fraction | float | None
     rtp_parts: Mapping[str, Fraction | float]
-    hit_frequency: Fraction | None
+    hit_frequency: Fraction | float | None
     paid_spin_hit_frequency: Fraction | None
     sd: float | None
     paid_spin_sd: float | None
@@ -141,21 +145,31 @@ def _figures(
     methods["sd"] = "full cycle" if cycle else cycle_skipped
     law = None
     paid = spins.laws[play.start]
-    if build.model.win_max is not None and (cycle is None or cycle.capped):
-        # The closed form knows nothing of the maximum win.
+    hit_frequency: Fraction | float | None = cycle.hit_frequency if cycle else None
+    gamble = build.model.gamble
+    matters = ["the maximum win"] if build.model.win_max is not None and (cycle is None or cycle.capped) else []
+    matters += ["the gamble"] if gamble is not None and gamble.plays else []
+    if matters:
+        # The closed form knows nothing of them.
         rtp = sd = None
-        reason = cycle_skipped
+        what, reason = " and ".join(matters), cycle_skipped
         if cycle is not None:
             try:
                 law = win_law(cycle)
+                if cycle.capped:
+                    parts[MAXIMUM] = law.rtp - float(cycle.rtp)
+                if gamble is not None and gamble.plays:
+                    before, law = law, gambled(law, gamble)
+                    parts[GAMBLE] = law.rtp - before.rtp
+                    hit_frequency = 1 - float(law.probabilities[0])
             except AnalysisError as error:
-                reason = str(error)
-        if law is not None and cycle is not None:
+                law, reason = None, str(error)
+        if law is not None:
             rtp, sd = law.rtp, law.sd
-            parts[MAXIMUM] = law.rtp - float(cycle.rtp)
-            methods["rtp"] = methods["sd"] = f"law of wins with the maximum win, in double precision; before it {both}"
+            methods["rtp"] = methods["sd"] = f"law of wins with {what}, in double precision; before it {both}"
         else:
-            methods["rtp"] = methods["sd"] = f"the maximum win matters, and the law of wins is unknown: {reason}"
+            hit_frequency = None if gamble is not None and gamble.plays else hit_frequency
+            methods["rtp"] = methods["sd"] = f"{what} matters, and the law of wins is unknown: {reason}"
     if not source and paid is not None:
         parts = {name: units * play.spins / play.cost_units for name, units in paid.mean_parts().items()}
     for name, joint in spins.laws.items():
@@ -188,7 +202,7 @@ def _figures(
         law=law,
         rtp=rtp,
         rtp_parts=parts,
-        hit_frequency=cycle.hit_frequency if cycle else None,
+        hit_frequency=hit_frequency,
         paid_spin_hit_frequency=hits,
         sd=sd,
         paid_spin_sd=spread,

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from rgs_core.awarding import NOTHING, Awarding, Awards, plus
 from rgs_core.errors import AnalysisError
-from rgs_core.mechanics import Bonus, Pick, Segment, Table, Take, Trail, Wheel, frozen
+from rgs_core.mechanics import Pick, Segment, Table, Take, Trail, Wheel, frozen, settled
 from rgs_core.model import Model
 
 OUTCOMES_MAX = 1_000_000
@@ -67,7 +67,7 @@ class BonusLaw:
 def bonus_law(model: Model, name: str) -> BonusLaw:
     """Law of one play, every amount with its probability. Raises AnalysisError when there are too many."""
     merged: dict[tuple[int, tuple[tuple[str, int], ...]], Fraction] = defaultdict(Fraction)
-    for p, units, awards in _amounts(model, model.bonuses[name]):
+    for p, units, awards in _amounts(model, settled(model.bonuses[name])):
         merged[units, tuple(sorted(awards.items()))] += p
         if len(merged) > OUTCOMES_MAX:
             raise AnalysisError(TOO_MANY)
@@ -76,7 +76,7 @@ def bonus_law(model: Model, name: str) -> BonusLaw:
 
 def bonus_moments(model: Model, name: str, states: Sequence[str]) -> dict[Awards, Awarding]:
     """Exact moments of one play by the spins awarded, in the order of `states`. They exist for every bonus."""
-    bonus = model.bonuses[name]
+    bonus = settled(model.bonuses[name])
     unit = model.basis_units(bonus.of)
     if isinstance(bonus, Wheel):
         return _wheel_moments(model, bonus, unit, states)
@@ -179,7 +179,7 @@ def _trail_moments(trail: Trail) -> Awarding:
 # --- Every amount --------------------------------------------------------------------------------------
 
 
-def _amounts(model: Model, bonus: Bonus) -> Iterator[tuple[Fraction, int, Mapping[str, int]]]:
+def _amounts(model: Model, bonus: Pick | Take | Wheel | Trail) -> Iterator[tuple[Fraction, int, Mapping[str, int]]]:
     """Rows of the law of a bonus, not merged."""
     unit = model.basis_units(bonus.of)
     if isinstance(bonus, Wheel):

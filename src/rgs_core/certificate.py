@@ -138,7 +138,10 @@ def exact_figures(sheet: Sheet) -> dict[str, float]:
     if analysis.sd is not None:
         figures["sd"] = analysis.sd
         figures["volatility_index"] = analysis.volatility_index() or 0.0
-    if cycle is not None and cycle.capped and sheet.build.model.win_units_cap is not None:
+    gamble = sheet.build.model.gamble
+    if gamble is not None and gamble.plays:
+        pass  # the largest win is that of the gamble, which is the player's own
+    elif cycle is not None and cycle.capped and sheet.build.model.win_units_cap is not None:
         figures["max_win"] = sheet.build.model.win_units_cap / sheet.cost_units
     elif cycle is not None and cycle.max_win_reached:
         figures["max_win"] = cycle.max_win_units / sheet.cost_units

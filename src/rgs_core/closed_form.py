@@ -35,7 +35,8 @@ from rgs_core.mechanics import (
     PickTrigger,
     Scatter,
     Ways,
-    Wheel,
+    given,
+    settled,
 )
 from rgs_core.model import Build, Model, State, Strip
 
@@ -150,8 +151,7 @@ def _awarded(model: Model, state: State) -> Iterator[str]:
 
 
 def _wheel_awards(model: Model, name: str) -> Iterator[str]:
-    bonus = model.bonuses[name]
-    for segment in bonus.segments if isinstance(bonus, Wheel) else ():
+    for segment in given(settled(model.bonuses[name])):
         if segment.state is not None:
             yield segment.state
         if segment.bonus is not None:
@@ -190,7 +190,7 @@ def spin_figures(build: Build, state: State) -> SpinFigures:
     refuse(build.model, state)
     names = state.strip_sets
     chances = state.strip_choice.weights if state.strip_choice else (1,)
-    spins = [_set_figures(build.model, state, build.strips(state, name)) for name in names]
+    spins = [_set_figures(build, state, build.strips(state, name)) for name in names]
     if len(spins) == 1:
         return spins[0]
     total = sum(chances)
@@ -217,7 +217,8 @@ def spin_figures(build: Build, state: State) -> SpinFigures:
     return SpinFigures(state.name, cycle, dict(parts), tuple(rows.values()), line_hits, dict(awards), dict(hits))
 
 
-def _set_figures(model: Model, state: State, strips: tuple[Strip, ...]) -> SpinFigures:
+def _set_figures(build: Build, state: State, strips: tuple[Strip, ...]) -> SpinFigures:
+    model = build.model
     """Means of one spin from one strip set."""
     tables = [heights(model, state, reel) for reel in range(model.reels)]
     drawn = prod(table.total if len(table.values) > 1 else 1 for table in tables)
@@ -250,7 +251,7 @@ def _set_figures(model: Model, state: State, strips: tuple[Strip, ...]) -> SpinF
         if isinstance(trigger, PickTrigger):
             trigger_hits[trigger.name] = pattern_matches(model, state, trigger, strips)
         elif isinstance(trigger, JackpotTrigger):
-            trigger_hits[trigger.name] = Fraction(trigger.chance, trigger.out_of)
+            trigger_hits[trigger.name] = Fraction(trigger.chance_of(build.play.cost_units), trigger.out_of)
         elif isinstance(trigger, FreeSpinsTrigger):
             law = count_law(model, strips, (trigger.symbol,), state)
             trigger_hits[trigger.name] = sum((p for (n,), p in law.items() if trigger.award(n)), Fraction(0))

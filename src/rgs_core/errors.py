@@ -7,6 +7,7 @@ RgsError
 ├── SeedError            a seed, key or nonce has the wrong form
 ├── StripsError          reels of another tool cannot be read; carries every problem found in them
 ├── BooksError           a build cannot be written as books
+├── PolicyError          what a player is said to do is not possible in the game
 ├── TuningError          a target that cannot be met, or that is none
 └── DrawLimitError       a spin used more random words than the derivation allows
 """
@@ -75,6 +76,10 @@ class StripsError(RgsError):
 
 class BooksError(RgsError):
     """A build, or one of its rounds, has no form as a book; the message says why."""
+
+
+class PolicyError(RgsError, ValueError):
+    """A policy names what the game does not have; the message says what it has."""
 
 
 class TuningError(RgsError):

@@ -21,6 +21,7 @@ from rgs_core._round import Round
 from rgs_core.games import builds, find_build
 from rgs_core.model import Build, Model
 from rgs_core.montecarlo import Keep, Simulation, Until, simulate
+from rgs_core.policies import with_policy
 from rgs_core.seeds import derive_key
 
 if TYPE_CHECKING:
@@ -29,13 +30,14 @@ if TYPE_CHECKING:
 DEFAULT_SEED = "rgs"
 
 
-def load(name: str | Path, profile: str | None = None, mode: str | None = None) -> Game:
+def load(name: str | Path, profile: str | None = None, mode: str | None = None, policy: str | None = None) -> Game:
     """A game by shipped id ("lantern_tide", "lantern_tide/rtp_94") or by the path of its model file.
 
-    Raises FileNotFoundError, ModelError with every problem of the file, KeyError for an unknown profile.
+    `policy`: what the player chooses (rgs_core.policies). Raises FileNotFoundError, ModelError with every problem of the
+    file, KeyError for an unknown profile, PolicyError for an unknown choice.
     """
     build, path = find_build(str(name), profile, mode)
-    return Game(build, path)
+    return Game(build if policy is None else with_policy(build, policy), path)
 
 
 def seeded_key(seed: str, client_seed: str = "") -> bytes:

@@ -47,8 +47,9 @@ from rgs_core.mechanics import (
     Scatter,
     Trigger,
     Values,
-    Wheel,
     WinTrigger,
+    given,
+    settled,
 )
 from rgs_core.model import STATES_MAX, SYMBOLS_MAX, TRIGGERS_MAX, Build, Model, State, Strip
 from rgs_core.tables import state_names
@@ -92,13 +93,11 @@ def awards_of(model: Model, state: State) -> Iterator[str]:
 
 
 def _wheel_awards(model: Model, name: str) -> Iterator[str]:
-    bonus = model.bonuses[name]
-    if isinstance(bonus, Wheel):
-        for segment in bonus.segments:
-            if segment.state is not None:
-                yield segment.state
-            if segment.bonus is not None:
-                yield from _wheel_awards(model, segment.bonus)
+    for segment in given(settled(model.bonuses[name])):
+        if segment.state is not None:
+            yield segment.state
+        if segment.bonus is not None:
+            yield from _wheel_awards(model, segment.bonus)
 
 
 def held_states(model: Model, reached: Sequence[str]) -> list[str]:

@@ -35,6 +35,11 @@ def later_mapping() -> Any:
     return field(default_factory=lambda: frozen({}), metadata={"later": True})
 
 
+def played(default: Any) -> Any:
+    """What a player's policy decides (rgs_core.policies): never a part of the canonical form."""
+    return field(default=default, metadata={"played": True})
+
+
 def by_count(table: Mapping[int, int], count: int) -> int:
     """Entry for `count` in a count table: 0 below the smallest, the largest entry above the largest."""
     largest = max(table)
@@ -432,7 +437,10 @@ class BonusTrigger:
 
 @dataclass(frozen=True, slots=True)
 class JackpotTrigger:
-    """Wins a jackpot of the service by name, with `chance` in `out_of` at every spin of the state."""
+    """Wins a jackpot of the service by name, with `chance` in `out_of` at every spin of the state.
+
+    `per`: "unit" has that chance for each unit that a round costs in its mode.
+    """
 
     name: str
     jackpot: str
@@ -440,6 +448,11 @@ class JackpotTrigger:
     out_of: int
 
     kind: Literal["jackpot"] = "jackpot"
+    per: Literal["spin", "unit"] = later("spin")
+
+    def chance_of(self, cost_units: int) -> int:
+        """Chance in `out_of` at every spin of a round that costs so many units."""
+        return self.chance * (cost_units if self.per == "unit" else 1)
 
 
 Trigger = FreeSpinsTrigger | WinTrigger | CollectedTrigger | PickTrigger | BonusTrigger | JackpotTrigger
@@ -512,4 +525,104 @@ class Trail:
     kind: Literal["trail"] = "trail"
 
 
-Bonus = Pick | Take | Wheel | Trail
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What one choice of the player gives: a pay, spins of a state, another bonus, or several of them."""
+
+    name: str
+    pay: int
+    spins: int
+    state: str | None
+    bonus: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The player takes one of the options. `matters`: whether they may differ in what they return in the mean.
+
+    `chosen`: number of the option that is taken; the first one unless a policy says otherwise.
+    """
+
+    name: str
+    options: tuple[Option, ...]
+    of: Basis
+    matters: bool
+
+    kind: Literal["choice"] = "choice"
+    chosen: int = played(0)
+
+    @property
+    def option(self) -> Option:
+        """The option that is taken."""
+        return self.options[self.chosen]
+
+
+Bonus = Pick | Take | Wheel | Trail | Choice
+
+
+def given(bonus: Bonus) -> tuple[Segment | Option, ...]:
+    """What a bonus may lead to: the segments of a wheel, the options of a choice."""
+    if isinstance(bonus, Wheel):
+        return bonus.segments
+    return bonus.options if isinstance(bonus, Choice) else ()
+
+
+def settled(bonus: Bonus) -> Pick | Take | Wheel | Trail:
+    """A bonus as it is played: a choice is a wheel that has the chosen option alone."""
+    if not isinstance(bonus, Choice):
+        return bonus
+    option = bonus.option
+    return Wheel(bonus.name, (Segment(1, option.pay, option.spins, option.state, option.bonus),), bonus.of)
+
+
+# --- Jackpots: pools that the service keeps ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Jackpot:
+    """A pool outside of the game: it begins with `start` stakes and takes `share_ppm` millionths of every stake.
+
+    A trigger wins it; or, with `must_hit_by`, the service draws an amount between `start` and that many stakes,
+    every one equally likely, at which it drops.
+    """
+
+    name: str
+    start: int
+    share_ppm: int
+    must_hit_by: int | None
+
+
+# --- The gamble: what a player may do with the win of a round ---------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Bet:
+    """A way to gamble: `table` is drawn, of multipliers of what is put at risk, or of rungs to climb or fall.
+    `part`: whether the whole win is put at risk, or half of it, rounded down."""
+
+    name: str
+    table: Table
+    part: Literal["all", "half"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gamble:
+    """The win of a round can be gambled up to `steps_max` times.
+
+    Without `rungs` a bet multiplies, and is only offered where its best result is at most `win_max` stakes. With
+    them it moves on a ladder of amounts, in multiples of `of`: the win stands on the highest rung that it
+    reaches, what is above is kept; below the first rung all is lost, on the last the gamble ends.
+
+    `plays`: names of the bets that a player makes, in order, while there is a win and a bet is offered.
+    """
+
+    bets: Mapping[str, Bet]
+    steps_max: int
+    win_max: int | None
+    rungs: tuple[int, ...]
+    of: Basis
+    plays: tuple[str, ...] = played(())
+
+    def table(self, bet: str) -> Table:
+        """What a bet draws."""
+        return self.bets[bet].table

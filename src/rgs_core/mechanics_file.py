@@ -18,7 +18,12 @@ PATTERNS_MAX = 4096
 SEGMENTS_MAX = 256
 SQUARES_MAX = 64
 DIE_MAX = 64
+OPTIONS_MAX = 16
 MODE_SPINS_MAX = 1000
+BETS_MAX = 8
+RUNGS_MAX = 64
+GAMBLE_MULTIPLIER_MAX = 100
+GIVEN_KEYS = ["pay", "spins", "state", "bonus"]
 CELL_VALUES = ["ignore", "product", "sum", "highest"]
 
 
@@ -232,6 +237,7 @@ class MechanicsReading(Reading):
             "take": self._take,
             "wheel": self._wheel,
             "trail": self._trail,
+            "choice": self._choice,
         }
         self.bonus_names = [name for name, _ in items(value)]
 
@@ -243,8 +249,8 @@ class MechanicsReading(Reading):
         for name in bonuses:
             circle = _circle(bonuses, name)
             if circle:
-                where = f"bonuses.{name}.segments"
-                self.bad(where, f"the wheel leads back to itself: {' -> '.join(circle)}", "break the circle")
+                where = f"bonuses.{name}"
+                self.bad(where, f"the bonus leads back to itself: {' -> '.join(circle)}", "break the circle")
         return bonuses
 
     def _pick(self, name: str, value: object, path: str) -> words.Pick:
@@ -279,8 +285,12 @@ class MechanicsReading(Reading):
         return words.Wheel(name, segments, self.basis(table, path, "total_bet"))
 
     def _segment(self, value: object, path: str) -> words.Segment:
-        table = self.table(value, path, ["weight"], ["pay", "spins", "state", "bonus"])
+        table = self.table(value, path, ["weight"], GIVEN_KEYS)
         weight = self.integer(table.get("weight", 1), f"{path}.weight", 1, m.WEIGHT_MAX, 1)
+        return words.Segment(weight, *self._given(table, path))
+
+    def _given(self, table: Mapping[str, Any], path: str) -> tuple[int, int, str | None, str | None]:
+        """What a segment or an option gives: pay, spins of a state, another bonus."""
         pay = self.integer(table.get("pay", 0), f"{path}.pay", 0, m.PAY_MAX, 0)
         spins, state = 0, None
         if "spins" in table:
@@ -292,7 +302,20 @@ class MechanicsReading(Reading):
             if "spins" not in table:
                 self.bad(path, "a state without spins", "add spins = their number")
         bonus = self.reference(table.get("bonus"), f"{path}.bonus", self.bonus_names, "bonus")
-        return words.Segment(weight, pay, spins, state, bonus)
+        return pay, spins, state, bonus
+
+    def _choice(self, name: str, value: object, path: str) -> words.Choice:
+        table = self.table(value, path, ["kind", "options", "matters"], ["of"])
+        options: list[words.Option] = []
+        for i, item in enumerate(self.array(table.get("options", [{}, {}]), f"{path}.options", 2, OPTIONS_MAX)):
+            place = f"{path}.options[{i}]"
+            row = self.table(item, place, ["name"], GIVEN_KEYS)
+            option = words.Option(self.label(row, place, f"option{i}"), *self._given(row, place))
+            if any(option.name == other.name for other in options):
+                self.bad(f"{place}.name", f"the name '{option.name}' is used twice", "rename one option")
+            options.append(option)
+        matters = self.flag(table.get("matters", True), f"{path}.matters")
+        return words.Choice(name, tuple(options), self.basis(table, path, "total_bet"), matters)
 
     def _trail(self, name: str, value: object, path: str) -> words.Trail:
         table = self.table(value, path, ["kind", "squares", "die", "rolls_max"], ["ends", "finish", "of"])
@@ -313,6 +336,65 @@ class MechanicsReading(Reading):
         if target == m.START_STATE:
             self.bad(f"{path}.state", f"'{target}' is the paid spin", "award spins of another state")
         return target
+
+    # -- jackpots -------------------------------------------------------------------------------
+
+    def read_jackpots(self, value: object) -> dict[str, words.Jackpot]:
+        return self.named(value, "jackpots", self._jackpot_pool, m.JACKPOTS_MAX, "jackpots")
+
+    def _jackpot_pool(self, name: str, value: object, path: str) -> words.Jackpot:
+        table = self.table(value, path, ["start", "share_ppm"], ["must_hit_by"])
+        start = self.integer(table.get("start", 0), f"{path}.start", 0, m.CAP_WIN_MAX, 0)
+        share = self.integer(table.get("share_ppm", 0), f"{path}.share_ppm", 0, m.SHARE_PPM_MAX, 0)
+        must = None
+        if "must_hit_by" in table:
+            must = self.integer(table["must_hit_by"], f"{path}.must_hit_by", start + 1, m.CAP_WIN_MAX + 1, start + 1)
+            if share == 0:
+                self.bad(f"{path}.share_ppm", "a pool that nothing goes into never drops", "give it a share")
+        return words.Jackpot(name, start, share, must)
+
+    # -- the gamble -----------------------------------------------------------------------------
+
+    def read_gamble(self, value: object) -> words.Gamble:
+        path = "gamble"
+        table = self.table(value, path, ["bets"], ["steps_max", "win_max", "rungs", "of"])
+        steps_max = self.integer(table.get("steps_max", 5), f"{path}.steps_max", 1, m.GAMBLE_STEPS_MAX, 5)
+        ladder = "rungs" in table
+        rungs: tuple[int, ...] = ()
+        win_max = None
+        if ladder:
+            rungs = self.integers(table["rungs"], f"{path}.rungs", (2, RUNGS_MAX), 1, m.PAY_MAX)
+            if list(rungs) != sorted(set(rungs)):
+                self.bad(f"{path}.rungs", "the rungs do not ascend", "write each amount once, the smallest first")
+            if "win_max" in table:
+                self.bad(f"{path}.win_max", "the last rung of the ladder is the limit", "remove it")
+        else:
+            for key in {"win_max"} - set(table):
+                self.bad(path, f"key '{key}' is missing", "add the most that a gamble may lead to, in stakes")
+            if "of" in table:
+                self.bad(f"{path}.of", "bets that multiply have no basis", "remove it, or write rungs")
+            win_max = self.integer(table.get("win_max", 1), f"{path}.win_max", 1, m.CAP_WIN_MAX, 1)
+        bets = self.named(
+            table.get("bets", {}),
+            f"{path}.bets",
+            lambda name, item, at: self._bet(name, item, at, ladder),
+            BETS_MAX,
+            "bets",
+        )
+        if "bets" in table and not bets:
+            self.bad(f"{path}.bets", "no bet", "add [gamble.bets.NAME] with a table")
+        of = self.basis(table, path, "total_bet")
+        return words.Gamble(words.frozen(bets), steps_max, win_max, rungs, of)
+
+    def _bet(self, name: str, value: object, path: str, ladder: bool) -> words.Bet:
+        table = self.table(value, path, ["table"], [] if ladder else ["part"])
+        part = self.choice(table.get("part", "all"), f"{path}.part", ["all", "half"])
+        low, high = (-RUNGS_MAX, RUNGS_MAX) if ladder else (0, GAMBLE_MULTIPLIER_MAX)
+        drawn = self.weights(table.get("table"), f"{path}.table", high, low)
+        least = 1 if ladder else 2
+        if "table" in table and max(drawn.values) < least:
+            self.bad(f"{path}.table", "nothing can be won", f"give a value of at least {least} a weight")
+        return words.Bet(name, drawn, part)
 
     # -- modes ----------------------------------------------------------------------------------
 
@@ -338,16 +420,16 @@ def _permutations(elements: tuple[str | None, ...]) -> int:
 
 
 def _circle(bonuses: Mapping[str, words.Bonus], start: str) -> list[str]:
-    """The way from a wheel back to itself, [] when there is none."""
+    """The way from a bonus back to itself, [] when there is none."""
     ways = [[start]]
     seen: set[str] = set()
     while ways:
         way = ways.pop()
         bonus = bonuses.get(way[-1])
-        for segment in bonus.segments if isinstance(bonus, words.Wheel) else ():
-            if segment.bonus == start:
+        for part in words.given(bonus) if bonus else ():
+            if part.bonus == start:
                 return [*way, start]
-            if segment.bonus and segment.bonus not in seen:
-                seen.add(segment.bonus)
-                ways.append([*way, segment.bonus])
+            if part.bonus and part.bonus not in seen:
+                seen.add(part.bonus)
+                ways.append([*way, part.bonus])
     return []

@@ -15,13 +15,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
+from itertools import groupby
 
 from rgs_core.mechanics import (
     Basis,
     Bonus,
     Cascade,
+    Choice,
     Evaluator,
     Final,
+    Gamble,
+    Jackpot,
     Lines,
     Special,
     Table,
@@ -52,6 +56,8 @@ MULTIPLIER_MAX = 1000
 VALUE_MAX = 10**6
 FREE_SPINS_MAX = 100_000
 CAP_WIN_MAX = 10**9
+JACKPOTS_MAX = 8
+SHARE_PPM_MAX = 1_000_000
 STATES_MAX = 8
 MODES_MAX = 8
 STRIP_SETS_MAX = 8
@@ -60,6 +66,9 @@ TRANSFORMS_MAX = 8
 TRIGGERS_MAX = 4
 BONUSES_MAX = 8
 STEPS_MAX = 64
+GAMBLE_STEPS_MAX = 16
+GAMBLE_SUB_SPIN = 2**23
+"""Sub-spin of the first step of a gamble; rounds have fewer spins."""
 SPIN_DRAWS_MAX = 2048
 WIN_UNITS_MAX = 2**62
 
@@ -187,6 +196,8 @@ class Model:
     groups: Mapping[str, frozenset[str]] = field(default_factory=lambda: frozen({}))
     modes: Mapping[str, Mode] = field(default_factory=lambda: frozen({}))
     win_max: int | None = None
+    gamble: Gamble | None = None
+    jackpots: Mapping[str, Jackpot] = field(default_factory=lambda: frozen({}))
 
     def build(self, profile: str | None = None, mode: str = BASE_MODE) -> Build:
         """The build of one profile; without a name, the only or first one. KeyError if unknown."""
@@ -227,7 +238,7 @@ class Model:
 class Build:
     """A model with one profile: what is certified and played. Identified by `build_hash`.
 
-    `mode` says how it is played; the hash is that of all its modes.
+    `mode` says how it is played, and the model what its player chooses; the hash is that of all modes and choices.
     """
 
     model: Model
@@ -236,9 +247,21 @@ class Build:
 
     @property
     def label(self) -> str:
-        """`game/profile`, as commands and documents name a build; `game/profile@mode` in another mode."""
-        suffix = "" if self.mode == BASE_MODE else f"@{self.mode}"
-        return f"{self.model.id}/{self.profile.name}{suffix}"
+        """`game/profile`, as commands and documents name a build; `game/profile@mode` in another mode, with the policy
+        of the player in brackets."""
+        mode = "" if self.mode == BASE_MODE else f"@{self.mode}"
+        policy = f" ({self.policy})" if self.policy else ""
+        return f"{self.model.id}/{self.profile.name}{mode}{policy}"
+
+    @property
+    def policy(self) -> str:
+        """What the player does where the game lets him choose, as rgs_core.policies reads it; "" for the first options
+        and no gamble."""
+        choices = [bonus for bonus in self.model.bonuses.values() if isinstance(bonus, Choice) and bonus.chosen]
+        parts = [f"{choice.name}={choice.option.name}" for choice in choices]
+        runs = [(name, len(list(run))) for name, run in groupby(self.model.gamble.plays if self.model.gamble else ())]
+        bets = "+".join(name if times == 1 else f"{name}*{times}" for name, times in runs)
+        return ", ".join([*parts, *([f"gamble={bets}"] if bets else [])])
 
     @property
     def play(self) -> Mode:
@@ -278,7 +301,13 @@ class Build:
             "free_spins_max": model.free_spins_max,
             "strips": self.profile.strips,
         }
-        later = {"groups": model.groups, "modes": model.modes, "win_max": model.win_max}
+        later = {
+            "groups": model.groups,
+            "modes": model.modes,
+            "win_max": model.win_max,
+            "gamble": model.gamble,
+            "jackpots": model.jackpots,
+        }
         form |= {name: value for name, value in later.items() if value}
         return json.dumps(_plain(form), sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
@@ -301,6 +330,7 @@ def _plain(value: object) -> object:
         return {
             name: _plain(item)
             for name, (item, f) in named.items()
-            if not (f.metadata.get("later") and item == (f.default if f.default is not MISSING else {}))
+            if not f.metadata.get("played")
+            and not (f.metadata.get("later") and item == (f.default if f.default is not MISSING else {}))
         }
     return value

@@ -60,11 +60,21 @@ def most_units(model: m.Model) -> int:
     if model.win_units_cap is not None:
         spin = max([*started.values(), *(bounds[name] for name in awarded)])
         total = min(total, model.win_units_cap + spin)
-    return total
+    return total + gamble_units(model)
+
+
+def gamble_units(model: m.Model) -> int:
+    """Most that a gamble can make of a win beside the win itself."""
+    gamble = model.gamble
+    if gamble is None:
+        return 0
+    if gamble.win_max is not None:
+        return gamble.win_max * model.stake_units
+    return gamble.rungs[-1] * model.basis_units(gamble.of)
 
 
 def awarded_states(model: m.Model) -> set[str]:
-    """States whose spins a trigger or a wheel awards."""
+    """States whose spins a trigger, a wheel or a choice awards."""
     states: set[str] = set()
     for state in model.states.values():
         states |= awards_of(model, state)
@@ -78,14 +88,12 @@ def awards_of(model: m.Model, state: m.State) -> set[str]:
         if isinstance(trigger, words.FreeSpinsTrigger | words.WinTrigger | words.CollectedTrigger):
             found.add(trigger.state)
     for name in bonuses_of(model, state):
-        bonus = model.bonuses[name]
-        if isinstance(bonus, words.Wheel):
-            found |= {segment.state for segment in bonus.segments if segment.state}
+        found |= {part.state for part in words.given(model.bonuses[name]) if part.state}
     return found
 
 
 def bonuses_of(model: m.Model, state: m.State) -> set[str]:
-    """Bonuses that a spin of `state` can play, those that a wheel leads to included."""
+    """Bonuses that a spin of `state` can play, those that a wheel or a choice leads to included."""
     ways = [t.pick for t in state.triggers if isinstance(t, words.PickTrigger)]
     ways += [t.bonus for t in state.triggers if isinstance(t, words.BonusTrigger)]
     found: set[str] = set()
@@ -94,9 +102,7 @@ def bonuses_of(model: m.Model, state: m.State) -> set[str]:
         if name in found:
             continue
         found.add(name)
-        bonus = model.bonuses[name]
-        if isinstance(bonus, words.Wheel):
-            ways += [segment.bonus for segment in bonus.segments if segment.bonus]
+        ways += [part.bonus for part in words.given(model.bonuses[name]) if part.bonus]
     return found
 
 
@@ -315,7 +321,8 @@ def _bonus_draws(model: m.Model, name: str) -> int:
         return bonus.take
     if isinstance(bonus, words.Trail):
         return bonus.rolls_max if len(bonus.die.values) > 1 else 0
-    return 1 + max(_bonus_draws(model, segment.bonus) if segment.bonus else 0 for segment in bonus.segments)
+    drawn = isinstance(bonus, words.Wheel)
+    return drawn + max(_bonus_draws(model, part.bonus) if part.bonus else 0 for part in words.given(bonus))
 
 
 def _bonus_units(model: m.Model, name: str) -> int:
@@ -328,6 +335,4 @@ def _bonus_units(model: m.Model, name: str) -> int:
         return sum(sorted(bonus.prizes)[-bonus.take :]) * bonus.equal_multiplier * basis
     if isinstance(bonus, words.Trail):
         return (sum(sorted(bonus.squares)[-bonus.rolls_max :]) + bonus.finish) * basis
-    return max(
-        segment.pay * basis + (_bonus_units(model, segment.bonus) if segment.bonus else 0) for segment in bonus.segments
-    )
+    return max(part.pay * basis + (_bonus_units(model, part.bonus) if part.bonus else 0) for part in words.given(bonus))

@@ -24,6 +24,7 @@ def problems(model: m.Model) -> Found:
     yield from _groups(model)
     yield from _bonuses(model)
     yield from _values(model)
+    yield from _jackpots(model)
     for state in model.states.values():
         yield from _paylines(model, state)
         yield from _draws(model, state)
@@ -118,6 +119,35 @@ def _values(model: m.Model) -> Found:
     for name, state in model.states.items():
         if state.final and not value_most(model, state):
             yield f"states.{name}.final", "no cell of the state has a value", "add a transform of kind values"
+
+
+def _jackpots(model: m.Model) -> Found:
+    """Triggers and pools belong together; no chance is above 1."""
+    dearest = max([model.stake_units, *(mode.cost_units for mode in model.modes.values())])
+    won: set[str] = set()
+    for name, state in model.states.items():
+        for i, trigger in enumerate(state.triggers):
+            if not isinstance(trigger, words.JackpotTrigger):
+                continue
+            path = f"states.{name}.triggers[{i}]"
+            won.add(trigger.jackpot)
+            pool = model.jackpots.get(trigger.jackpot)
+            if trigger.chance_of(dearest) > trigger.out_of:
+                message = f"{trigger.chance} for each of {dearest} units, in {trigger.out_of}"
+                yield f"{path}.chance", message, f"keep it at most {trigger.out_of // dearest}"
+            if model.jackpots and pool is None:
+                message = f"no jackpot '{trigger.jackpot}'"
+                yield (
+                    f"{path}.jackpot",
+                    message,
+                    f"add [jackpots.{trigger.jackpot}]; known: {', '.join(model.jackpots)}",
+                )
+            if pool is not None and pool.must_hit_by is not None:
+                message = f"'{trigger.jackpot}' drops by its amount (must_hit_by)"
+                yield f"{path}.jackpot", message, "remove the trigger, or must_hit_by"
+    for name, jackpot in model.jackpots.items():
+        if jackpot.must_hit_by is None and name not in won:
+            yield f"jackpots.{name}", "no trigger wins it", "add a trigger of kind jackpot, or must_hit_by"
 
 
 def _paylines(model: m.Model, state: m.State) -> Found:

@@ -78,7 +78,7 @@ class _Reader(StatesReading):
                 "states",
                 "profiles",
             ],
-            ["description", "wilds", "groups", "bonuses", "modes", "caps"],
+            ["description", "wilds", "groups", "bonuses", "modes", "jackpots", "gamble", "caps"],
             moved={"picks": 'write [bonuses.NAME] with kind = "pick" instead'},
         )
         self.integer(top.get("format", m.FORMAT), "format", m.FORMAT, m.FORMAT, m.FORMAT)
@@ -112,6 +112,8 @@ class _Reader(StatesReading):
         if "states" in top and m.START_STATE not in self.state_names:
             self.bad("states", f"no state '{m.START_STATE}'", f"add [states.{m.START_STATE}], the paid spin")
         modes = self.read_modes(top.get("modes", {}))
+        jackpots = self.read_jackpots(top.get("jackpots", {}))
+        gamble = self.read_gamble(top["gamble"]) if "gamble" in top else None
         sets = list(dict.fromkeys(name for state in states.values() for name in state.strip_sets))
         profiles = self.named(
             top.get("profiles", {}),
@@ -143,6 +145,8 @@ class _Reader(StatesReading):
             groups=frozen(self.groups),
             modes=frozen(modes),
             win_max=win_max,
+            gamble=gamble,
+            jackpots=frozen(jackpots),
         )
         for path, message, remedy in problems(model):
             self.bad(self._stands(path), message, remedy)

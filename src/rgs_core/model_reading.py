@@ -226,7 +226,7 @@ class Reading:
         rows: list[tuple[int, int]] = []
         for key, item in self._entries(value, path):
             place = join(path, key)
-            if not re.fullmatch(r"0|[1-9][0-9]{0,8}", key) or not value_min <= int(key) <= value_max:
+            if not re.fullmatch(r"0|-?[1-9][0-9]{0,8}", key) or not value_min <= int(key) <= value_max:
                 self.bad(place, f"'{key}' is out of range", f"write a value from {value_min} to {value_max}")
                 continue
             rows.append((int(key), self.integer(item, place, 1, m.WEIGHT_MAX, 1)))

@@ -179,6 +179,8 @@ class Simulation:
         if len(by_state) > 1:
             others = [sum(state.values()) for i, state in enumerate(by_state) if i != start]
             parts["free spins"] = sum(others) / unit
+        if self.totals.get("gambled"):
+            parts["gamble"] = (self.totals["regained"] - self.totals["gambled"]) / unit
         return parts
 
     @property
@@ -262,6 +264,7 @@ class Simulation:
             "game": self.build.model.id,
             "profile": self.build.profile.name,
             "mode": self.build.mode,
+            "policy": self.build.policy,
             "build_hash": self.build.build_hash,
             "key_id": self.key_id,
             "first_nonce": self.first_nonce,
@@ -283,6 +286,9 @@ def restored(build: Build, state: Mapping[str, Any]) -> Simulation:
             raise SimulationError(f"its format is {state['format']}, this version reads {STATE_FORMAT}")
         if state.get("mode", build.mode) != build.mode:
             raise SimulationError(f"it is of mode '{state['mode']}', not of '{build.mode}'")
+        if state.get("policy", "") != build.policy:
+            policies = (f"policy '{text}'" if text else "no policy" for text in (state.get("policy", ""), build.policy))
+            raise SimulationError(f"it is of a player with {', not with '.join(policies)}")
         if state["build_hash"] != build.build_hash:
             raise SimulationError(
                 f"it is of build {state['build_hash']} ({state['game']}/{state['profile']}), not of {build.build_hash} ({build.label})"
@@ -319,7 +325,7 @@ def restored(build: Build, state: Mapping[str, Any]) -> Simulation:
 
 def _parts_fit(totals: Totals) -> bool:
     """Whether the parts add up to the win; with rounds cut by the maximum win they may exceed it."""
-    parts = sum(sum(state.values()) for state in totals["parts"])
+    parts = sum(sum(state.values()) for state in totals["parts"]) + totals.get("regained", 0) - totals.get("gambled", 0)
     return bool(parts >= totals["win"] if totals["capped"] else parts == totals["win"])
 
 

@@ -134,6 +134,15 @@ class Spin:
         return sum(win.amount_units for win in self.all_wins) + bonuses
 
 
+@dataclass(frozen=True, slots=True)
+class GambleStep:
+    """One bet on the win of a round: `drawn` is the multiplier, or the rungs climbed; `win_units` the win after it."""
+
+    bet: str
+    drawn: int
+    win_units: int
+
+
 class Played(Protocol):
     """What a round can be asked: an `Outcome`, or the engine's `Round`, which makes its records when asked."""
 
@@ -141,22 +150,27 @@ class Played(Protocol):
     def win_units(self) -> int: ...
     @property
     def spins(self) -> tuple[Spin, ...]: ...
+    @property
+    def gamble(self) -> tuple[GambleStep, ...]: ...
     def as_dict(self) -> dict[str, Any]: ...
     def digest(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One round: the paid spin and every further one. `capped`: the maximum win ended it."""
+    """One round: the paid spin and every further one. `capped`: the maximum win ended it. `gamble`: what the player
+    then made of its win; `win_units` is what is left."""
 
     spins: tuple[Spin, ...]
     win_units: int
     capped: bool = False
+    gamble: tuple[GambleStep, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready form; award records carry their kind."""
         capped = {"capped": True} if self.capped else {}
-        return {"win_units": self.win_units, "spins": [_spin(spin) for spin in self.spins], **capped}
+        gamble = {"gamble": [_record(step) for step in self.gamble]} if self.gamble else {}
+        return {"win_units": self.win_units, "spins": [_spin(spin) for spin in self.spins], **capped, **gamble}
 
     def digest(self) -> str:
         """SHA-256 in hex of the canonical JSON of the whole outcome: equal digests, equal rounds."""

@@ -13,12 +13,15 @@ from typing import Any, Literal
 
 from rgs_core.analysis import Analysis, analyse
 from rgs_core.closed_form import SpinFigures, count_law
-from rgs_core.distribution import SessionOdds, WinLaw, feature_law, win_law
+from rgs_core.distribution import SessionOdds, WinLaw, feature_law
 from rgs_core.errors import AnalysisError
+from rgs_core.gamble_law import law_with_bets
+from rgs_core.jackpots import jackpot_figures
 from rgs_core.joint import Joint
 from rgs_core.mechanics import FreeSpinsTrigger, Scatter
 from rgs_core.model import START_STATE, Build
 from rgs_core.montecarlo import TABLE_EDGES_TENTHS, Simulation, class_labels
+from rgs_core.policy_figures import policy_figures
 from rgs_core.stats import Z_90
 
 Form = Literal["text", "percent", "stakes", "count", "number", "odds", "probability"]
@@ -99,7 +102,7 @@ class Sheet:
         skipped = analysis.cycle_skipped
         if analysis.cycle is not None:
             try:
-                law, feature = win_law(analysis.cycle), feature_law(analysis.cycle)
+                law, feature = law_with_bets(analysis.cycle), feature_law(analysis.cycle)
             except AnalysisError as error:
                 skipped = str(error)
         return cls(analysis, law, feature, skipped, simulation, sessions or SESSIONS)
@@ -139,7 +142,7 @@ class Sheet:
         """Everything, in the order of a PAR sheet."""
         closed = self.analysis.closed
         spins = list(closed.figures.values()) if closed else []
-        sections = [self.round_section()]
+        sections = [self.round_section(), self.jackpots_section(), self.policies_section()]
         if self.simulation is not None:
             sections += [self.simulation_section(confidence), self.classes_section()]
         if self.law is not None:
@@ -209,7 +212,11 @@ class Sheet:
         if cycle is None:
             rows.append(row("hit frequency, volatility", unknown, figures.cycle_skipped))
             return Section("Round", ("figure", "value", ""), tuple(rows))
-        if cycle.capped:
+        gamble = self.build.model.gamble
+        if gamble is not None and gamble.plays:
+            most = float(self.law.stakes[-1]) if self.law else 0.0
+            rows += [row("maximum win", stakes(most), "with the gamble")] if self.law else []
+        elif cycle.capped:
             assert self.build.model.win_units_cap is not None
             most = self.build.model.win_units_cap / self.cost_units
             chance = self.law.at_least(most) if self.law else 0.0
@@ -226,6 +233,46 @@ class Sheet:
             where = "on one line" if top.times > 1 else "in a spin"
             rows.append(row(f"top award, {top.count} {top.symbol}", odds, f"{where}, {top.pay_units:,} units"))
         return Section("Round", ("figure", "value", ""), tuple(rows))
+
+    def jackpots_section(self) -> Section:
+        """The pools of the service: how often they are won, what is in them, and what they return."""
+        cycle = self.analysis.cycle
+        found = jackpot_figures(cycle) if cycle is not None else []
+        rows = [
+            (
+                Cell(figures.jackpot.name),
+                Cell(float(figures.rounds), "odds"),
+                stakes(figures.value),
+                percent(figures.rtp),
+            )
+            for figures in found
+        ]
+        if rows and self.rtp is not None:
+            total = float(sum((figures.rtp for figures in found), Fraction(0))) + self.rtp
+            rows.append((Cell("game and jackpots"), Cell(None), Cell(None), percent(total)))
+        return Section(
+            "Jackpots, which the service pays",
+            ("jackpot", "won once in rounds", "pool then, mean", "RTP"),
+            tuple(rows),
+            "They are no part of the RTP above.",
+        )
+
+    def policies_section(self) -> Section:
+        """The figures by what the player chooses, where the game lets him choose."""
+        rows = tuple(
+            (
+                Cell(figures.policy),
+                *(Cell("not computed") if x is None else percent(x) for x in (figures.rtp, figures.hit_frequency)),
+                Cell("not computed") if figures.sd is None else stakes(figures.sd),
+            )
+            for figures in policy_figures(self.analysis)
+        )
+        return Section(
+            "By what the player chooses",
+            ("policy", "RTP", "hit frequency", "standard deviation"),
+            rows,
+            "Bets are made on every win, on the first options. The whole sheet of a policy: --policy 'CHOICE=OPTION'.",
+        )
 
     def methods_section(self) -> Section:
         """How the law of each state was computed, or why it is unknown."""

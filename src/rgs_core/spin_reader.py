@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rgs_core import outcome as records
-from rgs_core.mechanics import Cluster, Combinations
+from rgs_core.mechanics import Bonus, Choice, Cluster, Combinations
 from rgs_core.tables import StateTable, Tables, entries
 
 WIN_SPECIAL, WIN_FINAL = 250, 251
@@ -115,7 +115,7 @@ class SpinReader:
         """Another bonus; what it drew follows."""
         name, played = self.state.triggers[trigger].name, list(self.model.bonuses)[bonus]
         target = self.tables.states[state].state.name if spins else ""
-        self.awards.append(_Bonus(name, line, played, amount, spins, target))
+        self.awards.append(_Bonus(name, line, played, amount, spins, target, self.model.bonuses[played]))
 
     def drawn(self, number: int) -> None:
         """The next number that the bonus at hand drew."""
@@ -169,15 +169,15 @@ class _Pick:
 class _Bonus:
     """Another bonus while its draws are read."""
 
-    def __init__(self, trigger: str, line: int, bonus: str, amount: int, spins: int, state: str) -> None:
-        self.trigger, self.line, self.bonus, self.amount = trigger, line, bonus, amount
-        self.spins, self.state = spins, state
+    def __init__(self, trigger: str, line: int, name: str, amount: int, spins: int, state: str, rule: Bonus) -> None:
+        self.trigger, self.line, self.name, self.amount = trigger, line, name, amount
+        self.spins, self.state, self.rule = spins, state, rule
         self.numbers: list[int] = []
 
     def record(self) -> records.BonusPlay:
-        return records.BonusPlay(
-            self.trigger, self.line, self.bonus, tuple(self.numbers), self.amount, self.spins, self.state
-        )
+        # the engine knows a choice as a wheel of the chosen option alone
+        numbers = (self.rule.chosen,) if isinstance(self.rule, Choice) else tuple(self.numbers)
+        return records.BonusPlay(self.trigger, self.line, self.name, numbers, self.amount, self.spins, self.state)
 
 
 def _window(cells: Cells) -> records.Window:

@@ -437,8 +437,9 @@ class StatesReading(MechanicsReading):
         return words.BonusTrigger(name, symbol or "", words.frozen(plays or {1: 0}), bonus or "", stopped)
 
     def _jackpot(self, value: object, path: str, names: list[str]) -> words.JackpotTrigger:
-        table = self.table(value, path, ["name", "kind", "jackpot", "chance", "out_of"])
+        table = self.table(value, path, ["name", "kind", "jackpot", "chance", "out_of"], ["per"])
         out_of = self.integer(table.get("out_of", m.WEIGHT_TOTAL_MAX), f"{path}.out_of", 1, m.WEIGHT_TOTAL_MAX, 1)
         chance = self.integer(table.get("chance", 1), f"{path}.chance", 1, out_of, 1)
         jackpot = self.label(table, path, key="jackpot")
-        return words.JackpotTrigger(self.label(table, path), jackpot, chance, out_of)
+        per = self.choice(table.get("per", "spin"), f"{path}.per", ["spin", "unit"])
+        return words.JackpotTrigger(self.label(table, path), jackpot, chance, out_of, per=per)

@@ -126,6 +126,7 @@ class Tables:
     states: tuple[StateTable, ...]
     bonuses: tuple[Fields, ...]
     win_units_max: int
+    gamble: Fields | None = None
 
     def index(self, state: str) -> int:
         """Number of a state by its name."""
@@ -142,7 +143,9 @@ def compile_tables(build: m.Build) -> Tables:
     """The tables of a build. The model was validated when it was loaded, so this cannot fail."""
     model = build.model
     states = tuple(_state(build, model.states[name]) for name in state_names(model))
-    tables = Tables(build, states, tuple(_bonus(model, bonus) for bonus in model.bonuses.values()), most_units(model))
+    bonuses = tuple(_bonus(model, bonus) for bonus in model.bonuses.values())
+    gamble = _gamble(model, model.gamble) if model.gamble is not None and model.gamble.plays else None
+    tables = Tables(build, states, bonuses, most_units(model), gamble)
     _freeze(tables)
     return tables
 
@@ -249,7 +252,7 @@ def _state(build: m.Build, state: m.State) -> StateTable:
         heights=tuple(_table(table) for table in heights),
         evaluators=evaluators,
         transforms=tuple(_transform(model, transform) for transform in state.transforms),
-        triggers=tuple(_trigger(model, state, trigger) for trigger in state.triggers),
+        triggers=tuple(_trigger(build, state, trigger) for trigger in state.triggers),
         cascade=_cascade(model, state, state.cascade) if state.cascade else None,
         special=_special(model, state, state.special) if state.special else None,
         held_step=held_step,
@@ -472,7 +475,8 @@ def _special(model: m.Model, state: m.State, special: k.Special) -> Fields:
 # --- Triggers and bonuses --------------------------------------------------------------------------------------
 
 
-def _trigger(model: m.Model, state: m.State, trigger: k.Trigger) -> TriggerTable:
+def _trigger(build: m.Build, state: m.State, trigger: k.Trigger) -> TriggerTable:
+    model = build.model
     cells = range(model.reels * model.rows + 1)
     symbol = getattr(trigger, "symbol", None)
     target = getattr(trigger, "state", None)
@@ -518,12 +522,25 @@ def _trigger(model: m.Model, state: m.State, trigger: k.Trigger) -> TriggerTable
                 "factor": state.multiplier_for(trigger.name),
             }
         case k.JackpotTrigger():
-            fields |= {"chance": trigger.chance, "out_of": trigger.out_of}
+            fields |= {"chance": trigger.chance_of(build.play.cost_units), "out_of": trigger.out_of}
     number = ANY_SYMBOL if symbol is None else model.symbols.index(symbol)
     return TriggerTable(trigger, number, spins, pattern, fields)
 
 
+def _gamble(model: m.Model, gamble: k.Gamble) -> Fields:
+    """The bets of a policy in order: their tables, and 1 for those that put half at risk."""
+    bets = [gamble.bets[name] for name in gamble.plays]
+    limit = 0 if gamble.win_max is None else gamble.win_max * model.stake_units
+    return {
+        "tables": tuple(_table(bet.table) for bet in bets),
+        "halves": tuple(int(bet.part == "half") for bet in bets),
+        "limit": limit,
+        "rungs": np.array(gamble.rungs, dtype=np.int64) * model.basis_units(gamble.of),
+    }
+
+
 def _bonus(model: m.Model, bonus: k.Bonus) -> Fields:
+    drawn, bonus = isinstance(bonus, k.Wheel), k.settled(bonus)
     unit = model.basis_units(bonus.of)
     names = list(model.bonuses)
     one = WeightTable(np.zeros(1, np.int64), np.ones(1, np.uint32), fixed=True)
@@ -551,7 +568,7 @@ def _bonus(model: m.Model, bonus: k.Bonus) -> Fields:
             pays = k.Table(tuple(s.pay for s in segments), tuple(s.weight for s in segments))
             states = state_names(model)
             fields |= {
-                "prizes": _table(pays, unit=unit, draws_single=True),
+                "prizes": _table(pays, unit=unit, draws_single=drawn),
                 "segment_spins": np.array([s.spins for s in segments], dtype=np.uint32),
                 "segment_states": np.array(
                     [states.index(s.state) if s.state else 0 for s in segments], dtype=np.uint32

@@ -21,7 +21,7 @@ from rgs_core.errors import AnalysisError
 from rgs_core.feature import cap_tail
 from rgs_core.hold import HoldStart
 from rgs_core.joint import Joint, bonus_name
-from rgs_core.mechanics import Pick, Table, Wheel
+from rgs_core.mechanics import Pick, Table, Wheel, settled
 from rgs_core.model import Model
 
 BLOCK = 1 << 13
@@ -121,7 +121,7 @@ def bonus_terms(
     model: Model, name: str, multiplier: int, states: Sequence[str], amount: Amount[Value]
 ) -> dict[Awards, Value]:
     """Terms of one play of a bonus with the multiplier of a state."""
-    bonus = model.bonuses[name]
+    bonus = settled(model.bonuses[name])
     none = (0,) * len(states)
     unit = model.basis_units(bonus.of) * multiplier
     if isinstance(bonus, Pick):
@@ -156,7 +156,7 @@ def _mixture(table: Table, inner: Value) -> Value:
 
 def bonus_step(model: Model, name: str) -> int:
     """Greatest common divisor of what a bonus adds up from, in units."""
-    bonus = model.bonuses[name]
+    bonus = settled(model.bonuses[name])
     unit = model.basis_units(bonus.of)
     if isinstance(bonus, Pick):
         return unit * math.gcd(*bonus.prizes.values)
@@ -168,7 +168,7 @@ def bonus_step(model: Model, name: str) -> int:
 
 def _bonus_amounts(model: Model, name: str) -> float:
     """Most random amounts that a play adds up."""
-    bonus = model.bonuses[name]
+    bonus = settled(model.bonuses[name])
     if isinstance(bonus, Pick):
         return float(max(bonus.picks.values) * max(bonus.prizes_per_pick.values))
     if isinstance(bonus, Wheel):

@@ -14,11 +14,17 @@ from decimal import Decimal
 
 import numpy as np
 
+from rgs_core.analysis import analyse
 from rgs_core.certificate import WIN_ABOVE, WIN_ABOVE_LEAST, Certificate, exact_figures
 from rgs_core.distribution import WinLaw
+from rgs_core.model import Build
 from rgs_core.montecarlo import Simulation
+from rgs_core.policy_figures import without_matter
 from rgs_core.sheet import Sheet
 from rgs_core.significance import classes_p, frequency_p, holm, mean_p
+
+OPTION_TOLERANCE = 1e-9
+"""Difference of RTP between options that are declared not to matter."""
 
 RARE_COUNT = 100
 RARE_SHARE_MAX = 0.05
@@ -59,6 +65,18 @@ def compare_exact(certificate: Certificate, sheet: Sheet) -> list[Check]:
         tolerance = certificate.tolerance * max(Decimal(1), abs(declared))
         ok = abs(Decimal(measured) - declared) <= tolerance
         checks.append(Check(name, "exact", str(declared), f"{measured:.10f}", f"± {tolerance:.1e}", ok))
+    return checks
+
+
+def compare_options(build: Build) -> list[Check]:
+    """Choices that are declared not to matter: every option has the RTP of the first one."""
+    checks = []
+    for first, other in without_matter(build):
+        wanted, found = analyse(first).rtp, analyse(other).rtp
+        known = wanted is not None and found is not None
+        ok = known and abs(float(wanted or 0) - float(found or 0)) < OPTION_TOLERANCE
+        declared, measured = ("not computed" if rtp is None else f"{float(rtp):.10f}" for rtp in (wanted, found))
+        checks.append(Check(f"rtp ({other.policy})", "exact", declared, measured, f"± {OPTION_TOLERANCE:.0e}", ok))
     return checks
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from rgs_core.game import DEFAULT_SEED
 from rgs_core.games import find_build
 from rgs_core.model import Build
+from rgs_core.policies import with_policy
 from rgs_core.seeds import derive_key, parse_server_seed
 
 OK, OFF, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -23,6 +24,16 @@ def add_game(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("game", metavar="GAME", help="shipped game id, GAME/PROFILE[@MODE], or path of a model file")
     parser.add_argument("--profile", help="RTP profile; the first of the file by default")
     parser.add_argument("--mode", help="mode of play, such as a bonus buy; the base mode by default")
+
+
+def add_policy(parser: argparse.ArgumentParser) -> None:
+    """--policy."""
+    parser.add_argument(
+        "--policy",
+        metavar="TEXT",
+        help="what the player chooses and gambles, as 'doors=few, gamble=red*2'; the first options and no gamble by "
+        "default",
+    )
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
@@ -41,8 +52,10 @@ def add_seed(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_build(args: argparse.Namespace) -> tuple[Build, Path]:
-    """The build that GAME, --profile and --mode name, and its model file."""
-    return find_build(args.game, args.profile, args.mode)
+    """The build that GAME, --profile, --mode and --policy name, and its model file."""
+    build, path = find_build(args.game, args.profile, args.mode)
+    policy = getattr(args, "policy", None)
+    return (with_policy(build, policy) if policy is not None else build), path
 
 
 def chosen_server_seed(args: argparse.Namespace) -> bytes:

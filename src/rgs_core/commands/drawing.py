@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from rgs_core.mechanics import Cluster, Combinations, Count, Lines, Ways
+from rgs_core.mechanics import Choice, Cluster, Combinations, Count, Lines, Ways
 from rgs_core.model import BASE_MODE, Build
 from rgs_core.outcome import Award, CellTable, FreeSpinsAward, JackpotWin, PickBonus, Played, Spin, Win, Window
 from rgs_core.sheet import Section
@@ -29,6 +29,9 @@ def draw_round(console: Console, build: Build, outcome: Played) -> None:
         console.print(Text(f"{silent} further free spins won nothing.", style="dim"))
     if getattr(outcome, "capped", False):
         console.print("The maximum win ended the round.")
+    for step in outcome.gamble:
+        drawn = f"x{step.drawn}" if build.model.gamble and not build.model.gamble.rungs else f"{step.drawn:+d} rungs"
+        console.print(f"  gamble, {step.bet}: {drawn} = {step.win_units} units")
     stakes = outcome.win_units / build.play.cost_units
     what = "stake" if build.mode == BASE_MODE else f"cost of '{build.mode}'"
     console.print(f"[bold]Round wins {outcome.win_units} units = {stakes:.2f} x {what}[/bold]")
@@ -110,9 +113,11 @@ def draw_award(console: Console, build: Build, spin: Spin, award: Award) -> None
     elif isinstance(award, JackpotWin):
         console.print(f"  {award.trigger}: jackpot {award.jackpot}")
     else:
-        drawn = ", ".join(map(str, award.drawn))
+        bonus = build.model.bonuses[award.bonus]
+        chose = bonus.option.name if isinstance(bonus, Choice) else ""
+        what = f"chose {chose}" if chose else f"drew {', '.join(map(str, award.drawn))}"
         spins = f" and {award.spins} spins of {award.state}" if award.spins else ""
-        console.print(f"  {award.trigger}, {award.bonus}: drew {drawn} = {award.amount_units} units{spins}")
+        console.print(f"  {award.trigger}, {award.bonus}: {what} = {award.amount_units} units{spins}")
 
 
 def draw_pick(console: Console, award: PickBonus) -> None:

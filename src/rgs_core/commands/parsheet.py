@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from rgs_core.certificate import exact_figures
 from rgs_core.closed_form import SpinFigures
-from rgs_core.commands.arguments import OK, add_game, add_json, chosen_build, count, written
+from rgs_core.commands.arguments import OK, add_game, add_json, add_policy, chosen_build, count, written
 from rgs_core.commands.drawing import draw_section
 from rgs_core.commands.simulate import as_json as simulated_json
 from rgs_core.game import DEFAULT_SEED, seeded_key
@@ -37,6 +37,7 @@ ESTIMATE_ROUNDS = 10_000_000
 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_game(parser)
+    add_policy(parser)
     parser.add_argument(
         "--visit", action="store_true", help="visit every combination of stops too, a third way; seconds to minutes"
     )

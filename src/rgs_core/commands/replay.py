@@ -18,6 +18,7 @@ from rgs_core.commands.drawing import draw_round
 from rgs_core.errors import RgsError
 from rgs_core.model import BASE_MODE, Build
 from rgs_core.model_file import load
+from rgs_core.policies import with_policy
 from rgs_core.seeds import commitment, derive_key, parse_server_seed
 
 HELP = "recompute a round from its audit record: MATCH or MISMATCH"
@@ -92,7 +93,8 @@ def build_of(record: Mapping[str, Any], model_file: str | None) -> Build:
                 raise RecordError(
                     f"record.mode is {mode!r}; {build.label} has {', '.join(build.model.modes) or 'none'}"
                 )
-            return build.model.build(build.profile.name, mode)
+            played = build.model.build(build.profile.name, mode)
+            return with_policy(played, text(record, "policy")) if "policy" in record else played
     where = model_file or "the shipped games"
     raise RecordError(f"no build {wanted} in {where}; give the model file of that version with --model")
 

@@ -33,6 +33,7 @@ from rgs_core.commands.arguments import (
     OK,
     add_game,
     add_json,
+    add_policy,
     add_seed,
     chosen_build,
     chosen_key,
@@ -66,6 +67,7 @@ CLUSTER_SHARDS = 16
 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_game(parser)
+    add_policy(parser)
     add_seed(parser)
     parser.add_argument(
         "--spins", type=count, metavar="N", help=f"rounds (default: {SPINS:.0e}); at most, with --until"

@@ -13,6 +13,7 @@ from rgs_core.commands.arguments import (
     OK,
     add_game,
     add_json,
+    add_policy,
     add_seed,
     chosen_build,
     chosen_key,
@@ -32,6 +33,7 @@ EXAMPLES = """\
 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_game(parser)
+    add_policy(parser)
     add_seed(parser)
     parser.add_argument("--nonce", type=nonce, default=0, help="number of the round (default: %(default)s)")
     add_json(parser)
@@ -46,6 +48,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             "game": build.model.id,
             "profile": build.profile.name,
             **({} if build.mode == BASE_MODE else {"mode": build.mode}),
+            **({"policy": build.policy} if build.policy else {}),
             "build_hash": build.build_hash,
             "server_seed": seed.hex(),
             "seed_commitment": commitment(seed),

@@ -18,7 +18,7 @@ from rgs_core.model import Build
 from rgs_core.model_file import load
 from rgs_core.montecarlo import simulate
 from rgs_core.sheet import Sheet
-from rgs_core.verification import Check, compare_exact, compare_simulated
+from rgs_core.verification import Check, compare_exact, compare_options, compare_simulated
 
 HELP = "compare a build's exact and simulated figures with its certificate; exit 1 when one is off"
 EXAMPLES = """\
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             checks = compare_exact(certificate, sheet)
             rounds = args.spins or certificate.simulation_rounds
             result = simulate(build, chosen_key(args), rounds, threads=args.threads)
-            checks += compare_simulated(certificate, result, sheet)
+            checks += [*compare_options(build), *compare_simulated(certificate, result, sheet)]
         reports[build.label] = checks
     off = sum(not check.ok for checks in reports.values() for check in checks)
     if args.json:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rgs_core.mechanics import Pick, Take, Trail, Wheel
+from rgs_core.mechanics import Choice, Pick, Take, Trail, Wheel, given
 from rgs_core.model import Model, State
 from rgs_core.outcome import BonusPlay, PickBonus
 from rgs_core.reference.words import Numbers, draw_table, draw_unless_one
@@ -27,12 +27,15 @@ def play_bonus(
             yield play_take(bonus, trigger, line, unit, numbers)
         case Trail():
             yield play_trail(bonus, trigger, line, unit, numbers)
-        case Wheel():
-            place = numbers.index([segment.weight for segment in bonus.segments])
-            segment = bonus.segments[place]
-            yield BonusPlay(trigger, line, name, (place,), segment.pay * unit, segment.spins, segment.state or "")
-            if segment.bonus is not None:
-                yield from play_bonus(model, state, trigger, segment.bonus, line, numbers)
+        case Wheel() | Choice():
+            if isinstance(bonus, Choice):
+                place = bonus.chosen  # the player decides: nothing is drawn
+            else:
+                place = numbers.index([segment.weight for segment in bonus.segments])
+            part = given(bonus)[place]
+            yield BonusPlay(trigger, line, name, (place,), part.pay * unit, part.spins, part.state or "")
+            if part.bonus is not None:
+                yield from play_bonus(model, state, trigger, part.bonus, line, numbers)
 
 
 def play_pick(pick: Pick, trigger: str, line: int, unit: int, numbers: Numbers) -> PickBonus:

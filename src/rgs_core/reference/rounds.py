@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from rgs_core.mechanics import FreeSpinsTrigger
 from rgs_core.model import Build, State
 from rgs_core.outcome import Award, BonusPlay, FreeSpinsAward, Outcome, Spin
+from rgs_core.reference.gamble import play_gamble
 from rgs_core.reference.grid import Cell, Grid, Memory
 from rgs_core.reference.spins import end_wins, play_spin
 from rgs_core.reference.words import Draws, Numbers
@@ -32,7 +33,7 @@ def play_with(build: Build, source: Callable[[int], Numbers]) -> Outcome:
 
     Features wait in a queue. The front one plays; when none of its spins is left, or when its cells draw
     alone and all are held, it ends, and the next one begins. A round that reaches the maximum win ends at
-    once and pays just that.
+    once and pays just that. What the player gambles comes last.
     """
     model, mode = build.model, build.play
     queue = [Feature(mode.start, mode.spins)]
@@ -54,7 +55,8 @@ def play_with(build: Build, source: Callable[[int], Numbers]) -> Outcome:
         won += spin.win_units
         if model.win_units_cap is not None and won >= model.win_units_cap:
             return Outcome(tuple(spins), model.win_units_cap, capped=True)
-    return Outcome(tuple(spins), won)
+    won, gamble = play_gamble(model, won, source)
+    return Outcome(tuple(spins), won, gamble=gamble)
 
 
 def grant(queue: list[Feature], award: Award, state: State, grid: Grid, rest: int) -> int:

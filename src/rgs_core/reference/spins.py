@@ -36,7 +36,7 @@ class Playing:
     topmost symbol of each reel.
     """
 
-    model: Model
+    build: Build
     state: State
     memory: Memory
     numbers: Numbers
@@ -48,6 +48,11 @@ class Playing:
     held: Collection[Cell]
     wins: list[Win] = field(default_factory=list)
     awards: list[Award] = field(default_factory=list)
+
+    @property
+    def model(self) -> Model:
+        """The model of the build."""
+        return self.build.model
 
     @property
     def full(self) -> bool:
@@ -84,14 +89,14 @@ def play_spin(
     stopped = grid.copy()
     drawn = transform_stopped(state, grid, memory, numbers)
     factor = state.multiplier * drawn * collected_multiplier(state, memory)
-    playing = Playing(model, state, memory, numbers, strips, list(stops), grid, stopped, factor, held)
+    playing = Playing(build, state, memory, numbers, strips, list(stops), grid, stopped, factor, held)
     first = grid.copy()
     paid = pay_steps(playing)
     closing = final_wins(state.final, playing) if state.final is not None else []
     for trigger in state.triggers:
         if state.cascade is None or trigger.name not in state.cascade.remove:
             seen = Seen(grid, playing.stopped, held, playing.wins)
-            playing.awards += awards_of(model, state, trigger, seen, memory, numbers)
+            playing.awards += awards_of(build, state, trigger, seen, memory, numbers)
     spin = Spin(
         state_name,
         sub_spin,
@@ -171,7 +176,7 @@ def step_triggers(playing: Playing, cascade: Cascade) -> tuple[bool, list[Cell]]
         if trigger.name in cascade.remove:
             assert isinstance(trigger, FreeSpinsTrigger | BonusTrigger)  # the model file was refused otherwise
             seen = Seen(playing.grid, playing.stopped, playing.held, playing.wins)
-            awards = list(awards_of(playing.model, playing.state, trigger, seen, playing.memory, playing.numbers))
+            awards = list(awards_of(playing.build, playing.state, trigger, seen, playing.memory, playing.numbers))
             if awards:
                 fired = True
                 cells += seen.cells(trigger.symbol, trigger.stopped)

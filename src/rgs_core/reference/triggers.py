@@ -15,7 +15,7 @@ from rgs_core.mechanics import (
     Trigger,
     WinTrigger,
 )
-from rgs_core.model import Model, State
+from rgs_core.model import Build, Model, State
 from rgs_core.outcome import Award, FreeSpinsAward, JackpotWin, Win
 from rgs_core.reference.bonuses import play_bonus
 from rgs_core.reference.grid import Cell, Grid, Memory
@@ -43,9 +43,10 @@ class Seen:
 
 
 def awards_of(
-    model: Model, state: State, trigger: Trigger, seen: Seen, memory: Memory, numbers: Numbers
+    build: Build, state: State, trigger: Trigger, seen: Seen, memory: Memory, numbers: Numbers
 ) -> Iterator[Award]:
     """What one trigger awards."""
+    model = build.model
     match trigger:
         case FreeSpinsTrigger():
             return free_spins_awards(trigger, seen)
@@ -58,7 +59,7 @@ def awards_of(
         case BonusTrigger():
             return count_bonuses(model, state, trigger, seen, numbers)
         case JackpotTrigger():
-            return jackpot_wins(trigger, numbers)
+            return jackpot_wins(trigger, build.play.cost_units, numbers)
 
 
 def free_spins_awards(trigger: FreeSpinsTrigger, seen: Seen) -> Iterator[FreeSpinsAward]:
@@ -113,7 +114,11 @@ def count_bonuses(model: Model, state: State, trigger: BonusTrigger, seen: Seen,
         yield from play_bonus(model, state, trigger.name, trigger.bonus, 0, numbers)
 
 
-def jackpot_wins(trigger: JackpotTrigger, numbers: Numbers) -> Iterator[JackpotWin]:
-    """A jackpot of the service: one number below `out_of` is drawn at every spin, the first `chance` of them win."""
-    if numbers.index([trigger.chance, trigger.out_of - trigger.chance]) == 0:
+def jackpot_wins(trigger: JackpotTrigger, cost_units: int, numbers: Numbers) -> Iterator[JackpotWin]:
+    """A jackpot of the service: one number below `out_of` is drawn at every spin, the first `chance` of them win.
+
+    With `per = "unit"` there are so many for each unit that the round costs.
+    """
+    chance = trigger.chance * cost_units if trigger.per == "unit" else trigger.chance
+    if numbers.index([chance, trigger.out_of - chance]) == 0:
         yield JackpotWin(trigger.name, trigger.jackpot)
