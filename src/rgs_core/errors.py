@@ -8,6 +8,7 @@ RgsError
 ├── StripsError          reels of another tool cannot be read; carries every problem found in them
 ├── BooksError           a build cannot be written as books
 ├── TuningError          a target that cannot be met, or that is none
+├── CallbackError        a callback failed, gave something wrong, or stands where only compiled games do
 └── DrawLimitError       a spin used more random words than the derivation allows
 """
 
@@ -75,6 +76,10 @@ class StripsError(RgsError):
 
 class BooksError(RgsError):
     """A build, or one of its rounds, has no form as a book; the message says why."""
+
+
+class CallbackError(RgsError):
+    """A callback failed or gave what it may not, with its place; or a build that has one cannot be used here."""
 
 
 class TuningError(RgsError):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rgs_core import mechanics as k
 from rgs_core import model as m
+from rgs_core.errors import CallbackError
 from rgs_core.model_file import most_units
 
 ANY_SYMBOL = 255
@@ -139,8 +140,13 @@ def state_names(model: m.Model) -> list[str]:
 
 
 def compile_tables(build: m.Build) -> Tables:
-    """The tables of a build. The model was validated when it was loaded, so this cannot fail."""
+    """The tables of a build. The model was validated when it was loaded.
+
+    Raises CallbackError for one with a callback: tables hold no code.
+    """
     model = build.model
+    if model.callbacks:
+        raise CallbackError(f"{build.label} is not for the compiled engine. {model.callback_note}")
     states = tuple(_state(build, model.states[name]) for name in state_names(model))
     tables = Tables(build, states, tuple(_bonus(model, bonus) for bonus in model.bonuses.values()), most_units(model))
     _freeze(tables)

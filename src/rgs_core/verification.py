@@ -14,7 +14,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from rgs_core.certificate import WIN_ABOVE, WIN_ABOVE_LEAST, Certificate, exact_figures
+from rgs_core.certificate import WIN_ABOVE, WIN_ABOVE_LEAST, Certificate, exact_figures, marks
 from rgs_core.distribution import WinLaw
 from rgs_core.montecarlo import Simulation
 from rgs_core.sheet import Sheet
@@ -47,6 +47,9 @@ def compare_exact(certificate: Certificate, sheet: Sheet) -> list[Check]:
         Check("build_hash", "hash", *hashes, "equal", same),
         Check("build", "name", named, build.label, "equal", named == build.label),
     ]
+    if certificate.callbacks or build.model.callbacks:
+        declared_marks, found = ", ".join(certificate.callbacks) or "none", ", ".join(marks(build)) or "none"
+        checks.append(Check("callbacks", "mark", declared_marks, found, "equal", declared_marks == found))
     figures = exact_figures(sheet)
     for name, declared in certificate.declared.items():
         measured = figures.get(name)
