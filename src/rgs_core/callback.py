@@ -62,6 +62,9 @@ class Fault:
     remedy: str
 
 
+TOO_DEEP = Fault(1, "nested too deeply", "split long expressions")
+
+
 class Refusal(Exception):
     """A call went beyond a bound, or used what it was given in a wrong way."""
 
@@ -120,15 +123,17 @@ def faults(callback: Callback) -> list[Fault]:
         tree = ast.parse(callback.source)
     except SyntaxError as error:
         return [Fault(error.lineno or 1, f"not valid Python: {error.msg}", "correct the syntax")]
-    except (ValueError, RecursionError, MemoryError):  # bytes that are no text, endless nesting
-        return [Fault(1, "not valid Python", "correct the syntax")]
+    except ValueError as error:  # characters that are no text
+        return [Fault(1, f"not valid Python: {error}", "correct the syntax")]
+    except (RecursionError, MemoryError):
+        return [TOO_DEEP]
     found = [*_function_faults(tree, callback.function), *(fault for node in ast.walk(tree) for fault in _faults(node))]
     found += _unknown_names(tree)
     if not found:
         try:
             compiled(callback)
         except (RecursionError, MemoryError):
-            found.append(Fault(1, "nested too deeply", "split long expressions"))
+            found.append(TOO_DEEP)
     return sorted(set(found), key=lambda fault: (fault.line, fault.message))
 
 
@@ -149,7 +154,7 @@ def _faults(node: ast.AST) -> Iterator[Fault]:
             what, remedy = REFUSED[kind]
             yield Fault(line, f"{what} is not allowed", remedy)
     if not isinstance(node, ALLOWED):
-        if type(node) not in REFUSED and line:
+        if isinstance(node, ast.stmt | ast.expr) and type(node) not in REFUSED:
             yield Fault(line, f"{type(node).__name__} is not allowed", "write it with functions, loops and conditions")
         return
     match node:

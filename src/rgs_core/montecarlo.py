@@ -15,8 +15,15 @@ import math
 import re
 import signal
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ThreadPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -379,13 +386,15 @@ def simulate(
     play = shard or local_shard(build, key, keep)
     own: Executor | None = None
     if executor is None and shard is None and threads > 1 and build.model.callbacks and rounds > shard_rounds(build):
+        from concurrent.futures import ProcessPoolExecutor  # takes a while to import, and few need it
+
         play = partial(_play_in_process, build, key, keep)
         own = ProcessPoolExecutor(threads, get_context("spawn"), _leave_interruptions_to_the_parent)
     elif executor is None:
         own = ThreadPoolExecutor(threads)
     try:
         _run(merger, play, own or executor, threads, together, progress)  # type: ignore[arg-type]
-    except BrokenProcessPool:
+    except BrokenExecutor:
         raise SimulationError("a process that played rounds ended; play with fewer of them (--threads)") from None
     finally:
         if own:
