@@ -27,10 +27,8 @@ from rgs_core.outcome import CellTable, Win, Window
 
 SOURCE_BYTES_MAX = 64 * 1024
 STEPS_MAX = 100_000
-"""Passes of loops and comprehensions and calls of functions of the file, in one call of the callback."""
-
-ITEMS_MAX = 10_000
-"""Length of a range, and of a text or list that an operator makes."""
+"""Passes of loops and comprehensions, calls of functions of the file, and items of lists, dicts and texts that are
+made at once, in one call of the callback."""
 
 BITS_MAX = 256
 """Size of a number that an operator makes."""
@@ -225,6 +223,12 @@ class _Bounded(ast.NodeTransformer):
         node.ifs.insert(0, _step())
         return node
 
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.slice, ast.Slice):
+            return ast.copy_location(_call("_made", node), node)
+        return node
+
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
         self.generic_visit(node)
         return ast.copy_location(_call("_operate", _symbol(node.op), node.left, node.right), node)
@@ -255,59 +259,95 @@ def _symbol(op: ast.operator) -> ast.Constant:
 _OPERATIONS = dict(OPERATORS.values())
 
 
-def _operate(symbol: str, left: Any, right: Any) -> Any:
-    """`left symbol right` on whole numbers, joins and repetitions, unless the result is too large."""
-    kinds = type(left), type(right)
-    if all(kind in (int, bool) for kind in kinds):
-        bits = 0
-        if symbol == "**":
-            if right < 0:
-                raise Refusal(f"a power of {right}; there are whole numbers only")
-            bits = left.bit_length() * right
-        elif symbol == "<<":
-            bits = left.bit_length() + right
-        if bits <= 2 * BITS_MAX and (result := _OPERATIONS[symbol](left, right)).bit_length() <= BITS_MAX:
-            return result
-        raise Refusal(f"{symbol} gives a number of more than {BITS_MAX} bits")
-    joined = symbol == "+" and kinds[0] is kinds[1] and kinds[0] in (list, tuple, str)
-    repeated = symbol == "*" and kinds[0] in (list, tuple, str) and kinds[1] is int
-    if not joined and not repeated:
+class _Budget:
+    """Steps left in a call: one for each pass and call of a function, and for each item of what is made at once."""
+
+    def __init__(self) -> None:
+        self.left = STEPS_MAX
+        made: dict[str, Callable[..., Any]] = {"list": list, "tuple": tuple, "sorted": sorted, "dict": dict}
+        self.builtins = {**BUILTINS, "range": self.range, "sum": self.sum}
+        self.builtins |= {name: self.making(function) for name, function in made.items()}
+
+    def step(self) -> bool:
+        """One step; True, so that it can stand in a condition."""
+        self.left -= 1
+        if self.left < 0:
+            raise Refusal(f"more than {STEPS_MAX:,} steps")
+        return True
+
+    def spend(self, steps: int) -> None:
+        """Several steps."""
+        self.left -= max(steps, 0)
+        if self.left < 0:
+            raise Refusal(f"more than {STEPS_MAX:,} steps")
+
+    def made(self, items: Any) -> Any:
+        """Something that has just been made, with a step for each of its items."""
+        self.spend(len(items))
+        return items
+
+    def making(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A built-in function that makes a list or dict."""
+        return lambda *arguments, **named: self.made(function(*arguments, **named))
+
+    def operate(self, symbol: str, left: Any, right: Any) -> Any:
+        """`left symbol right` on whole numbers, joins and repetitions, unless the result is too large."""
+        kinds = type(left), type(right)
+        if all(kind in (int, bool) for kind in kinds):
+            return _calculated(symbol, left, right)
+        if symbol == "+" and kinds[0] is kinds[1] and kinds[0] in (list, tuple, str):
+            self.spend(len(left) + len(right))
+            return left + right
+        if symbol == "*" and kinds[0] in (list, tuple, str) and kinds[1] is int:
+            self.spend(len(left) * right)
+            return left * right
         raise Refusal(f"{symbol} does not work with {kinds[0].__name__} and {kinds[1].__name__}")
-    if (len(left) + len(right) if joined else len(left) * right) > ITEMS_MAX:
-        raise Refusal(f"{symbol} gives more than {ITEMS_MAX:,} items")
-    return left + right if joined else left * right
+
+    def augment(self, symbol: str, items: Any, key: Any, more: Any) -> None:
+        """`items[key] symbol= more`, with the key looked at once."""
+        items[key] = self.operate(symbol, items[key], more)
+
+    def range(self, *bounds: int) -> range:
+        """range, of at most STEPS_MAX numbers."""
+        numbers = range(*bounds)
+        try:
+            if len(numbers) <= STEPS_MAX:
+                return numbers
+        except OverflowError:  # of numbers beyond the size of memory
+            pass
+        raise Refusal(f"a range of more than {STEPS_MAX:,} numbers")
+
+    def sum(self, numbers: Iterable[int]) -> int:
+        """sum, of numbers alone."""
+        total = 0
+        for number in numbers:
+            self.step()
+            total = self.operate("+", total, number)
+        return total
 
 
-def _augment(symbol: str, items: Any, key: Any, more: Any) -> None:
-    """`items[key] symbol= more`, with the key looked at once."""
-    items[key] = _operate(symbol, items[key], more)
-
-
-def _range(*bounds: int) -> range:
-    """range, of at most ITEMS_MAX numbers."""
-    numbers = range(*bounds)
-    try:
-        if len(numbers) <= ITEMS_MAX:
-            return numbers
-    except OverflowError:  # of numbers beyond the size of memory
-        pass
-    raise Refusal(f"a range of more than {ITEMS_MAX:,} numbers")
-
-
-def _sum(numbers: Iterable[int]) -> int:
-    """sum, of numbers alone."""
-    total = 0
-    for number in numbers:
-        total = _operate("+", total, number)
-    return total
+def _calculated(symbol: str, left: int, right: int) -> Any:
+    """A whole number of at most BITS_MAX bits."""
+    bits = 0
+    if symbol == "**":
+        if right < 0:
+            raise Refusal(f"a power of {right}; there are whole numbers only")
+        bits = left.bit_length() * right
+    elif symbol == "<<":
+        bits = left.bit_length() + right
+    if bits <= 2 * BITS_MAX:
+        result = _OPERATIONS[symbol](left, right)
+        if result.bit_length() <= BITS_MAX:
+            return result
+    raise Refusal(f"{symbol} gives a number of more than {BITS_MAX} bits")
 
 
 BUILTINS: dict[str, Any] = {
     "abs": abs, "all": all, "any": any, "bool": bool, "dict": dict, "divmod": divmod, "enumerate": enumerate,
-    "int": int, "len": len, "list": list, "max": max, "min": min, "range": _range, "reversed": reversed,
-    "sorted": sorted, "sum": _sum, "tuple": tuple, "zip": zip,
+    "int": int, "len": len, "list": list, "max": max, "min": min, "range": range, "reversed": reversed,
+    "sorted": sorted, "sum": sum, "tuple": tuple, "zip": zip,
 }  # fmt: skip
-"""What a callback finds without being given it."""
+"""What a callback finds without being given it; those that make something large count steps (`_Budget`)."""
 
 
 # --- Running ---------------------------------------------------------------------------------------
@@ -322,16 +362,14 @@ def compiled(callback: Callback) -> CodeType:
 
 def run(callback: Callback, view: View, draw: Callable[[int], int]) -> object:
     """What the callback returns for a spin. Raises CallbackError with the line at which it failed."""
-    left = STEPS_MAX
-
-    def step() -> bool:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise Refusal(f"more than {STEPS_MAX:,} steps")
-        return True
-
-    namespace = {"__builtins__": BUILTINS, "_step": step, "_operate": _operate, "_augment": _augment}
+    budget = _Budget()
+    namespace = {
+        "__builtins__": budget.builtins,
+        "_step": budget.step,
+        "_made": budget.made,
+        "_operate": budget.operate,
+        "_augment": budget.augment,
+    }
     try:
         exec(compiled(callback), namespace)
         return namespace[callback.function](view, draw)  # type: ignore[operator]
