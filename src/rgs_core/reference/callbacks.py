@@ -43,10 +43,11 @@ def call_callback(
 
     Raises CallbackError that names the state, the spin of its feature, the callback, and the line or the value.
     """
-    place = f"state '{state}', spin {memory.spins} of its feature, callback "
+    memory.called += 1  # once a spin, so that it tells the spins of the feature
+    place = f"state '{state}', spin {memory.called} of its feature, callback "
     view = View(
         state=state,
-        index=memory.spins - 1,
+        index=memory.called - 1,
         grid=grid.window,
         values=tuple(tuple(reel) for reel in grid.values),
         wins=tuple(wins),

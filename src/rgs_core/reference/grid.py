@@ -71,23 +71,19 @@ class Memory:
 
     `held`: symbol and value of the cells that stay. `won_steps`: winning cascade steps, where they are counted
     over the feature. `multipliers`: running multiplier by the place of its transform; `final`: running closing
-    multiplier; `collected`: symbols counted by trigger; `special`: the symbol of the feature. `spins` that were
-    played, and what the callback of the state asked to be shown again.
+    multiplier; `collected`: symbols counted by trigger; `special`: the symbol of the feature. `called`: calls
+    of the state's callback; `callback`: what it asked to be shown again.
     """
 
-    spins: int = 0
+    started: bool = False
     held: dict[Cell, tuple[str, int]] = field(default_factory=dict)
     won_steps: int = 0
     multipliers: dict[int, int] = field(default_factory=dict)
     final: int | None = None
     collected: dict[str, int] = field(default_factory=dict)
     special: str = ""
+    called: int = 0
     callback: object = None
-
-    @property
-    def started(self) -> bool:
-        """Whether a spin of the feature was played."""
-        return self.spins > 0
 
 
 # --- Drawing a grid --------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ def play_spin(
     heights = draw_heights(model, state, numbers)
     if memory.started:
         move_held(state, memory)
-    memory.spins += 1
+    memory.started = True
     drop_lost(memory, heights)
     held = frozenset(memory.held)
     stops, grid = draw_cells(strips, heights, held, numbers) if state.cells else draw_reels(strips, heights, numbers)
