@@ -77,16 +77,25 @@ ALLOWED = (
     ast.boolop, ast.operator, ast.unaryop, ast.cmpop,
 )  # fmt: skip
 
+_NO_IMPORT = "import", "use its two arguments and the built-in functions that are there"
+_NO_TRY = "try", "let an error end the round: it is reported with its line"
+_NO_TEXT = "text made of values", "choose among written texts"
+_NO_SET = "a set", "use a dict, whose order is that of writing"
+_NO_GLOBAL = "return what is to be kept as memory"
+
 REFUSED = {
-    ast.Import: ("import", "use its two arguments and the built-in functions that are there"),
-    ast.ImportFrom: ("import", "use its two arguments and the built-in functions that are there"),
-    ast.Global: ("global", "return what is to be kept as memory"),
-    ast.Nonlocal: ("nonlocal", "return what is to be kept as memory"),
-    ast.Try: ("try", "let an error end the round: it is reported with its line"),
+    ast.Import: _NO_IMPORT,
+    ast.ImportFrom: _NO_IMPORT,
+    ast.alias: _NO_IMPORT,
+    ast.Global: ("global", _NO_GLOBAL),
+    ast.Nonlocal: ("nonlocal", _NO_GLOBAL),
+    ast.Try: _NO_TRY,
+    ast.ExceptHandler: _NO_TRY,
     ast.Raise: ("raise", "write assert"),
-    ast.JoinedStr: ("text made of values", "choose among written texts"),
-    ast.Set: ("a set", "use a dict, whose order is that of writing"),
-    ast.SetComp: ("a set", "use a dict, whose order is that of writing"),
+    ast.JoinedStr: _NO_TEXT,
+    ast.FormattedValue: _NO_TEXT,
+    ast.Set: _NO_SET,
+    ast.SetComp: _NO_SET,
     ast.Starred: ("*", "write the items out, or add lists up"),
     ast.AnnAssign: ("a type at a variable", "leave it out"),
     ast.NamedExpr: (":=", "write an assignment"),
@@ -130,6 +139,8 @@ def faults(callback: Callback) -> list[Fault]:
     if not found:
         try:
             compiled(callback)
+        except SyntaxError as error:  # what only a whole function shows: return outside of one, break without a loop
+            found.append(Fault(error.lineno or 1, f"not valid Python: {error.msg}", "correct the syntax"))
         except (RecursionError, MemoryError):
             found.append(TOO_DEEP)
     return sorted(set(found), key=lambda fault: (fault.line, fault.message))
@@ -152,7 +163,7 @@ def _faults(node: ast.AST) -> Iterator[Fault]:
             what, remedy = REFUSED[kind]
             yield Fault(line, f"{what} is not allowed", remedy)
     if not isinstance(node, ALLOWED):
-        if isinstance(node, ast.stmt | ast.expr) and type(node) not in REFUSED:
+        if line and type(node) not in REFUSED:
             yield Fault(line, f"{type(node).__name__} is not allowed", "write it with functions, loops and conditions")
         return
     match node:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,15 @@ from rgs_server.catalogue import load_catalogue
 from rgs_core import Engine, games, montecarlo
 from rgs_core.__main__ import main
 from rgs_core.analysis import analyse
+from rgs_core.callback import BITS_MAX, BUILTINS, METHODS, SOURCE_BYTES_MAX, STEPS_MAX, View
 from rgs_core.certificate import load_certificate
 from rgs_core.errors import CallbackError, CertificateError
 from rgs_core.game import load as load_game
 from rgs_core.game import seeded_key
+from rgs_core.model import CALLBACK_DRAWS_MAX
 from rgs_core.model_file import load, loads
 from rgs_core.montecarlo import Keep, Simulation, Until, simulate
+from rgs_core.outcome import Win
 from rgs_core.playing import PLAIN, PlainPlayer, player
 from rgs_core.sheet import Sheet
 from rgs_core.stats import z_for
@@ -25,6 +29,7 @@ from rgs_core.verification import compare_exact
 
 NOTE = "Simulated only: state 'base' has the callback storm.py:storm, a function in Python."
 KEY = seeded_key("rgs")
+PAGE = Path(__file__).parents[2] / "docs/math-models.md"
 
 WORDS = """\
 format = 1
@@ -337,9 +342,24 @@ def test_a_new_profile_is_added_beside_the_callback(model: Path, capsys: pytest.
     assert list(load(model).profiles) == ["main", "other"]
 
 
+def test_the_page_names_all_that_is_there() -> None:
+    text = PAGE.read_text("utf-8")
+    assert f"the built-in functions `{' '.join(sorted(BUILTINS))}`" in re.sub(r"\s+", " ", text)
+    assert f"the methods `{' '.join(sorted(METHODS))}`" in text
+    for record in (View, Win):
+        assert all(re.search(rf"`(spin\.)?{field.name}`", text) for field in fields(record))
+    for limit in (
+        f"{STEPS_MAX:,} steps",
+        f"{CALLBACK_DRAWS_MAX} draws",
+        f"numbers of {BITS_MAX} bits",
+        f"File {SOURCE_BYTES_MAX // 1024} KiB",
+    ):
+        assert limit in text, limit
+
+
 def test_the_example_of_the_page_is_one(tmp_path: Path) -> None:
     """docs/math-models.md: the callback of the page, in the whole game of the page."""
-    text = (Path(__file__).parents[2] / "docs/math-models.md").read_text("utf-8")
+    text = PAGE.read_text("utf-8")
     (game,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     lines = text[text.index('    """Wilds gather a storm') :].splitlines()
     stop = next(i for i, line in enumerate(lines) if line and not line.startswith("    "))

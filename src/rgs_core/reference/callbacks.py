@@ -154,6 +154,8 @@ def _table(what: str, value: object) -> Mapping[Any, Any]:
 
 def _show(value: object) -> str:
     """A value in an error: small ones as they are written, of others what they are."""
-    if value is None or type(value) is bool or (type(value) is int and abs(value) < 2**128):
+    if type(value) is int and value.bit_length() > 128:
+        return f"a number of {value.bit_length()} bits"
+    if value is None or type(value) in (int, bool):
         return repr(value)
     return repr(value[:40]) if isinstance(value, str) else f"a {type(value).__name__}"
