@@ -13,7 +13,7 @@ from pathlib import Path
 from rgs_core import games
 from rgs_core._engine import Engine
 from rgs_core.certificate import Certificate, load_certificate
-from rgs_core.errors import CertificateError
+from rgs_core.errors import CallbackError, CertificateError
 from rgs_core.model import Build
 from rgs_core.model_file import load
 
@@ -30,7 +30,8 @@ class Playable:
 def load_catalogue(models_dir: str) -> Mapping[str, Playable]:
     """Every certified build by its hash: shipped games, then those of a folder.
 
-    Raises ModelError, CertificateError, or FileNotFoundError for a missing folder.
+    Raises ModelError, CertificateError, FileNotFoundError for a missing folder, or CallbackError: the service plays
+    compiled builds only.
     """
     paths = list(games.shipped().values())
     if models_dir:
@@ -41,6 +42,11 @@ def load_catalogue(models_dir: str) -> Mapping[str, Playable]:
     catalogue: dict[str, Playable] = {}
     for path in paths:
         for build in games.builds(load(path)):
+            if build.model.callbacks:
+                raise CallbackError(
+                    f"{path}: {build.label} cannot be served. {build.model.callback_note} "
+                    "Keep its file out of the folder of served games."
+                )
             certificate = load_certificate(games.certificate_path(path, build))
             if certificate.build_hash != build.build_hash:
                 raise CertificateError(

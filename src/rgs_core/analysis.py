@@ -16,7 +16,7 @@ from rgs_core._engine import Engine
 from rgs_core.closed_form import ClosedForm, NoClosedForm, closed_form
 from rgs_core.cycle import FURTHER as FURTHER
 from rgs_core.cycle import FullCycle as FullCycle
-from rgs_core.cycle import SpinLaws, round_figures, spin_laws
+from rgs_core.cycle import SpinLaws, counting_engine, round_figures, spin_laws
 from rgs_core.cycle import full_cycle as full_cycle
 from rgs_core.distribution import WinLaw, win_law
 from rgs_core.errors import AnalysisError
@@ -99,8 +99,8 @@ def analyse(build: Build, *, visit: bool = False) -> Analysis:
         closed_skipped = str(error)
         if not isinstance(error, NoClosedForm) and len(build.model.states) <= 2:
             raise  # the means themselves have no value
-    engine = Engine(build)
-    spins = spin_laws(engine)
+    engine = counting_engine(build)
+    spins = spin_laws(build, engine)
     cycle, cycle_skipped = None, ""
     try:
         cycle = round_figures(build, spins)
@@ -120,7 +120,7 @@ def _visit(build: Build, engine: Engine, cycle: FullCycle) -> None:
     longest = max(law.cycle for case in cycle.scenarios for law in case.laws.values() if isinstance(law, Joint))
     if longest > VISITED_MAX:
         raise AnalysisError(f"a cycle of {longest:,} combinations is too long to visit; the limit is {VISITED_MAX:,}")
-    visited = round_figures(build, spin_laws(engine, merge=False))
+    visited = round_figures(build, spin_laws(build, engine, merge=False))
     if (visited.rtp, visited.variance, visited.max_win_units) != (cycle.rtp, cycle.variance, cycle.max_win_units):
         raise AnalysisError(f"{build.label}: visiting every combination gives other figures than merging; trust none")
 

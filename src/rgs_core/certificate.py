@@ -5,6 +5,7 @@ A certificate names its build by hash, so it can never vouch for other mathemati
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rgs_core.errors import CertificateError
-from rgs_core.model import BASE_MODE, MECHANIC_VERSION
+from rgs_core.model import BASE_MODE, MECHANIC_VERSION, Build
 from rgs_core.montecarlo import ROUNDS_MAX, TABLE_EDGES_TENTHS, Simulation
 from rgs_core.sheet import Sheet
 from rgs_core.stats import Z_90
@@ -46,7 +47,7 @@ TOLERANCE_MAX = Decimal("1e-6")
 @dataclass(frozen=True)
 class Certificate:
     """Declared figures by name, with the tolerance of the exact ones. `estimated_rounds`: those that have no exact
-    value were estimated by so many simulated rounds; 0: all are exact."""
+    value were estimated by so many simulated rounds; 0: all are exact. `callbacks`: what marks a build that has some."""
 
     source: str
     game: str
@@ -58,6 +59,7 @@ class Certificate:
     simulation_confidence: float
     estimated_rounds: int = 0
     mode: str = BASE_MODE
+    callbacks: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -107,7 +109,9 @@ def load_certificate(path: Path) -> Certificate:
     estimated = verify.get("estimated_rounds", 0)
     if isinstance(estimated, bool) or not isinstance(estimated, int) or not 0 <= estimated <= ROUNDS_MAX:
         raise CertificateError(f"{path}: verify.estimated_rounds is 0 to {ROUNDS_MAX}")
+    callbacks = want({"callbacks": [], **document}, "callbacks", (list,), "")
     return Certificate(
+        callbacks=tuple(map(str, callbacks)),
         estimated_rounds=estimated,
         source=str(path),
         game=want(document, "game", (str,), ""),
@@ -175,6 +179,7 @@ def write_certificate(sheet: Sheet, rounds: int = 50_000_000, simulation: Simula
         raise CertificateError(f"{build.label} has no exact RTP ({sheet.analysis.methods['rtp']}): simulate it")
     lines = [
         f"# Declared figures of the build {build.label}. Fractions and multiples of the stake.",
+        *([f"# {build.model.callback_note}"] if build.model.callbacks else []),
         *([] if simulation is None else ["# Those without an exact value are estimates: see verify.estimated_rounds."]),
         "# `rgs verify` compares them with exact and simulated ones; see docs/math-models.md.",
         f'game = "{build.model.id}"',
@@ -182,6 +187,7 @@ def write_certificate(sheet: Sheet, rounds: int = 50_000_000, simulation: Simula
         *([] if build.mode == BASE_MODE else [f'mode = "{build.mode}"']),
         f'build_hash = "{build.build_hash}"',
         f"mechanic_version = {MECHANIC_VERSION}",
+        *([f"callbacks = {json.dumps(marks(build))}"] if build.model.callbacks else []),
         "",
         "[verify]",
         "tolerance = 1e-9      # of exact figures",
@@ -202,6 +208,11 @@ def write_certificate(sheet: Sheet, rounds: int = 50_000_000, simulation: Simula
         *_win_above(figures),
     ]
     return "\n".join(lines)
+
+
+def marks(build: Build) -> list[str]:
+    """What a certificate says of callbacks: `STATE: FILE.py:FUNCTION` of each."""
+    return [f"{state}: {label}" for state, label in build.model.callbacks.items()]
 
 
 def _win_above(figures: Mapping[str, float]) -> list[str]:

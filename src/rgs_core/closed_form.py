@@ -27,6 +27,7 @@ from rgs_core.closed_parts import (
 from rgs_core.errors import AnalysisError
 from rgs_core.feature import expected_spins
 from rgs_core.mechanics import (
+    SIMULATED_ONLY,
     BonusTrigger,
     Count,
     FreeSpinsTrigger,
@@ -164,6 +165,8 @@ def refuse(model: Model, state: State) -> None:
     def no(words: str) -> NoClosedForm:
         return NoClosedForm(f"state '{state.name}' has {words}, for which there is no closed form")
 
+    if state.callback is not None:
+        raise NoClosedForm(f"state '{state.name}' {SIMULATED_ONLY}")
     if state.transforms or state.cascade or state.final or state.special:
         raise no("transforms, cascades, final multipliers or a special symbol")
     for name in state.evaluators:

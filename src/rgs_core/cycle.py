@@ -9,7 +9,7 @@ of its own.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import product
 
@@ -20,7 +20,7 @@ from rgs_core.feature import RoundMoments, round_moments
 from rgs_core.hold import HoldStart, hold_rules
 from rgs_core.hold_awards import HoldRound, awards_of, held_states, hold_round
 from rgs_core.joint import Joint, joint_law, model_states
-from rgs_core.mechanics import FreeSpinsTrigger
+from rgs_core.mechanics import SIMULATED_ONLY, FreeSpinsTrigger, frozen
 from rgs_core.model import Build
 from rgs_core.stats import Z_90, root
 
@@ -132,12 +132,20 @@ def full_cycle(build: Build, *, merge: bool = True) -> FullCycle:
     Raises AnalysisError with the reason for states that remember, laws too large to hold, or retriggers
     without end.
     """
-    return round_figures(build, spin_laws(Engine(build), merge=merge))
+    return round_figures(build, spin_laws(build, counting_engine(build), merge=merge))
 
 
-def spin_laws(engine: Engine, *, merge: bool = True) -> SpinLaws:
-    """Laws of the spins of every state that the mode can reach."""
-    build = engine.build
+def counting_engine(build: Build) -> Engine:
+    """The engine that counts the spins of a build; callbacks are left out, and so are laws of their states."""
+    model = build.model
+    if not model.callbacks:
+        return Engine(build)
+    states = {name: replace(state, callback=None) for name, state in model.states.items()}
+    return Engine(replace(build, model=replace(model, states=frozen(states))))
+
+
+def spin_laws(build: Build, engine: Engine, *, merge: bool = True) -> SpinLaws:
+    """Laws of the spins of every state that the mode can reach; `engine`: its `counting_engine`."""
     names = model_states(engine)
     laws: dict[str, Joint | None] = {}
     special_laws: dict[str, dict[str, Joint]] = {}
@@ -146,12 +154,17 @@ def spin_laws(engine: Engine, *, merge: bool = True) -> SpinLaws:
     hold, held = None, held_states(build.model, states)
     if held:
         try:
+            if build.model.callbacks:
+                raise AnalysisError(f"a callback may begin features of state {' and '.join(held)}")
             hold = hold_round(build, states, merge=merge)
         except AnalysisError as error:
             skipped |= _without_hold(build, held, str(error))
     for name in states:
         state, index = build.model.states[name], names.index(name)
         laws[name] = None
+        if state.callback is not None:
+            skipped[name] = f"state '{name}' {SIMULATED_ONLY}"
+            continue
         if name in held:
             continue
         if hold is not None and name == build.play.start:

@@ -9,6 +9,7 @@ RgsError
 ├── BooksError           a build cannot be written as books
 ├── PolicyError          what a player is said to do is not possible in the game
 ├── TuningError          a target that cannot be met, or that is none
+├── CallbackError        a callback failed, gave something wrong, or stands where only compiled games do
 └── DrawLimitError       a spin used more random words than the derivation allows
 """
 
@@ -80,6 +81,10 @@ class BooksError(RgsError):
 
 class PolicyError(RgsError, ValueError):
     """A policy names what the game does not have; the message says what it has."""
+
+
+class CallbackError(RgsError):
+    """A callback failed or gave what it may not, with its place; or a build that has one cannot be used here."""
 
 
 class TuningError(RgsError):

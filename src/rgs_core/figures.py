@@ -15,7 +15,7 @@ from rgs_core.awarding import SpinLaw
 from rgs_core.errors import AnalysisError, TuningError
 from rgs_core.feature import CAP_EXACT_MAX, round_moments
 from rgs_core.joint import joint_law
-from rgs_core.mechanics import frozen
+from rgs_core.mechanics import SIMULATED_ONLY, frozen
 from rgs_core.model import START_STATE, Build, Model, Profile, Strip
 from rgs_core.stats import root
 from rgs_core.tables import state_names
@@ -92,6 +92,8 @@ class Meter:
         laws = {}
         for index, name in enumerate(state_names(self.model)):
             state = self.model.states[name]
+            if state.callback is not None:
+                raise AnalysisError(f"state '{name}' {SIMULATED_ONLY}: its profile is not tuned")
             if state.special is not None:
                 raise AnalysisError(f"state '{name}' draws a special symbol: its profile is not tuned")
             key = index, tuple(strip for strips in state.strip_sets for strip in build.strips(state, strips))

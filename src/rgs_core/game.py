@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rgs_core._engine import Engine
-from rgs_core._round import Round
 from rgs_core.games import builds, find_build
 from rgs_core.model import Build, Model
 from rgs_core.montecarlo import Keep, Simulation, Until, simulate
+from rgs_core.outcome import Played
+from rgs_core.playing import Player, player
 from rgs_core.policies import with_policy
 from rgs_core.seeds import derive_key
 
@@ -63,8 +64,13 @@ class Game:
 
     @cached_property
     def engine(self) -> Engine:
-        """The compiled build."""
+        """The compiled build. Raises CallbackError for one with a callback."""
         return Engine(self.build)
+
+    @cached_property
+    def player(self) -> Player:
+        """What plays the build: the engine, or plain Python for one with a callback."""
+        return player(self.build)
 
     @cached_property
     def _sheet(self) -> Sheet:
@@ -86,13 +92,14 @@ class Game:
         until: str | None = None,
         keep: str | None = None,
     ) -> Simulation:
-        """Plays rounds on all cores; `until` and `keep` as in `rgs simulate`. Ctrl-C returns what is done."""
+        """Plays rounds on all cores, those of a game with a callback on one; `until` and `keep` as in `rgs simulate`.
+        Ctrl-C returns what is done."""
         return simulate(
             self.build,
             seeded_key(seed),
             rounds,
             first_nonce=first_nonce,
-            threads=threads or multiprocessing.cpu_count(),
+            threads=threads or (1 if self.model.callbacks else multiprocessing.cpu_count()),
             until=self._rule(until) if until else None,
             keep=Keep.parse(keep) if keep else None,
         )
@@ -101,9 +108,9 @@ class Game:
         """A rule with the exact standard deviation, where the build has one."""
         return replace(Until.parse(text), sd=self.exact().analysis.sd or 0.0)
 
-    def spin(self, nonce: int, *, seed: str = DEFAULT_SEED) -> Round:
+    def spin(self, nonce: int, *, seed: str = DEFAULT_SEED) -> Played:
         """Round `nonce` of a seed in full, the same as in a simulation with that seed."""
-        return self.engine.spin(seeded_key(seed), nonce)
+        return self.player.spin(seeded_key(seed), nonce)
 
     def __repr__(self) -> str:
         return f"<Game {self.build.label} {self.build.build_hash[:15]}>"

@@ -51,7 +51,7 @@ from rgs_core.mechanics import (
     given,
     settled,
 )
-from rgs_core.model import STATES_MAX, SYMBOLS_MAX, TRIGGERS_MAX, Build, Model, State, Strip
+from rgs_core.model import START_STATE, STATES_MAX, SYMBOLS_MAX, TRIGGERS_MAX, Build, Model, State, Strip
 from rgs_core.tables import state_names
 
 
@@ -90,6 +90,8 @@ def awards_of(model: Model, state: State) -> Iterator[str]:
             yield trigger.state
     for bonus in bonus_triggers(state):
         yield from _wheel_awards(model, bonus_name(bonus))
+    if state.callback is not None:
+        yield from (name for name in model.states if name != START_STATE)
 
 
 def _wheel_awards(model: Model, name: str) -> Iterator[str]:

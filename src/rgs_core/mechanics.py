@@ -7,8 +7,11 @@ form (`later`), so the hashes of older builds never change.
 
 from __future__ import annotations
 
+import copyreg
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
@@ -23,6 +26,10 @@ V = TypeVar("V")
 def frozen(mapping: Mapping[K, V]) -> Mapping[K, V]:
     """A read-only copy, so that a model cannot change after it was hashed."""
     return MappingProxyType(dict(mapping))
+
+
+# Python does not pickle read-only mappings by itself; with this a build can be sent to another process.
+copyreg.pickle(MappingProxyType, lambda mapping: (frozen, (dict(mapping),)))  # type: ignore[arg-type, return-value]
 
 
 def later(default: Any) -> Any:
@@ -348,6 +355,31 @@ class Special:
     lines: str
     own_lines: bool
 
+
+@dataclass(frozen=True)
+class Callback:
+    """A pure function in Python, called once a spin: what the vocabulary lacks (rgs_core.callback).
+
+    `source` is the whole text of the file, so that a build needs no file but itself; `file` names it in errors.
+    """
+
+    file: str
+    function: str
+    source: str
+
+    @property
+    def label(self) -> str:
+        """As a model file names it."""
+        return f"{self.file}:{self.function}"
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the source in hex: what of it enters the build hash, beside the name of the function."""
+        return hashlib.sha256(self.source.encode()).hexdigest()
+
+
+SIMULATED_ONLY = "has a callback, which is simulated only"
+"""Why a state has no exact figures."""
 
 # --- Triggers: what starts something ------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from itertools import groupby
 from rgs_core.mechanics import (
     Basis,
     Bonus,
+    Callback,
     Cascade,
     Choice,
     Evaluator,
@@ -71,6 +72,10 @@ GAMBLE_SUB_SPIN = 2**23
 """Sub-spin of the first step of a gamble; rounds have fewer spins."""
 SPIN_DRAWS_MAX = 2048
 WIN_UNITS_MAX = 2**62
+CALLBACK_DRAWS_MAX = 256
+CALLBACK_UNITS_MAX = 10**12
+CALLBACK_SPINS_MAX = 1000
+"""What one call of a callback may do at most: draw so many numbers, win so many units, award so many spins of a state."""
 
 START_STATE = "base"
 """The state of the paid spin, unless a mode says otherwise."""
@@ -130,6 +135,7 @@ class State:
     cascade: Cascade | None = later(None)
     final: Final | None = later(None)
     special: Special | None = later(None)
+    callback: Callback | None = later(None)
 
     def exempt(self, part: str, symbol: str | None = None, count: int | None = None) -> bool:
         """Whether no multiplier applies to a win of `part` (evaluator or trigger name)."""
@@ -211,6 +217,19 @@ class Model:
     def basis_units(self, of: Basis) -> int:
         """Units in one line bet or in the whole stake."""
         return self.line_units if of == "line_bet" else self.stake_units
+
+    @property
+    def callbacks(self) -> Mapping[str, str]:
+        """Label of the callback of every state that has one: such a model is simulated only."""
+        return {name: state.callback.label for name, state in self.states.items() if state.callback is not None}
+
+    @property
+    def callback_note(self) -> str:
+        """What marks a model with callbacks wherever its figures are shown; "" without any."""
+        if not self.callbacks:
+            return ""
+        states = " and ".join(f"state '{name}' has the callback {label}" for name, label in self.callbacks.items())
+        return f"Simulated only: {states}, a function in Python."
 
     @property
     def win_units_cap(self) -> int | None:
@@ -325,6 +344,8 @@ def _plain(value: object) -> object:
         return sorted(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, Callback):
+        return {"function": value.function, "sha256": value.sha256}
     if hasattr(value, "__dataclass_fields__"):
         named = {f.name: (getattr(value, f.name), f) for f in fields(value)}  # type: ignore[arg-type]
         return {

@@ -38,7 +38,7 @@ def draws_most(model: m.Model, state: m.State) -> int:
             draws += plays * _bonus_draws(model, trigger.bonus)
         elif isinstance(trigger, words.JackpotTrigger):
             draws += 1
-    return draws
+    return draws + (m.CALLBACK_DRAWS_MAX if state.callback else 0)
 
 
 def most_units(model: m.Model) -> int:
@@ -89,7 +89,7 @@ def awards_of(model: m.Model, state: m.State) -> set[str]:
             found.add(trigger.state)
     for name in bonuses_of(model, state):
         found |= {part.state for part in words.given(model.bonuses[name]) if part.state}
-    return found
+    return found | (set(model.states) - {m.START_STATE} if state.callback else set())
 
 
 def bonuses_of(model: m.Model, state: m.State) -> set[str]:
@@ -168,7 +168,7 @@ def spin_units(model: m.Model, state: m.State, spins: int) -> int:
         elif isinstance(trigger, words.BonusTrigger):
             plays = max(trigger.plays.values()) * _times(state, trigger.name)
             units += plays * _bonus_units(model, trigger.bonus) * state.multiplier
-    return min(units, HUGE)
+    return min(units + (m.CALLBACK_UNITS_MAX if state.callback else 0), HUGE)
 
 
 # --- Factors ---------------------------------------------------------------------------------------------

@@ -41,16 +41,18 @@ def load(path: str | Path) -> m.Model:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise ModelError(str(path), [Problem("file", f"not UTF-8: {error}", "save it as UTF-8")]) from None
-    return loads(text, source=str(path))
+    return loads(text, source=str(path), folder=path.parent)
 
 
-def loads(text: str, source: str = "<text>") -> m.Model:
-    """The model in a TOML text; `source` names it in errors. Raises ModelError with all problems."""
+def loads(text: str, source: str = "<text>", folder: Path | None = None) -> m.Model:
+    """The model in a TOML text; `source` names it in errors, `folder` holds the files of its callbacks.
+
+    Raises ModelError with all problems."""
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also numbers of thousands of digits and endless nesting
         raise ModelError(source, [Problem("file", f"not valid TOML: {error}", "correct the syntax")]) from None
-    reader = _Reader(line_numbers(text))
+    reader = _Reader(line_numbers(text), folder)
     model = None
     with suppress(TooManyProblems):
         model = reader.model(document)
@@ -61,6 +63,10 @@ def loads(text: str, source: str = "<text>") -> m.Model:
 
 class _Reader(StatesReading):
     """Walks the document once and collects problems instead of stopping at the first."""
+
+    def __init__(self, lines: dict[str, int], folder: Path | None) -> None:
+        super().__init__(lines)
+        self.folder = folder
 
     def model(self, document: dict[str, Any]) -> m.Model | None:
         top = self.table(

@@ -13,24 +13,36 @@ import hashlib
 import itertools
 import math
 import re
+import signal
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
+from multiprocessing import get_context
 from operator import index
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rgs_core._engine import Engine
 from rgs_core.errors import SimulationError
 from rgs_core.model import Build
+from rgs_core.playing import player
 from rgs_core.stats import proportion_interval, z_for
 from rgs_core.tables import state_names
 
 SHARD_ROUNDS = 1 << 18
-"""Rounds of a shard."""
+PLAIN_SHARD_ROUNDS = 1 << 10
+"""Rounds of a shard, and of one of a build with callbacks, which plain Python plays: a second or so."""
 
 BLOCK_ROUNDS = 1 << 17
 """Rounds that a shard plays at a time when it keeps some: their wins fit a cache."""
@@ -314,7 +326,7 @@ def restored(build: Build, state: Mapping[str, Any]) -> Simulation:
             and result.totals["hits"] == result.rounds - result.totals["classes"][0]
             and _parts_fit(result.totals)
             and 0 <= result.totals["features"] <= result.rounds
-            and all(n == SHARD_ROUNDS for n, _, _ in result.shards[:-1])
+            and all(n == shard_rounds(build) for n, _, _ in result.shards[:-1])
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
         raise SimulationError(f"it is no saved simulation: {error}") from None
@@ -332,6 +344,11 @@ def _parts_fit(totals: Totals) -> bool:
 def key_id(key: bytes) -> str:
     """What tells keys apart without telling them: SHA-256, in hex."""
     return hashlib.sha256(key).hexdigest()
+
+
+def shard_rounds(build: Build) -> int:
+    """Rounds of every shard of a build but the last."""
+    return PLAIN_SHARD_ROUNDS if build.model.callbacks else SHARD_ROUNDS
 
 
 Progress = Callable[[int, Callable[[], Simulation]], None]
@@ -356,7 +373,8 @@ def simulate(
     shard: Shard | None = None,
     together: int = 1,
 ) -> Simulation:
-    """Plays `rounds` rounds (with `until`, at most so many) without the GIL.
+    """Plays `rounds` rounds (with `until`, at most so many): without the GIL, or for a build with callbacks in as
+    many processes as `threads` (the main module of a script needs its `if __name__ == "__main__"` then).
 
     `resume` goes on where an unfinished simulation of the same build, key and first nonce stopped.
     An interruption (KeyboardInterrupt) waits for the shards at work and returns what is done, unfinished;
@@ -372,13 +390,31 @@ def simulate(
         raise ValueError("the last nonce is below 2^64")
     merger = _Merger(build, key_id(key), first_nonce, rounds, until, keep, resume)
     play = shard or local_shard(build, key, keep)
-    own = ThreadPoolExecutor(threads) if executor is None else None
+    own: Executor | None = None
+    if executor is None and shard is None and threads > 1 and build.model.callbacks and rounds > shard_rounds(build):
+        from concurrent.futures import ProcessPoolExecutor  # takes a while to import, and few need it
+
+        play = partial(_play_in_process, build, key, keep)
+        own = ProcessPoolExecutor(threads, get_context("spawn"), _leave_interruptions_to_the_parent)
+    elif executor is None:
+        own = ThreadPoolExecutor(threads)
     try:
         _run(merger, play, own or executor, threads, together, progress)  # type: ignore[arg-type]
+    except BrokenExecutor:
+        raise SimulationError("a process that played rounds ended; play with fewer of them (--threads)") from None
     finally:
         if own:
             own.shutdown()
     return merger.result()
+
+
+def _leave_interruptions_to_the_parent() -> None:
+    """Ctrl-C reaches every process of a terminal; those that play finish the shards at work."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _play_in_process(build: Build, key: bytes, keep: Keep | None, first: int, n: int) -> dict[str, Any]:
+    return local_shard(build, key, keep)(first, n)
 
 
 def _run(
@@ -435,7 +471,7 @@ class _Merger:
         self._kept: list[tuple[int, int]] = []
         self._whole: Totals = {}
         self._empty = Simulation(build, key, first_nonce, rounds, until, keep, {}, {}, (), (), False)
-        self._size = SHARD_ROUNDS
+        self._size = shard_rounds(build)
         if resume is not None:
             self._take(resume)
 
@@ -509,19 +545,19 @@ class _Merger:
 
 def local_shard(build: Build, key: bytes, keep: Keep | None) -> Shard:
     """A function that plays shards in this process; any number of threads may call it."""
-    engine = Engine(build)
+    plays = player(build)
     edges = [edge * build.play.cost_units // 10 for edge in EDGES_TENTHS]
     least = keep.least_units(build) if keep else 0
 
     def play(first: int, n: int) -> dict[str, Any]:
         if keep is None:
-            return {**engine.simulate(key, first, n, edges=edges), "kept": []}
+            return {**plays.simulate(key, first, n, edges=edges), "kept": []}
         wins = np.empty(min(n, BLOCK_ROUNDS), dtype=np.int64)
         totals: dict[str, Any] = {}
         kept: list[tuple[int, int]] = []
         for start in range(0, n, BLOCK_ROUNDS):
             block = wins[: min(BLOCK_ROUNDS, n - start)]
-            part = engine.simulate(key, first + start, len(block), edges=edges, wins=block)
+            part = plays.simulate(key, first + start, len(block), edges=edges, wins=block)
             totals = merge(totals, part) if totals else part
             if part["win_max"] >= least and len(kept) < KEPT_MAX:
                 kept += [(first + start + int(i), int(block[i])) for i in np.flatnonzero(block >= least)]

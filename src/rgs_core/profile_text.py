@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import groupby
+from pathlib import Path
 
 from rgs_core.errors import TuningError
 from rgs_core.model import Build, Strip
@@ -38,9 +39,9 @@ def check_name(build: Build, name: str) -> None:
 
 
 def with_profile(text: str, name: str, addition: str, source: str) -> tuple[str, Build]:
-    """The text of a model file with a profile added at its end, and the new build, read back from that text.
+    """The text of the model file `source` with a profile added at its end, and the new build, read back from that.
 
     Raises ModelError when the whole is no model file any more.
     """
     longer = f"{text.rstrip()}\n\n{addition}"
-    return longer, loads(longer, source=source).build(name)
+    return longer, loads(longer, source=source, folder=Path(source).parent).build(name)

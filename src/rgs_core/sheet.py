@@ -169,6 +169,7 @@ class Sheet:
         figures, closed, cycle = self.analysis, self.analysis.closed, self.analysis.cycle
         unknown = Cell("not computed")
         rows = [row("RTP", unknown if figures.rtp is None else percent(figures.rtp), figures.methods["rtp"])]
+        rows += [row(f"callback of '{name}'", Cell(label)) for name, label in self.build.model.callbacks.items()]
         rows += [row(f"  {name}", percent(part)) for name, part in figures.rtp_parts.items()]
         p, spins = figures.feature_probability, figures.free_spins_per_feature
         bought = self.build.play.start != START_STATE
@@ -552,7 +553,8 @@ def estimates(simulation: Simulation, confidence: float, analysis: Analysis | No
         ("figure", "estimate", f"{confidence * 100:g} % from", "to", *(("exact",) if analysis else ())),
         tuple(row if analysis else row[:-1] for row in rows),
         f"Rounds {simulation.first_nonce:,} to {simulation.first_nonce + simulation.rounds - 1:,} of key "
-        f"{simulation.key_id[:16]}… (SHA-256); the largest win is round {totals['win_max_nonce']}.",
+        f"{simulation.key_id[:16]}… (SHA-256); the largest win is round {totals['win_max_nonce']}. "
+        f"{simulation.build.model.callback_note}".strip(),
     )
 
 

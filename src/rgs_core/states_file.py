@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from rgs_core import mechanics as words
 from rgs_core import model as m
+from rgs_core.callback import SOURCE_BYTES_MAX, faults
 from rgs_core.mechanics_file import MechanicsReading
 from rgs_core.model_reading import items, join, show
 
 STATE_KEYS = [
     "strips", "evaluators", "multiplier", "multiplier_exempt", "triggers", "rows", "draw", "transforms", "cascade",
-    "final", "special",
+    "final", "special", "callback",
 ]  # fmt: skip
 AWARD_MAX = 1000
 PLAYS_MAX = 64
 LEVELS_MAX = 16
+CALLBACK = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,59}\.py):([A-Za-z0-9_]+)")
 
 Heights = tuple[words.Table, ...]
 Inherited = tuple[dict[str, Any], dict[str, str]]
@@ -24,7 +28,9 @@ Inherited = tuple[dict[str, Any], dict[str, str]]
 
 
 class StatesReading(MechanicsReading):
-    """Reads states. `evaluators` and `bonuses` have been read before."""
+    """Reads states. `evaluators` and `bonuses` have been read before; `folder`: where callback files lie."""
+
+    folder: Path | None
 
     evaluators: dict[str, words.Evaluator]
     bonuses: dict[str, words.Bonus]
@@ -117,6 +123,7 @@ class StatesReading(MechanicsReading):
         cascade = self._cascade(keys["cascade"], at["cascade"], names, triggers) if "cascade" in keys else None
         final = self._final(keys["final"], at["final"]) if "final" in keys else None
         special = self._special(keys["special"], at["special"], names) if "special" in keys else None
+        callback = self._callback(keys["callback"], at["callback"]) if "callback" in keys else None
         if cascade and cascade.refill == "strip" and cells:
             self.bad(
                 f"{at['cascade']}.refill",
@@ -125,11 +132,11 @@ class StatesReading(MechanicsReading):
             )
         if cascade and special:
             self.bad(at["special"], "a special symbol in a state with a cascade", "remove one of them")
-        extra = [part.name for part in (final, special) if part]
+        extra = [*(part.name for part in (final, special) if part), *([callback.function] if callback else [])]
         labels = [*self.evaluators, *(t.name for t in triggers), *extra]
         for label in sorted({label for label in labels if labels.count(label) > 1}):
             where = at["triggers"] if label not in extra else path
-            parts = "trigger or evaluator" if label not in extra else "trigger, evaluator, final or special"
+            parts = "trigger or evaluator" if label not in extra else "trigger, evaluator, final, special or callback"
             self.bad(where, f"the name '{label}' is used twice", f"rename one {parts}")
         exempt = self._exempt(
             keys.get("multiplier_exempt", []), at["multiplier_exempt"], names, triggers, special.name if special else ""
@@ -148,7 +155,35 @@ class StatesReading(MechanicsReading):
             cascade=cascade,
             final=final,
             special=special,
+            callback=callback,
         )
+
+    def _callback(self, value: object, path: str) -> words.Callback | None:
+        """A function in a file beside the model file; its source becomes part of the model."""
+        match = CALLBACK.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            remedy = 'write "FILE.py:FUNCTION", a file beside the model file and a function in it'
+            self.bad(path, f"{show(value)} names no callback", remedy)
+            return None
+        file, function = match[1], self.label({"name": match[2]}, path)
+        if self.folder is None:
+            self.bad(path, "a text without a folder has no callback files", "load the model from its file")
+            return None
+        try:
+            with (self.folder / file).open("rb") as opened:
+                raw = opened.read(SOURCE_BYTES_MAX + 1)
+            source = raw.decode("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            self.bad(path, f"{file} cannot be read: {reason}", "put it beside the model file, as UTF-8")
+            return None
+        if len(raw) > SOURCE_BYTES_MAX:
+            self.bad(path, f"{file} is too long", f"keep it below {SOURCE_BYTES_MAX} bytes")
+            return None
+        callback = words.Callback(file, function, source)
+        for fault in faults(callback):
+            self.bad(path, f"{file}, line {fault.line}: {fault.message}", fault.remedy)
+        return callback
 
     def _strip_choice(self, value: object, path: str) -> tuple[str, m.StripChoice | None]:
         """The strip set, and the weights when there are several."""

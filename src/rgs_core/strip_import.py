@@ -9,6 +9,7 @@ import difflib
 import itertools
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rgs_core import model as m
 from rgs_core.errors import ModelError, Problem, StripsError
@@ -211,7 +212,7 @@ def with_profile(text: str, source: str, name: str, section: str) -> str:
 
     Raises StripsError when the profile is already there or the file would not load with it.
     """
-    before = loads(text, source)
+    before = loads(text, source, Path(source).parent)
     if name in before.profiles:
         fail(f"profile '{name}'", f"{source} has it already, and it is not replaced", "take another name")
     newline = "\r\n" if "\r\n" in text else "\n"
@@ -219,7 +220,7 @@ def with_profile(text: str, source: str, name: str, section: str) -> str:
     if len(longer.encode()) > FILE_BYTES_MAX:
         fail(source, "too long with the profile", f"keep it below {FILE_BYTES_MAX:,} bytes")
     try:
-        after = loads(longer, source)
+        after = loads(longer, source, Path(source).parent)
     except ModelError as error:
         raise StripsError(list(error.problems)) from None
     if any(after.build(other).build_hash != before.build(other).build_hash for other in before.profiles):

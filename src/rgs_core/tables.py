@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rgs_core import mechanics as k
 from rgs_core import model as m
+from rgs_core.errors import CallbackError
 from rgs_core.model_file import most_units
 
 ANY_SYMBOL = 255
@@ -140,8 +141,13 @@ def state_names(model: m.Model) -> list[str]:
 
 
 def compile_tables(build: m.Build) -> Tables:
-    """The tables of a build. The model was validated when it was loaded, so this cannot fail."""
+    """The tables of a build. The model was validated when it was loaded.
+
+    Raises CallbackError for one with a callback: tables hold no code.
+    """
     model = build.model
+    if model.callbacks:
+        raise CallbackError(f"{build.label} is not for the compiled engine. {model.callback_note}")
     states = tuple(_state(build, model.states[name]) for name in state_names(model))
     bonuses = tuple(_bonus(model, bonus) for bonus in model.bonuses.values())
     gamble = _gamble(model, model.gamble) if model.gamble is not None and model.gamble.plays else None

@@ -15,7 +15,7 @@ from decimal import Decimal
 import numpy as np
 
 from rgs_core.analysis import analyse
-from rgs_core.certificate import WIN_ABOVE, WIN_ABOVE_LEAST, Certificate, exact_figures
+from rgs_core.certificate import WIN_ABOVE, WIN_ABOVE_LEAST, Certificate, exact_figures, marks
 from rgs_core.distribution import WinLaw
 from rgs_core.model import Build
 from rgs_core.montecarlo import Simulation
@@ -53,6 +53,9 @@ def compare_exact(certificate: Certificate, sheet: Sheet) -> list[Check]:
         Check("build_hash", "hash", *hashes, "equal", same),
         Check("build", "name", named, build.label, "equal", named == build.label),
     ]
+    if certificate.callbacks or build.model.callbacks:
+        declared_marks, found = ", ".join(certificate.callbacks) or "none", ", ".join(marks(build)) or "none"
+        checks.append(Check("callbacks", "mark", declared_marks, found, "equal", declared_marks == found))
     figures = exact_figures(sheet)
     for name, declared in certificate.declared.items():
         measured = figures.get(name)

@@ -85,7 +85,7 @@ def test_laws_of_spins_on_random_models(text: str) -> None:
     names = [n for n in reached(build) if not remembers_because(model, model.states[n])]
     # laws are computed of all these states, by every combination where nothing merges
     assume(names and all(spin_paths(build, model.states[n]) <= 20 * PATHS_MAX for n in names))
-    spins = spin_laws(engine)
+    spins = spin_laws(engine.build, engine)
     for name in names:
         special = spins.special_laws.get(name, {})
         joints = {"": spins.laws[name]} if not model.states[name].special else special
@@ -201,7 +201,7 @@ def test_a_special_symbol_that_all_spins_of_a_feature_share(
     text = text.replace("ROWS", "2" if "1" in lines else "1").replace("LINES", lines).replace("EXEMPT", exempt)
     build = loads(text).build()
     states = ("base", "free")
-    special_laws = spin_laws(Engine(build)).special_laws["free"]
+    special_laws = spin_laws(build, Engine(build)).special_laws["free"]
     for symbol, joint in special_laws.items():
         assert joint.method == "merging"
         expected = spins_of(build, "free", symbol, states)

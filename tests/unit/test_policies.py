@@ -25,6 +25,7 @@ from rgs_core.errors import ModelError, PolicyError, SimulationError
 from rgs_core.model import Build
 from rgs_core.model_file import loads
 from rgs_core.montecarlo import restored, simulate
+from rgs_core.playing import PlainPlayer
 from rgs_core.policies import variants, with_policy
 from rgs_core.policy_figures import policy_figures
 from rgs_core.seeds import derive_key
@@ -159,6 +160,7 @@ def test_engine_and_rules_play_the_same(gamble: str, policy: str) -> None:
         gambled += bool(played.gamble)
     assert gambled > 20 or "gamble" not in policy
     totals = engine.simulate(KEY, 0, 200)
+    assert PlainPlayer(build).simulate(KEY, 0, 200) == totals
     assert totals["win"] == sum(engine.win(KEY, nonce) for nonce in range(200))
     parts = sum(sum(state.values()) for state in totals["parts"])
     assert totals["win"] == parts + totals["regained"] - totals["gambled"]

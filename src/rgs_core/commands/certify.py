@@ -9,6 +9,7 @@ from rich.console import Console
 
 from rgs_core.certificate import write_certificate
 from rgs_core.commands.arguments import OK, add_game, chosen_build, count
+from rgs_core.commands.drawing import draw_callback_note
 from rgs_core.game import seeded_key
 from rgs_core.games import certificate_path
 from rgs_core.montecarlo import simulate
@@ -25,6 +26,10 @@ SPINS = 100_000_000
 ROUNDS = 5_000_000
 """Rounds that `rgs verify` plays of a build without exact figures, which is not played in lanes."""
 
+PLAIN_SPINS = 200_000
+PLAIN_ROUNDS = 50_000
+"""The same of a build with a callback, which plain Python plays."""
+
 SEED = "certificate"
 """Of the estimates: another one than that of `rgs verify`, so that the two are independent."""
 
@@ -34,9 +39,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--spins",
         type=count,
-        default=SPINS,
         metavar="N",
-        help="rounds behind figures without an exact value (default: 1e8)",
+        help=f"rounds behind figures without an exact value (default: {SPINS:.0e}, with a callback {PLAIN_SPINS:.0e})",
     )
     parser.add_argument("--write", action="store_true", help="write certificates/GAME.PROFILE.toml beside the model")
 
@@ -45,12 +49,16 @@ def run(args: argparse.Namespace, console: Console) -> int:
     build, path = chosen_build(args)
     with Console(stderr=True).status(f"computing the figures of {build.label}"):
         sheet = Sheet.of(build)
+    plain = bool(build.model.callbacks)
+    spins = args.spins or (PLAIN_SPINS if plain else SPINS)
     simulation = None
     if sheet.rtp is None:
         threads = min(256, os.cpu_count() or 1)
-        with Console(stderr=True).status(f"{args.spins:,} rounds of {build.label}, which has no exact figures"):
-            simulation = simulate(build, seeded_key(SEED), args.spins, threads=threads)
-    text = write_certificate(sheet, simulation=simulation, **({} if simulation is None else {"rounds": ROUNDS}))
+        with Console(stderr=True).status(f"{spins:,} rounds of {build.label}, which has no exact figures"):
+            simulation = simulate(build, seeded_key(SEED), spins, threads=threads)
+    text = write_certificate(
+        sheet, simulation=simulation, **({} if simulation is None else {"rounds": PLAIN_ROUNDS if plain else ROUNDS})
+    )
     if not args.write:
         print(text, end="")
         return OK
@@ -58,4 +66,5 @@ def run(args: argparse.Namespace, console: Console) -> int:
     target.parent.mkdir(exist_ok=True)
     target.write_text(text, "utf-8")
     console.print(f"wrote {target}")
+    draw_callback_note(console, build)
     return OK

@@ -10,17 +10,23 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rgs_core import Engine, games
+from rgs_core import games
 from rgs_core.commands.arguments import OK, add_json
 from rgs_core.errors import ModelError, RgsError
-from rgs_core.model import Model
+from rgs_core.game import DEFAULT_SEED, seeded_key
+from rgs_core.model import Build, Model
 from rgs_core.model_file import load
+from rgs_core.playing import Player, player
 
 HELP = "read a model file and list everything that is wrong with it"
 EXAMPLES = """\
   rgs check my_game.toml
   rgs check lantern_tide --json
   rgs check                    (all shipped games)"""
+
+
+TRIAL_ROUNDS = 200
+"""Rounds that a build with a callback plays here, so that most mistakes of its function show themselves."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -46,13 +52,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
                 "profile": build.profile.name,
                 "build_hash": build.build_hash,
                 "valid": True,
-                "kernel": engine.kernel,
-                "simd": engine.simd,
-                "general_because": engine.general_because,
+                "kernel": plays.kernel,
+                "simd": plays.simd,
+                "general_because": plays.general_because,
+                "callbacks": dict(model.callbacks),
             }
             for model in models
             for build in games.builds(model)
-            for engine in [Engine(build)]
+            for plays in [tried(build)]
         ]
         print(json.dumps(rows, indent=2))
         return OK
@@ -61,9 +68,13 @@ def run(args: argparse.Namespace, console: Console) -> int:
     remarks: list[str] = []
     for model in models:
         for build in games.builds(model):
-            engine = Engine(build)
-            if engine.general_because:
-                remarks.append(f"{build.label} is played by the general kernel: {engine.general_because}")
+            plays = tried(build)
+            if model.callbacks:
+                remarks.append(
+                    f"{build.label} is played by plain Python, tried with {TRIAL_ROUNDS} rounds. {model.callback_note}"
+                )
+            elif plays.general_because:
+                remarks.append(f"{build.label} is played by the general kernel: {plays.general_because}")
             state = model.states["base"]
             lines = len(model.paylines_of(state))
             pays = f"{lines} lines" if lines else ", ".join(model.evaluators[n].kind for n in state.evaluators)
@@ -72,13 +83,22 @@ def run(args: argparse.Namespace, console: Console) -> int:
                 escape(f"{model.title} {model.version}"),
                 f"{model.reels} x {rows_text(model)}, {pays}",
                 " ".join(str(len(strip.symbols)) for strip in build.strips(state)),
-                f"{engine.kernel} {engine.simd}" if engine.kernel == "lanes" else engine.kernel,
+                f"{plays.kernel} {plays.simd}" if plays.kernel == "lanes" else plays.kernel,
                 build.build_hash[:15],
             )
     console.print(table)
     for remark in remarks:
         console.print(remark, highlight=False, markup=False, soft_wrap=True)
     return OK
+
+
+def tried(build: Build) -> Player:
+    """What plays a build, after some rounds where there is a callback. Raises CallbackError when it fails in one."""
+    plays = player(build)
+    if build.model.callbacks:
+        for mode in games.modes(build):
+            player(mode).simulate(seeded_key(DEFAULT_SEED), 0, TRIAL_ROUNDS)
+    return plays
 
 
 def rows_text(model: Model) -> str:

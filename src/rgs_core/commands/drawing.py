@@ -63,7 +63,8 @@ def draw_spin(console: Console, build: Build, spin: Spin) -> None:
         lit = winning_cells(build, spin, step.window, step.wins)
         draw_grid(console, f"step {number} of the cascade", step.window, step.values, lit)
         draw_wins(console, step.wins)
-    draw_wins(console, spin.closing, final=state.final.name if state.final else "")
+    final = state.final.name if state.final else ""
+    draw_wins(console, spin.closing, final, state.callback.function if state.callback else "")
     for award in spin.awards:
         draw_award(console, build, spin, award)
 
@@ -88,9 +89,12 @@ def draw_grid(console: Console, title: str, window: Window, values: CellTable, l
     console.print(table)
 
 
-def draw_wins(console: Console, wins: tuple[Win, ...], final: str = "") -> None:
-    """Every win in words; `final` names the multiplier of the whole spin."""
+def draw_wins(console: Console, wins: tuple[Win, ...], final: str = "", callback: str = "") -> None:
+    """Every win in words; `final` names the multiplier of the whole spin, `callback` the function of the state."""
     for win in wins:
+        if win.evaluator == callback:
+            console.print(f"  {win.evaluator} (callback): {escape(win.symbol)} = {win.amount_units} units")
+            continue
         if win.evaluator == final:
             console.print(f"  {win.evaluator}: all of it x{win.multiplier}, {win.amount_units} units more")
             continue
@@ -107,7 +111,8 @@ def draw_award(console: Console, build: Build, spin: Spin, award: Award) -> None
         triggers = build.model.states[spin.state].triggers
         if any(t.name == award.trigger and getattr(t, "reset", False) for t in triggers):
             spins = "spins left again" if award.spins > 1 else "spin left again"
-        console.print(f"  {award.trigger}: {award.count} x {award.symbol} = {award.spins} {spins}")
+        what = f"{award.count} x {award.symbol} = " if award.symbol else ""  # a callback counts nothing
+        console.print(f"  {award.trigger}: {what}{award.spins} {spins}")
     elif isinstance(award, PickBonus):
         draw_pick(console, award)
     elif isinstance(award, JackpotWin):
@@ -161,6 +166,12 @@ def award_cells(spin: Spin, window: Window) -> set[Cell]:
 def cells_with(window: Window, symbol: str) -> set[Cell]:
     """Every cell that shows a symbol."""
     return {(r, i) for r, reel in enumerate(window) for i, shown in enumerate(reel) if shown == symbol}
+
+
+def draw_callback_note(console: Console, build: Build) -> None:
+    """Marks a build with callbacks."""
+    if build.model.callbacks:
+        console.print(build.model.callback_note, highlight=False, markup=False, soft_wrap=True)
 
 
 def draw_section(console: Console, section: Section) -> None:

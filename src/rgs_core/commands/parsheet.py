@@ -16,7 +16,7 @@ from rich.markup import escape
 from rgs_core.certificate import exact_figures
 from rgs_core.closed_form import SpinFigures
 from rgs_core.commands.arguments import OK, add_game, add_json, add_policy, chosen_build, count, written
-from rgs_core.commands.drawing import draw_section
+from rgs_core.commands.drawing import draw_callback_note, draw_section
 from rgs_core.commands.simulate import as_json as simulated_json
 from rgs_core.game import DEFAULT_SEED, seeded_key
 from rgs_core.montecarlo import simulate
@@ -32,7 +32,8 @@ EXAMPLES = """\
 
 
 ESTIMATE_ROUNDS = 10_000_000
-"""Simulated where there is no exact law of wins."""
+PLAIN_ESTIMATE_ROUNDS = 20_000
+"""Simulated where there is no exact law of wins; with a callback, which plain Python plays, so many."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -67,10 +68,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
         sheet = Sheet.of(build, visit=args.visit, sessions=(args.session,) if args.session else None)
         if sheet.law is None:
             # What has no exact figure is estimated, and shown as such with its interval.
-            threads = os.cpu_count() or 1
-            sheet = replace(
-                sheet, simulation=simulate(build, seeded_key(DEFAULT_SEED), ESTIMATE_ROUNDS, threads=threads)
-            )
+            threads = min(256, os.cpu_count() or 1)
+            rounds = PLAIN_ESTIMATE_ROUNDS if build.model.callbacks else ESTIMATE_ROUNDS
+            sheet = replace(sheet, simulation=simulate(build, seeded_key(DEFAULT_SEED), rounds, threads=threads))
         shown = as_json(sheet) if args.json else sheet.sections()
         write_files(args, sheet)
     if isinstance(shown, dict):
@@ -102,6 +102,7 @@ def as_json(sheet: Sheet) -> dict[str, Any]:
         "game": build.model.id,
         "profile": build.profile.name,
         "build_hash": build.build_hash,
+        "callbacks": dict(build.model.callbacks),
         "figures": exact_figures(sheet),
         "mode": build.mode,
         "rtp_exact": str(analysis.rtp) if exact else None,
@@ -164,6 +165,7 @@ def draw(console: Console, sheet: Sheet, sections: list[Section]) -> None:
     build = sheet.build
     console.print(f"[bold]{escape(f'{build.model.title} {build.model.version}')}[/bold]  {build.label}")
     console.print(f"[dim]{build.build_hash}[/dim]")
+    draw_callback_note(console, build)
     for section in sections:
         draw_section(console, section)
     if sheet.law_skipped:

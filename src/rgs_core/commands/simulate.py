@@ -42,7 +42,7 @@ from rgs_core.commands.arguments import (
     written,
 )
 from rgs_core.commands.drawing import draw_section
-from rgs_core.errors import AnalysisError, SimulationError
+from rgs_core.errors import AnalysisError, CallbackError, SimulationError
 from rgs_core.game import DEFAULT_SEED
 from rgs_core.model import Build
 from rgs_core.montecarlo import UNTIL_ROUNDS, Keep, Simulation, Until, class_labels, key_id, restored, simulate
@@ -60,6 +60,9 @@ EXAMPLES = """\
   rgs simulate my_game.toml --spins 1e11 --cluster tcp://10.0.0.7:8786"""
 
 SPINS = 10_000_000
+PLAIN_SPINS = 100_000
+"""Of a build with a callback, which plain Python plays: a minute or so."""
+
 SAVE_EVERY_S = 10.0
 SHOWN_KEPT = 10
 CLUSTER_SHARDS = 16
@@ -70,7 +73,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_policy(parser)
     add_seed(parser)
     parser.add_argument(
-        "--spins", type=count, metavar="N", help=f"rounds (default: {SPINS:.0e}); at most, with --until"
+        "--spins",
+        type=count,
+        metavar="N",
+        help=f"rounds (default: {SPINS:.0e}, with a callback {PLAIN_SPINS:.0e}); at most, with --until",
     )
     parser.add_argument("--until", type=parsed(Until.parse), metavar="RULE", help="stop by itself: rtp=0.02%%@99")
     parser.add_argument("--first-nonce", type=nonce, metavar="N", help="first round (default: 0)")
@@ -111,6 +117,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
             raise FileNotFoundError(f"no folder for {target}")
         if target and Path(target).is_dir():
             raise IsADirectoryError(f"{target} is a folder; name a file")
+    if args.cluster and build.model.callbacks:
+        raise CallbackError(f"a cluster plays compiled builds only. {build.model.callback_note}")
     key = chosen_key(args)
     saved = load(args.resume, build, key) if args.resume else None
     if saved is not None:
@@ -122,7 +130,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         if args.spins is None and args.until is None:
             args.spins, args.until = saved.target_rounds, saved.until
     if args.spins is None:
-        args.spins = UNTIL_ROUNDS if args.until else SPINS
+        args.spins = UNTIL_ROUNDS if args.until else PLAIN_SPINS if build.model.callbacks else SPINS
     args.first_nonce = args.first_nonce or 0
     args.until = with_exact_sd(args.until, build)
     started, before = time.perf_counter(), saved.rounds if saved else 0
@@ -134,8 +142,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         print(json.dumps(as_json(result, args.confidence), indent=2))
     else:
         draw(console, result, args)
-        speed = (result.rounds - before) / seconds / 1e6
-        console.print(f"[dim]{speed:.2f} M rounds/s[/dim]", highlight=False)
+        console.print(f"[dim]{rate((result.rounds - before) / seconds)} rounds/s[/dim]", highlight=False)
     write_files(args, result, console)
     if result.until and result.finished and not result.until.reached(result):
         print(f"{result.until} was not reached in {result.rounds:,} rounds; --spins N allows more", file=sys.stderr)
@@ -145,6 +152,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
     go_on = f"; go on with --resume {args.save}" if args.save else "; --save FILE would let you go on"
     print(f"interrupted after {result.rounds:,} of {result.target_rounds:,} rounds{go_on}", file=sys.stderr)
     return INTERRUPTED
+
+
+def rate(rounds: float) -> str:
+    """Rounds a second in millions; below a hundred thousand in whole ones."""
+    return f"{rounds / 1e6:.2f} M" if rounds >= 1e5 else f"{rounds:,.0f}"
 
 
 def with_exact_sd(until: Until | None, build: Build) -> Until | None:
@@ -217,7 +229,7 @@ def play(
         def progress(rounds: int, so_far: Callable[[], Simulation]) -> None:
             nonlocal last_saved, last_estimate
             speed = bar.tasks[task].speed
-            bar.update(task, completed=rounds, rate=f"{speed / 1e6:.1f} M/s" if speed else "")
+            bar.update(task, completed=rounds, rate=f"{rate(speed)}/s" if speed else "")
             now = time.monotonic()
             if args.until and now - last_estimate > 0.5:
                 last_estimate = now
@@ -263,6 +275,7 @@ def as_json(result: Simulation, confidence: float) -> dict[str, Any]:
         "game": result.build.model.id,
         "profile": result.build.profile.name,
         "build_hash": result.build.build_hash,
+        "callbacks": dict(result.build.model.callbacks),
         "first_nonce": result.first_nonce,
         "rounds": result.rounds,
         "finished": result.finished,

@@ -8,7 +8,6 @@ import json
 from rich.console import Console
 from rich.markup import escape
 
-from rgs_core._engine import Engine
 from rgs_core.commands.arguments import (
     OK,
     add_game,
@@ -20,8 +19,9 @@ from rgs_core.commands.arguments import (
     chosen_server_seed,
     nonce,
 )
-from rgs_core.commands.drawing import draw_round
+from rgs_core.commands.drawing import draw_callback_note, draw_round
 from rgs_core.model import BASE_MODE
+from rgs_core.playing import player
 from rgs_core.seeds import commitment
 
 HELP = "play round NONCE of a seed and draw it"
@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     build, _ = chosen_build(args)
-    outcome = Engine(build).spin(chosen_key(args), args.nonce)
+    outcome = player(build).spin(chosen_key(args), args.nonce)
     if args.json:
         seed = chosen_server_seed(args)
         record = {
@@ -50,6 +50,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
             **({} if build.mode == BASE_MODE else {"mode": build.mode}),
             **({"policy": build.policy} if build.policy else {}),
             "build_hash": build.build_hash,
+            **({"callbacks": dict(build.model.callbacks)} if build.model.callbacks else {}),
             "server_seed": seed.hex(),
             "seed_commitment": commitment(seed),
             "client_seed": args.client_seed,
@@ -60,4 +61,5 @@ def run(args: argparse.Namespace, console: Console) -> int:
         return OK
     console.print(f"[bold]{escape(build.model.title)}[/bold] {build.label}, round {args.nonce}")
     draw_round(console, build, outcome)
+    draw_callback_note(console, build)
     return OK

@@ -14,6 +14,7 @@ from rich.table import Table
 from rgs_core import games
 from rgs_core.certificate import load_certificate
 from rgs_core.commands.arguments import OFF, OK, add_json, add_seed, chosen_key, count
+from rgs_core.commands.drawing import draw_callback_note
 from rgs_core.model import Build
 from rgs_core.model_file import load
 from rgs_core.montecarlo import simulate
@@ -54,6 +55,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.certificate and len(chosen) != 1:
         raise ValueError("--certificate belongs to one build; name GAME and --profile")
     reports: dict[str, list[Check]] = {}
+    builds = {build.label: build for build, _ in chosen}
     for build, path in chosen:
         certificate = load_certificate(
             Path(args.certificate) if args.certificate else games.certificate_path(path, build)
@@ -67,7 +69,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
         reports[build.label] = checks
     off = sum(not check.ok for checks in reports.values() for check in checks)
     if args.json:
-        print(json.dumps({"ok": off == 0, "builds": {k: [asdict(c) for c in v] for k, v in reports.items()}}, indent=2))
+        checked = {label: [asdict(check) for check in checks] for label, checks in reports.items()}
+        callbacks = {label: dict(build.model.callbacks) for label, build in builds.items() if build.model.callbacks}
+        print(json.dumps({"ok": off == 0, "builds": checked, "callbacks": callbacks}, indent=2))
         return OFF if off else OK
     for label, checks in reports.items():
         table = Table("figure", "way", "declared", "measured", "allowed", "", title=label, title_justify="left")
@@ -75,9 +79,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
             mark = "[green]ok[/green]" if check.ok else "[bold red]OFF[/bold red]"
             table.add_row(check.figure, check.method, check.declared, check.measured, check.allowed, mark)
         console.print(table)
+        draw_callback_note(console, builds[label])
     if off:
         console.print(f"[bold red]{off} figures are off.[/bold red] Build and certificate do not belong together.")
     else:
-        builds = "1 build" if len(reports) == 1 else f"{len(reports)} builds"
-        console.print(f"[bold green]All figures of {builds} agree.[/bold green]")
+        all_of = "1 build" if len(reports) == 1 else f"{len(reports)} builds"
+        console.print(f"[bold green]All figures of {all_of} agree.[/bold green]")
     return OFF if off else OK

@@ -2,13 +2,15 @@
 
 This package is the specification that a test lab reads first. It shares no code with the compiled
 engine: it has its own ChaCha20, its own unbiased integers and its own evaluation, and imports only
-the model and the record types. It is slow on purpose. Tests hold it equal to the engine.
+the model, the record types and what runs callbacks. It is slow on purpose. Tests hold it equal to the engine,
+which plays everything but callbacks.
 
     rounds      a round: features in a queue, awards, the maximum win
     spins       a spin: grid, transforms, steps of a cascade, closing, triggers
     grid        heights, stops, held cells, falling and refilling
     transforms  what changes a grid before it pays
     pays        what a grid pays
+    callbacks   what a function of the game's author adds to a spin
     triggers    what a grid or a win starts
     bonuses     what is drawn apart from the reels
     words       ChaCha20 words, unbiased integers, weighted tables

@@ -71,7 +71,8 @@ class Memory:
 
     `held`: symbol and value of the cells that stay. `won_steps`: winning cascade steps, where they are counted
     over the feature. `multipliers`: running multiplier by the place of its transform; `final`: running closing
-    multiplier; `collected`: symbols counted by trigger; `special`: the symbol of the feature.
+    multiplier; `collected`: symbols counted by trigger; `special`: the symbol of the feature. `called`: calls
+    of the state's callback; `callback`: what it asked to be shown again.
     """
 
     started: bool = False
@@ -81,6 +82,8 @@ class Memory:
     final: int | None = None
     collected: dict[str, int] = field(default_factory=dict)
     special: str = ""
+    called: int = 0
+    callback: object = None
 
 
 # --- Drawing a grid --------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""One spin: draw the grid, change it, pay it step by step, close it, then trigger."""
+"""One spin: draw the grid, change it, pay it step by step, close it, call back, then trigger."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from math import prod
 from rgs_core.mechanics import BonusTrigger, Cascade, Collect, Evaluator, Final, FreeSpinsTrigger, Scatter
 from rgs_core.model import Build, Model, State, Strip
 from rgs_core.outcome import Award, Spin, Step, Win
+from rgs_core.reference.callbacks import call_callback
 from rgs_core.reference.grid import (
     Cell,
     Grid,
@@ -66,8 +67,8 @@ def play_spin(
     """One spin of a state; `memory` is that of its feature, and changes. Also returns how the spin ended.
 
     The order of all draws: the special symbol at the start of a feature, the strip set, the heights, the
-    stops, the transforms; with a cascade, after each step its triggers, then refill and transforms; at last
-    the other triggers.
+    stops, the transforms; with a cascade, after each step its triggers, then refill and transforms; the callback;
+    at last the other triggers.
     """
     model = build.model
     state = model.states[state_name]
@@ -93,6 +94,11 @@ def play_spin(
     first = grid.copy()
     paid = pay_steps(playing)
     closing = final_wins(state.final, playing) if state.final is not None else []
+    if state.callback is not None:
+        so_far = [*playing.wins, *closing]
+        won, awarded = call_callback(model, state_name, state.callback, grid, so_far, memory, numbers)
+        closing += won
+        playing.awards += awarded
     for trigger in state.triggers:
         if state.cascade is None or trigger.name not in state.cascade.remove:
             seen = Seen(grid, playing.stopped, held, playing.wins)

@@ -74,9 +74,13 @@ class Draws:
             raise DrawLimitError(f"more than {WORDS_PER_SUB_SPIN} words in one sub-spin")
         number, place = divmod(self.used, 16)
         if place == 0:
-            self.block = chacha20_block(self.key, self.sub_spin << 8 | number, self.stream, self.nonce)
+            self.block = self.block_at(number)
         self.used += 1
         return self.block[place]
+
+    def block_at(self, number: int) -> tuple[int, ...]:
+        """Words 16 * number and on of the sub-spin."""
+        return chacha20_block(self.key, self.sub_spin << 8 | number, self.stream, self.nonce)
 
     def below(self, n: int) -> int:
         """An integer in [0, n), every value exactly equally likely.

@@ -45,6 +45,7 @@ def page(sheet: Sheet, confidence: float) -> str:
     )
     sections = sheet.sections(confidence)
     tables = "".join(section_html(section) for section in sections[1:])
+    mark = f'<p class="remark">{escape(model.callback_note)}</p>' if model.callbacks else ""
     note = f'<p class="remark">{escape(sheet.law_skipped)}</p>' if sheet.law_skipped else ""
     return f"""<!doctype html>
 <html lang="en">
@@ -61,7 +62,7 @@ def page(sheet: Sheet, confidence: float) -> str:
 <code>{escape(sheet.build.build_hash)}</code>
 <dl class="lead">{"".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in lead(sheet))}</dl>
 </header>
-{note}
+{mark}{note}
 {section_html(sections[0])}
 {figures}
 {tables}
