@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from rgs_core import Engine, derive_key, games
 from rgs_core._rng import keystream
-from rgs_core.mechanics import Lines
 from rgs_core.model_file import load
-from rgs_core.tables import StateTable
+from rgs_core.tables import Fields, StateTable, WeightTable
 
 COMPILER, QEMU = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64")
 HEADERS = Path(__file__).parents[2] / "ext/rgs_core"
@@ -42,6 +41,19 @@ class Source:
     def set(self, place: str, **values: object) -> None:
         self.statements += [f"{place}{name} = {value};" for name, value in values.items()]
 
+    def table(self, place: str, table: WeightTable) -> None:
+        values, cumulative = self.array("int64_t", table.values), self.array("uint32_t", table.cumulative)
+        self.set(place, length=len(table.values), total=table.cumulative[-1], fixed=int(table.fixed))
+        self.set(place, values=values, cumulative=cumulative)
+
+    def fields(self, place: str, fields: Fields) -> None:
+        """Members of a C struct by name: numbers, and arrays of the type that they have here."""
+        for name, value in fields.items():
+            if isinstance(value, np.ndarray):
+                self.set(place, **{name: self.array(f"{value.dtype}_t", value)})
+            elif value is not None:
+                self.set(place, **{name: int(value)})
+
 
 def program(engine: Engine) -> str:
     """A program with the tables of a build whose triggers are free spins only."""
@@ -52,6 +64,7 @@ def program(engine: Engine) -> str:
         rows=model.rows,
         symbols_count=len(model.symbols),
         states_count=len(tables.states),
+        start_spins=1,
         free_spins_max=model.free_spins_max,
         win_units_max=tables.win_units_max,
         has_lanes=1,
@@ -79,7 +92,12 @@ def program(engine: Engine) -> str:
             alarm=source.array("uint8_t", lanes.alarm),
             counts_bias=f"{lanes.counts_bias}ull",
             counts_flags=f"{lanes.counts_flags}ull",
+            wild_flag=f"{lanes.wild_flag}ull",
+            exact_alarm=int(lanes.exact_alarm),
         )
+        slots = {"evaluator_slot": lanes.evaluator_slots, "trigger_slot": lanes.trigger_slots}
+        for name, numbers in slots.items():
+            source.set(place, **{f"{name}[{i}]": slot for i, slot in enumerate(numbers)})
     words = ",".join(f"{int.from_bytes(KEY[i : i + 4], 'little')}u" for i in range(0, 32, 4))
     return "\n".join([
         '#include <stdio.h>\n#include "kernels.h"',
@@ -102,24 +120,23 @@ def program(engine: Engine) -> str:
 
 def _state(source: Source, place: str, state: StateTable) -> None:
     for r, strip in enumerate(state.strips):
-        source.set(f"{place}strips[{r}].", length=strip.length, total=strip.total)
-        source.set(f"{place}strips[{r}].", symbols=source.array("uint8_t", strip.symbols))
+        symbols = source.array("uint8_t", strip.symbols)
+        source.set(f"{place}sets[0][{r}].", length=strip.length, total=strip.total, symbols=symbols)
+    source.table(f"{place}set_choice.", state.set_choice)
+    for r, heights in enumerate(state.heights):
+        source.table(f"{place}heights[{r}].", heights)
+        source.set(place, **{f"fixed_heights[{r}]": heights.values[0]})
+    source.fields(place, state.fields)
     source.set(place, evaluators_count=len(state.evaluators), triggers_count=len(state.triggers))
     for e, evaluator in enumerate(state.evaluators):
-        kind = "RGS_LINES" if isinstance(evaluator.evaluator, Lines) else "RGS_SCATTER"
-        pays = source.array("int64_t", evaluator.pays)
-        source.set(f"{place}evaluators[{e}].", kind=kind, symbol=evaluator.symbol, pays=pays)
+        source.fields(f"{place}evaluators[{e}].", {"symbol": evaluator.symbol, "pays": evaluator.pays})
+        source.fields(f"{place}evaluators[{e}].", evaluator.fields)
     for t, trigger in enumerate(state.triggers):
-        spins = source.array("uint32_t", trigger.spins)
-        source.set(f"{place}triggers[{t}].", kind="RGS_FREE_SPINS", symbol=trigger.symbol, spins=spins)
-    source.set(
-        place,
-        paylines_count=len(state.paylines),
-        pure_wild_run=int(state.pure_wild_run),
-        count_min=state.count_min,
-        paylines=source.array("uint8_t", state.paylines),
-        readings=source.array("uint64_t", state.readings),
-    )
+        source.fields(f"{place}triggers[{t}].", {"symbol": trigger.symbol, "spins": trigger.spins})
+        source.fields(f"{place}triggers[{t}].", trigger.fields)
+    arrays = {"paylines": state.paylines, "cell_lines": state.cell_lines, "readings": state.readings}
+    source.fields(place, {**arrays, "naturals": state.naturals, "count_min": state.count_min})
+    source.set(place, paylines_count=len(state.paylines), pure_wild_run=int(state.pure_wild_run))
 
 
 @pytest.mark.skipif(not COMPILER or not QEMU, reason="no aarch64 cross compiler or no qemu-aarch64")
