@@ -99,7 +99,8 @@ class Sheet:
         skipped = analysis.cycle_skipped
         if analysis.cycle is not None:
             try:
-                law, feature = win_law(analysis.cycle), feature_law(analysis.cycle)
+                law = analysis.law or win_law(analysis.cycle)
+                feature = feature_law(analysis.cycle)
             except AnalysisError as error:
                 skipped = str(error)
         return cls(analysis, law, feature, skipped, simulation, sessions or SESSIONS)
@@ -218,6 +219,11 @@ class Sheet:
         else:
             reached = "possible" if cycle.max_win_reached else "upper bound"
             rows.append(row("maximum win", stakes(cycle.max_win_units / self.cost_units), reached))
+        if cycle.neglected:
+            cap = Cell(self.build.model.free_spins_max, "count")
+            rows.append(
+                row("most free spins", cap, f"cut off at most {cycle.neglected:.0e} free spins a round: neglected")
+            )
         rows.append(row("combinations of the paid spin", Cell(cycle.combinations, "count")))
         prizes = closed.paid.prizes if closed else ()
         top = max(prizes, key=lambda prize: prize.pay_units, default=None)
