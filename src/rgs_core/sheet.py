@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from rgs_core.analysis import Analysis, analyse
-from rgs_core.closed_form import SpinFigures, count_law
+from rgs_core.closed_form import SpinFigures, count_law, mean_multiplier
 from rgs_core.distribution import SessionOdds, WinLaw, feature_law, win_law
 from rgs_core.errors import AnalysisError
 from rgs_core.joint import Joint
@@ -374,7 +374,7 @@ class Sheet:
              "of the stake, all lines" if times > 1 else "of the stake"),
             (*rows, total),
             "Combinations and hits count stop weights; where lines differ, hits are their average. "
-            "The mean is with wild multipliers.",
+            "The mean is with the multipliers of wilds and those drawn for a spin.",
         )  # fmt: skip
 
     def count_section(self, spin: SpinFigures) -> Section:
@@ -391,7 +391,8 @@ class Sheet:
             for (n,), p in sorted(count_law(model, strips, (evaluator.symbol,), state).items()):
                 units = evaluator.pay(n) * unit * state.multiplier_for(name, evaluator.symbol, n)
                 if units:
-                    share = percent(p * units / self.cost_units)
+                    factor = mean_multiplier(state, name, evaluator.symbol, n)
+                    share = percent(p * evaluator.pay(n) * unit * factor / self.cost_units)
                     rows.append(
                         (
                             Cell(name),
