@@ -36,7 +36,7 @@ from rgs_core.mechanics import (
 )
 from rgs_core.model import Model, State
 from rgs_core.spin_multiplier import grid_transforms, multiplied, multiplier_law, multiplies, partly_exempt
-from rgs_core.spin_paths import ENDLESS, spin_paths
+from rgs_core.spin_paths import paths_text, spin_paths
 
 COMBINATIONS_MAX = 400_000_000
 """Most combinations of draws of a spin that are played one by one for its law: minutes."""
@@ -444,13 +444,8 @@ def _every_joint(engine: Engine, state_index: int, special: str | None) -> Joint
     """Every combination of draws, played by the compiled rules."""
     model = engine.build.model
     state = engine.tables.states[state_index].state
-    paths = spin_paths(engine.build, state)
-    if paths > COMBINATIONS_MAX:
-        number = f"{paths:,}" if paths < ENDLESS else "endlessly many"
-        raise AnalysisError(
-            f"a spin of state '{state.name}' has {number} combinations of draws; its law is counted up to "
-            f"{COMBINATIONS_MAX:,}"
-        )
+    if spin_paths(engine.build, state) > COMBINATIONS_MAX:
+        raise AnalysisError(f"{paths_text(engine.build, state)}; a law is found from at most {COMBINATIONS_MAX:,}")
     drawn = None if special is None else model.symbols.index(special)
     law = engine.spin_law(state_index, special=drawn)
     columns = [i for i, trigger in enumerate(state.triggers) if isinstance(trigger, PickTrigger | BonusTrigger)]

@@ -377,8 +377,27 @@ def test_many_counted_symbols_are_visited_where_that_is_possible() -> None:
     )
     assert analysis.closed is not None
     assert analysis.cycle is None
-    assert "combinations of draws; its law is counted up to 400,000,000" in analysis.cycle_skipped
+    assert "combinations of draws; a law is found from at most 400,000,000" in analysis.cycle_skipped
     assert analysis.rtp == analysis.closed.rtp > 0
+
+
+def test_numbers_of_combinations_in_words() -> None:
+    """A number, more than 2^63, or that every step of a cascade draws again."""
+    from rgs_core.model_file import loads
+    from rgs_core.spin_paths import paths_text
+
+    rose = load(games.find("rose_window")).build()
+    assert "draws again at every step of its cascade, up to 20 steps" in paths_text(rose, rose.model.states["base"])
+    text = (
+        "format = 1\nid = 'cells'\ntitle = 'c'\nversion = '1'\nsymbols = ['A', 'B']\n[stake]\nunits = 1\n[grid]\n"
+        "reels = REELS\nrows = 8\n[evaluators.jewels]\nkind = 'cluster'\npays.A = { 1 = 1, 2 = 2 }\n[states.base]\n"
+        "strips = 'base'\nevaluators = ['jewels']\ndraw = 'cell'\n[profiles.one.strips]\nbase = STRIPS\n"
+    )
+    few, many = (
+        loads(text.replace("REELS", str(reels)).replace("STRIPS", repr(["A B B"] * reels))).build() for reels in (2, 8)
+    )
+    assert paths_text(few, few.model.states["base"]) == "a spin of state 'base' has 65,536 combinations of draws"
+    assert "has more than 2^63 combinations" in paths_text(many, many.model.states["base"])
 
 
 def test_squares_of_the_largest_wins_do_not_overflow(tmp_path: Path) -> None:
