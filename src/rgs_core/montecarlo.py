@@ -161,9 +161,19 @@ class Simulation:
         """Sample standard deviation of win / stake; 0 for fewer than two rounds."""
         return _sd(self.rounds, self.totals["win"], self.totals["win_squared"]) / self.stake_units
 
+    @property
+    def rtp_error(self) -> float:
+        """Standard error of the RTP: of the mean of so many independent rounds."""
+        return self.sd / math.sqrt(self.rounds)
+
+    def frequency_error(self, count: int) -> float:
+        """Standard error of the share of rounds that `count` of them are."""
+        share = count / self.rounds
+        return math.sqrt(share * (1 - share) / self.rounds)
+
     def rtp_interval(self, confidence: float = 0.95) -> Interval:
         """Normal confidence interval of the RTP."""
-        half = z_for(confidence) * self.sd / math.sqrt(self.rounds)
+        half = z_for(confidence) * self.rtp_error
         return self.rtp - half, self.rtp + half
 
     @property
@@ -250,8 +260,8 @@ class Simulation:
         })  # fmt: skip
 
     def _repr_html_(self) -> str:
+        from rgs_core.estimate_sections import estimates
         from rgs_core.report.html import section_html
-        from rgs_core.sheet import estimates
 
         return section_html(estimates(self, 0.95))
 

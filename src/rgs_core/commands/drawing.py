@@ -11,7 +11,7 @@ from rich.text import Text
 from rgs_core.mechanics import Cluster, Combinations, Count, Lines, Ways
 from rgs_core.model import BASE_MODE, Build
 from rgs_core.outcome import Award, CellTable, FreeSpinsAward, JackpotWin, PickBonus, Played, Spin, Win, Window
-from rgs_core.sheet import Section
+from rgs_core.sections import Section
 
 Cell = tuple[int, int]
 """(reel, row) from 0."""
