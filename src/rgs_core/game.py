@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 from rgs_core._engine import Engine
 from rgs_core._round import Round
 from rgs_core.games import builds, find_build
+from rgs_core.kept_rounds import Keep
 from rgs_core.model import Build, Model
-from rgs_core.montecarlo import Keep, Simulation, Until, simulate
+from rgs_core.montecarlo import Simulation, Until, simulate
 from rgs_core.seeds import derive_key
 
 if TYPE_CHECKING:

@@ -37,8 +37,9 @@ from rgs_core.commands.progress import advance, rounds_bar
 from rgs_core.errors import AnalysisError, SimulationError
 from rgs_core.estimate_sections import estimates
 from rgs_core.game import DEFAULT_SEED
+from rgs_core.kept_rounds import Keep
 from rgs_core.model import Build
-from rgs_core.montecarlo import UNTIL_ROUNDS, Keep, Simulation, Until, class_labels, key_id, restored, simulate
+from rgs_core.montecarlo import UNTIL_ROUNDS, Simulation, Until, class_labels, key_id, restored, simulate
 from rgs_core.sheet import Sheet
 from rgs_core.stats import Z_90, z_for
 
@@ -49,6 +50,7 @@ EXAMPLES = """\
   rgs simulate lantern_tide --spins 1e10 --save run.json  (Ctrl-C keeps what was done)
   rgs simulate lantern_tide --resume run.json
   rgs simulate lantern_tide --spins 1e8 --keep 'win>=500x'
+  rgs simulate fossil_coast --spins 1e8 --keep jackpot   (or feature, capped, trigger:NAME)
   rgs simulate my_game.toml --spins 1e8 --report my_game.html --workbook my_game.xlsx
   rgs simulate my_game.toml --spins 1e11 --cluster tcp://10.0.0.7:8786"""
 
@@ -66,7 +68,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--until", type=parsed(Until.parse), metavar="RULE", help="stop by itself: rtp=0.02%%@99")
     parser.add_argument("--first-nonce", type=nonce, metavar="N", help="first round (default: 0)")
-    parser.add_argument("--keep", type=parsed(Keep.parse), metavar="RULE", help="remember rounds: 'win>=500x'")
+    parser.add_argument(
+        "--keep",
+        type=parsed(Keep.parse),
+        metavar="RULE",
+        help="remember rounds: 'win>=500x', jackpot, feature, capped (by the maximum win) or trigger:NAME",
+    )
     parser.add_argument("--save", metavar="FILE", help="save the result as JSON, every few seconds and at the end")
     parser.add_argument("--resume", metavar="FILE", help="go on with a saved simulation, and save it again")
     parser.add_argument(
@@ -225,6 +232,7 @@ def play(
                 threads=min(256, cluster.threads),
                 executor=cluster.executor,
                 shard=remote_shard(path.read_text("utf-8"), build, key, args.keep),
+                plain=remote_shard(path.read_text("utf-8"), build, key, None),
                 together=CLUSTER_SHARDS,
                 **options,
             )
