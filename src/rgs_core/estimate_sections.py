@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from rgs_core.analysis import Analysis
+from rgs_core.analysis import FURTHER, MAXIMUM, Analysis
 from rgs_core.distribution import WinLaw
 from rgs_core.montecarlo import TABLE_EDGES_TENTHS, Simulation, class_labels
-from rgs_core.sections import Cell, Form, Section, percent, probability, stakes
+from rgs_core.sections import Cell, Form, Section, percent, probability, spin_of, stakes
 from rgs_core.session_sampling import SampledSessions
 from rgs_core.stats import Z_90
+from rgs_core.tables import state_names
 
 
 def estimates(simulation: Simulation, confidence: float, analysis: Analysis | None = None) -> Section:
@@ -41,9 +42,24 @@ def estimates(simulation: Simulation, confidence: float, analysis: Analysis | No
             known(analysis.rtp if analysis else None),
         )
     ]
+    play = simulation.build.play
+    start = state_names(simulation.build.model).index(play.start)
+    # Spins of the first state that a bought feature awards cannot be told from those that were paid for.
+    again = totals["spins"][start] > simulation.rounds * play.spins
     for name, part in simulation.rtp_parts.items():
-        exact = known(analysis.rtp_parts.get(name) if analysis else None)
-        rows.append(line(f"  {name}", percent(part), exact=exact))
+        if again and (name != FURTHER or part):
+            rows.append(
+                line(f"  {name}, of other states" if name == FURTHER else f"  {name}, all spins", percent(part))
+            )
+        elif not again:
+            rows.append(
+                line(f"  {name}", percent(part), exact=known(analysis.rtp_parts.get(name) if analysis else None))
+            )
+    if totals["capped"]:
+        taken = simulation.rtp - sum(simulation.rtp_parts.values())
+        rows.append(
+            line(f"  {MAXIMUM}", percent(taken), exact=known(analysis.rtp_parts.get(MAXIMUM) if analysis else None))
+        )
     rows.append(
         line(
             "hit frequency",
@@ -68,13 +84,15 @@ def estimates(simulation: Simulation, confidence: float, analysis: Analysis | No
         rows.append(line("free spins per feature", Cell(simulation.free_spins_per_feature, "number"), exact=spins))
     for name, frequency in simulation.trigger_frequencies.items():
         exact = known(closed.paid.trigger_hits.get(name) if closed else None, "probability")
-        rows.append(line(f"{name} for each paid spin", probability(frequency), exact=exact))
+        rows.append(line(f"{name} {spin_of(simulation.build)}", probability(frequency), exact=exact))
     rows.append(
         line("standard deviation", stakes(simulation.sd), exact=known(analysis.sd if analysis else None, "stakes"))
     )
     index = analysis.volatility_index() if analysis else None
     rows.append(line("volatility index, 90 %", Cell(Z_90 * simulation.sd, "number"), exact=known(index, "number")))
     rows.append(line("largest win", stakes(simulation.max_win)))
+    if simulation.build.model.win_max is not None:
+        rows.append(line("maximum win reached", probability(totals["capped"] / simulation.rounds)))
     return Section(
         f"{simulation.build.label}, {simulation.rounds:,} rounds",
         ("figure", "estimate", "standard error", f"{confidence * 100:g} % from", "to", "exact"),

@@ -187,11 +187,13 @@ class Simulation:
 
     @property
     def trigger_frequencies(self) -> dict[str, float]:
-        """For each round, how often each trigger of its first state fired; bonuses are counted one by one."""
+        """How often each trigger of the state that a round begins with fired, by the spins of that state; bonuses are
+        counted one by one."""
         start = state_names(self.build.model).index(self.build.play.start)
+        spins = self.totals["spins"][start]
         triggers = self.build.model.states[self.build.play.start].triggers
         counted = [self.totals["awarded" if t.kind in ("pick", "bonus") else "fired"][start] for t in triggers]
-        return {t.name: counted[i][i] / self.rounds for i, t in enumerate(triggers)}
+        return {t.name: counted[i][i] / spins for i, t in enumerate(triggers)}
 
     def interval(self, hits: int, confidence: float = 0.95) -> Interval:
         """Wilson interval of a frequency counted over all rounds."""

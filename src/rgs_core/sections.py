@@ -10,6 +10,8 @@ from fractions import Fraction
 from itertools import compress
 from typing import Literal
 
+from rgs_core.model import START_STATE, Build
+
 Form = Literal["text", "percent", "stakes", "count", "number", "odds", "probability"]
 
 
@@ -63,6 +65,12 @@ def row(name: str, value: Cell, note: str = "", *, noise: float = 0.0) -> tuple[
     if isinstance(value.value, float) and noise and value.value < noise:
         return Cell(name), Cell(f"below {noise:.0e}"), Cell("")
     return Cell(name), value, Cell(note)
+
+
+def spin_of(build: Build) -> str:
+    """What a frequency of a mode's first state is counted by."""
+    start = build.play.start
+    return "for each paid spin" if start == START_STATE else f"for each spin of '{start}'"
 
 
 def percent(value: Fraction | float) -> Cell:

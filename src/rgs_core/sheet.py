@@ -20,7 +20,7 @@ from rgs_core.joint import Joint
 from rgs_core.model import START_STATE, Build
 from rgs_core.montecarlo import Simulation
 from rgs_core.pay_sections import contribution_section, count_section, listed_section, pay_section, symbols_section
-from rgs_core.sections import Cell, Section, one_in, percent, probability, row, stakes
+from rgs_core.sections import Cell, Section, one_in, percent, probability, row, spin_of, stakes
 from rgs_core.session_sampling import SampledSessions
 from rgs_core.stats import Z_90
 
@@ -122,15 +122,16 @@ class Sheet:
             sections += [pay_section(build, spin, name) for name in paying]
             sections += [count_section(build, spin)]
         shown = {name for spin in spins for name in spin.parts}
-        sections += [listed_section(build, name) for name in build.model.evaluators if name not in shown]
+        states = [build.model.states[name] for name in analysis.laws]  # those that the mode reaches
+        listed = dict.fromkeys(name for state in states for name in state.evaluators if name not in shown)
+        sections += [listed_section(build, name) for name in listed]
         if analysis.closed is None:
             sections += [self.state_section(name, law) for name, law in analysis.laws.items() if law]
             for name, by_symbol in analysis.special_states.items():
                 sections += [self.state_section(f"{name}, {symbol}", law) for symbol, law in by_symbol.items()]
         sections.append(self.methods_section())
         sections += [
-            symbols_section(build, name)
-            for name in dict.fromkeys(n for state in build.model.states.values() for n in state.strip_sets)
+            symbols_section(build, name) for name in dict.fromkeys(n for state in states for n in state.strip_sets)
         ]
         return [section.trimmed() for section in sections if section.rows]
 
@@ -183,7 +184,7 @@ class Sheet:
                 rows.append(row("further spins per free spin", further, "before the cap"))
         if closed:
             rows += [
-                row(f"{name} for each paid spin", probability(p), str(one_in(p)))
+                row(f"{name} {spin_of(self.build)}", probability(p), str(one_in(p)))
                 for name, p in closed.paid.trigger_hits.items()
             ]
             if closed.paid.line_hit_frequency:

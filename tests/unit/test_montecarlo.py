@@ -305,7 +305,7 @@ def test_kept_rounds_can_be_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["simulate", "lantern_tide", "--spins", "3e6", "--keep", "win>=150x"]) == 0
     assert f"rgs spin lantern_tide --nonce {kept[0]['nonce']}" in capsys.readouterr().out
     assert main(["simulate", "lantern_tide", "--spins", "1000", "--keep", "win>=60000x"]) == 0
-    assert "no round with win>=60000x" in capsys.readouterr().out
+    assert "no round to keep: win>=60000x" in capsys.readouterr().out
 
 
 def test_files_that_cannot_be_gone_on_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

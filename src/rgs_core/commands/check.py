@@ -60,10 +60,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
     table.columns[0].no_wrap = True
     remarks: list[str] = []
     for model in models:
+        slow: dict[str, list[str]] = {}
+        if model.modes:
+            modes = ", ".join(f"{mode.name} ({mode.cost_units:,} units)" for mode in model.modes.values())
+            remarks.append(f"{model.id} has modes beside the base one: {modes}")
         for build in games.builds(model):
             engine = Engine(build)
             if engine.general_because:
-                remarks.append(f"{build.label} is played by the general kernel: {engine.general_because}")
+                slow.setdefault(engine.general_because, []).append(build.profile.name)
             state = model.states["base"]
             lines = len(model.paylines_of(state))
             pays = f"{lines} lines" if lines else ", ".join(model.evaluators[n].kind for n in state.evaluators)
@@ -75,6 +79,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
                 f"{engine.kernel} {engine.simd}" if engine.kernel == "lanes" else engine.kernel,
                 build.build_hash[:15],
             )
+        for reason, profiles in slow.items():
+            names = f"{model.id}/{', '.join(profiles)}"
+            remarks.append(f"{names}: played by the general kernel ({reason})")
     console.print(table)
     for remark in remarks:
         console.print(remark, highlight=False, markup=False, soft_wrap=True)

@@ -295,9 +295,9 @@ def draw(console: Console, result: Simulation, args: argparse.Namespace) -> None
 def draw_kept(console: Console, result: Simulation, args: argparse.Namespace) -> None:
     """The rounds that were remembered, and how to look at one."""
     if not result.kept:
-        console.print(f"no round with {result.keep}", highlight=False)
+        console.print(f"no round to keep: {result.keep}", highlight=False)
         return
-    table = Table("nonce", "win", title=f"Rounds with {result.keep}")
+    table = Table("nonce", "win", title=f"Rounds kept: {result.keep}")
     for number, win in result.kept[:SHOWN_KEPT]:
         table.add_row(str(number), f"{win / result.stake_units:,.2f} x")
     console.print(table)
