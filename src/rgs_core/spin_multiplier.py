@@ -60,9 +60,14 @@ def multiplier_law(state: State) -> Mapping[int, int]:
 
 
 def multiplier_mean(state: State) -> Fraction:
-    """Mean multiplier of a spin."""
-    law = multiplier_law(state)
-    return Fraction(sum(value * weight for value, weight in law.items()), sum(law.values()))
+    """Mean multiplier of a spin: the draws are independent."""
+    mean = Fraction(1)
+    for transform in state.transforms:
+        if isinstance(transform, Multiplier) and is_spin_multiplier(transform):
+            table = transform.table
+            drawn = sum(value * weight for value, weight in zip(table.values, table.weights, strict=True))
+            mean *= Fraction(drawn, table.total)
+    return mean
 
 
 def partly_exempt(state: State, evaluator: str) -> bool:

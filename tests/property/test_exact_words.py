@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from random_models import rich_model_texts
 from tape import enumerate_paths, enumerate_round
 
-from rgs_core import Engine
+from rgs_core import Engine, spin_multiplier
 from rgs_core.analysis import analyse
 from rgs_core.bonuses import BonusLaw, bonus_law, bonus_moments
 from rgs_core.closed_form import spin_figures
@@ -285,6 +285,15 @@ def test_a_multiplier_of_the_spin_costs_no_paths() -> None:
     assert analysis.closed is not None
     assert analysis.cycle is not None
     assert analysis.cycle.combinations > 400_000_000
+
+
+def test_more_multipliers_than_are_merged_still_have_a_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    build = loads(DRAWN.replace("EXEMPT", "[]")).build()
+    merged = analyse(build)
+    monkeypatch.setattr(spin_multiplier, "MULTIPLIERS_MAX", 2)
+    visited = analyse(build)
+    assert visited.methods["state base"] == "every combination"
+    assert merged.rtp == visited.rtp == visited.closed.rtp  # type: ignore[union-attr]
 
 
 WHEEL = """
