@@ -1,6 +1,6 @@
 """Random model files for property tests: valid by construction, small, and often degenerate.
 
-`model_texts` knows lines, scatters, picks and one kind of free spins, which have closed forms and fast kernels;
+`model_texts` knows lines, scatters, picks, one kind of free spins and multipliers of a spin, which have closed forms;
 `rich_model_texts` knows every word of the language.
 """
 
@@ -89,6 +89,11 @@ def model_texts(draw: st.DrawFn) -> str:
             out.append(f"multiplier = {draw(st.integers(1, 4))}")
             names = [*exempt_known, *(["Chest"] if has_pick else [])]
             out.append(f"multiplier_exempt = {draw(st.lists(st.sampled_from(names), unique=True))!r}")
+        for _ in range(draw(st.sampled_from([0, 0, 0, 0, 0, 0, 1, 2]))):
+            table = draw(st.dictionaries(st.sampled_from([1, 2, 3, 7]), st.integers(1, 4), min_size=1, max_size=3))
+            combine = draw(st.sampled_from(["product", "sum"]))
+            out.append(f'[[states.{state}.transforms]]\nkind = "multiplier"\ncombine = "{combine}"')
+            out.append(f"table = {_table(table)}")
         if has_free and (state == "base" or draw(st.booleans())):
             first = draw(st.integers(1, 3))
             spins = {

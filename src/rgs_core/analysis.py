@@ -8,12 +8,13 @@ that the maximum win cuts short: they come from the law of wins, in double preci
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from rgs_core._engine import Engine
-from rgs_core.closed_form import ClosedForm, NoClosedForm, closed_form
+from rgs_core.closed_form import ClosedForm, NoClosedForm, SpinFigures, closed_form, spin_figures
 from rgs_core.cycle import FURTHER as FURTHER
 from rgs_core.cycle import FullCycle as FullCycle
 from rgs_core.cycle import SpinLaws, counting_engine, round_figures, spin_laws
@@ -42,7 +43,8 @@ class Analysis:
 
     `laws`, `skipped` as in `SpinLaws`; `special_states` are its `special_laws`, and `special_laws` those of the first
     state that has some, by symbol. `closed` and `cycle` are None, with `closed_skipped`
-    and `cycle_skipped` saying why, where a way has no figures. `rtp`, parts and variances are of win / cost of
+    and `cycle_skipped` saying why, where a way has no figures; `figures` are closed forms of the states that have one.
+    `rtp`, parts and variances are of win / cost of
     the mode. A figure is a Fraction where it is exact, a float where it comes from `law` because the maximum
     win or a gamble matters, None where it is unknown; `methods` says how each was computed. Frequencies of features and
     numbers of spins are those without the maximum win.
@@ -55,6 +57,7 @@ class Analysis:
     skipped: Mapping[str, str]
     closed: ClosedForm | None
     closed_skipped: str
+    figures: Mapping[str, SpinFigures]
     cycle: FullCycle | None
     cycle_skipped: str
     visited: bool
@@ -123,6 +126,15 @@ def _visit(build: Build, engine: Engine, cycle: FullCycle) -> None:
     visited = round_figures(build, spin_laws(build, engine, merge=False))
     if (visited.rtp, visited.variance, visited.max_win_units) != (cycle.rtp, cycle.variance, cycle.max_win_units):
         raise AnalysisError(f"{build.label}: visiting every combination gives other figures than merging; trust none")
+
+
+def _state_figures(build: Build, states: Iterable[str]) -> dict[str, SpinFigures]:
+    """Closed forms of single states, where the build as a whole has none."""
+    found = {}
+    for name in states:
+        with suppress(NoClosedForm):
+            found[name] = spin_figures(build, build.model.states[name])
+    return found
 
 
 def _figures(
@@ -196,6 +208,7 @@ def _figures(
         skipped=spins.skipped,
         closed=closed,
         closed_skipped=closed_skipped,
+        figures=closed.figures if closed else _state_figures(build, spins.laws),
         cycle=cycle,
         cycle_skipped=cycle_skipped,
         visited=visited,

@@ -40,6 +40,7 @@ from rgs_core.mechanics import (
     settled,
 )
 from rgs_core.model import Build, Model, State, Strip
+from rgs_core.spin_multiplier import grid_transforms, multiplier_mean
 
 __all__ = ["ClosedForm", "NoClosedForm", "Prize", "SpinFigures", "closed_form", "count_law"]
 
@@ -167,8 +168,8 @@ def refuse(model: Model, state: State) -> None:
 
     if state.callback is not None:
         raise NoClosedForm(f"state '{state.name}' {SIMULATED_ONLY}")
-    if state.transforms or state.cascade or state.final or state.special:
-        raise no("transforms, cascades, final multipliers or a special symbol")
+    if grid_transforms(state) or state.cascade or state.final or state.special:
+        raise no("transforms of the grid, cascades, final multipliers or a special symbol")
     for name in state.evaluators:
         evaluator = model.evaluators[name]
         if isinstance(evaluator, Lines) and (evaluator.direction not in ("left", "right") or evaluator.full_grid):
@@ -220,6 +221,12 @@ def spin_figures(build: Build, state: State) -> SpinFigures:
     return SpinFigures(state.name, cycle, dict(parts), tuple(rows.values()), line_hits, dict(awards), dict(hits))
 
 
+def mean_multiplier(state: State, part: str, symbol: str, count: int) -> Fraction:
+    """Mean multiplier of a win: that of the state, and what is drawn for the spin; 1 when it is exempt."""
+    factor = 1 if state.exempt(part, symbol, count) else multiplier_mean(state)
+    return factor * Fraction(state.multiplier_for(part, symbol, count))
+
+
 def _set_figures(build: Build, state: State, strips: tuple[Strip, ...]) -> SpinFigures:
     model = build.model
     """Means of one spin from one strip set."""
@@ -230,12 +237,13 @@ def _set_figures(build: Build, state: State, strips: tuple[Strip, ...]) -> SpinF
     parts: dict[str, Fraction] = {}
     prizes: list[Prize] = []
     line_hits = Fraction(0)
+    drawn_mean = multiplier_mean(state)
     for name in state.evaluators:
         evaluator = model.evaluators[name]
         if isinstance(evaluator, Scatter):
             unit = model.basis_units(evaluator.of)
             law = count_law(model, strips, (evaluator.symbol,), state)
-            pays = {n: evaluator.pay(n) * unit * state.multiplier_for(name, evaluator.symbol, n) for (n,) in law}
+            pays = {n: evaluator.pay(n) * unit * mean_multiplier(state, name, evaluator.symbol, n) for (n,) in law}
             parts[name] = sum((p * pays[n] for (n,), p in law.items()), Fraction(0))
             continue
         if isinstance(evaluator, Ways):
@@ -246,6 +254,10 @@ def _set_figures(build: Build, state: State, strips: tuple[Strip, ...]) -> SpinF
             assert isinstance(evaluator, Lines)
             rows = line_prizes(model, state, evaluator, strips, cycle)
             line_hits = sum((prize.hits for prize in rows), Fraction(0)) / cycle
+        rows = [
+            row if state.exempt(name, row.symbol, row.count) else replace(row, mean_units=row.mean_units * drawn_mean)
+            for row in rows
+        ]
         parts[name] = sum((row.hits * row.mean_units * row.times for row in rows), Fraction(0)) / cycle
         prizes += rows
     states = tuple(model.states)

@@ -24,8 +24,8 @@ class Prize:
     """One row of a pay table: on one line, averaged over the lines of the state, or of the whole spin.
 
     `hits` of `cycle` combinations of the reels show it (a Fraction if lines differ); `pay_units` is with
-    the state multiplier, for one way where ways pay; `mean_units` the mean amount when it hits, wild
-    multipliers included. A spin has `times` chances of it: the number of lines, or 1.
+    the state multiplier, for one way where ways pay; `mean_units` the mean amount when it hits, multipliers
+    of wilds and those drawn for the spin included. A spin has `times` chances of it: the number of lines, or 1.
     """
 
     symbol: str

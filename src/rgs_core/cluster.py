@@ -1,6 +1,6 @@
 """Simulation on other machines: the same shards on Dask distributed, merged to the same bits.
 
-A shard is sent as the text of the model file, the profile and a range of nonces; the worker compiles
+A shard is sent as the text of the model file, profile, mode and a range of nonces; the worker compiles
 the build once, checks its hash, and returns integers. A shard whose worker dies is played by another.
 Workers need rgs-core installed, in a version that gives the same build hash. The key travels to them.
 """
@@ -14,9 +14,10 @@ from functools import lru_cache, partial
 from typing import Any
 
 from rgs_core.errors import SimulationError
+from rgs_core.kept_rounds import Keep
 from rgs_core.model import Build
 from rgs_core.model_file import loads
-from rgs_core.montecarlo import Keep, Shard, local_shard
+from rgs_core.montecarlo import Shard, local_shard
 
 
 class Cluster:
@@ -56,21 +57,21 @@ class Cluster:
 
 def remote_shard(model_text: str, build: Build, key: bytes, keep: Keep | None) -> Shard:
     """A shard function that can be sent to another machine."""
-    return partial(play_remote_shard, model_text, build.profile.name, build.build_hash, key, keep)
+    return partial(play_remote_shard, model_text, build.profile.name, build.mode, build.build_hash, key, keep)
 
 
 def play_remote_shard(
-    model_text: str, profile: str, build_hash: str, key: bytes, keep: Keep | None, first: int, n: int
+    model_text: str, profile: str, mode: str, build_hash: str, key: bytes, keep: Keep | None, first: int, n: int
 ) -> dict[str, Any]:
     """Runs on a worker. Raises SimulationError when the worker's build is another."""
-    return _compiled(model_text, profile, build_hash, key, keep)(first, n)
+    return _compiled(model_text, profile, mode, build_hash, key, keep)(first, n)
 
 
 @lru_cache(maxsize=8)
 def _compiled(
-    model_text: str, profile: str, build_hash: str, key: bytes, keep: Keep | None
+    model_text: str, profile: str, mode: str, build_hash: str, key: bytes, keep: Keep | None
 ) -> Callable[[int, int], dict[str, Any]]:
-    build = loads(model_text).build(profile)
+    build = loads(model_text).build(profile, mode)
     if build.build_hash != build_hash:
         raise SimulationError(f"this worker builds {build.build_hash}, not {build_hash}: install the same rgs-core")
     return local_shard(build, key, keep)

@@ -30,11 +30,17 @@ GRID_MIN, GRID_MAX = 1 << 12, 1 << 22
 TAIL_MAX = 1e-12
 """Probability of wins beyond the grid that is let go."""
 
-CAP_ERROR_MAX = 1e-6
-"""Probability of a round cut short by its cap that is let go, and stated, where a walk would be too large."""
+CAP_NEGLIGIBLE = 1e-10
+"""Probability of a round cut short by its cap that is let go, and stated: no walk."""
 
-WALK_MAX = 1 << 30
-"""Largest work (states x awards x frequencies) of a walk with a cap."""
+CAP_ERROR_MAX = 1e-6
+"""The same where a walk would take more than seconds."""
+
+WALK_QUICK = 1 << 31
+"""Work (states x awards x frequencies) of the walks of all scenarios that takes seconds."""
+
+WALK_MAX = 1 << 32
+"""Largest work of the walk of a scenario."""
 
 TERMS_MAX = 1 << 27
 """Most values of transforms that are held at once: 2 GB."""
@@ -220,6 +226,7 @@ def _law(cycle: FullCycle, *, feature_only: bool) -> WinLaw:
     frequencies = size // 2 + 1
     probabilities = np.zeros(size)
     error = beyond
+    work = sum(case.walk_work(frequencies) for case in cases if case.one_further and case.cap_tail > CAP_NEGLIGIBLE)
     for case, p in zip(cases, odds, strict=True):
         if case.terms_count * frequencies > TERMS_MAX:
             raise AnalysisError(
@@ -227,9 +234,7 @@ def _law(cycle: FullCycle, *, feature_only: bool) -> WinLaw:
                 f"{_most(cycle):,} units in steps of {step}; simulate instead"
             )
         tail = case.cap_tail
-        walked = tail > TAIL_MAX
-        if walked and tail <= CAP_ERROR_MAX:
-            walked = case.one_further and case.walk_work(frequencies) <= WALK_MAX
+        walked = tail > CAP_ERROR_MAX or (tail > CAP_NEGLIGIBLE and case.one_further and work <= WALK_QUICK)
         if walked and not case.one_further:
             raise AnalysisError(
                 f"the cap of {model.free_spins_max} free spins can be reached, and it is shared by several states; "

@@ -5,7 +5,8 @@ other, X and K of one spin are not. Without a cap in reach this is a branching p
 state (Harris, The Theory of Branching Processes, 1963, ch. II): what a spin wins with all it starts has
 t = E[X] + M t with M_ij = E[K_ij], and Var(T_i) = Var(X_i + sum_j K_ij t_j) + sum_j M_ij Var(T_j), linear
 systems that are solved in fractions. With a cap in reach a round with one further state is a walk over (spins
-left, awards still allowed), computed backwards in integers scaled by powers of a common denominator.
+left, awards still allowed), computed backwards in integers scaled by powers of a common denominator. Whether a cap is
+in reach is told by a bound on the spins that it cuts off (`cap_tail`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ CAP_EXACT_MAX = 250
 """Largest cap computed by the exact walk; above it the cap must be out of reach."""
 
 NEGLIGIBLE = 1e-15
+"""Mean spins a round that a cap may cut off and still counts as out of reach."""
 
 DIGITS_MAX = 20_000
 """Bits of a denominator above which odds of winning nothing are rounded to double precision."""
@@ -33,8 +35,8 @@ DIGITS_MAX = 20_000
 class RoundMoments:
     """All spins of a round: those that the mode begins with and every further one.
 
-    `spins`: mean further spins by state; `neglected` bounds what leaving out the cap changes;
-    `most_reached` says whether a round can win `most`, or whether it is an upper bound only.
+    `spins`: mean further spins by state; `neglected` bounds the mean spins that the cap cuts off and that are
+    counted in all the same, 0 where the cap is exact; `most_reached` says whether a round can win `most`, or whether it is an upper bound only.
     """
 
     mean: Fraction
@@ -61,9 +63,10 @@ def round_moments(laws: Mapping[str, SpinLaw], states: Sequence[str], start: str
     if not further:
         one = repeated(laws[start], spins, len(states))[(0,) * len(states)]
         return RoundMoments(one.win, one.win_squared, one.nothing, one.most, {}, 0.0, True)
-    if len(further) == 1 and cap <= CAP_EXACT_MAX:
+    tail = cap_tail(laws, states, start, spins, cap)
+    if len(further) == 1 and cap <= CAP_EXACT_MAX and tail > NEGLIGIBLE:
         return _capped(laws, states, start, spins, further[0], cap)
-    return _uncapped(laws, states, start, spins, further, cap)
+    return _uncapped(laws, states, start, spins, further, cap, tail)
 
 
 def expected_spins(
@@ -75,21 +78,27 @@ def expected_spins(
     return round_moments(laws, states, start, spins, cap).spins
 
 
+def _two_laws(
+    laws: Mapping[str, SpinLaw], states: Sequence[str], start: str, spins: int, further: str
+) -> tuple[dict[int, Awarding], dict[int, Awarding], int]:
+    """By the spins awarded: what a round begins with and a further spin, and how many of those are paid for."""
+    column = list(states).index(further)
+    free = {r: a for r, a in one_state(laws[further], column).items() if a.probability}
+    if start == further:  # the mode's own spins are the first that are left
+        return {spins: NOTHING}, free, spins
+    paid = one_state(repeated(laws[start], spins, len(states)), column)
+    return {r: a for r, a in paid.items() if a.probability}, free, 0
+
+
 def _capped(
     laws: Mapping[str, SpinLaw], states: Sequence[str], start: str, spins: int, further: str, cap: int
 ) -> RoundMoments:
     """Backward recursion. Level n holds the states with n = left + allowed, scaled by scale**n."""
-    column = list(states).index(further)
-    free = one_state(laws[further], column)
-    if start == further:  # the mode's own spins are the first that are left
-        paid, first = {spins: NOTHING}, spins
-    else:
-        paid, first = one_state(repeated(laws[start], spins, len(states)), column), 0
+    paid, free, first = _two_laws(laws, states, start, spins, further)
     scale = math.lcm(*(x.denominator for a in free.values() for x in (a.probability, a.win, a.win_squared, a.nothing)))
     steps = [
         (r, *(int(x * scale) for x in (a.probability, a.win, a.win_squared, a.nothing)), a.most)
         for r, a in free.items()
-        if a.probability > 0
     ]
     # By `allowed` at the current level: spins, win, win squared, nothing, most. Level 0: nothing left.
     level: list[tuple[int, int, int, int, int]] = [(0, 0, 0, 1, 0)]
@@ -114,8 +123,6 @@ def _capped(
     mean = second = nothing_all = spins_all = Fraction(0)
     most_all = 0
     for r, a in paid.items():
-        if a.probability == 0:
-            continue
         played, win, squared, nothing, most = level[cap if first else cap - min(r, cap)]
         mean += a.win + a.probability * Fraction(win, power)
         second += a.win_squared + 2 * a.win * Fraction(win, power) + a.probability * Fraction(squared, power)
@@ -138,7 +145,8 @@ class _Types:
     def of(cls, laws: Mapping[str, SpinLaw], states: Sequence[str], start: str, further: Sequence[str]) -> _Types:
         names = tuple(dict.fromkeys([start, *further]))
         columns = tuple(list(states).index(name) for name in names)
-        chosen = tuple({k: a for k, a in laws[name].items() if a.probability} for name in names)
+        # Sorted, so that laws from two sources give the same sums to the last bit.
+        chosen = tuple({k: a for k, a in sorted(laws[name].items()) if a.probability} for name in names)
         matrix = tuple(
             tuple(sum((key[j] * a.probability for key, a in law.items()), Fraction(0)) for j in columns)
             for law in chosen
@@ -189,8 +197,15 @@ def _solve(matrix: Sequence[Sequence[Fraction]], right: Sequence[Fraction]) -> l
 
 
 def _uncapped(
-    laws: Mapping[str, SpinLaw], states: Sequence[str], start: str, spins: int, further: Sequence[str], cap: int
+    laws: Mapping[str, SpinLaw],
+    states: Sequence[str],
+    start: str,
+    spins: int,
+    further: Sequence[str],
+    cap: int,
+    neglected: float,
 ) -> RoundMoments:
+    """A branching process. `neglected`: the cap's `cap_tail`, which must be out of reach."""
     types = _Types.of(laws, states, start, further)
     if types.remaining() is None:
         remedy = (
@@ -202,7 +217,6 @@ def _uncapped(
             f"a free spin awards {types.radius:.4f} further spins on average, so rounds end only at the cap of {cap}; "
             f"{remedy}"
         )
-    neglected = cap_tail(laws, states, start, spins, cap)
     if neglected > NEGLIGIBLE:
         shared = list(dict.fromkeys(name.partition(" @ ")[0] for name in further))  # features of one state count once
         reason = (
@@ -212,7 +226,7 @@ def _uncapped(
             "set caps.free_spins out of reach"
         )
         raise AnalysisError(
-            f"the cap of {cap} free spins matters (up to {neglected:.1e} of the free-spin win) but is {reason}"
+            f"the cap of {cap} free spins matters (it may cut off up to {neglected:.1e} free spins a round) but is {reason}"
         )
     means = [sum((a.win for a in law.values()), Fraction(0)) for law in types.laws]
     t = _solve(types.matrix, means)
@@ -230,7 +244,10 @@ def _uncapped(
     assert variances is not None
     assert played is not None
     mean = spins * t[0]
-    most, reached = _most(types, spins, cap)
+    if neglected and len(further) == 1 and cap <= CAP_EXACT_MAX:
+        most, reached = _capped_most(laws, states, start, spins, further[0], cap), True
+    else:
+        most, reached = _most(types, spins, cap)
     return RoundMoments(
         mean=mean,
         second=spins * variances[0] + mean**2,
@@ -276,6 +293,20 @@ def _nothing(types: _Types) -> Fraction:
 
     # Also where the first type leads to itself its own awards are known exactly.
     return start(0)
+
+
+def _capped_most(
+    laws: Mapping[str, SpinLaw], states: Sequence[str], start: str, spins: int, further: str, cap: int
+) -> int:
+    """Largest win of a round with a cap, however unlikely: the walk of `_capped`, of nothing but that."""
+    paid, free, first = _two_laws(laws, states, start, spins, further)
+    steps = [(r, a.most) for r, a in free.items()]
+    level = [0]  # by `allowed`
+    for n in range(1, cap + first + 1):
+        spun = range(min(n - 1, cap) + 1)
+        here = [max(top + level[allowed - min(r, allowed)] for r, top in steps) for allowed in spun]
+        level = here + [0] * (n <= cap)
+    return max(a.most + level[cap if first else cap - min(r, cap)] for r, a in paid.items())
 
 
 def _most(types: _Types, spins: int, cap: int) -> tuple[int, bool]:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 from rgs_core._engine import Engine
 from rgs_core.games import builds, find_build
+from rgs_core.kept_rounds import Keep
 from rgs_core.model import Build, Model
-from rgs_core.montecarlo import Keep, Simulation, Until, simulate
+from rgs_core.montecarlo import Simulation, Until, simulate
 from rgs_core.outcome import Played
 from rgs_core.playing import Player, player
 from rgs_core.policies import with_policy

@@ -1,8 +1,8 @@
 """Joint law of one spin of a state: what it wins, what it awards, which bonuses it plays, together and exact.
 
 Three algorithms give it. Merging equal situations reel by reel, compiled, for paylines, and in numpy for
-ways (rgs_core.joint_ways); and playing every combination of draws, compiled, for all that does not remember
-earlier spins. Bonuses are drawn after the reels; they are kept as the number of plays, and their own law is
+ways (rgs_core.joint_ways), both times a multiplier drawn for the spin (rgs_core.spin_multiplier); and playing every
+combination of draws, compiled, for all that does not remember earlier spins. Bonuses are drawn after the reels; they are kept as the number of plays, and their own law is
 exact too (rgs_core.bonuses).
 """
 
@@ -35,7 +35,8 @@ from rgs_core.mechanics import (
     WinTrigger,
 )
 from rgs_core.model import Model, State
-from rgs_core.spin_paths import ENDLESS, spin_paths
+from rgs_core.spin_multiplier import grid_transforms, multiplied, multiplier_law, multiplies, partly_exempt
+from rgs_core.spin_paths import paths_text, spin_paths
 
 COMBINATIONS_MAX = 400_000_000
 """Most combinations of draws of a spin that are played one by one for its law: minutes."""
@@ -227,7 +228,8 @@ def joint_law(engine: Engine, state_index: int, *, merge: bool = True, special: 
         except AnalysisError:
             if spin_paths(build, state) > COMBINATIONS_MAX:
                 raise
-    if not lines_refused(build.model, state) and (merge or special is None):
+    counting = merge or (special is None and grid_transforms(state) == list(state.transforms))
+    if not lines_refused(build.model, state) and counting:
         try:
             return _lines_joint(engine, state_index, merge, special)
         except AnalysisError:
@@ -261,7 +263,7 @@ def lines_refused(model: Model, state: State) -> str:
     """Why the compiled merging does not know a state; "" when it does."""
     if state.heights is not None or state.cells or state.strip_choice is not None:
         return "grids of drawn or uneven heights, cells or strips"
-    if any(not isinstance(transform, Expand | Replace) for transform in state.transforms):
+    if any(not isinstance(transform, Expand | Replace) for transform in grid_transforms(state)):
         return "transforms that draw or look at more than one reel"
     if state.cascade or state.final:
         return "cascades and final multipliers"
@@ -271,6 +273,8 @@ def lines_refused(model: Model, state: State) -> str:
             plain = evaluator.direction == "left" and evaluator.cell_values == "ignore" and not evaluator.full_grid
             if not plain:
                 return "cell values, full grids and other directions"
+            if multiplies(state) and partly_exempt(state, name):
+                return "multipliers of some wins of lines and not of others"
         elif not isinstance(evaluator, Scatter):
             return f"evaluators of kind {evaluator.kind}"
     for trigger in state.triggers:
@@ -299,40 +303,61 @@ def _lines_joint(engine: Engine, state_index: int, merge: bool, special: str | N
         drawn = model.symbols.index(special)
         pays, counts, matches, weights = engine.joint(state_index, numbers, merge=merge, special=drawn, stopped=stopped)
     pays = pays.astype(np.int64)
-    part_units: dict[str, NDArray[np.int64]] = {}
-    for name in state.evaluators:
-        evaluator = model.evaluators[name]
-        part_units[name] = (
-            scatter_table(model, state, evaluator)[counts[:, symbols.index(counted(state, evaluator))]]
-            if isinstance(evaluator, Scatter)
-            else pays
-        )
+    parts = evaluator_parts(model, state, pays, counts, symbols)
     if special is not None:
         assert state.special is not None
-        part_units[state.special.name] = special_table(model, state, state.special, special)[counts[:, -1]]
+        reels = counts[:, -1]
+        parts[state.special.name] = Part(
+            special_table(model, state, state.special, special)[reels],
+            exempt_table(model, state, state.special.name, special)[reels],
+        )
     matched = {
         trigger.name: matches[:, column].astype(np.int64)
         for column, trigger in enumerate(state.triggers)
         if isinstance(trigger, PickTrigger | WinTrigger)
     }
     return assembled(
-        model, state, model_states(engine), part_units, matched, counts, symbols, weights, MERGING if merge else EVERY
+        model, state, model_states(engine), parts, matched, counts, symbols, weights, MERGING if merge else EVERY
     )
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one part wins in the rows of a law, int64[n], and where no multiplier applies to it, bool[n]."""
+
+    units: NDArray[np.int64]
+    exempt: NDArray[np.bool_]
+
+
+def evaluator_parts(
+    model: Model, state: State, pays: NDArray[np.int64], counts: NDArray[np.integer], symbols: Sequence[Counted]
+) -> dict[str, Part]:
+    """What every evaluator wins: scatters by `counts`, the only other one `pays`."""
+    parts = {}
+    for name in state.evaluators:
+        evaluator = model.evaluators[name]
+        if isinstance(evaluator, Scatter):
+            seen = counts[:, symbols.index(counted(state, evaluator))]
+            exempt = exempt_table(model, state, name, evaluator.symbol)[seen]
+            parts[name] = Part(scatter_table(model, state, evaluator)[seen], exempt)
+        else:
+            parts[name] = Part(pays, np.full(len(pays), state.exempt(name)))
+    return parts
 
 
 def assembled(
     model: Model,
     state: State,
     states: tuple[str, ...],
-    part_units: Mapping[str, NDArray[np.int64]],
+    parts: Mapping[str, Part],
     matched: Mapping[str, NDArray[np.int64]],
     counts: NDArray[np.integer],
     symbols: Sequence[Counted],
     weights: NDArray[np.object_],
     method: str,
 ) -> Joint:
-    """The law from the units of every part, counts int[n, len(symbols)], and by trigger name the lines that match a
-    pick pattern or the spins that wins award."""
+    """The law from what every part wins, counts int[n, len(symbols)], and by trigger name the lines that match a
+    pick pattern or the spins that wins award; times the multiplier that the state draws for a spin."""
     rows = len(weights)
     awards = np.zeros((rows, len(states)), dtype=np.int64)
     plays: list[NDArray[np.int64]] = []
@@ -348,21 +373,39 @@ def assembled(
             plays.append(matched[trigger.name])
         elif isinstance(trigger, WinTrigger):
             awards[:, states.index(trigger.state)] += matched[trigger.name]
-    units = np.zeros(rows, dtype=np.int64)
-    for amounts in part_units.values():
-        units += amounts
+    played = np.column_stack(plays) if plays else np.zeros((rows, 0), dtype=np.int64)
+    times, fixed = np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64)
+    sums: dict[str, int] = {}
+    law = multiplier_law(state)
+    total, mean = sum(law.values()), sum(value * weight for value, weight in law.items())
+    for name, part in parts.items():
+        times += np.where(part.exempt, 0, part.units)
+        fixed += np.where(part.exempt, part.units, 0)
+        weighted = weights * part.units
+        sums[name] = int(weighted[~part.exempt].sum()) * mean + int(weighted[part.exempt].sum()) * total
+    units = times + fixed
+    if multiplies(state):
+        events = np.column_stack([awards, played])
+        units, events, weights = multiplied(law, times, fixed, events, weights)
+        awards, played = events[:, : len(states)], events[:, len(states) :]
+        method = f"{method}, times the multiplier of a spin"
     return Joint(
         model=model,
         state=state,
         states=states,
         units=units,
         awards=awards,
-        plays=np.column_stack(plays) if plays else np.zeros((rows, 0), dtype=np.int64),
+        plays=played,
         weights=weights,
-        parts={name: int((weights * amounts).sum()) for name, amounts in part_units.items()},
+        parts=sums,
         cycle=int(weights.sum()),
         method=method,
     )
+
+
+def exempt_table(model: Model, state: State, part: str, symbol: str) -> NDArray[np.bool_]:
+    """Whether no multiplier applies to a win of a part by the count of the symbol, bool[cells + 1]."""
+    return np.array([state.exempt(part, symbol, n) for n in range(model.reels * model.rows + 1)], dtype=bool)
 
 
 def scatter_table(model: Model, state: State, scatter: Scatter) -> NDArray[np.int64]:
@@ -393,26 +436,16 @@ def _ways_joint(engine: Engine, state: State) -> Joint:
     model = engine.build.model
     symbols = counted_symbols(model, state)
     pays, counts, weights = ways_law(engine.build, state, [symbol for symbol, _ in symbols])
-    part_units = {
-        name: scatter_table(model, state, evaluator)[counts[:, symbols.index(counted(state, evaluator))]]
-        if isinstance(evaluator := model.evaluators[name], Scatter)
-        else pays
-        for name in state.evaluators
-    }
-    return assembled(model, state, model_states(engine), part_units, {}, counts, symbols, weights, WAYS)
+    parts = evaluator_parts(model, state, pays, counts, symbols)
+    return assembled(model, state, model_states(engine), parts, {}, counts, symbols, weights, WAYS)
 
 
 def _every_joint(engine: Engine, state_index: int, special: str | None) -> Joint:
     """Every combination of draws, played by the compiled rules."""
     model = engine.build.model
     state = engine.tables.states[state_index].state
-    paths = spin_paths(engine.build, state)
-    if paths > COMBINATIONS_MAX:
-        number = f"{paths:,}" if paths < ENDLESS else "endlessly many"
-        raise AnalysisError(
-            f"a spin of state '{state.name}' has {number} combinations of draws; its law is counted up to "
-            f"{COMBINATIONS_MAX:,}"
-        )
+    if spin_paths(engine.build, state) > COMBINATIONS_MAX:
+        raise AnalysisError(f"{paths_text(engine.build, state)}; a law is found from at most {COMBINATIONS_MAX:,}")
     drawn = None if special is None else model.symbols.index(special)
     law = engine.spin_law(state_index, special=drawn)
     columns = [i for i, trigger in enumerate(state.triggers) if isinstance(trigger, PickTrigger | BonusTrigger)]

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from rgs_core.errors import AnalysisError
 from rgs_core.mechanics import BonusTrigger, FreeSpinsTrigger, JackpotTrigger, Scatter, Ways
 from rgs_core.model import Build, Model, State, Strip
+from rgs_core.row_merging import Rows, Weights, merged_rows
+from rgs_core.spin_multiplier import grid_transforms, multiplies, partly_exempt
 
 SITUATIONS_MAX = 2_000_000
 """Most different situations at a time."""
@@ -28,8 +30,6 @@ STEPS_MAX = 40_000_000
 BATCH = 2_000_000
 """Situations that are gathered before they are merged."""
 
-Rows = NDArray[np.int64]
-Weights = NDArray[np.object_] | NDArray[np.int64]
 Reel = dict[tuple[int, ...], int]
 """Weight of a window by its figures: cells for each paying symbol, wild cells for each, counts."""
 
@@ -37,12 +37,16 @@ Reel = dict[tuple[int, ...], int]
 def ways_refused(build: Build, state: State) -> str:
     """Why this merging does not know a state; "" when it does."""
     model = build.model
-    if state.transforms or state.cascade or state.final or state.special:
-        return "transforms, cascades and final multipliers"
+    if grid_transforms(state):
+        return "transforms of the grid"
+    if state.cascade or state.final or state.special:
+        return "cascades, final multipliers and special symbols"
     ways = [e for name in state.evaluators if isinstance(e := model.evaluators[name], Ways)]
     others = [e for name in state.evaluators if not isinstance(e := model.evaluators[name], Ways | Scatter)]
     if others or len(ways) > 1 or any(e.direction == "both" for e in ways):
         return "evaluators other than one of ways from one side and scatters"
+    if multiplies(state) and any(partly_exempt(state, e.name) for e in ways):
+        return "multipliers of some wins of ways and not of others"
     for trigger in state.triggers:
         if not isinstance(trigger, FreeSpinsTrigger | BonusTrigger | JackpotTrigger):
             return f"triggers of kind {trigger.kind}"
@@ -71,7 +75,7 @@ def ways_law(build: Build, state: State, symbols: Sequence[str]) -> tuple[Rows, 
         weights.astype(object) * (chance * (common // cycle))
         for (_, weights), chance, cycle in zip(laws, chances, cycles, strict=True)
     ]
-    rows, weights = _merged(rows, np.concatenate(scaled))
+    rows, weights = merged_rows(rows, np.concatenate(scaled))
     return rows[:, 0], rows[:, 1 : 1 + len(symbols)], weights.astype(object)
 
 
@@ -178,7 +182,7 @@ def _merged_reels(figures: _Figures, reels: Sequence[Reel]) -> tuple[Rows, Weigh
         hopeless = np.flatnonzero((figures.pays[:, run:] == 0).all(axis=1))
         rows[:, first + hopeless] = 0
         rows[:, first + n + hopeless] = 0
-        rows, weights = _merged(rows, weights)
+        rows, weights = merged_rows(rows, weights)
         merge = _Merge(figures.state.name)
         groups = [(chosen, _narrowed(reel, alive, n)) for alive, chosen in _by_alive(rows[:, first : first + n])]
         steps = sum(len(chosen) * len(windows) for chosen, windows in groups)
@@ -222,7 +226,7 @@ class _Merge:
     def result(self) -> tuple[Rows, Weights]:
         rows = np.concatenate([rows for rows, _ in self.parts])
         weights: Any = np.concatenate([weights for _, weights in self.parts])
-        return _merged(rows, weights)
+        return merged_rows(rows, weights)
 
 
 def _by_alive(products: Rows) -> list[tuple[NDArray[np.bool_], NDArray[np.intp]]]:
@@ -259,33 +263,3 @@ def _step(rows: Rows, key: Rows, pays: Rows, n: int, first: int, most: Rows) -> 
     after[:, first:] *= key[: 2 * n]
     after[:, 1:first] = np.minimum(rows[:, 1:first] + key[2 * n :], most)
     return after
-
-
-def _merged(rows: Rows, weights: Weights) -> tuple[Rows, Weights]:
-    """Equal rows once, their weights added up; in lexical order."""
-    if len(rows) == 1:
-        return rows, weights
-    varies = np.flatnonzero((rows != rows[:1]).any(axis=0))
-    if not len(varies):
-        return rows[:1], weights.sum(keepdims=True)
-    # Columns packed into as few whole numbers as hold them, so that sorting takes few keys.
-    keys: list[NDArray[np.int64]] = []
-    room = 0
-    for column in varies:
-        values = rows[:, column]
-        low = int(values.min())
-        span = int(values.max()) - low + 1
-        if keys and room * span < 2**62:
-            keys[-1] = keys[-1] * span + (values - low)
-            room *= span
-        else:
-            keys.append(values - low)
-            room = span
-    order = np.argsort(keys[0], kind="stable") if len(keys) == 1 else np.lexsort(keys[::-1])
-    new = np.zeros(len(rows), dtype=bool)
-    new[0] = True
-    for packed in keys:
-        ordered = packed[order]
-        new[1:] |= ordered[1:] != ordered[:-1]
-    starts = np.flatnonzero(new)
-    return rows[order[starts]], np.add.reduceat(weights[order], starts)

@@ -46,8 +46,12 @@ def _states(model: m.Model) -> Found:
             message = f"no trigger, wheel or mode leads here from '{m.START_STATE}'"
             yield f"states.{name}", message, "add a trigger or remove the state"
         if state.special and name in starts:
-            message = "a special symbol in the state with which a mode starts"
-            yield f"states.{name}.special", message, "write it into a state whose spins are awarded"
+            mode = next((mode.name for mode in model.modes.values() if mode.start == name), m.BASE_MODE)
+            message = f"a special symbol in the state with which mode '{mode}' starts"
+            remedy = "write it into a state whose spins are awarded"
+            if mode != m.BASE_MODE:
+                remedy += ", and start the mode with one that awards them"
+            yield f"states.{name}.special", message, remedy
 
 
 def _evaluators(model: m.Model) -> Found:

@@ -25,7 +25,6 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from functools import partial
 from multiprocessing import get_context
 from operator import index
@@ -35,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgs_core.errors import SimulationError
+from rgs_core.kept_rounds import KEPT_MAX, Events, Keep
 from rgs_core.model import Build
 from rgs_core.playing import player
 from rgs_core.stats import proportion_interval, z_for
@@ -51,7 +51,6 @@ ROUNDS_MAX = 10**12
 UNTIL_ROUNDS = SHARD_ROUNDS << 16
 """Rounds at most where a simulation stops by itself and no other limit is given: 1.7e10."""
 
-KEPT_MAX = 10_000
 STATE_FORMAT = 1
 
 EDGES_TENTHS = (
@@ -106,28 +105,6 @@ class Until:
         return count > 0 and (high - low) / 2 <= self.half_width
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """Remember the nonces of rounds that win at least `stakes`, the first KEPT_MAX of them."""
-
-    stakes: Decimal
-
-    @classmethod
-    def parse(cls, text: str) -> Keep:
-        """From `win>=500x`. Raises ValueError that shows the form."""
-        match = re.fullmatch(r"win>=(\d+(?:\.\d+)?)x?", text.replace(" ", ""))
-        if match is None or not 0 < Decimal(match[1]) < 10**12:
-            raise ValueError(f"'{text}' is not of the form 'win>=500x', in stakes")
-        return cls(Decimal(match[1]))
-
-    def __str__(self) -> str:
-        return f"win>={self.stakes}x"
-
-    def least_units(self, build: Build) -> int:
-        """Smallest win in units that is kept."""
-        return math.ceil(self.stakes * build.play.cost_units)
-
-
 @dataclass(frozen=True, repr=False)
 class Simulation:
     """Sums over rounds first_nonce .. first_nonce + rounds - 1, and the estimates from them.
@@ -173,9 +150,19 @@ class Simulation:
         """Sample standard deviation of win / stake; 0 for fewer than two rounds."""
         return _sd(self.rounds, self.totals["win"], self.totals["win_squared"]) / self.stake_units
 
+    @property
+    def rtp_error(self) -> float:
+        """Standard error of the RTP: of the mean of so many independent rounds."""
+        return self.sd / math.sqrt(self.rounds)
+
+    def frequency_error(self, count: int) -> float:
+        """Standard error of the share of rounds that `count` of them are."""
+        share = count / self.rounds
+        return math.sqrt(share * (1 - share) / self.rounds)
+
     def rtp_interval(self, confidence: float = 0.95) -> Interval:
         """Normal confidence interval of the RTP."""
-        half = z_for(confidence) * self.sd / math.sqrt(self.rounds)
+        half = z_for(confidence) * self.rtp_error
         return self.rtp - half, self.rtp + half
 
     @property
@@ -214,11 +201,13 @@ class Simulation:
 
     @property
     def trigger_frequencies(self) -> dict[str, float]:
-        """For each round, how often each trigger of its first state fired; bonuses are counted one by one."""
+        """How often each trigger of the state that a round begins with fired, by the spins of that state; bonuses are
+        counted one by one."""
         start = state_names(self.build.model).index(self.build.play.start)
+        spins = self.totals["spins"][start]
         triggers = self.build.model.states[self.build.play.start].triggers
         counted = [self.totals["awarded" if t.kind in ("pick", "bonus") else "fired"][start] for t in triggers]
-        return {t.name: counted[i][i] / self.rounds for i, t in enumerate(triggers)}
+        return {t.name: counted[i][i] / spins for i, t in enumerate(triggers)}
 
     def interval(self, hits: int, confidence: float = 0.95) -> Interval:
         """Wilson interval of a frequency counted over all rounds."""
@@ -264,8 +253,8 @@ class Simulation:
         })  # fmt: skip
 
     def _repr_html_(self) -> str:
+        from rgs_core.estimate_sections import estimates
         from rgs_core.report.html import section_html
-        from rgs_core.sheet import estimates
 
         return section_html(estimates(self, 0.95))
 
@@ -371,6 +360,7 @@ def simulate(
     progress: Progress | None = None,
     executor: Executor | None = None,
     shard: Shard | None = None,
+    plain: Shard | None = None,
     together: int = 1,
 ) -> Simulation:
     """Plays `rounds` rounds (with `until`, at most so many): without the GIL, or for a build with callbacks in as
@@ -378,8 +368,9 @@ def simulate(
 
     `resume` goes on where an unfinished simulation of the same build, key and first nonce stopped.
     An interruption (KeyboardInterrupt) waits for the shards at work and returns what is done, unfinished;
-    it is raised again when nothing is. `executor` and `shard` say who plays, `together` how many shards at
-    a time (rgs_core.cluster); by default threads of this process. ValueError for counts out of range, SimulationError for a `resume` of another run.
+    it is raised again when nothing is. `executor` and `shard` say who plays, `plain` the same without looking for rounds
+    to keep, `together` how many shards at a time (rgs_core.cluster); by default threads of this process. ValueError for
+    counts out of range and a `keep` that no round can have, SimulationError for a `resume` of another run.
     """
     rounds, first_nonce = index(rounds), index(first_nonce)
     if not 1 <= rounds <= ROUNDS_MAX:
@@ -388,18 +379,21 @@ def simulate(
         raise ValueError("threads is 1 to 256")
     if not 0 <= first_nonce <= 2**64 - rounds:
         raise ValueError("the last nonce is below 2^64")
+    if keep is not None:
+        keep.check(build)
     merger = _Merger(build, key_id(key), first_nonce, rounds, until, keep, resume)
     play = shard or local_shard(build, key, keep)
+    plain = plain or (local_shard(build, key, None) if keep is not None and shard is None else play)
     own: Executor | None = None
     if executor is None and shard is None and threads > 1 and build.model.callbacks and rounds > shard_rounds(build):
         from concurrent.futures import ProcessPoolExecutor  # takes a while to import, and few need it
 
-        play = partial(_play_in_process, build, key, keep)
+        play, plain = (partial(_play_in_process, build, key, rule) for rule in (keep, None))
         own = ProcessPoolExecutor(threads, get_context("spawn"), _leave_interruptions_to_the_parent)
     elif executor is None:
         own = ThreadPoolExecutor(threads)
     try:
-        _run(merger, play, own or executor, threads, together, progress)  # type: ignore[arg-type]
+        _run(merger, play, plain, own or executor, threads, together, progress)  # type: ignore[arg-type]
     except BrokenExecutor:
         raise SimulationError("a process that played rounds ended; play with fewer of them (--threads)") from None
     finally:
@@ -418,15 +412,23 @@ def _play_in_process(build: Build, key: bytes, keep: Keep | None, first: int, n:
 
 
 def _run(
-    merger: _Merger, play: Shard, executor: Executor, threads: int, together: int, progress: Progress | None
+    merger: _Merger,
+    play: Shard,
+    plain: Shard,
+    executor: Executor,
+    threads: int,
+    together: int,
+    progress: Progress | None,
 ) -> None:
+    """Plays until the end; `plain` once enough rounds are kept."""
     ranges = merger.ranges()
     working: dict[Future[list[dict[str, Any]]], int] = {}
     try:
         while not merger.finished:
             # Only a few shards are at work at a time, so that an interruption or `until` wastes little.
             while len(working) < 2 * threads and (batch := list(itertools.islice(ranges, together))):
-                working[executor.submit(_play, play, [(first, n) for _, first, n in batch])] = batch[0][0]
+                player = plain if merger.kept_enough else play
+                working[executor.submit(_play, player, [(first, n) for _, first, n in batch])] = batch[0][0]
             if not working:
                 break
             done, _ = wait(working, return_when=FIRST_COMPLETED)
@@ -503,6 +505,10 @@ class _Merger:
     def rounds(self) -> int:
         return int(self.totals["rounds"]) if self.totals else 0
 
+    @property
+    def kept_enough(self) -> bool:
+        return len(self._kept) >= KEPT_MAX
+
     def ranges(self) -> Any:
         """(index, first nonce, rounds) of every shard that is still to be played."""
         first, target = self._empty.first_nonce, self._empty.target_rounds
@@ -548,6 +554,7 @@ def local_shard(build: Build, key: bytes, keep: Keep | None) -> Shard:
     plays = player(build)
     edges = [edge * build.play.cost_units // 10 for edge in EDGES_TENTHS]
     least = keep.least_units(build) if keep else 0
+    events = Events(plays, build, key, keep) if keep and keep.kind != "win" else None
 
     def play(first: int, n: int) -> dict[str, Any]:
         if keep is None:
@@ -557,10 +564,16 @@ def local_shard(build: Build, key: bytes, keep: Keep | None) -> Shard:
         kept: list[tuple[int, int]] = []
         for start in range(0, n, BLOCK_ROUNDS):
             block = wins[: min(BLOCK_ROUNDS, n - start)]
-            part = plays.simulate(key, first + start, len(block), edges=edges, wins=block)
+            begin = first + start
+            part = plays.simulate(key, begin, len(block), edges=edges, wins=block)
             totals = merge(totals, part) if totals else part
-            if part["win_max"] >= least and len(kept) < KEPT_MAX:
-                kept += [(first + start + int(i), int(block[i])) for i in np.flatnonzero(block >= least)]
+            if len(kept) >= KEPT_MAX:
+                continue
+            if events is not None:
+                found = itertools.islice(events.rounds(begin, len(block), events.count(part)), KEPT_MAX - len(kept))
+                kept += [(nonce, int(block[nonce - begin])) for nonce in found]
+            elif part["win_max"] >= least:
+                kept += [(begin + int(i), int(block[i])) for i in np.flatnonzero(block >= least)]
         return {**totals, "kept": kept[:KEPT_MAX]}
 
     return play

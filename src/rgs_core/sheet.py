@@ -1,30 +1,31 @@
 """The PAR sheet of a build as data: sections of named figures, for terminal, page, workbook and programs.
 
-A cell is a number with the form in which people read it; every output renders the same sections, so none
-can disagree with another. With a simulation the sheet also holds its estimates beside the exact figures.
+With a simulation the sheet also holds its estimates beside the exact figures; where a game has none, they stand alone,
+beside what is exact in any case: pay tables, and figures of the states that have some.
 """
 
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 from rgs_core.analysis import Analysis, analyse
-from rgs_core.closed_form import SpinFigures, count_law
 from rgs_core.distribution import SessionOdds, WinLaw, feature_law
 from rgs_core.errors import AnalysisError
+from rgs_core.estimate_sections import classes_section, estimates, sampled_section
 from rgs_core.gamble_law import law_with_bets
 from rgs_core.jackpots import jackpot_figures
 from rgs_core.joint import Joint
-from rgs_core.mechanics import FreeSpinsTrigger, Scatter
 from rgs_core.model import START_STATE, Build
-from rgs_core.montecarlo import TABLE_EDGES_TENTHS, Simulation, class_labels
+from rgs_core.montecarlo import Simulation
+from rgs_core.pay_sections import contribution_section, count_section, listed_section, pay_section, symbols_section
 from rgs_core.policy_figures import policy_figures
+from rgs_core.sections import Cell, Section, one_in, percent, probability, row, spin_of, stakes
+from rgs_core.session_sampling import SampledSessions
 from rgs_core.stats import Z_90
-
-Form = Literal["text", "percent", "stakes", "count", "number", "odds", "probability"]
 
 ABOVE_STAKES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 QUANTILES = (0.5, 0.75, 0.9, 0.99, 0.999, 0.9999)
@@ -39,46 +40,10 @@ NOISE = 1e-11
 """Probabilities below this, or below the error of the law, are shown as such."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A value and how people read it: `percent` and `probability` are fractions of 1."""
-
-    value: float | int | str | None
-    form: Form = "text"
-
-    def __str__(self) -> str:
-        value = self.value
-        if value is None:
-            return ""
-        if isinstance(value, str):
-            return value
-        if self.form == "percent":
-            return f"{value * 100:.6f} %"
-        if self.form == "stakes":
-            return f"{value:,.6f} x".replace(".000000 x", " x")
-        if self.form == "count":
-            return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4f}"
-        if self.form == "odds":
-            return f"{value:,.2f}"
-        if self.form == "probability":
-            return "0" if value == 0 else f"{value:.9f}" if value >= 1e-4 else f"{value:.4e}"
-        return f"{value:,.6f}"
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A table: title, column names, rows of cells, and a remark under it."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    remark: str = ""
-
-
 @dataclass(frozen=True, repr=False)
 class Sheet:
     """All figures of a build. `law` (of a round's win) and `feature` (of its free spins, where there are any)
-    are None, with `law_skipped` saying why, when there is no exact law."""
+    are None, with `law_skipped` saying why, when there is no exact law. `sampled`: sessions that were played out."""
 
     analysis: Analysis
     law: WinLaw | None
@@ -86,6 +51,7 @@ class Sheet:
     law_skipped: str
     simulation: Simulation | None = None
     sessions: tuple[tuple[int, int], ...] = SESSIONS
+    sampled: tuple[SampledSessions, ...] = ()
 
     @classmethod
     def of(
@@ -102,9 +68,11 @@ class Sheet:
         skipped = analysis.cycle_skipped
         if analysis.cycle is not None:
             try:
-                law, feature = law_with_bets(analysis.cycle), feature_law(analysis.cycle)
+                law = analysis.law or law_with_bets(analysis.cycle)
             except AnalysisError as error:
                 skipped = str(error)
+            with suppress(AnalysisError):
+                feature = feature_law(analysis.cycle) if law else None
         return cls(analysis, law, feature, skipped, simulation, sessions or SESSIONS)
 
     @property
@@ -140,35 +108,61 @@ class Sheet:
 
     def sections(self, confidence: float = 0.95) -> list[Section]:
         """Everything, in the order of a PAR sheet."""
-        closed = self.analysis.closed
-        spins = list(closed.figures.values()) if closed else []
+        analysis, build = self.analysis, self.build
         sections = [self.round_section(), self.jackpots_section(), self.policies_section()]
         if self.simulation is not None:
-            sections += [self.simulation_section(confidence), self.classes_section()]
+            sections += [estimates(self.simulation, confidence, analysis), classes_section(self.simulation, self.law)]
         if self.law is not None:
             sections += [self.wins_section(), self.sessions_section()]
+        if self.sampled:
+            sections.append(sampled_section(self.sampled, confidence))
         if self.feature is not None:
             sections.append(self.feature_section())
-        sections += [self.contribution_section(spin) for spin in spins]
+        spins = list(analysis.figures.values())
+        sections += [contribution_section(build, spin) for spin in spins]
         for spin in spins:
-            sections += [self.pay_section(spin, name) for name in dict.fromkeys(p.evaluator for p in spin.prizes)]
-            sections += [self.count_section(spin)]
-        if closed is None:
-            sections += [self.state_section(name, law) for name, law in self.analysis.laws.items() if law]
-            for name, by_symbol in self.analysis.special_states.items():
+            paying = dict.fromkeys(prize.evaluator for prize in spin.prizes)
+            sections += [pay_section(build, spin, name) for name in paying]
+            sections += [count_section(build, spin)]
+        shown = {name for spin in spins for name in spin.parts}
+        states = [build.model.states[name] for name in analysis.laws]  # those that the mode reaches
+        listed = dict.fromkeys(name for state in states for name in state.evaluators if name not in shown)
+        sections += [listed_section(build, name) for name in listed]
+        if analysis.closed is None:
+            sections += [self.state_section(name, law) for name, law in analysis.laws.items() if law]
+            for name, by_symbol in analysis.special_states.items():
                 sections += [self.state_section(f"{name}, {symbol}", law) for symbol, law in by_symbol.items()]
         sections.append(self.methods_section())
         sections += [
-            self.symbols_section(name)
-            for name in dict.fromkeys(n for s in self.build.model.states.values() for n in s.strip_sets)
+            symbols_section(build, name) for name in dict.fromkeys(n for state in states for n in state.strip_sets)
         ]
-        return [section for section in sections if section.rows]
+        return [section.trimmed() for section in sections if section.rows]
+
+    @property
+    def remark(self) -> str:
+        """Why there is no exact law of wins, and where the figures come from; "" where there is one."""
+        if self.law is not None:
+            return ""
+        told = [
+            str(cell) for section in (self.round_section(), self.methods_section()) for r in section.rows for cell in r
+        ]
+        reason = "the reason is above" if any(self.law_skipped in text for text in told) else self.law_skipped
+        if self.simulation is None:
+            return f"No exact law of wins: {reason}."
+        return f"No exact law of wins: {reason}. Estimates are of {self.simulation.rounds:,} simulated rounds."
 
     def round_section(self) -> Section:
         """RTP and its parts, hit and bonus frequency, volatility."""
         figures, closed, cycle = self.analysis, self.analysis.closed, self.analysis.cycle
-        unknown = Cell("not computed")
-        rows = [row("RTP", unknown if figures.rtp is None else percent(figures.rtp), figures.methods["rtp"])]
+        rows = []
+        if figures.rtp is not None:
+            rows.append(row("RTP", percent(figures.rtp), figures.methods["rtp"]))
+        elif source := cycle or closed:
+            gamble = self.build.model.gamble
+            what = "gamble" if gamble is not None and gamble.plays else "maximum win"
+            rows.append(row(f"RTP before the {what}", percent(source.rtp), figures.methods["rtp"]))
+        elif self.simulation is None:
+            rows.append(row("RTP", Cell("not computed")))
         rows += [row(f"callback of '{name}'", Cell(label)) for name, label in self.build.model.callbacks.items()]
         rows += [row(f"  {name}", percent(part)) for name, part in figures.rtp_parts.items()]
         p, spins = figures.feature_probability, figures.free_spins_per_feature
@@ -196,7 +190,7 @@ class Sheet:
                 rows.append(row("further spins per free spin", further, "before the cap"))
         if closed:
             rows += [
-                row(f"{name} for each paid spin", probability(p), str(one_in(p)))
+                row(f"{name} {spin_of(self.build)}", probability(p), str(one_in(p)))
                 for name, p in closed.paid.trigger_hits.items()
             ]
             if closed.paid.line_hit_frequency:
@@ -211,7 +205,6 @@ class Sheet:
             index = Cell(figures.volatility_index(), "number")
             rows.append(row("volatility index, 90 %", index, f"{Z_90} standard deviations"))
         if cycle is None:
-            rows.append(row("hit frequency, volatility", unknown, figures.cycle_skipped))
             return Section("Round", ("figure", "value", ""), tuple(rows))
         gamble = self.build.model.gamble
         if gamble is not None and gamble.plays:
@@ -226,6 +219,11 @@ class Sheet:
         else:
             reached = "possible" if cycle.max_win_reached else "upper bound"
             rows.append(row("maximum win", stakes(cycle.max_win_units / self.cost_units), reached))
+        if cycle.neglected:
+            cap = Cell(self.build.model.free_spins_max, "count")
+            rows.append(
+                row("most free spins", cap, f"cut off at most {cycle.neglected:.0e} free spins a round: neglected")
+            )
         rows.append(row("combinations of the paid spin", Cell(cycle.combinations, "count")))
         prizes = closed.paid.prizes if closed else ()
         top = max(prizes, key=lambda prize: prize.pay_units, default=None)
@@ -371,233 +369,8 @@ class Sheet:
         rows.append(row("nothing", percent(float(law.probabilities[0]))))
         return Section("Win of the free spins of a round that has any, exact", ("figure", "value", ""), tuple(rows))
 
-    def contribution_section(self, spin: SpinFigures) -> Section:
-        """RTP of one spin of a state by symbol and evaluator."""
-        cost = self.cost_units
-        listed = {prize.evaluator for prize in spin.prizes}
-        several = len(listed) > 1
-        rows: list[tuple[Cell, ...]] = []
-        for (name, symbol), units in symbol_contributions(spin).items():
-            label = f"{symbol} in {name}" if several or name != "lines" else f"{symbol} on lines"
-            rows.append((Cell(label), percent(units / cost), percent(units / (spin.mean_units or 1))))
-        for name, units in spin.parts.items():
-            if name not in listed:
-                rows.append((Cell(name), percent(units / cost), percent(units / (spin.mean_units or 1))))
-        return Section(
-            f"What a spin of state '{spin.state}' pays", ("part", "of the stake", "of the spin's win"), tuple(rows)
-        )
-
-    def pay_section(self, spin: SpinFigures, evaluator: str) -> Section:
-        """The pay table of an evaluator: hits, and what each prize returns; of lines by the line."""
-        prizes = [prize for prize in spin.prizes if prize.evaluator == evaluator]
-        times = prizes[0].times
-        rows = tuple(
-            (
-                Cell(prize.symbol),
-                Cell(prize.count, "count"),
-                Cell(prize.pay_units, "count"),
-                Cell(float(prize.hits), "count"),
-                Cell(float(spin.cycle / prize.hits), "odds"),
-                Cell(float(prize.mean_units), "count"),
-                percent(prize.hits * prize.mean_units * times / spin.cycle / self.cost_units),
-            )
-            for prize in prizes
-        )
-        hits = sum((prize.hits for prize in prizes), Fraction(0))
-        total = (
-            Cell("all"), Cell(None), Cell(None), Cell(float(hits), "count"),
-            Cell(float(spin.cycle / hits), "odds"), Cell(None),
-            percent(spin.parts[evaluator] / self.cost_units),
-        )  # fmt: skip
-        what = "one line" if times > 1 else f"'{evaluator}'"
-        return Section(
-            f"Pay table of state '{spin.state}', {what}, {spin.cycle:,} combinations",
-            ("symbol", "count", "pays, units", "hits a line" if times > 1 else "hits", "1 in", "mean, units",
-             "of the stake, all lines" if times > 1 else "of the stake"),
-            (*rows, total),
-            "Combinations and hits count stop weights; where lines differ, hits are their average. "
-            "The mean is with wild multipliers.",
-        )  # fmt: skip
-
-    def count_section(self, spin: SpinFigures) -> Section:
-        """What counted symbols pay and award, by their number in view."""
-        model = self.build.model
-        state = model.states[spin.state]
-        strips = self.build.strips(state)
-        rows: list[tuple[Cell, ...]] = []
-        for name in state.evaluators:
-            evaluator = model.evaluators[name]
-            if not isinstance(evaluator, Scatter):
-                continue
-            unit = model.basis_units(evaluator.of)
-            for (n,), p in sorted(count_law(model, strips, (evaluator.symbol,), state).items()):
-                units = evaluator.pay(n) * unit * state.multiplier_for(name, evaluator.symbol, n)
-                if units:
-                    share = percent(p * units / self.cost_units)
-                    rows.append(
-                        (
-                            Cell(name),
-                            Cell(evaluator.symbol),
-                            Cell(n, "count"),
-                            Cell(f"{units:,} units"),
-                            odds_of(p),
-                            share,
-                        )
-                    )
-        for trigger in state.triggers:
-            if not isinstance(trigger, FreeSpinsTrigger):
-                continue
-            for (n,), p in sorted(count_law(model, strips, (trigger.symbol,), state).items()):
-                if trigger.award(n):
-                    award = Cell(f"{trigger.award(n):,} spins")
-                    rows.append(
-                        (Cell(trigger.name), Cell(trigger.symbol), Cell(n, "count"), award, odds_of(p), Cell(None))
-                    )
-        return Section(
-            f"Counted symbols of state '{spin.state}'",
-            ("part", "symbol", "in view", "pays or awards", "1 in", "of the stake"),
-            tuple(rows),
-        )
-
-    def symbols_section(self, strips: str) -> Section:
-        """How often each symbol is on each reel of a strip set, in stop weights."""
-        reels = self.build.profile.strips[strips]
-        weights = [dict.fromkeys(self.build.model.symbols, 0) for _ in reels]
-        for reel, strip in zip(weights, reels, strict=True):
-            for symbol, weight in zip(strip.symbols, strip.weights, strict=True):
-                reel[symbol] += weight
-        rows = [
-            (Cell(symbol), *(Cell(reel[symbol], "count") for reel in weights)) for symbol in self.build.model.symbols
-        ]
-        rows.append((Cell("all"), *(Cell(strip.total, "count") for strip in reels)))
-        return Section(
-            f"Symbols of strip set '{strips}', by weight",
-            ("symbol", *(f"reel {i + 1}" for i in range(len(reels)))),
-            tuple(rows),
-        )
-
-    def simulation_section(self, confidence: float) -> Section:
-        """Estimates with their intervals beside the exact figures."""
-        assert self.simulation is not None
-        return estimates(self.simulation, confidence, self.analysis)
-
-    def classes_section(self) -> Section:
-        """Win classes: simulated, and expected by the exact law."""
-        assert self.simulation is not None
-        counted = self.simulation.distribution.tolist()
-        expected: list[float | None] = [None] * len(counted)
-        if self.law is not None:
-            edges = tuple(edge / 10 for edge in TABLE_EDGES_TENTHS)
-            expected = [float(p) * self.simulation.rounds for p in self.law.class_probabilities(edges)]
-        rows = tuple(
-            (
-                Cell(label),
-                Cell(n, "count"),
-                Cell(n / self.simulation.rounds, "percent"),
-                Cell(wanted if wanted is None else round(wanted, 2), "count"),
-            )
-            for label, n, wanted in zip(class_labels(), counted, expected, strict=True)
-        )
-        return Section("Win classes", ("win, stakes", "rounds", "share", "expected"), rows)
-
-
-def estimates(simulation: Simulation, confidence: float, analysis: Analysis | None = None) -> Section:
-    """What a simulation estimates, with intervals, and the exact figures where there are some."""
-    totals = simulation.totals
-    closed = analysis.closed if analysis else None
-    none = Cell(None)
-
-    def known(value: Fraction | float | None, form: Form = "percent") -> Cell:
-        return none if value is None else Cell(float(value), form)
-
-    def line(
-        name: str, value: Cell, interval: tuple[float, float] | None = None, exact: Cell | None = None
-    ) -> tuple[Cell, ...]:
-        low, high = (percent(bound) for bound in interval) if interval else (none, none)
-        return (Cell(name), value, low, high, exact or none)
-
-    rows = [
-        line(
-            "RTP",
-            percent(simulation.rtp),
-            simulation.rtp_interval(confidence),
-            known(analysis.rtp if analysis else None),
-        )
-    ]
-    for name, part in simulation.rtp_parts.items():
-        rows.append(line(f"  {name}", percent(part), None, known(analysis.rtp_parts.get(name) if analysis else None)))
-    hits = simulation.interval(totals["hits"], confidence)
-    rows.append(
-        line(
-            "hit frequency",
-            percent(simulation.hit_frequency),
-            hits,
-            known(analysis.hit_frequency if analysis else None),
-        )
-    )
-    if len(totals["spins"]) > 1:
-        features = simulation.interval(totals["features"], confidence)
-        exact = known(analysis.feature_probability if analysis else None)
-        rows.append(line("free spins start", percent(simulation.feature_frequency), features, exact))
-        spins = known(analysis.free_spins_per_feature if analysis else None, "number")
-        rows.append(line("free spins per feature", Cell(simulation.free_spins_per_feature, "number"), None, spins))
-    for name, frequency in simulation.trigger_frequencies.items():
-        exact = known(closed.paid.trigger_hits.get(name) if closed else None, "probability")
-        rows.append(line(f"{name} for each paid spin", probability(frequency), None, exact))
-    rows.append(
-        line("standard deviation", stakes(simulation.sd), None, known(analysis.sd if analysis else None, "stakes"))
-    )
-    rows.append(line("largest win", stakes(simulation.max_win)))
-    return Section(
-        f"{simulation.build.label}, {simulation.rounds:,} rounds",
-        ("figure", "estimate", f"{confidence * 100:g} % from", "to", *(("exact",) if analysis else ())),
-        tuple(row if analysis else row[:-1] for row in rows),
-        f"Rounds {simulation.first_nonce:,} to {simulation.first_nonce + simulation.rounds - 1:,} of key "
-        f"{simulation.key_id[:16]}… (SHA-256); the largest win is round {totals['win_max_nonce']}. "
-        f"{simulation.build.model.callback_note}".strip(),
-    )
-
-
-def symbol_contributions(spin: SpinFigures) -> dict[tuple[str, str], Fraction]:
-    """Mean units that a spin pays by evaluator and symbol."""
-    units: dict[tuple[str, str], Fraction] = {}
-    for prize in spin.prizes:
-        mean = prize.hits * prize.mean_units * prize.times / spin.cycle
-        key = prize.evaluator, prize.symbol
-        units[key] = units.get(key, Fraction(0)) + mean
-    return units
-
 
 def rounds_within(p: Fraction | float, share: float) -> int:
     """Rounds within which something of probability p comes up in `share` of all cases."""
     p = float(p)
     return 1 if p >= 1 else math.ceil(math.log(1 - share) / math.log1p(-p)) if p > 0 else 0
-
-
-def row(name: str, value: Cell, note: str = "", *, noise: float = 0.0) -> tuple[Cell, ...]:
-    """A row of figure, value and note. A probability below `noise` is said to be so."""
-    if isinstance(value.value, float) and noise and value.value < noise:
-        return Cell(name), Cell(f"below {noise:.0e}"), Cell("")
-    return Cell(name), value, Cell(note)
-
-
-def percent(value: Fraction | float) -> Cell:
-    return Cell(float(value), "percent")
-
-
-def stakes(value: Fraction | float) -> Cell:
-    return Cell(float(value), "stakes")
-
-
-def probability(value: Fraction | float) -> Cell:
-    return Cell(float(value), "probability")
-
-
-def odds_of(p: Fraction) -> Cell:
-    """1 / p as a number."""
-    return Cell(float(1 / p), "odds")
-
-
-def one_in(value: Fraction | float) -> Cell:
-    """ "1 in 105.41", or "never"."""
-    return Cell(f"1 in {1 / float(value):,.2f}" if value else "never")

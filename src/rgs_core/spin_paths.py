@@ -12,24 +12,45 @@ from math import perm, prod
 from rgs_core.mechanics import Add, Expand, Multiplier, Replace, Reveal, Table, Transform, Values
 from rgs_core.model import Build, Model, State, Strip
 
-ENDLESS = 1 << 62
-"""Too many to say: cascades that draw at every step."""
+UNCOUNTED = 1 << 63
+"""Cascades that draw at every step, and whatever has as many paths."""
+
+WINDOWS_MAX = 100_000
+"""Most windows of a reel of cells that are looked at one by one."""
 
 Cells = list[set[str]]
 """What each cell of a reel may show by now."""
 
 
 def spin_paths(build: Build, state: State) -> int:
-    """Paths of the draws of one spin, at most; ENDLESS where a cascade draws again at every step."""
-    if state.cascade is not None:
-        drawn = any(_branches(transform) > 1 for transform in state.transforms if not isinstance(transform, Multiplier))
-        if state.cascade.refill == "fresh" or drawn:
-            return ENDLESS
+    """Paths of the draws of one spin, at most; UNCOUNTED where a cascade draws again at every step."""
+    if _draws_at_every_step(state):
+        return UNCOUNTED
     total = sum(
         prod(_reel_paths(build.model, state, reel, strip) for reel, strip in enumerate(build.strips(state, name)))
         for name in state.strip_sets
     )
     return total * _whole_paths(build.model, state)
+
+
+def paths_text(build: Build, state: State) -> str:
+    """How many paths a spin has, in words for messages: "a spin of state 'base' has 4,096 combinations of draws"."""
+    if _draws_at_every_step(state):
+        assert state.cascade is not None
+        return (
+            f"a spin of state '{state.name}' draws again at every step of its cascade, up to {state.cascade.steps_max} "
+            "steps: too many combinations of draws to visit"
+        )
+    paths = spin_paths(build, state)
+    number = f"{paths:,}" if paths < UNCOUNTED else "more than 2^63"
+    return f"a spin of state '{state.name}' has {number} combinations of draws"
+
+
+def _draws_at_every_step(state: State) -> bool:
+    if state.cascade is None:
+        return False
+    drawn = any(_branches(transform) > 1 for transform in state.transforms if not isinstance(transform, Multiplier))
+    return state.cascade.refill == "fresh" or drawn
 
 
 def _branches(transform: Transform) -> int:
@@ -68,8 +89,9 @@ def _reel_paths(model: Model, state: State, reel: int, strip: Strip) -> int:
     for rows in table.values:
         if state.cells:
             shown = sorted(set(strip.symbols))
-            if len(shown) ** rows > 100_000:
-                return ENDLESS
+            if len(shown) ** rows > WINDOWS_MAX:  # as if every cell drew from every table
+                paths += len(shown) ** rows * prod(_branches(t) ** rows for t in state.transforms)
+                continue
             paths += sum(_branched(state.transforms, reel, window) for window in product(shown, repeat=rows))
         else:
             # As many symbols as any height shows tell stops apart; a cascade sees the whole strip.

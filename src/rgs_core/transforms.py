@@ -25,7 +25,10 @@ from rgs_core.mechanics import Pick, Table, Wheel, settled
 from rgs_core.model import Model
 
 BLOCK = 1 << 13
-"""Frequencies that a walk or a system of several states takes at a time, for the sake of memory."""
+"""Frequencies that a system of several states takes at a time, for the sake of memory."""
+
+WALK_BLOCK = 1 << 9
+"""Frequencies that a walk takes at a time: its levels then fit a cache."""
 
 Complex = NDArray[np.complex128]
 Value = TypeVar("Value", Complex, float)
@@ -305,8 +308,9 @@ class RoundLaw:
         else:
             first = self.rows[self.start].terms(amount)
         result = np.zeros(frequencies, np.complex128)
-        for begin in range(0, frequencies, BLOCK):
-            block = slice(begin, min(begin + BLOCK, frequencies))
+        width = WALK_BLOCK if walked else BLOCK
+        for begin in range(0, frequencies, width):
+            block = slice(begin, min(begin + width, frequencies))
             part = {name: {key: term[block] for key, term in of.items()} for name, of in terms.items()}
             result[block] = self._block({key: term[block] for key, term in first.items()}, part, walked, feature_only)
         if feature_only:
@@ -349,6 +353,7 @@ class RoundLaw:
         own = self.start == self.further[0]
         width = len(next(iter(free.values())))
         level: Complex = np.ones((1, width), np.complex128)  # by `allowed`; nothing left at level 0
+        scratch: Complex = np.empty((self.cap + 1, width), np.complex128)
         begin = self.spins if own else 0
         paid = {} if own else _one_state(_power(first, self.spins), column)
         if own and feature_only:
@@ -358,9 +363,11 @@ class RoundLaw:
         for n in range(1, self.cap + begin + 1):
             most = min(n - 1, self.cap)
             here: Complex = np.zeros((min(n, self.cap) + 1, width), np.complex128)
-            allowed = np.arange(most + 1)
             for r, term in one.items():
-                here[: most + 1] += term * level[allowed - np.minimum(r, allowed)]
+                cut = min(r, most + 1)  # with fewer allowed than awarded, all that are allowed are played
+                here[:cut] += term * level[0]
+                if cut <= most:
+                    here[cut : most + 1] += np.multiply(term, level[: most + 1 - cut], out=scratch[: most + 1 - cut])
             if n <= self.cap:
                 here[n] = 1.0
             level = here

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, note, settings
 from random_models import model_texts
 from scipy import stats as scipy_stats
 
-from rgs_core import derive_key, games
+from rgs_core import derive_key, distribution, feature, games
 from rgs_core.analysis import FullCycle, full_cycle
 from rgs_core.certificate import load_certificate
 from rgs_core.distribution import win_law
@@ -23,6 +23,8 @@ from rgs_core.mechanics import Pick, PickTrigger, Table
 from rgs_core.model import Build
 from rgs_core.model_file import load, loads
 from rgs_core.montecarlo import EDGES_TENTHS, simulate
+from rgs_core.sheet import Sheet
+from rgs_core.transforms import RoundLaw
 
 slow_data = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 Law = dict[tuple[int, int], Fraction]
@@ -273,7 +275,44 @@ def test_a_law_that_is_too_large_is_refused_with_the_reason() -> None:
         win_law(full_cycle(loads(text.replace("CAP", "3")).build()))
     text = CAPPED.replace("spins = { 1 = 1, 2 = 2 }", "spins = { 1 = 3, 2 = 9 }")
     with pytest.raises(AnalysisError, match="can be reached"):
-        win_law(full_cycle(loads(text.replace("CAP", "250").replace("3 = 5 }", "3 = 50 }")).build()))
+        win_law(full_cycle(loads(text.replace("CAP", "250").replace("3 = 5 }", "3 = 500 }")).build()))
+
+
+def test_a_cap_out_of_reach_is_not_walked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures and law of the branching process, with the exact largest win, and the page says what is neglected."""
+
+    def walked(*_: object) -> None:
+        raise AssertionError("a walk")
+
+    rare = CAPPED.replace("spins = { 1 = 1, 2 = 2 }", "spins = { 1 = 0, 2 = 1 }")
+    near, far = (full_cycle(loads(rare.replace("CAP", cap)).build()) for cap in ("4", "20"))
+    assert near.neglected == 0 < far.neglected < feature.NEGLIGIBLE
+    assert near.rtp != far.rtp == pytest.approx(near.rtp, rel=1e-2)
+    assert far.max_win_reached
+    with monkeypatch.context() as patched:
+        patched.setattr(feature, "NEGLIGIBLE", -1.0)
+        exact = full_cycle(far.build)
+    assert (exact.neglected, exact.max_win_units) == (0, far.max_win_units)
+    assert float(exact.rtp) == float(far.rtp)
+    monkeypatch.setattr(feature, "_capped", walked)
+    monkeypatch.setattr(RoundLaw, "_walk", walked)
+    sheet = Sheet.of(far.build)
+    assert sheet.law is not None
+    notes = [str(cell) for row in sheet.round_section().rows for cell in row]
+    assert any("neglected" in note for note in notes)
+
+
+def test_a_cap_that_is_hardly_ever_reached_is_walked_where_that_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The law without a walk is within its own error of the one with it."""
+    rare = CAPPED.replace("spins = { 1 = 1, 2 = 2 }", "spins = { 1 = 0, 2 = 1 }")
+    cycle = full_cycle(loads(rare.replace("CAP", "9")).build())
+    walked = win_law(cycle)
+    monkeypatch.setattr(distribution, "WALK_QUICK", 0)
+    stated = win_law(cycle)
+    assert walked.error < distribution.CAP_NEGLIGIBLE < stated.error < distribution.CAP_ERROR_MAX
+    several = min(len(walked.probabilities), len(stated.probabilities))
+    difference = abs(walked.probabilities[:several] - stated.probabilities[:several])
+    assert 0 < difference.max() <= stated.error
 
 
 def test_build_is_named() -> None:
@@ -285,8 +324,6 @@ def test_build_is_named() -> None:
 
 def test_sessions_of_a_game_with_a_fine_stake_are_left_out_unless_asked_for() -> None:
     """A stake of 3,000 units makes a fine grid of money; the sheet must not take minutes for it."""
-    from rgs_core.sheet import Sheet
-
     text = CAPPED.replace("CAP", "3").replace("units = 2", "units = 3000")
     sheet = Sheet.of(loads(text).build())
     assert sheet.session_odds() == []

@@ -8,13 +8,14 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
 from random_models import rich_model_texts
 from tape import enumerate_paths, enumerate_round
 
-from rgs_core import Engine
+from rgs_core import Engine, spin_multiplier
 from rgs_core.analysis import analyse
 from rgs_core.bonuses import BonusLaw, bonus_law, bonus_moments
 from rgs_core.closed_form import spin_figures
@@ -178,6 +179,7 @@ evaluators = ["books", "lines"]
 multiplier = 2
 multiplier_exempt = EXEMPT
 special = { name = "Book", table = { A = 2, B = 1 }, lines = "lines", own_lines = OWN }
+transforms = DRAWN
 [profiles.one.strips]
 base = BASE
 free = FREE
@@ -191,23 +193,107 @@ set_of_three = st.lists(strip, min_size=3, max_size=3)
     free=set_of_three,
     own=st.sampled_from(["true", "false"]),
     lines=st.sampled_from(["['000']", "['000', '101', '010']", "['011', '110']"]),
-    exempt=st.sampled_from(["[]", "['Book']", "['lines', 'books']"]),
+    exempt=st.sampled_from(["[]", "['Book']", "['lines', 'books']", "['books.K.3']"]),
+    drawn=st.sampled_from(["[]", "[{ kind = 'multiplier', table = { 1 = 2, 5 = 1 } }]"]),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=slow_data)
 def test_a_special_symbol_that_all_spins_of_a_feature_share(
-    base: list[str], free: list[str], own: str, lines: str, exempt: str
+    base: list[str], free: list[str], own: str, lines: str, exempt: str, drawn: str
 ) -> None:
-    text = BOOK.replace("BASE", repr(base)).replace("FREE", repr(free)).replace("OWN", own)
+    text = BOOK.replace("DRAWN", drawn).replace("BASE", repr(base)).replace("FREE", repr(free)).replace("OWN", own)
     text = text.replace("ROWS", "2" if "1" in lines else "1").replace("LINES", lines).replace("EXEMPT", exempt)
     build = loads(text).build()
     states = ("base", "free")
     special_laws = spin_laws(build, Engine(build)).special_laws["free"]
     for symbol, joint in special_laws.items():
-        assert joint.method == "merging"
+        assert joint.method == ("merging" if drawn == "[]" else "merging, times the multiplier of a spin")
         expected = spins_of(build, "free", symbol, states)
         assert expected is not None
         compare(joint, expected)
     check_round(build)
+
+
+DRAWN = """
+format = 1
+id = "drawn"
+title = "Drawn"
+version = "1"
+symbols = ["A", "B", "K"]
+[stake]
+units = 2
+[grid]
+reels = 3
+rows = 2
+[wilds.K]
+substitutes = ["A"]
+[evaluators.ways]
+kind = "ways"
+pays.A = { 2 = 1, 3 = 7 }
+pays.B = { 1 = 1, 2 = 2, 3 = 4 }
+[evaluators.keys]
+kind = "scatter"
+symbol = "K"
+pays = { 2 = 1, 3 = 9 }
+of = "total_bet"
+[bonuses.wheel]
+kind = "wheel"
+segments = [{ weight = 1, pay = 3 }, { weight = 2, spins = 1, state = "free" }]
+[states.base]
+strips = "base"
+evaluators = ["ways", "keys"]
+multiplier = 2
+multiplier_exempt = EXEMPT
+triggers = [{ name = "Wheel", kind = "bonus", symbol = "K", plays = { 2 = 1 }, bonus = "wheel" }]
+[[states.base.transforms]]
+kind = "multiplier"
+table = { 1 = 5, 2 = 3, 10 = 1 }
+[[states.base.transforms]]
+kind = "multiplier"
+table = { 1 = 1, 2 = 1 }
+[states.free]
+like = "base"
+[profiles.one.strips]
+base = ["A B K", "A A B K", "B K A"]
+"""
+
+
+@pytest.mark.parametrize("exempt", ["[]", "['ways']", "['keys', 'Wheel']", "['keys.K.3']", "['ways.A.3']"])
+def test_a_multiplier_of_the_spin_is_merged_with_ways(exempt: str) -> None:
+    """Awards and bonuses are not multiplied, nor what is exempt; where only some ways are, every path is visited."""
+    build = loads(DRAWN.replace("EXEMPT", exempt)).build()
+    states = ("base", "free")
+    joint = spin_laws(Engine(build)).laws["base"]
+    assert joint is not None
+    assert joint.method == (
+        "every combination" if "ways.A" in exempt else "merging of ways, times the multiplier of a spin"
+    )
+    expected = spins_of(build, "base", "", states)
+    assert expected is not None
+    compare(joint, expected)
+    assert dict(spin_figures(build, build.model.states["base"]).parts) == joint.mean_parts()
+    assert len(set(map(tuple, np.column_stack([joint.units, joint.awards, joint.plays]).tolist()))) == len(joint.units)
+
+
+def test_a_multiplier_of_the_spin_costs_no_paths() -> None:
+    """A grid of 10^9 combinations: merged, where every path would be too many."""
+    text = DRAWN.replace("EXEMPT", "[]").replace("reels = 3", "reels = 5")
+    strips = [" ".join("AB"[i % 2] if i % 9 else "K" for i in range(60 + reel)) for reel in range(5)]
+    text = text[: text.index("base = [")] + f"base = {strips!r}"
+    text = text.replace("2 = 1, 3 = 7 }", "2 = 1, 3 = 7, 4 = 8, 5 = 9 }").replace("3 = 4 }", "3 = 4, 4 = 5, 5 = 9 }")
+    build = loads(text).build()
+    analysis = analyse(build)
+    assert analysis.closed is not None
+    assert analysis.cycle is not None
+    assert analysis.cycle.combinations > 400_000_000
+
+
+def test_more_multipliers_than_are_merged_still_have_a_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    build = loads(DRAWN.replace("EXEMPT", "[]")).build()
+    merged = analyse(build)
+    monkeypatch.setattr(spin_multiplier, "MULTIPLIERS_MAX", 2)
+    visited = analyse(build)
+    assert visited.methods["state base"] == "every combination"
+    assert merged.rtp == visited.rtp == visited.closed.rtp  # type: ignore[union-attr]
 
 
 WHEEL = """

@@ -249,7 +249,7 @@ def test_the_sheet_keeps_what_is_exact_and_estimates_the_rest(
     monkeypatch.setattr(parsheet, "PLAIN_ESTIMATE_ROUNDS", 60)
     page = model.with_name("page.html")
     text = shown(capsys, "parsheet", model, "--report", page)
-    assert text.count(NOTE) == 2
+    assert text.count(NOTE) == 1
     assert NOTE.replace("'", "&#x27;") in page.read_text()
     assert "callback of 'base' │ storm.py:storm" in text
     assert "state 'base' has a callback, which is simulated only" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,7 +76,7 @@ def test_spin_draws_the_round_it_says(capsys: pytest.CaptureFixture[str]) -> Non
     )
     outcome = Engine(load(games.find("lantern_tide")).build()).spin(derive_key(bytes.fromhex(seed), "me"), 3)
     assert data["outcome_digest"] == outcome.digest()
-    assert f"Round wins {outcome.win_units} units" in text
+    assert f"Round wins {outcome.win_units:,} units" in text
     for win in outcome.spins[0].wins:
         where = f"line {win.line}" if win.line else win.evaluator
         assert f"{where}: {win.count} x {win.symbol}" in text
@@ -253,7 +254,7 @@ def test_an_interruption_ends_with_130() -> None:
 
 def test_check_says_why_a_model_needs_the_general_kernel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write_tiny(tmp_path, "A = { 2 = 9, 3 = 5 }", "['A B', 'A B', 'A B']")
-    assert "played by the general kernel: state 'base': a longer run of a symbol pays less" in shown(
+    assert "played by the general kernel (state 'base': a longer run of a symbol pays less" in shown(
         capsys, "check", path
     )
     (row,) = json.loads(shown(capsys, "check", path, "--json"))
@@ -377,8 +378,27 @@ def test_many_counted_symbols_are_visited_where_that_is_possible() -> None:
     )
     assert analysis.closed is not None
     assert analysis.cycle is None
-    assert "combinations of draws; its law is counted up to 400,000,000" in analysis.cycle_skipped
+    assert "combinations of draws; a law is found from at most 400,000,000" in analysis.cycle_skipped
     assert analysis.rtp == analysis.closed.rtp > 0
+
+
+def test_numbers_of_combinations_in_words() -> None:
+    """A number, more than 2^63, or that every step of a cascade draws again."""
+    from rgs_core.model_file import loads
+    from rgs_core.spin_paths import paths_text
+
+    rose = load(games.find("rose_window")).build()
+    assert "draws again at every step of its cascade, up to 20 steps" in paths_text(rose, rose.model.states["base"])
+    text = (
+        "format = 1\nid = 'cells'\ntitle = 'c'\nversion = '1'\nsymbols = ['A', 'B']\n[stake]\nunits = 1\n[grid]\n"
+        "reels = REELS\nrows = 8\n[evaluators.jewels]\nkind = 'cluster'\npays.A = { 1 = 1, 2 = 2 }\n[states.base]\n"
+        "strips = 'base'\nevaluators = ['jewels']\ndraw = 'cell'\n[profiles.one.strips]\nbase = STRIPS\n"
+    )
+    few, many = (
+        loads(text.replace("REELS", str(reels)).replace("STRIPS", repr(["A B B"] * reels))).build() for reels in (2, 8)
+    )
+    assert paths_text(few, few.model.states["base"]) == "a spin of state 'base' has 65,536 combinations of draws"
+    assert "has more than 2^63 combinations" in paths_text(many, many.model.states["base"])
 
 
 def test_squares_of_the_largest_wins_do_not_overflow(tmp_path: Path) -> None:
@@ -454,3 +474,40 @@ def test_check_goes_on_after_a_broken_file(tmp_path: Path, capsys: pytest.Captur
     message = failed(capsys, "check", str(tmp_path / "a.toml"), "ember_sevens", str(tmp_path / "b.toml"))
     assert "a.toml" in message
     assert "b.toml" in message
+
+
+def test_a_round_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """Cells of what pays or is awarded at the end are marked in the last grid; one unit is no units."""
+    assert main(["simulate", "fossil_coast", "--spins", "3000", "--keep", "feature", "--json"]) == 0
+    nonce = json.loads(capsys.readouterr().out)["kept"][0]["nonce"]
+    *_, last = shown(capsys, "spin", "fossil_coast", "--nonce", str(nonce)).split("Free spin ")
+    number = re.search(r"amber: (\d+) x amber = [\d,]+ units", last)
+    assert number is not None
+    assert len(re.findall(r"\*amber \d+\*", last)) == int(number[1])
+    text = shown(capsys, "spin", "ember_sevens", "--nonce", "2")
+    assert "line 2: 1 x cherry = 1 unit\n" in text
+    assert "Round wins 2 units = 0.40 x stake" in text
+    bought = shown(capsys, "spin", "clockwork_aviary@buy", "--nonce", "1")
+    assert "Spin 1 of 10 paid for  (state free)" in bought
+    assert "7 more spins won nothing." in bought
+
+
+def test_figures_of_a_bought_feature_are_named_for_what_they_count(capsys: pytest.CaptureFixture[str]) -> None:
+    """A trigger by the spins of its state; parts of a state that awards itself include the spins that it awards."""
+    simulated = json.loads(shown(capsys, "simulate", "clockwork_aviary@buy", "--spins", "1e5", "--json"))
+    assert simulated["trigger_frequencies"]["Retrigger"] == pytest.approx(0.004297, rel=0.1)
+    text = shown(capsys, "simulate", "clockwork_aviary@buy", "--spins", "1e4")
+    assert "lines, all spins" in text
+    assert "Retrigger for each spin of 'free'" in text
+    assert "maximum win reached" in text
+    sheet = shown(capsys, "parsheet", "clockwork_aviary@buy")
+    assert "Symbols of strip set 'free'" in sheet
+    assert "Symbols of strip set 'ante'" not in sheet
+    assert "Win of the free spins of a round that has any, exact\n" in sheet
+
+
+def test_check_names_modes_and_gives_a_reason_once(capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys, "check")
+    assert "clockwork_aviary has modes beside the base one: ante (25 units), buy (1,200 units)" in text
+    assert "rose_window/rtp_96, rtp_94: played by the general kernel (more than 6 reels)" in text
+    assert text.count("more than 6 reels") == 1

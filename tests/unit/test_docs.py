@@ -185,3 +185,25 @@ def test_the_whole_game_of_the_page_is_one() -> None:
     analysis = analyse(loads(text).build())
     assert analysis.cycle is not None
     assert 0.85 < analysis.closed.rtp < 1, float(analysis.closed.rtp)
+
+
+def test_the_order_of_weighted_tables_in_the_derivation() -> None:
+    from rgs_core import mechanics
+    from rgs_core.model_file import loads
+
+    text = doc("docs/rng.md")
+    (whole,) = re.findall(r"```toml\n(.*?)```", doc("docs/math-models.md"), re.DOTALL)
+    whole = whole.replace('[states.base]\nstrips = "base"', "[states.base]\nstrips = { last = 1, base = 2 }")
+    whole = whole.replace("\nbase = [", "\nlast = [\n" + '  "A Q K",\n' * 3 + "]\nbase = [")
+    whole += '[[states.free.transforms]]\nkind = "reveal"\nsymbol = "chest"\ntable = { Q = 1, K = 2, wild = 3 }\n'
+    whole += '[[states.free.transforms]]\nkind = "multiplier"\ntable = { 5 = 1, 1 = 2 }\n'
+    states = loads(whole).states
+    assert states["base"].strip_sets == ("base", "last")
+    assert "| strip sets of a state | their names, as text |" in text
+    reveal, multiplier = states["free"].transforms
+    assert isinstance(reveal, mechanics.Reveal)
+    assert isinstance(multiplier, mechanics.Multiplier)
+    assert reveal.table.symbols == ("wild", "K", "Q")
+    assert "| symbols: `reveal`, `special` | the model's `symbols` |" in text
+    assert multiplier.table.values == (1, 5)
+    assert re.search(r"^\| numbers: .*`multiplier`.* \| ascending \|$", text, re.MULTILINE)

@@ -447,7 +447,7 @@ MISTAKES = [
     ("ends = [3]", "ends = [5]", "bonuses.board.ends[0]", "5 is out of range", "1 to 4"),
     ("[modes.buy]", "[modes.base]", "modes.base", "the mode of the paid spin", "another name"),
     ('start = "hold"', 'start = "holt"', "modes.buy.start", "unknown state 'holt'", "did you mean 'hold'?"),
-    ('start = "hold"', 'start = "free"', "states.free.special", "with which a mode starts", "awarded"),
+    ('start = "hold"', 'start = "free"', "states.free.special", "with which mode 'buy' starts", "one that awards them"),
     ('start = "hold"\n', "", "states.hold", "no trigger, wheel or mode leads here", "add a trigger"),
     ('like = "base"', 'like = "bass"', "states.free.like", "unknown state 'bass'", "did you mean 'base'?"),
     ('like = "base"', 'like = "free"', "states.free.like", "in a circle: free -> free", "one of them"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import pickle
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -17,22 +19,27 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from rgs_core import Engine, derive_key, games, montecarlo
 from rgs_core.__main__ import main
+from rgs_core.cluster import remote_shard
 from rgs_core.errors import SimulationError
+from rgs_core.kept_rounds import Keep
+from rgs_core.model import Build
+from rgs_core.model_file import loads
 from rgs_core.montecarlo import (
     EDGES_TENTHS,
     SHARD_ROUNDS,
     TABLE_EDGES_TENTHS,
-    Keep,
     Simulation,
     Until,
     local_shard,
     restored,
     simulate,
 )
+from rgs_core.outcome import JackpotWin
 
 BUILD, _ = games.find_build("lantern_tide")
 KEY = derive_key(bytes(32), "montecarlo")
@@ -139,10 +146,94 @@ def test_a_rule_that_is_none_shows_the_form(text: str) -> None:
         Until.parse(text)
 
 
-@pytest.mark.parametrize("text", ["win>500", "500x", "win>=x", "win>=-1x", "win>=0x", "win>=1e9x"])
+@pytest.mark.parametrize("text", ["win>500", "500x", "win>=x", "win>=-1x", "win>=0x", "win>=1e9x", "trigger:", "jack"])
 def test_what_to_keep_shows_the_form(text: str) -> None:
-    with pytest.raises(ValueError, match="is not of the form 'win>=500x'"):
+    with pytest.raises(
+        ValueError, match=r"is not of the form win>=500x .in stakes., jackpot, feature, capped or trigger"
+    ):
         Keep.parse(text)
+
+
+def eventful() -> Build:
+    """A game with a jackpot, retriggers and a maximum win that are not rare, and a feature to buy."""
+    text = games.find("fossil_coast").read_text("utf-8").replace("win = 5000 ", "win = 20 ")
+    text = re.sub(r"out_of = \d+", "out_of = 300", text) + '\n[modes.buy]\ncost = 800\nstart = "dig"\nspins = 3\n'
+    return loads(text).build()
+
+
+def happened(build: Build, outcome: Any, rule: str) -> bool:
+    """Whether a round has what a rule looks for, by its record."""
+    awards = [award for spin in outcome.spins for award in spin.awards]
+    if rule == "jackpot":
+        return any(isinstance(award, JackpotWin) for award in awards)
+    if rule == "capped":
+        return bool(outcome.capped)
+    if rule == "feature":
+        return len(outcome.spins) > build.play.spins
+    return any(award.trigger == rule.removeprefix("trigger:") for award in awards)
+
+
+@pytest.mark.parametrize("rule", ["jackpot", "capped", "feature", "trigger:Dig", "trigger:Again"])
+def test_rounds_in_which_something_happens_are_kept(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them, whatever plays them: threads, a saved run that goes on, other machines."""
+    build, keep = eventful(), Keep.parse(rule)
+    assert str(keep) == rule
+    monkeypatch.setattr(montecarlo, "SHARD_ROUNDS", 1000)
+    monkeypatch.setattr(montecarlo, "BLOCK_ROUNDS", 300)
+    engine = Engine(build)
+    outcomes = {nonce: engine.spin(KEY, nonce) for nonce in range(7, 4807)}
+    expected = tuple((n, o.win_units) for n, o in outcomes.items() if happened(build, o, rule))
+    result = simulate(build, KEY, 4800, first_nonce=7, threads=2, keep=keep)
+    assert result.kept == expected != ()
+    part = simulate(build, KEY, 2500, first_nonce=7, keep=keep)
+    saved = restored(build, json.loads(json.dumps(part.state())))
+    assert simulate(build, KEY, 4800, first_nonce=7, keep=keep, resume=saved) == result
+    text = games.find("fossil_coast").read_text("utf-8")
+    here, _ = games.find_build("fossil_coast")
+    sent = pickle.loads(pickle.dumps(remote_shard(text, here, KEY, keep)))
+    assert sent(0, 2000) == local_shard(here, KEY, keep)(0, 2000)
+    monkeypatch.setattr(montecarlo, "KEPT_MAX", 3)
+    assert simulate(build, KEY, 4800, first_nonce=7, threads=2, keep=keep).kept == expected[:3]
+
+
+def test_other_machines_play_the_mode() -> None:
+    text = games.find("clockwork_aviary").read_text("utf-8")
+    for label in ("clockwork_aviary@buy", "clockwork_aviary@ante"):
+        build, _ = games.find_build(label)
+        assert remote_shard(text, build, KEY, None)(0, 500) == local_shard(build, KEY, None)(0, 500)
+
+
+@pytest.mark.parametrize(
+    ("game", "rule", "message"),
+    [
+        ("ember_sevens", "feature", "no state beside the paid spin"),
+        ("ember_sevens", "jackpot", "ember_sevens has no jackpot trigger"),
+        ("ember_sevens", "capped", "no maximum win .caps.win."),
+        ("ember_sevens", "trigger:Dig", "no trigger 'Dig'; it has none"),
+        ("fossil_coast", "trigger:Dog", "no trigger 'Dog'; its triggers are Dig, Grand, Again"),
+    ],
+)
+def test_what_no_round_can_have_is_refused(game: str, rule: str, message: str) -> None:
+    build, _ = games.find_build(game)
+    with pytest.raises(ValueError, match=message):
+        simulate(build, KEY, 10, keep=Keep.parse(rule))
+
+
+def test_standard_errors(whole: Simulation, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a mean of independent rounds; the command prints them, in JSON too."""
+    assert whole.rtp_error == pytest.approx(whole.sd / whole.rounds**0.5)
+    low, high = whole.rtp_interval(0.95)
+    assert high - low == pytest.approx(2 * 1.959964 * whole.rtp_error, rel=1e-6)
+    hits = np.repeat([1.0, 0.0], [whole.totals["hits"], whole.rounds - whole.totals["hits"]])
+    assert whole.frequency_error(whole.totals["hits"]) == pytest.approx(hits.std() / whole.rounds**0.5)
+    assert main(["simulate", "lantern_tide", "--spins", "50000"]) == 0
+    out = capsys.readouterr().out
+    assert main(["simulate", "lantern_tide", "--spins", "50000", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert "standard error" in out
+    for name in ("rtp", "hit_frequency", "feature_frequency"):
+        assert f"{figures[f'{name}_standard_error'] * 100:.6f} %" in out
+    assert f"{figures['volatility_index']:.6f}" in out
 
 
 def test_no_more_than_some_are_kept(monkeypatch: pytest.MonkeyPatch, whole: Simulation) -> None:
@@ -214,7 +305,7 @@ def test_kept_rounds_can_be_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["simulate", "lantern_tide", "--spins", "3e6", "--keep", "win>=150x"]) == 0
     assert f"rgs spin lantern_tide --nonce {kept[0]['nonce']}" in capsys.readouterr().out
     assert main(["simulate", "lantern_tide", "--spins", "1000", "--keep", "win>=60000x"]) == 0
-    assert "no round with win>=60000x" in capsys.readouterr().out
+    assert "no round to keep: win>=60000x" in capsys.readouterr().out
 
 
 def test_files_that_cannot_be_gone_on_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -354,4 +445,4 @@ def test_a_worker_with_another_version_is_refused() -> None:
     from rgs_core.cluster import play_remote_shard
 
     with pytest.raises(SimulationError, match="install the same rgs-core"):
-        play_remote_shard(games.find("lantern_tide").read_text("utf-8"), "rtp_96", "sha256:0", KEY, None, 0, 10)
+        play_remote_shard(games.find("lantern_tide").read_text("utf-8"), "rtp_96", "base", "sha256:0", KEY, None, 0, 10)

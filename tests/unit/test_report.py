@@ -18,11 +18,14 @@ import pytest
 import rgs_core as rgs
 from rgs_core import games
 from rgs_core.__main__ import main
-from rgs_core.model_file import load
+from rgs_core.game import seeded_key
+from rgs_core.model_file import load, loads
 from rgs_core.montecarlo import EDGES_TENTHS, restored
 from rgs_core.report import ReportError, write_page, write_workbook
 from rgs_core.report.columns import law_table
-from rgs_core.sheet import Cell, Sheet, rounds_within
+from rgs_core.sections import Cell
+from rgs_core.session_sampling import sample_sessions
+from rgs_core.sheet import Sheet, rounds_within
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
@@ -203,13 +206,84 @@ def test_the_sheet_of_such_a_game_has_estimates(tmp_path: Path, capsys: pytest.C
     path.write_text(text)
     assert main(["parsheet", str(path)]) == 0
     out = capsys.readouterr().out
-    assert "10,000,000 rounds" in out
     assert "95 % from" in out
-    assert "The estimates above are simulated" in out
-    assert main(["parsheet", str(path), "--json"]) == 0
+    assert "too many for the exact law of wins" in out
+    assert "Estimates are of 10,000,000 simulated rounds. --spins N plays more." in out
+    assert main(["parsheet", str(path), "--json", "--spins", "3e5", "--session", "20:300"]) == 0
     sheet = json.loads(capsys.readouterr().out)
     assert sheet["wins"] is None
-    assert sheet["simulated"]["rounds"] == 10_000_000
+    assert sheet["simulated"]["rounds"] == 300_000
+    (played,) = sheet["sessions_estimated"]
+    assert played["sessions"] == 1000
+    assert played["ruined"] + played["doubled"] + played["neither"] == pytest.approx(1)
+    assert main(["parsheet", str(path), "--spins", "3e5", "--session", "20:5000"]) == 2
+    assert "3e5 or more" not in (said := capsys.readouterr().err)
+    assert "300,000 rounds are 60 sessions of 5,000 spins; --spins 500000 or more" in said
+
+
+@pytest.mark.parametrize("name", ["canopy_rise", "rose_window"])
+def test_a_sheet_of_estimates_has_no_empty_columns_and_gives_the_reason_once(name: str, tmp_path: Path) -> None:
+    game = rgs.load(name)
+    sheet = Sheet.of(game.build, game.simulate(20_000))
+    sections = sheet.sections()
+    for section in sections:
+        for i, column in enumerate(section.columns):
+            assert any(row[i].value not in (None, "") for row in section.rows), (section.title, column)
+    shown = [cell for section in sections for row in section.rows for cell in map(str, row)] + [sheet.remark]
+    assert sum(sheet.law_skipped in text for text in shown) == 1
+    assert sheet.remark.endswith("Estimates are of 20,000 simulated rounds.")
+    (evaluator,) = game.model.evaluators.values()
+    table = next(s for s in sections if s.title == f"Pay table of '{evaluator.name}', units by count")
+    assert [row[0].value for row in table.rows] == list(evaluator.pays)
+    write_page(sheet, tmp_path / "a.html")
+    html = unescape((tmp_path / "a.html").read_text("utf-8"))
+    assert html.count(sheet.law_skipped) == 1
+    assert table.title in html
+    assert "not computed" not in html
+    write_workbook(sheet, tmp_path / "a.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "a.xlsx")
+    cells = [str(cell) for page in book for row in page.iter_rows(values_only=True) for cell in row if cell]
+    assert sum(sheet.law_skipped in text for text in cells) == 1
+    assert table.title in [cell for (cell, *_) in book["Pay tables"].iter_rows(values_only=True)]
+
+
+def test_states_with_a_closed_form_have_one_where_the_game_has_none() -> None:
+    """A base that only visiting could count, with free spins of plain lines."""
+    text = games.find("thistle_moor").read_text()
+    cascading = loads(text.replace("[states.base]\n", '[states.base]\ncascade = { refill = "fresh", steps_max = 9 }\n'))
+    sheet = Sheet.of(cascading.build())
+    assert sheet.law is None
+    assert list(sheet.analysis.figures) == ["free"]
+    assert any(section.title.startswith("Pay table of state 'free'") for section in sheet.sections())
+
+
+def test_sessions_that_are_played_out_agree_with_the_law() -> None:
+    game = rgs.load("ember_sevens")
+    law = game.exact().law
+    assert law is not None
+    key = seeded_key("sessions")
+    played = sample_sessions(game.build, key, 20, 100, 2_000_000, threads=2)
+    exact = law.session(20, 100)
+    for count, odds in (
+        (played.ruined, exact.ruined),
+        (played.doubled, exact.doubled),
+        (played.neither, exact.neither),
+    ):
+        low, high = played.interval(count, 0.9999)
+        assert low < odds < high
+    assert played.mean_left == pytest.approx(exact.mean_left, rel=0.05)
+    few = sample_sessions(game.build, key, 3, 7, 700, first_nonce=5)
+    by_hand = [0, 0, 0, 0]
+    for session in range(100):
+        money, stake = 3 * game.build.play.cost_units, game.build.play.cost_units
+        for i in range(7):
+            money += game.engine.spin(key, 5 + 7 * session + i).win_units - stake
+            if money < stake or money >= 6 * stake:
+                break
+        place = 0 if money < stake else 1 if money >= 6 * stake else 2
+        by_hand[place] += 1
+        by_hand[3] += money if place == 2 else 0
+    assert [few.ruined, few.doubled, few.neither, few.left_units] == by_hand
 
 
 # --- Notebooks -------------------------------------------------------------------------------------

@@ -67,6 +67,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
     table.columns[0].no_wrap = True
     remarks: list[str] = []
     for model in models:
+        slow: dict[str, list[str]] = {}
+        if model.modes:
+            modes = ", ".join(f"{mode.name} ({mode.cost_units:,} units)" for mode in model.modes.values())
+            remarks.append(f"{model.id} has modes beside the base one: {modes}")
         for build in games.builds(model):
             plays = tried(build)
             if model.callbacks:
@@ -74,7 +78,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
                     f"{build.label} is played by plain Python, tried with {TRIAL_ROUNDS} rounds. {model.callback_note}"
                 )
             elif plays.general_because:
-                remarks.append(f"{build.label} is played by the general kernel: {plays.general_because}")
+                slow.setdefault(plays.general_because, []).append(build.profile.name)
             state = model.states["base"]
             lines = len(model.paylines_of(state))
             pays = f"{lines} lines" if lines else ", ".join(model.evaluators[n].kind for n in state.evaluators)
@@ -86,6 +90,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
                 f"{plays.kernel} {plays.simd}" if plays.kernel == "lanes" else plays.kernel,
                 build.build_hash[:15],
             )
+        for reason, profiles in slow.items():
+            names = f"{model.id}/{', '.join(profiles)}"
+            remarks.append(f"{names}: played by the general kernel ({reason})")
     console.print(table)
     for remark in remarks:
         console.print(remark, highlight=False, markup=False, soft_wrap=True)

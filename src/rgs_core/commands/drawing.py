@@ -11,7 +11,7 @@ from rich.text import Text
 from rgs_core.mechanics import Choice, Cluster, Combinations, Count, Lines, Ways
 from rgs_core.model import BASE_MODE, Build
 from rgs_core.outcome import Award, CellTable, FreeSpinsAward, JackpotWin, PickBonus, Played, Spin, Win, Window
-from rgs_core.sheet import Section
+from rgs_core.sections import Section
 
 Cell = tuple[int, int]
 """(reel, row) from 0."""
@@ -26,15 +26,21 @@ def draw_round(console: Console, build: Build, outcome: Played) -> None:
             continue
         draw_spin(console, build, spin)
     if silent:
-        console.print(Text(f"{silent} further free spins won nothing.", style="dim"))
+        spins = "spin" if silent == 1 else "spins"
+        console.print(Text(f"{silent} more {spins} won nothing.", style="dim"))
     if getattr(outcome, "capped", False):
         console.print("The maximum win ended the round.")
     for step in outcome.gamble:
         drawn = f"x{step.drawn}" if build.model.gamble and not build.model.gamble.rungs else f"{step.drawn:+d} rungs"
-        console.print(f"  gamble, {step.bet}: {drawn} = {step.win_units} units")
+        console.print(f"  gamble, {step.bet}: {drawn} = {units(step.win_units)}")
     stakes = outcome.win_units / build.play.cost_units
     what = "stake" if build.mode == BASE_MODE else f"cost of '{build.mode}'"
-    console.print(f"[bold]Round wins {outcome.win_units} units = {stakes:.2f} x {what}[/bold]")
+    console.print(f"[bold]Round wins {units(outcome.win_units)} = {stakes:,.2f} x {what}[/bold]")
+
+
+def units(n: int) -> str:
+    """An amount in words: "1 unit", "1,250 units"."""
+    return f"{n:,} unit" if n == 1 else f"{n:,} units"
 
 
 def draw_spin(console: Console, build: Build, spin: Spin) -> None:
@@ -42,7 +48,7 @@ def draw_spin(console: Console, build: Build, spin: Spin) -> None:
     state = build.model.states[spin.state]
     play = build.play
     title = "Paid spin" if spin.sub_spin == 0 else f"Free spin {spin.sub_spin}"
-    if spin.sub_spin and spin.sub_spin < play.spins:
+    if spin.sub_spin < play.spins > 1:
         title = f"Spin {spin.sub_spin + 1} of {play.spins} paid for"
     notes = [f"state {spin.state}"] if len(build.model.states) > 2 else []
     notes += [f"strips {spin.strips}"] if spin.strips else []
@@ -54,13 +60,16 @@ def draw_spin(console: Console, build: Build, spin: Spin) -> None:
     if spin.stopped:
         draw_grid(console, f"{title}, as the reels stopped", spin.stopped, (), set())
         title = "turns into"
-    lit = winning_cells(build, spin, spin.window, spin.wins) | award_cells(spin, spin.window)
+    shown = [spin.window, *(step.window for step in spin.steps)]
+    # Triggers and what pays at the end look at the last grid.
+    last = winning_cells(build, spin, shown[-1], spin.closing) | award_cells(spin, shown[-1])
+    lit = winning_cells(build, spin, spin.window, spin.wins) | (set() if spin.steps else last)
     draw_grid(console, title, spin.window, spin.values, lit)
     if not state.cells:
         console.print(Text(f"stops {' '.join(map(str, spin.stops))}", style="dim"))
     draw_wins(console, spin.wins)
     for number, step in enumerate(spin.steps, start=2):
-        lit = winning_cells(build, spin, step.window, step.wins)
+        lit = winning_cells(build, spin, step.window, step.wins) | (last if number == len(shown) else set())
         draw_grid(console, f"step {number} of the cascade", step.window, step.values, lit)
         draw_wins(console, step.wins)
     final = state.final.name if state.final else ""
@@ -93,15 +102,15 @@ def draw_wins(console: Console, wins: tuple[Win, ...], final: str = "", callback
     """Every win in words; `final` names the multiplier of the whole spin, `callback` the function of the state."""
     for win in wins:
         if win.evaluator == callback:
-            console.print(f"  {win.evaluator} (callback): {escape(win.symbol)} = {win.amount_units} units")
+            console.print(f"  {win.evaluator} (callback): {escape(win.symbol)} = {units(win.amount_units)}")
             continue
         if win.evaluator == final:
-            console.print(f"  {win.evaluator}: all of it x{win.multiplier}, {win.amount_units} units more")
+            console.print(f"  {win.evaluator}: all of it x{win.multiplier}, {units(win.amount_units)} more")
             continue
         where = f"line {win.line}" if win.line else win.evaluator
         ways = f" in {win.ways} way{'s' * (win.ways > 1)}" if win.ways else ""
         factors = "".join(f" x{f}" for f in (win.wild_multiplier, win.multiplier) if f != 1)
-        console.print(f"  {where}: {win.count} x {win.symbol}{ways}{factors} = {win.amount_units} units")
+        console.print(f"  {where}: {win.count} x {win.symbol}{ways}{factors} = {units(win.amount_units)}")
 
 
 def draw_award(console: Console, build: Build, spin: Spin, award: Award) -> None:
@@ -122,14 +131,14 @@ def draw_award(console: Console, build: Build, spin: Spin, award: Award) -> None
         chose = bonus.option.name if isinstance(bonus, Choice) else ""
         what = f"chose {chose}" if chose else f"drew {', '.join(map(str, award.drawn))}"
         spins = f" and {award.spins} spins of {award.state}" if award.spins else ""
-        console.print(f"  {award.trigger}, {award.bonus}: {what} = {award.amount_units} units{spins}")
+        console.print(f"  {award.trigger}, {award.bonus}: {what} = {units(award.amount_units)}{spins}")
 
 
 def draw_pick(console: Console, award: PickBonus) -> None:
     """A pick bonus: the prizes of each place opened."""
     places = " | ".join(" + ".join(map(str, prizes)) for prizes in award.prizes)
     where = f" on line {award.line}" if award.line else ""
-    console.print(f"  {award.trigger}{where}: {places} = {award.amount_units} units")
+    console.print(f"  {award.trigger}{where}: {places} = {units(award.amount_units)}")
 
 
 def winning_cells(build: Build, spin: Spin, window: Window, wins: tuple[Win, ...]) -> set[Cell]:
@@ -176,7 +185,8 @@ def draw_callback_note(console: Console, build: Build) -> None:
 
 def draw_section(console: Console, section: Section) -> None:
     """A section of a sheet as a table; the first row of a section of figures is its headline."""
-    table = Table(title=escape(section.title), title_justify="left")
+    console.print(f"[italic]{escape(section.title)}[/italic]", highlight=False)  # a table would break it to its width
+    table = Table()
     for index, name in enumerate(section.columns):
         number = any(isinstance(row[index].value, (int, float)) for row in section.rows)
         table.add_column(escape(name), justify="right" if number else "left")

@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +18,29 @@ from rgs_core.certificate import exact_figures
 from rgs_core.closed_form import SpinFigures
 from rgs_core.commands.arguments import OK, add_game, add_json, add_policy, chosen_build, count, written
 from rgs_core.commands.drawing import draw_callback_note, draw_section
+from rgs_core.commands.progress import advance, rounds_bar
 from rgs_core.commands.simulate import as_json as simulated_json
 from rgs_core.game import DEFAULT_SEED, seeded_key
 from rgs_core.montecarlo import simulate
-from rgs_core.sheet import ABOVE_STAKES, CAPS_STAKES, QUANTILES, Section, Sheet
+from rgs_core.sections import Section
+from rgs_core.session_sampling import SampledSessions, sample_sessions
+from rgs_core.sheet import ABOVE_STAKES, CAPS_STAKES, QUANTILES, Sheet
 
-HELP = "print the exact sheet: RTP and its parts, hit frequency, volatility, law of wins, pay tables"
+HELP = "print the PAR sheet: RTP and its parts, hit frequency, volatility, law of wins, pay tables"
 EXAMPLES = """\
   rgs parsheet lantern_tide
   rgs parsheet ember_sevens --profile rtp_93 --json
   rgs parsheet my_game.toml --report my_game.html --workbook my_game.xlsx
   rgs parsheet my_game.toml --session 200:5000   (200 stakes of money, 5,000 spins)
-  rgs parsheet my_game.toml --visit              (count every combination of stops as well)"""
+  rgs parsheet my_game.toml --visit              (count every combination of stops as well)
+  rgs parsheet rose_window --spins 1e8           (a game without exact figures: more rounds for its estimates)"""
 
 
 ESTIMATE_ROUNDS = 10_000_000
+"""Simulated where there is no exact law of wins and --spins does not say."""
+
 PLAIN_ESTIMATE_ROUNDS = 20_000
-"""Simulated where there is no exact law of wins; with a callback, which plain Python plays, so many."""
+"""The same with a callback, which plain Python plays."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +51,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--session", type=session, metavar="STAKES:SPINS", help="odds of being ruined or doubled in a session"
+    )
+    parser.add_argument(
+        "--spins",
+        type=count,
+        metavar="N",
+        help=f"rounds of the estimates where there are no exact figures (default: {ESTIMATE_ROUNDS:.0e})",
     )
     parser.add_argument("--report", metavar="FILE.html", help="write a page with charts")
     parser.add_argument("--workbook", metavar="FILE.xlsx", help="write an Excel workbook")
@@ -66,20 +79,34 @@ def run(args: argparse.Namespace, console: Console) -> int:
             raise FileNotFoundError(f"no folder for {target}")
     with Console(stderr=True).status(f"counting the cycle of {build.label}"):
         sheet = Sheet.of(build, visit=args.visit, sessions=(args.session,) if args.session else None)
-        if sheet.law is None:
-            # What has no exact figure is estimated, and shown as such with its interval.
-            threads = min(256, os.cpu_count() or 1)
-            rounds = PLAIN_ESTIMATE_ROUNDS if build.model.callbacks else ESTIMATE_ROUNDS
-            sheet = replace(sheet, simulation=simulate(build, seeded_key(DEFAULT_SEED), rounds, threads=threads))
+    if sheet.law is None:
+        sheet = estimated(sheet, args, console)
+    with Console(stderr=True).status("writing the sheet"):
         shown = as_json(sheet) if args.json else sheet.sections()
         write_files(args, sheet)
     if isinstance(shown, dict):
         print(json.dumps(shown, indent=2))
         return OK
-    draw(console, sheet, shown)
+    draw(console, sheet, shown, args.spins)
     for target in filter(None, (args.report, args.workbook)):
         console.print(f"wrote {target}", highlight=False, markup=False)
     return OK
+
+
+def estimated(sheet: Sheet, args: argparse.Namespace, console: Console) -> Sheet:
+    """The sheet with estimates of what has no exact figure, and the session that was asked for played out."""
+    build, key, threads = sheet.build, seeded_key(DEFAULT_SEED), min(256, os.cpu_count() or 1)
+    rounds = args.spins or (PLAIN_ESTIMATE_ROUNDS if build.model.callbacks else ESTIMATE_ROUNDS)
+    sampled: tuple[SampledSessions, ...] = ()
+    with rounds_bar(shown=console.is_terminal and not args.json) as bar:
+        if args.session:
+            task = bar.add_task(f"{build.label}, sessions", total=rounds, rate="")
+            more = partial(advance, bar, task)
+            bankroll, spins = args.session
+            sampled = (sample_sessions(build, key, bankroll, spins, rounds, threads=threads, progress=more),)
+        task = bar.add_task(build.label, total=rounds, rate="")
+        played = simulate(build, key, rounds, threads=threads, progress=lambda n, _: advance(bar, task, n))
+    return replace(sheet, simulation=played, sampled=sampled)
 
 
 def write_files(args: argparse.Namespace, sheet: Sheet) -> None:
@@ -116,9 +143,10 @@ def as_json(sheet: Sheet) -> dict[str, Any]:
         "line_hit_frequency": float(closed.paid.line_hit_frequency) if closed else None,
         "feature_win": None if analysis.feature_win is None else float(analysis.feature_win),
         "wins": law_json(sheet),
+        "sessions_estimated": [sampled_json(played) for played in sheet.sampled],
         "wins_skipped": sheet.law_skipped or None,
         "simulated": None if sheet.simulation is None else simulated_json(sheet.simulation, 0.95),
-        "prizes": {s.state: prize_rows(s) for s in closed.figures.values()} if closed else {},
+        "prizes": {s.state: prize_rows(s) for s in analysis.figures.values()},
     }
 
 
@@ -146,6 +174,19 @@ def law_json(sheet: Sheet) -> dict[str, Any] | None:
     }
 
 
+def sampled_json(played: SampledSessions) -> dict[str, Any]:
+    """A session that was played out, with intervals of 95 %."""
+    counts = {"ruined": played.ruined, "doubled": played.doubled, "neither": played.neither}
+    return {
+        "bankroll": played.bankroll,
+        "spins": played.spins,
+        "sessions": played.sessions,
+        **{name: n / played.sessions for name, n in counts.items()},
+        **{f"{name}_interval": played.interval(n) for name, n in counts.items()},
+        "mean_left": played.mean_left,
+    }
+
+
 def prize_rows(figures: SpinFigures) -> list[dict[str, Any]]:
     return [
         {
@@ -160,7 +201,7 @@ def prize_rows(figures: SpinFigures) -> list[dict[str, Any]]:
     ]
 
 
-def draw(console: Console, sheet: Sheet, sections: list[Section]) -> None:
+def draw(console: Console, sheet: Sheet, sections: list[Section], spins: int | None) -> None:
     """The sheet for people."""
     build = sheet.build
     console.print(f"[bold]{escape(f'{build.model.title} {build.model.version}')}[/bold]  {build.label}")
@@ -168,6 +209,8 @@ def draw(console: Console, sheet: Sheet, sections: list[Section]) -> None:
     draw_callback_note(console, build)
     for section in sections:
         draw_section(console, section)
-    if sheet.law_skipped:
-        console.print(f"No exact law of wins: {escape(sheet.law_skipped)}", soft_wrap=True)
-        console.print("The estimates above are simulated; 'rgs simulate' narrows their intervals.")
+    if sheet.remark:
+        more = " --spins N plays more." if sheet.simulation else ""
+        console.print(f"{escape(sheet.remark)}{more}", soft_wrap=True, highlight=False)
+    elif spins:
+        console.print("--spins was not needed: the figures are exact; 'rgs simulate' plays rounds.", highlight=False)

@@ -15,14 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from rgs_core.analysis import full_cycle
@@ -42,12 +34,15 @@ from rgs_core.commands.arguments import (
     written,
 )
 from rgs_core.commands.drawing import draw_section
+from rgs_core.commands.progress import advance, rounds_bar
 from rgs_core.errors import AnalysisError, CallbackError, SimulationError
+from rgs_core.estimate_sections import estimates
 from rgs_core.game import DEFAULT_SEED
+from rgs_core.kept_rounds import Keep
 from rgs_core.model import Build
-from rgs_core.montecarlo import UNTIL_ROUNDS, Keep, Simulation, Until, class_labels, key_id, restored, simulate
-from rgs_core.sheet import Sheet, estimates
-from rgs_core.stats import z_for
+from rgs_core.montecarlo import UNTIL_ROUNDS, Simulation, Until, class_labels, key_id, restored, simulate
+from rgs_core.sheet import Sheet
+from rgs_core.stats import Z_90, z_for
 
 HELP = "play many rounds: RTP with its interval, hit and bonus frequency, win distribution"
 EXAMPLES = """\
@@ -56,6 +51,7 @@ EXAMPLES = """\
   rgs simulate lantern_tide --spins 1e10 --save run.json  (Ctrl-C keeps what was done)
   rgs simulate lantern_tide --resume run.json
   rgs simulate lantern_tide --spins 1e8 --keep 'win>=500x'
+  rgs simulate fossil_coast --spins 1e8 --keep jackpot   (or feature, capped, trigger:NAME)
   rgs simulate my_game.toml --spins 1e8 --report my_game.html --workbook my_game.xlsx
   rgs simulate my_game.toml --spins 1e11 --cluster tcp://10.0.0.7:8786"""
 
@@ -80,7 +76,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--until", type=parsed(Until.parse), metavar="RULE", help="stop by itself: rtp=0.02%%@99")
     parser.add_argument("--first-nonce", type=nonce, metavar="N", help="first round (default: 0)")
-    parser.add_argument("--keep", type=parsed(Keep.parse), metavar="RULE", help="remember rounds: 'win>=500x'")
+    parser.add_argument(
+        "--keep",
+        type=parsed(Keep.parse),
+        metavar="RULE",
+        help="remember rounds: 'win>=500x', jackpot, feature, capped (by the maximum win) or trigger:NAME",
+    )
     parser.add_argument("--save", metavar="FILE", help="save the result as JSON, every few seconds and at the end")
     parser.add_argument("--resume", metavar="FILE", help="go on with a saved simulation, and save it again")
     parser.add_argument(
@@ -212,24 +213,14 @@ def play(
     build: Build, path: Path, key: bytes, args: argparse.Namespace, console: Console, saved: Simulation | None
 ) -> Simulation:
     """Simulate with a progress bar (on a terminal only), saving now and then."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    shown = Progress(*columns, console=Console(stderr=True), disable=args.json or not console.is_terminal)
-    with shown as bar:
+    with rounds_bar(shown=console.is_terminal and not args.json) as bar:
         done = saved.rounds if saved else 0
         task = bar.add_task(build.label, total=None if args.until else args.spins, completed=done, rate="")
         last_saved = last_estimate = time.monotonic()
 
         def progress(rounds: int, so_far: Callable[[], Simulation]) -> None:
             nonlocal last_saved, last_estimate
-            speed = bar.tasks[task].speed
-            bar.update(task, completed=rounds, rate=f"{rate(speed)}/s" if speed else "")
+            advance(bar, task, rounds)
             now = time.monotonic()
             if args.until and now - last_estimate > 0.5:
                 last_estimate = now
@@ -255,6 +246,7 @@ def play(
                 threads=min(256, cluster.threads),
                 executor=cluster.executor,
                 shard=remote_shard(path.read_text("utf-8"), build, key, args.keep),
+                plain=remote_shard(path.read_text("utf-8"), build, key, None),
                 together=CLUSTER_SHARDS,
                 **options,
             )
@@ -281,12 +273,16 @@ def as_json(result: Simulation, confidence: float) -> dict[str, Any]:
         "finished": result.finished,
         "confidence": confidence,
         "rtp": result.rtp,
+        "rtp_standard_error": result.rtp_error,
         "rtp_interval": result.rtp_interval(confidence),
         "rtp_parts": result.rtp_parts,
         "sd": result.sd,
+        "volatility_index": Z_90 * result.sd,
         "hit_frequency": result.hit_frequency,
+        "hit_frequency_standard_error": result.frequency_error(result.totals["hits"]),
         "hit_frequency_interval": result.interval(result.totals["hits"], confidence),
         "feature_frequency": result.feature_frequency,
+        "feature_frequency_standard_error": result.frequency_error(result.totals["features"]),
         "feature_frequency_interval": result.interval(result.totals["features"], confidence),
         "free_spins_per_feature": result.free_spins_per_feature,
         "trigger_frequencies": result.trigger_frequencies,
@@ -294,10 +290,7 @@ def as_json(result: Simulation, confidence: float) -> dict[str, Any]:
         "max_win_nonce": result.totals["win_max_nonce"],
         "distribution": dict(zip(class_labels(), result.distribution.tolist(), strict=True)),
         "sums": {"win_units": result.totals["win"], "win_units_squared": result.totals["win_squared"]},
-        "kept": [
-            {"nonce": nonce, "win_units": win, "win": win / result.build.model.stake_units}
-            for nonce, win in result.kept
-        ],
+        "kept": [{"nonce": nonce, "win_units": win, "win": win / result.stake_units} for nonce, win in result.kept],
     }
 
 
@@ -317,16 +310,17 @@ def draw(console: Console, result: Simulation, args: argparse.Namespace) -> None
 def draw_kept(console: Console, result: Simulation, args: argparse.Namespace) -> None:
     """The rounds that were remembered, and how to look at one."""
     if not result.kept:
-        console.print(f"no round with {result.keep}", highlight=False)
+        console.print(f"no round to keep: {result.keep}", highlight=False)
         return
-    table = Table("nonce", "win", title=f"Rounds with {result.keep}")
+    table = Table("nonce", "win", title=f"Rounds kept: {result.keep}")
     for number, win in result.kept[:SHOWN_KEPT]:
-        table.add_row(str(number), f"{win / result.build.model.stake_units:,.2f} x")
+        table.add_row(str(number), f"{win / result.stake_units:,.2f} x")
     console.print(table)
     more = len(result.kept) - SHOWN_KEPT
     if more > 0:
         console.print(f"and {more:,} more; --save or --json have them all", highlight=False)
     command = ["rgs", "spin", args.game, *(["--profile", args.profile] if args.profile else [])]
+    command += ["--mode", args.mode] if args.mode else []
     if args.server_seed is not None:
         command += ["--server-seed", "HEX"]  # a secret is not repeated on the screen
     elif args.seed != DEFAULT_SEED:

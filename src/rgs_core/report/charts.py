@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 
 from rgs_core.distribution import WinLaw
 from rgs_core.montecarlo import EDGES_TENTHS
-from rgs_core.sheet import NOISE, Sheet, symbol_contributions
+from rgs_core.pay_sections import symbol_contributions
+from rgs_core.sheet import NOISE, Sheet
 from rgs_core.stats import z_for
 
 EXACT, SIMULATED, SOFT = "#0b6e99", "#d9730d", "#9fc5d8"

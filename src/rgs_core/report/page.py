@@ -46,7 +46,7 @@ def page(sheet: Sheet, confidence: float) -> str:
     sections = sheet.sections(confidence)
     tables = "".join(section_html(section) for section in sections[1:])
     mark = f'<p class="remark">{escape(model.callback_note)}</p>' if model.callbacks else ""
-    note = f'<p class="remark">{escape(sheet.law_skipped)}</p>' if sheet.law_skipped else ""
+    note = f'<p class="remark">{escape(sheet.remark)}</p>' if sheet.remark else ""
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -74,14 +74,16 @@ def page(sheet: Sheet, confidence: float) -> str:
 def lead(sheet: Sheet) -> list[tuple[str, str]]:
     """The few figures that everybody asks for first."""
     figures, index = sheet.analysis, sheet.analysis.volatility_index()
-    shown = [("RTP", "not computed" if sheet.rtp is None else f"{sheet.rtp * 100:.4f} %")]
+    simulation = sheet.simulation
+    shown = [] if sheet.rtp is None else [("RTP", f"{sheet.rtp * 100:.4f} %")]
     if figures.hit_frequency is not None:
         shown.append(("hit frequency", f"{float(figures.hit_frequency) * 100:.2f} %"))
     if index is not None:
         shown.append(("volatility index, 90 %", f"{index:.3f}"))
     if len(sheet.build.model.states) > 1 and figures.feature_probability:
         shown.append(("free spins", f"1 in {1 / float(figures.feature_probability):,.1f}"))
-    if sheet.simulation is not None:
-        shown.append(("simulated", f"{sheet.simulation.rtp * 100:.4f} %"))
-        shown.append(("rounds", f"{sheet.simulation.rounds:,}"))
+    if simulation is not None:
+        error = f"{simulation.rtp * 100:.4f} % ± {simulation.rtp_error * 100:.4f} %"
+        shown.append(("simulated RTP, standard error", error))
+        shown.append(("rounds", f"{simulation.rounds:,}"))
     return shown

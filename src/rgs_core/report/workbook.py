@@ -11,7 +11,8 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
 from rgs_core.montecarlo import EDGES_TENTHS
-from rgs_core.sheet import ABOVE_STAKES, Cell, Section, Sheet
+from rgs_core.sections import Cell, Section
+from rgs_core.sheet import ABOVE_STAKES, Sheet
 
 FORMATS = {
     "percent": "0.000000%",
@@ -38,8 +39,8 @@ def workbook(sheet: Sheet, confidence: float) -> Workbook:
     front["A1"].font = TITLE_FONT
     front.append([sheet.build.label])
     front.append([sheet.build.build_hash])
-    if sheet.law_skipped:
-        front.append([sheet.law_skipped])
+    if sheet.remark:
+        front.append([sheet.remark])
     pays = book.create_sheet("Pay tables")
     for section in sheet.sections(confidence):
         append(pays if section.title.startswith(("Pay table", "Counted symbols")) else front, section)
