@@ -9,7 +9,7 @@ cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from concurrent.futures import ThreadPoolExecutor
 from operator import index
@@ -564,11 +564,14 @@ cdef class Engine:
         """Combinations of strip set, heights and stops that one spin of a state has, equal windows taken together."""
         return combination_count(self.tables.states[state_index])
 
-    def spin_law(self, int state_index, *, special=None, limit=None, threads=None):
+    def spin_law(self, int state_index, *, special=None, memory=b"", last=False, limit=None, threads=None):
         """Law of one spin of a state by visiting every path of its draws, bonuses counted and not drawn: a `SpinLaw`.
 
-        `special`: number of the special symbol of the feature. Raises AnalysisError when there are more than
-        `limit` combinations (combinations()), more than four awarded states, or paths of too many draws.
+        `special`: number of the special symbol of the feature. `memory`: what the feature remembers from its spins
+        so far, as one of `SpinLaw.memories`; nothing before the first. `last`: whether the spin ends the feature unless
+        it awards spins of its state; then it also wins what pays at the end. Raises AnalysisError when there are more
+        than `limit` combinations (combinations()), more than four awarded states, or paths of too many draws;
+        ValueError for bytes that are no memory.
         """
         table = self.tables.states[state_index]
         count = combination_count(table)
@@ -581,15 +584,22 @@ cdef class Engine:
             )
         parts = threads or (cpu_count() or 1) if count > 100_000 else 1
         if parts == 1:
-            pieces = [self._visit(state_index, special, targets, 0, 1)]
+            pieces = [self._visit(state_index, special, memory, last, targets, 0, 1)]
         else:
             with ThreadPoolExecutor(parts) as pool:
-                pieces = list(pool.map(lambda i: self._visit(state_index, special, targets, i, parts), range(parts)))
+                pieces = list(
+                    pool.map(
+                        lambda i: self._visit(state_index, special, memory, last, targets, i, parts), range(parts)
+                    )
+                )
         return merged_law(pieces, targets, len(self.tables.states), table)
 
     # Visits one part of the paths. Returns (rows, sums of parts, reached, paths), each by the total of its paths.
-    def _visit(self, int state_index, special, targets, uint32_t part, uint32_t parts):
+    def _visit(self, int state_index, special, const uint8_t[::1] memory, uint32_t last, targets, uint32_t part,
+               uint32_t parts):
         cdef rgs_visit *visit
+        cdef rgs_memory remembered
+        cdef const rgs_memory *begin = NULL
         cdef uint8_t wanted[4]
         cdef uint32_t wanted_count = len(targets), of = RGS_ANY_SYMBOL if special is None else special
         cdef int error
@@ -597,12 +607,17 @@ cdef class Engine:
         cdef rgs_merged *cell
         for place, target in enumerate(targets):
             wanted[<Py_ssize_t>place] = target
+        if memory.shape[0]:
+            if memory.shape[0] != <Py_ssize_t>sizeof(remembered):
+                raise ValueError("no memory of a feature")
+            memcpy(&remembered, &memory[0], sizeof(remembered))
+            begin = &remembered
         visit = <rgs_visit *>calloc(1, sizeof(rgs_visit))
         if visit == NULL:
             raise MemoryError("no memory for the law of a spin")
         try:
             with nogil:
-                error = rgs_visit_spin(&self.game, state_index, of, wanted, wanted_count, part, parts,
+                error = rgs_visit_spin(&self.game, state_index, of, begin, last, wanted, wanted_count, part, parts,
                                        interrupted, visit)
             name = self.tables.states[state_index].state.name
             if error == RGS_CYCLE_INTERRUPTED:
@@ -611,19 +626,28 @@ cdef class Engine:
                 raise AnalysisError(f"state '{name}' draws more numbers in a spin than can be visited")
             if error in (RGS_VISIT_TOO_MANY, RGS_MERGE_TOO_LARGE):
                 raise AnalysisError(f"state '{name}' has too many different spins to list them")
+            if error == RGS_VISIT_MEMORIES:
+                raise AnalysisError(f"a spin of state '{name}' can leave too many different memories to list them")
             if error:
                 raise MemoryError("no memory for the law of a spin")
             totals = [exact(&visit.totals[t]) for t in range(visit.totals_count)]
+            memories = [None]
+            for i in range(1, visit.memories_count):
+                left = (<const char *>&visit.memories[i])[:sizeof(rgs_memory)]
+                memories.append(left if any(left) else b"")
             rows = []
             for i in range(visit.cells.capacity):
                 cell = &visit.cells.cells[i]
                 if rgs_low64(&cell.weight) | rgs_high64(&cell.weight):
-                    rows.append((cell.pay, cell.matches, cell.counts, totals[cell.situation], exact(&cell.weight)))
+                    rows.append((cell.pay, cell.matches, cell.counts, memories[cell.situation >> 12],
+                                 totals[cell.situation & 4095], exact(&cell.weight)))
             sums = [[exact(&visit.parts[t][p]) for p in range(RGS_PARTS)] for t in range(visit.totals_count)]
             reached = [[exact(&visit.reached[t][k]) for k in range(64)] for t in range(visit.totals_count)]
             return totals, rows, sums, reached, visit.paths
         finally:
             free(visit.cells.cells)
+            free(visit.memories)
+            free(visit.memory_slots)
             free(visit)
 
 

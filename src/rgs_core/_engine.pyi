@@ -46,5 +46,12 @@ class Engine:
     ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint16], NDArray[np.object_]]: ...
     def combinations(self, state_index: int) -> int: ...
     def spin_law(
-        self, state_index: int, *, special: int | None = None, limit: int | None = None, threads: int | None = None
+        self,
+        state_index: int,
+        *,
+        special: int | None = None,
+        memory: bytes = b"",
+        last: bool = False,
+        limit: int | None = None,
+        threads: int | None = None,
     ) -> SpinLaw: ...

@@ -35,6 +35,7 @@ from rgs_core.mechanics import (
     WinTrigger,
 )
 from rgs_core.model import Model, State
+from rgs_core.spin_law import SpinLaw as VisitedLaw
 from rgs_core.spin_paths import ENDLESS, spin_paths
 
 COMBINATIONS_MAX = 400_000_000
@@ -210,16 +211,19 @@ def remembers_because(model: Model, state: State) -> str:
     return ""
 
 
-def joint_law(engine: Engine, state_index: int, *, merge: bool = True, special: str | None = None) -> Joint:
+def joint_law(
+    engine: Engine, state_index: int, *, merge: bool = True, special: str | None = None, single: bool = False
+) -> Joint:
     """Joint law of a state, by merging where that is known for all its words, else by playing every combination.
 
     `merge=False` visits every combination in any case. `special` is the drawn special symbol of a state that
-    has one. Raises AnalysisError with the reason for states that remember and for laws too large to hold.
+    has one. `single`: the spin is the only one of its feature, so that nothing it remembers matters. Raises
+    AnalysisError with the reason for states that remember and for laws too large to hold.
     """
     build = engine.build
     state = engine.tables.states[state_index].state
     reason = remembers_because(build.model, state)
-    if reason:
+    if reason and not single:
         raise AnalysisError(f"{reason}, so its spins have no law of their own")
     if merge and not ways_refused(build, state):
         try:
@@ -404,7 +408,6 @@ def _ways_joint(engine: Engine, state: State) -> Joint:
 
 def _every_joint(engine: Engine, state_index: int, special: str | None) -> Joint:
     """Every combination of draws, played by the compiled rules."""
-    model = engine.build.model
     state = engine.tables.states[state_index].state
     paths = spin_paths(engine.build, state)
     if paths > COMBINATIONS_MAX:
@@ -413,11 +416,16 @@ def _every_joint(engine: Engine, state_index: int, special: str | None) -> Joint
             f"a spin of state '{state.name}' has {number} combinations of draws; its law is counted up to "
             f"{COMBINATIONS_MAX:,}"
         )
-    drawn = None if special is None else model.symbols.index(special)
-    law = engine.spin_law(state_index, special=drawn)
+    drawn = None if special is None else engine.build.model.symbols.index(special)
+    return visited_joint(engine, state_index, engine.spin_law(state_index, special=drawn, last=True))
+
+
+def visited_joint(engine: Engine, state_index: int, law: VisitedLaw) -> Joint:
+    """What the engine visited as a joint law."""
+    state = engine.tables.states[state_index].state
     columns = [i for i, trigger in enumerate(state.triggers) if isinstance(trigger, PickTrigger | BonusTrigger)]
     return Joint(
-        model=model,
+        model=engine.build.model,
         state=state,
         states=model_states(engine),
         units=np.asarray(law.units, dtype=np.int64),
