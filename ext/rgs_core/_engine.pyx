@@ -460,22 +460,27 @@ cdef class Engine:
             fail(error)
         return wins
 
-    def joint(self, int state_index, counted, *, bint merge=True, special=None, stopped=()):
+    def joint(self, int state_index, counted, *, bint merge=True, special=None, stopped=(), held=None):
         """Joint law of one spin of a state over its whole cycle, exact.
 
         By merging equal situations reel by reel, or with merge=False by visiting every combination of
         stops (pruned): two algorithms that must agree. `counted`: up to COUNTED_MAX symbol indices. `special`: the
         special symbol of the feature, counted after the others by the reels that show it (merging only). `stopped`:
-        places in `counted` of those that are counted as the reels stopped, before reels expand.
+        places in `counted` of those that are counted as the reels stopped, before reels expand. `held`: (symbol, bits of
+        the cells that show it whatever their reels stop at, cells on which it may land beside them), merging only; a
+        cell is reel x rows + row.
         Returns (pays int64[n] of all lines in units, counts uint8[n, len(counted)] in view, matches
-        uint16[n, triggers] lines that match a pick pattern, weights object[n] of ints), rows in
-        ascending order; the weights add up to the cycle length.
+        uint16[n, triggers] lines that match a pick pattern, weights object[n] of ints, landed uint32[n]), rows in
+        ascending order; the weights add up to the cycle length. Bit i of `landed`: the symbol is on the i-th of the
+        cells given.
         Raises AnalysisError when that is 2^127 or more, or the situations are too many to hold.
         """
         cdef uint8_t symbols[4]
         cdef rgs_joint joint
         cdef rgs_merged_table merged
         cdef const uint16_t[::1] order
+        cdef rgs_held holding
+        cdef const rgs_held *held_cells = NULL
         cdef int error
         cdef size_t i, row = 0, rows
         cdef int64_t[::1] pays_view
@@ -487,6 +492,16 @@ cdef class Engine:
         counted_count = len(counted)
         if counted_count > COUNTED_MAX:
             raise AnalysisError(f"more than {COUNTED_MAX} counted symbols in one state")
+        if held is not None:
+            symbol, cells, places = held
+            if not merge or 8 * counted_count + len(places) > 32:
+                raise AnalysisError(f"{len(places)} cells to land on are too many beside {counted_count} counted symbols")
+            memset(&holding, 0, sizeof(holding))
+            holding.symbol = symbol
+            holding.cells = cells
+            for place, cell in enumerate(places):
+                holding.places[<Py_ssize_t>cell] = 8 * counted_count + place
+            held_cells = &holding
         if not 0 <= state_index < <int>self.game.states_count:
             raise IndexError("no such state")
         state_table = self.tables.states[state_index]
@@ -509,7 +524,7 @@ cdef class Engine:
             with nogil:
                 if merge:
                     error = rgs_merge_joint(&self.game, state_index, symbols, counted_count, as_stopped, by_reel, skip,
-                                            &order[0], interrupted, &merged)
+                                            held_cells, &order[0], interrupted, &merged)
                 else:
                     error = rgs_cycle_joint(&self.game, state_index, symbols, counted_count, as_stopped, interrupted,
                                             &joint)
@@ -558,6 +573,7 @@ cdef class Engine:
             split_counts[ascending].astype(np.uint8),
             split_matches[ascending].astype(np.uint16),
             weights[ascending],
+            (counts >> (8 * counted_count) if counted_count < 4 else counts * 0)[ascending],
         )
 
     def combinations(self, int state_index):

@@ -291,6 +291,11 @@ cdef extern from "visit.h" nogil:
         uint64_t matches
         rgs_u128 weight
 
+    ctypedef struct rgs_held:
+        uint64_t cells
+        uint32_t symbol
+        uint8_t places[64]
+
     ctypedef struct rgs_joint:
         rgs_cell *cells
         size_t used
@@ -322,8 +327,8 @@ cdef extern from "visit.h" nogil:
     int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
                         uint32_t counted, uint32_t stopped, int (*interrupted)() noexcept nogil, rgs_joint *joint)
     int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
-                        uint32_t counted, uint32_t stopped, uint32_t by_reel, uint32_t skip, const uint16_t *order,
-                        int (*interrupted)() noexcept nogil, rgs_merged_table *result)
+                        uint32_t counted, uint32_t stopped, uint32_t by_reel, uint32_t skip, const rgs_held *held,
+                        const uint16_t *order, int (*interrupted)() noexcept nogil, rgs_merged_table *result)
     int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t special, const rgs_memory *from_memory,
                        uint32_t last, const uint8_t *targets, uint32_t targets_count, uint32_t part, uint32_t parts,
                        int (*interrupted)() noexcept nogil, rgs_visit *visit)

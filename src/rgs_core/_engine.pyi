@@ -43,7 +43,8 @@ class Engine:
         merge: bool = True,
         special: int | None = None,
         stopped: Sequence[int] = (),
-    ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint16], NDArray[np.object_]]: ...
+        held: tuple[int, int, Sequence[int]] | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint16], NDArray[np.object_], NDArray[np.uint32]]: ...
     def combinations(self, state_index: int) -> int: ...
     def spin_law(
         self,

@@ -233,7 +233,7 @@ def joint_law(
                 raise
     if not lines_refused(build.model, state) and (merge or special is None):
         try:
-            return _lines_joint(engine, state_index, merge, special)
+            return lines_joint(engine, state_index, merge=merge, special=special)[0]
         except AnalysisError:
             if not merge or spin_paths(build, state) > COMBINATIONS_MAX:
                 raise
@@ -290,18 +290,25 @@ def lines_refused(model: Model, state: State) -> str:
     return ""
 
 
-def _lines_joint(engine: Engine, state_index: int, merge: bool, special: str | None) -> Joint:
-    """Paylines by the compiled kernels, and what counted symbols add."""
+def lines_joint(
+    engine: Engine,
+    state_index: int,
+    *,
+    merge: bool = True,
+    special: str | None = None,
+    held: tuple[int, int, Sequence[int]] | None = None,
+) -> tuple[Joint, NDArray[np.uint32]]:
+    """Paylines by the compiled kernels, and what counted symbols add; `held` and, by row, where its symbol landed, as
+    in `Engine.joint`."""
     model = engine.build.model
     state = engine.tables.states[state_index].state
     symbols = counted_symbols(model, state)
     numbers = [model.symbols.index(symbol) for symbol, _ in symbols]
     stopped = [place for place, (_, as_stopped) in enumerate(symbols) if as_stopped]
-    if special is None:
-        pays, counts, matches, weights = engine.joint(state_index, numbers, merge=merge, stopped=stopped)
-    else:
-        drawn = model.symbols.index(special)
-        pays, counts, matches, weights = engine.joint(state_index, numbers, merge=merge, special=drawn, stopped=stopped)
+    drawn = None if special is None else model.symbols.index(special)
+    pays, counts, matches, weights, landed = engine.joint(
+        state_index, numbers, merge=merge, special=drawn, stopped=stopped, held=held
+    )
     pays = pays.astype(np.int64)
     part_units: dict[str, NDArray[np.int64]] = {}
     for name in state.evaluators:
@@ -319,9 +326,10 @@ def _lines_joint(engine: Engine, state_index: int, merge: bool, special: str | N
         for column, trigger in enumerate(state.triggers)
         if isinstance(trigger, PickTrigger | WinTrigger)
     }
-    return assembled(
+    joint = assembled(
         model, state, model_states(engine), part_units, matched, counts, symbols, weights, MERGING if merge else EVERY
     )
+    return joint, landed
 
 
 def assembled(

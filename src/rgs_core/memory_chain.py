@@ -30,6 +30,7 @@ from rgs_core.errors import AnalysisError
 from rgs_core.joint import bonus_name, bonus_triggers, remembers_because
 from rgs_core.mechanics import CollectedTrigger, FreeSpinsTrigger, WinTrigger
 from rgs_core.memories import FRESH, OVER, Memories, RememberingSpin, Situation, VisitedMemories
+from rgs_core.memory_held import HeldMemories
 from rgs_core.memory_merge import MergedMemories
 from rgs_core.model import Build, State
 from rgs_core.reached import awards_of
@@ -43,8 +44,8 @@ RARE = 10**22
 NEGLIGIBLE = 1e-15
 """Odds of all that is left out, at most."""
 
-MOVES_MAX = 1_000_000
-"""Most moves of a chain: seconds."""
+MOVES_MAX = 2_000_000
+"""Most moves of a chain: twenty seconds."""
 
 TRANSFORMED_MAX = 1 << 32
 """Largest product of moves and frequencies of a law of wins: half a minute."""
@@ -185,10 +186,10 @@ class MemoryChain:
 
     @cached_property
     def memories(self) -> Memories:
-        """The laws of its spins: all from one where memories only multiply, else by visiting."""
-        if self._merge:
+        """The laws of its spins: by merging where that is known, else by visiting."""
+        for kind in (MergedMemories, HeldMemories) if self._merge else ():
             with suppress(AnalysisError):
-                return MergedMemories(self._build, self.state.name)
+                return kind(self._build, self.state.name)
         return VisitedMemories(self._build, self.state.name)
 
     @property
