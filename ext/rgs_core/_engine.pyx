@@ -466,9 +466,9 @@ cdef class Engine:
         By merging equal situations reel by reel, or with merge=False by visiting every combination of
         stops (pruned): two algorithms that must agree. `counted`: up to COUNTED_MAX symbol indices. `special`: the
         special symbol of the feature, counted after the others by the reels that show it (merging only). `stopped`:
-        places in `counted` of those that are counted as the reels stopped, before reels expand. `held`: (symbol, bits of
-        the cells that show it whatever their reels stop at, cells on which it may land beside them), merging only; a
-        cell is reel x rows + row.
+        places in `counted` of those that are counted as the reels stopped, before reels expand. `held`: (symbol, bits
+        of the cells that show it whatever their reels stop at, cells on which it may land beside them), merging only;
+        a cell is reel x rows + row.
         Returns (pays int64[n] of all lines in units, counts uint8[n, len(counted)] in view, matches
         uint16[n, triggers] lines that match a pick pattern, weights object[n] of ints, landed uint32[n]), rows in
         ascending order; the weights add up to the cycle length. Bit i of `landed`: the symbol is on the i-th of the
@@ -495,7 +495,7 @@ cdef class Engine:
         if held is not None:
             symbol, cells, places = held
             if not merge or 8 * counted_count + len(places) > 32:
-                raise AnalysisError(f"{len(places)} cells to land on are too many beside {counted_count} counted symbols")
+                raise AnalysisError(f"{len(places)} cells to land on are too many with {counted_count} counted symbols")
             memset(&holding, 0, sizeof(holding))
             holding.symbol = symbol
             holding.cells = cells

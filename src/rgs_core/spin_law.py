@@ -29,9 +29,9 @@ class SpinLaw:
     plays the bonus of trigger t `plays[i, t]` times and leaves its feature with the memory `memories[left[i]]`.
 
     `units` int64[n], `awards` int64[n, states], `plays` int64[n, triggers], `weights` object[n] of ints, `left`
-    int64[n]. A memory is opaque and names what a feature remembers; None: the feature is over, as all cells are held.
-    `parts` sums units x weight by name; `steps[k]` is the weight of spins that reach step k + 1 of their cascade;
-    `paths` were visited.
+    int64[n]. A memory is opaque and names what a feature remembers; None: nothing, or the feature is over, as all
+    cells are held. `parts` sums units x weight by name; `steps[k]` is the weight of spins that reach step k + 1 of
+    their cascade; `paths` were visited.
     """
 
     units: NDArray[np.int64]
