@@ -9,7 +9,7 @@ cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from concurrent.futures import ThreadPoolExecutor
 from operator import index
@@ -477,22 +477,27 @@ cdef class Engine:
             fail(error)
         return wins
 
-    def joint(self, int state_index, counted, *, bint merge=True, special=None, stopped=()):
+    def joint(self, int state_index, counted, *, bint merge=True, special=None, stopped=(), held=None):
         """Joint law of one spin of a state over its whole cycle, exact.
 
         By merging equal situations reel by reel, or with merge=False by visiting every combination of
         stops (pruned): two algorithms that must agree. `counted`: up to COUNTED_MAX symbol indices. `special`: the
         special symbol of the feature, counted after the others by the reels that show it (merging only). `stopped`:
-        places in `counted` of those that are counted as the reels stopped, before reels expand.
+        places in `counted` of those that are counted as the reels stopped, before reels expand. `held`: (symbol, bits
+        of the cells that show it whatever their reels stop at, cells on which it may land beside them), merging only;
+        a cell is reel x rows + row.
         Returns (pays int64[n] of all lines in units, counts uint8[n, len(counted)] in view, matches
-        uint16[n, triggers] lines that match a pick pattern, weights object[n] of ints), rows in
-        ascending order; the weights add up to the cycle length.
+        uint16[n, triggers] lines that match a pick pattern, weights object[n] of ints, landed uint32[n]), rows in
+        ascending order; the weights add up to the cycle length. Bit i of `landed`: the symbol is on the i-th of the
+        cells given.
         Raises AnalysisError when that is 2^127 or more, or the situations are too many to hold.
         """
         cdef uint8_t symbols[4]
         cdef rgs_joint joint
         cdef rgs_merged_table merged
         cdef const uint16_t[::1] order
+        cdef rgs_held holding
+        cdef const rgs_held *held_cells = NULL
         cdef int error
         cdef size_t i, row = 0, rows
         cdef int64_t[::1] pays_view
@@ -504,6 +509,16 @@ cdef class Engine:
         counted_count = len(counted)
         if counted_count > COUNTED_MAX:
             raise AnalysisError(f"more than {COUNTED_MAX} counted symbols in one state")
+        if held is not None:
+            symbol, cells, places = held
+            if not merge or 8 * counted_count + len(places) > 32:
+                raise AnalysisError(f"{len(places)} cells to land on are too many with {counted_count} counted symbols")
+            memset(&holding, 0, sizeof(holding))
+            holding.symbol = symbol
+            holding.cells = cells
+            for place, cell in enumerate(places):
+                holding.places[<Py_ssize_t>cell] = 8 * counted_count + place
+            held_cells = &holding
         if not 0 <= state_index < <int>self.game.states_count:
             raise IndexError("no such state")
         state_table = self.tables.states[state_index]
@@ -526,7 +541,7 @@ cdef class Engine:
             with nogil:
                 if merge:
                     error = rgs_merge_joint(&self.game, state_index, symbols, counted_count, as_stopped, by_reel, skip,
-                                            &order[0], interrupted, &merged)
+                                            held_cells, &order[0], interrupted, &merged)
                 else:
                     error = rgs_cycle_joint(&self.game, state_index, symbols, counted_count, as_stopped, interrupted,
                                             &joint)
@@ -575,17 +590,21 @@ cdef class Engine:
             split_counts[ascending].astype(np.uint8),
             split_matches[ascending].astype(np.uint16),
             weights[ascending],
+            (counts >> (8 * counted_count) if counted_count < 4 else counts * 0)[ascending],
         )
 
     def combinations(self, int state_index):
         """Combinations of strip set, heights and stops that one spin of a state has, equal windows taken together."""
         return combination_count(self.tables.states[state_index])
 
-    def spin_law(self, int state_index, *, special=None, limit=None, threads=None):
+    def spin_law(self, int state_index, *, special=None, memory=b"", last=False, limit=None, threads=None):
         """Law of one spin of a state by visiting every path of its draws, bonuses counted and not drawn: a `SpinLaw`.
 
-        `special`: number of the special symbol of the feature. Raises AnalysisError when there are more than
-        `limit` combinations (combinations()), more than four awarded states, or paths of too many draws.
+        `special`: number of the special symbol of the feature. `memory`: what the feature remembers from its spins
+        so far, as one of `SpinLaw.memories`; nothing before the first. `last`: whether the spin ends the feature unless
+        it awards spins of its state; then it also wins what pays at the end. Raises AnalysisError when there are more
+        than `limit` combinations (combinations()), more than four awarded states, or paths of too many draws;
+        ValueError for bytes that are no memory.
         """
         table = self.tables.states[state_index]
         count = combination_count(table)
@@ -598,15 +617,22 @@ cdef class Engine:
             )
         parts = threads or (cpu_count() or 1) if count > 100_000 else 1
         if parts == 1:
-            pieces = [self._visit(state_index, special, targets, 0, 1)]
+            pieces = [self._visit(state_index, special, memory, last, targets, 0, 1)]
         else:
             with ThreadPoolExecutor(parts) as pool:
-                pieces = list(pool.map(lambda i: self._visit(state_index, special, targets, i, parts), range(parts)))
+                pieces = list(
+                    pool.map(
+                        lambda i: self._visit(state_index, special, memory, last, targets, i, parts), range(parts)
+                    )
+                )
         return merged_law(pieces, targets, len(self.tables.states), table)
 
     # Visits one part of the paths. Returns (rows, sums of parts, reached, paths), each by the total of its paths.
-    def _visit(self, int state_index, special, targets, uint32_t part, uint32_t parts):
+    def _visit(self, int state_index, special, const uint8_t[::1] memory, uint32_t last, targets, uint32_t part,
+               uint32_t parts):
         cdef rgs_visit *visit
+        cdef rgs_memory remembered
+        cdef const rgs_memory *begin = NULL
         cdef uint8_t wanted[4]
         cdef uint32_t wanted_count = len(targets), of = RGS_ANY_SYMBOL if special is None else special
         cdef int error
@@ -614,12 +640,17 @@ cdef class Engine:
         cdef rgs_merged *cell
         for place, target in enumerate(targets):
             wanted[<Py_ssize_t>place] = target
+        if memory.shape[0]:
+            if memory.shape[0] != <Py_ssize_t>sizeof(remembered):
+                raise ValueError("no memory of a feature")
+            memcpy(&remembered, &memory[0], sizeof(remembered))
+            begin = &remembered
         visit = <rgs_visit *>calloc(1, sizeof(rgs_visit))
         if visit == NULL:
             raise MemoryError("no memory for the law of a spin")
         try:
             with nogil:
-                error = rgs_visit_spin(&self.game, state_index, of, wanted, wanted_count, part, parts,
+                error = rgs_visit_spin(&self.game, state_index, of, begin, last, wanted, wanted_count, part, parts,
                                        interrupted, visit)
             name = self.tables.states[state_index].state.name
             if error == RGS_CYCLE_INTERRUPTED:
@@ -628,19 +659,28 @@ cdef class Engine:
                 raise AnalysisError(f"state '{name}' draws more numbers in a spin than can be visited")
             if error in (RGS_VISIT_TOO_MANY, RGS_MERGE_TOO_LARGE):
                 raise AnalysisError(f"state '{name}' has too many different spins to list them")
+            if error == RGS_VISIT_MEMORIES:
+                raise AnalysisError(f"a spin of state '{name}' can leave too many different memories to list them")
             if error:
                 raise MemoryError("no memory for the law of a spin")
             totals = [exact(&visit.totals[t]) for t in range(visit.totals_count)]
+            memories = [None]
+            for i in range(1, visit.memories_count):
+                left = (<const char *>&visit.memories[i])[:sizeof(rgs_memory)]
+                memories.append(left if any(left) else b"")
             rows = []
             for i in range(visit.cells.capacity):
                 cell = &visit.cells.cells[i]
                 if rgs_low64(&cell.weight) | rgs_high64(&cell.weight):
-                    rows.append((cell.pay, cell.matches, cell.counts, totals[cell.situation], exact(&cell.weight)))
+                    rows.append((cell.pay, cell.matches, cell.counts, memories[cell.situation >> 12],
+                                 totals[cell.situation & 4095], exact(&cell.weight)))
             sums = [[exact(&visit.parts[t][p]) for p in range(RGS_PARTS)] for t in range(visit.totals_count)]
             reached = [[exact(&visit.reached[t][k]) for k in range(64)] for t in range(visit.totals_count)]
             return totals, rows, sums, reached, visit.paths
         finally:
             free(visit.cells.cells)
+            free(visit.memories)
+            free(visit.memory_slots)
             free(visit)
 
 

@@ -294,11 +294,19 @@ cdef extern from *:
 
 
 cdef extern from "visit.h" nogil:
+    ctypedef struct rgs_memory:
+        uint32_t special
+
     ctypedef struct rgs_cell:
         int64_t pay
         uint32_t counts
         uint64_t matches
         rgs_u128 weight
+
+    ctypedef struct rgs_held:
+        uint64_t cells
+        uint32_t symbol
+        uint8_t places[64]
 
     ctypedef struct rgs_joint:
         rgs_cell *cells
@@ -320,6 +328,9 @@ cdef extern from "visit.h" nogil:
     ctypedef struct rgs_visit:
         uint32_t totals_count
         rgs_u128 *totals
+        uint32_t memories_count
+        rgs_memory *memories
+        uint32_t *memory_slots
         rgs_merged_table cells
         rgs_u128 parts[4096][14]
         rgs_u128 reached[4096][64]
@@ -328,14 +339,15 @@ cdef extern from "visit.h" nogil:
     int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
                         uint32_t counted, uint32_t stopped, int (*interrupted)() noexcept nogil, rgs_joint *joint)
     int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
-                        uint32_t counted, uint32_t stopped, uint32_t by_reel, uint32_t skip, const uint16_t *order,
-                        int (*interrupted)() noexcept nogil, rgs_merged_table *result)
-    int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t special, const uint8_t *targets,
-                       uint32_t targets_count, uint32_t part, uint32_t parts,
+                        uint32_t counted, uint32_t stopped, uint32_t by_reel, uint32_t skip, const rgs_held *held,
+                        const uint16_t *order, int (*interrupted)() noexcept nogil, rgs_merged_table *result)
+    int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t special, const rgs_memory *from_memory,
+                       uint32_t last, const uint8_t *targets, uint32_t targets_count, uint32_t part, uint32_t parts,
                        int (*interrupted)() noexcept nogil, rgs_visit *visit)
     enum:
         RGS_CYCLE_INTERRUPTED
         RGS_MERGE_TOO_LARGE
         RGS_VISIT_TOO_LONG
         RGS_VISIT_TOO_MANY
+        RGS_VISIT_MEMORIES
         RGS_VISIT_TARGETS

@@ -35,9 +35,17 @@ typedef struct {
     rgs_weight weight;
 } rgs_tail;
 
+/* Cells that show a symbol whatever their reels stop at; where else it lands is told apart. */
+typedef struct {
+    uint64_t cells;
+    uint32_t symbol;
+    uint8_t places[RGS_CELLS_MAX];              /* [cell] -> bit of the counts that says it landed there */
+} rgs_held;
+
 typedef struct {
     const rgs_game *game;
     const rgs_state *state;
+    const rgs_held *held;                       /* NULL when no cell is held */
     const rgs_evaluator *lines;                 /* NULL when there is none */
     uint32_t skip;                              /* lines that begin with this symbol do not pay */
     uint32_t by_reel;                           /* 1: the last counted symbol counts once a reel */
@@ -165,9 +173,17 @@ static int rgs_cycle_windows(rgs_cycle *cycle)
             return -1;
         for (uint32_t stop = 0; stop < strip->length; stop++) {
             uint8_t shown[RGS_ROWS_MAX];
+            uint32_t landed = 0;
             rgs_window_shown(cycle->game, cycle->state, reel, stop, shown);
+            for (uint32_t row = 0; row < rows && cycle->held; row++) {
+                const uint32_t cell = reel * rows + row;
+                if (cycle->held->cells >> cell & 1)
+                    shown[row] = (uint8_t)cycle->held->symbol;
+                else if (shown[row] == cycle->held->symbol)
+                    landed |= (uint32_t)1 << cycle->held->places[cell];
+            }
             memcpy(cycle->shown[reel] + (size_t)stop * rows, shown, rows);
-            cycle->counts[reel][stop] = rgs_window_counts(cycle, strip->symbols + stop, shown);
+            cycle->counts[reel][stop] = rgs_window_counts(cycle, strip->symbols + stop, shown) | landed;
         }
     }
     return 0;

@@ -535,13 +535,13 @@ static int rgs_merge_walk(rgs_merge *merge, uint32_t root_class, int64_t root_pa
 }
 
 /* Joint table of one spin of a state, as rgs_cycle_joint. `by_reel`, `skip`: as in rgs_cycle, for the special
- * symbol of a feature. The caller frees result->cells. */
+ * symbol of a feature. `held`: cells that are held, or NULL. The caller frees result->cells. */
 static int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
-                           uint32_t counted, uint32_t stopped, uint32_t by_reel, uint32_t skip, const uint16_t *order,
-                           int (*interrupted)(void), rgs_merged_table *result)
+                           uint32_t counted, uint32_t stopped, uint32_t by_reel, uint32_t skip, const rgs_held *held,
+                           const uint16_t *order, int (*interrupted)(void), rgs_merged_table *result)
 {
     const rgs_state *state = &game->states[state_index];
-    rgs_cycle cycle = {.game = game, .state = state, .skip = skip, .by_reel = by_reel, .counted = counted,
+    rgs_cycle cycle = {.game = game, .state = state, .held = held, .skip = skip, .by_reel = by_reel, .counted = counted,
                        .stopped = stopped, .interrupted = interrupted};
     rgs_merge merge = {.game = game, .state = state, .cycle = &cycle};
     uint8_t cells[RGS_REELS_MAX];

@@ -3,7 +3,9 @@
  * A tape stands in for the random words. The spin is played again and again; each time the tape takes the next
  * branch of the last draw that has one left (depth first). A path weighs the product of its branches' weights, out
  * of the product of the totals of its draws. Paths of different lengths have different totals, so weights are
- * kept apart by that product. Bonuses are not drawn but counted; their laws are exact elsewhere. */
+ * kept apart by that product. Bonuses are not drawn but counted; their laws are exact elsewhere.
+ *
+ * A state that remembers is visited from a memory, and what it remembers afterwards is part of what happened. */
 
 #ifndef RGS_VISIT_H
 #define RGS_VISIT_H
@@ -11,23 +13,95 @@
 #include "merge.h"
 #include "simulate.h"
 
-enum { RGS_VISIT_TARGETS = 4, RGS_VISIT_TOTALS_MAX = 1 << 12, RGS_VISIT_TOO_LONG = -4, RGS_VISIT_TOO_MANY = -5 };
+enum { RGS_VISIT_TARGETS = 4, RGS_VISIT_TOTALS_MAX = 1 << 12, RGS_VISIT_MEMORIES_MAX = 1 << 14,
+       RGS_VISIT_TOO_LONG = -4, RGS_VISIT_TOO_MANY = -5, RGS_VISIT_MEMORIES = -6 };
 
 typedef struct {
     uint32_t totals_count;
     rgs_weight totals[RGS_VISIT_TOTALS_MAX];      /* products of totals that paths have */
-    rgs_merged_table cells;                       /* pay, situation: index of the total, matches: awards, counts: plays */
+    uint32_t memories_count, memories_capacity;   /* number 0: the feature is over, as every cell is held */
+    rgs_memory *memories;                         /* what paths leave, in their shortest form */
+    uint32_t *memory_slots;                       /* hash table of their numbers, 0 for a free slot */
+    rgs_merged_table cells;                       /* pay, situation: memory << 12 | total, matches: awards, counts: plays */
     rgs_weight parts[RGS_VISIT_TOTALS_MAX][RGS_PARTS];  /* sums of weight x units */
     rgs_weight reached[RGS_VISIT_TOTALS_MAX][64]; /* weight of spins with at least so many steps */
     uint64_t paths;
 } rgs_visit;
 
+/* Of a memory what can matter to a further spin of the state, so that equal prospects have equal bytes; the special
+ * symbol is known apart. What a feature begins with is all zeros. */
+static void rgs_memory_shortest(const rgs_state *state, const rgs_memory *memory, rgs_memory *shortest)
+{
+    memset(shortest, 0, sizeof *shortest); /* padding as well */
+    shortest->held = memory->held;
+    for (uint64_t held = memory->held; held; held &= held - 1) {
+        const uint32_t cell = (uint32_t)__builtin_ctzll(held);
+        shortest->held_symbols[cell] = memory->held_symbols[cell];
+        shortest->held_values[cell] = memory->held_values[cell];
+    }
+    if (state->cascade.on && state->cascade.persist)
+        shortest->won_steps = memory->won_steps < state->cascade.multipliers_count ? memory->won_steps
+                                                                                   : state->cascade.multipliers_count - 1;
+    if (state->final_symbols && state->final_persist)
+        shortest->final = memory->final;
+    for (uint32_t i = 0; i < state->transforms_count; i++)
+        if (state->transforms[i].kind == RGS_MULTIPLIER && state->transforms[i].persist)
+            shortest->multipliers[i] = memory->multipliers[i];
+    for (uint32_t t = 0; t < state->triggers_count; t++) {
+        const rgs_trigger *trigger = &state->triggers[t];
+        const uint32_t most = trigger->every * trigger->levels;
+        if (trigger->kind != RGS_COLLECTED)
+            continue;
+        shortest->collected[t] = memory->collected[t] < most ? memory->collected[t] : most;
+        shortest->levels[t] = memory->levels[t];
+    }
+}
+
+/* The number of a memory in its shortest form, a new one where it has none. Returns 0, -1 when memory is short,
+ * RGS_VISIT_MEMORIES above RGS_VISIT_MEMORIES_MAX. */
+static int rgs_visit_memory(rgs_visit *visit, const rgs_memory *memory, uint32_t *number)
+{
+    uint64_t words[sizeof *memory / sizeof(uint64_t)], hash = 0;
+    if (visit->memories_count + 1 >= visit->memories_capacity) {
+        const uint32_t capacity = visit->memories_capacity ? 2 * visit->memories_capacity : 64;
+        if (capacity > RGS_VISIT_MEMORIES_MAX)
+            return RGS_VISIT_MEMORIES;
+        rgs_memory *memories = realloc(visit->memories, capacity * sizeof *memories);
+        if (!memories)
+            return -1;
+        visit->memories = memories;
+        visit->memories_capacity = capacity;
+        if (!visit->memories_count)
+            visit->memories_count = 1;
+    }
+    if (!visit->memory_slots && !(visit->memory_slots = calloc(2 * RGS_VISIT_MEMORIES_MAX, sizeof *visit->memory_slots)))
+        return -1;
+    memcpy(words, memory, sizeof words);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (words[i])
+            hash = rgs_mix(hash, words[i] + i);
+    for (uint64_t slot = hash;; slot++) {
+        uint32_t *const place = &visit->memory_slots[slot & (2 * RGS_VISIT_MEMORIES_MAX - 1)];
+        if (*place && memcmp(&visit->memories[*place], memory, sizeof *memory))
+            continue;
+        if (!*place) {
+            *place = visit->memories_count++;
+            visit->memories[*place] = *memory;
+        }
+        *number = *place;
+        return 0;
+    }
+}
+
 /* Visits the paths whose first draw takes branch part, part + parts, ... `targets`: states whose awards are told
- * apart. Returns 0, -1 when memory is short, RGS_CYCLE_INTERRUPTED, RGS_VISIT_TOO_LONG for paths of too many
- * draws or weights, RGS_VISIT_TOO_MANY for too many different totals, RGS_MERGE_TOO_LARGE for too many rows. */
-static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t special, const uint8_t *targets,
-                          uint32_t targets_count, uint32_t part, uint32_t parts, int (*interrupted)(void),
-                          rgs_visit *visit)
+ * apart. `from`: what the feature remembers, NULL for a state that does not, and for its first spin. `last`: the
+ * spin is the last one of its feature unless it awards others of its state, so that what pays at the end is paid.
+ * Returns 0, -1 when memory is short, RGS_CYCLE_INTERRUPTED, RGS_VISIT_TOO_LONG for paths of too many
+ * draws or weights, RGS_VISIT_TOO_MANY for too many different totals, RGS_VISIT_MEMORIES for too many memories,
+ * RGS_MERGE_TOO_LARGE for too many rows. */
+static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t special, const rgs_memory *from,
+                          uint32_t last, const uint8_t *targets, uint32_t targets_count, uint32_t part, uint32_t parts,
+                          int (*interrupted)(void), rgs_visit *visit)
 {
     const rgs_state *state = &game->states[state_index];
     rgs_tape *tape = calloc(1, sizeof *tape);
@@ -36,7 +110,9 @@ static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t s
     rgs_log wins = {0};
     rgs_words words;
     int error = tape && play && round ? 0 : -1;
-    uint32_t last_total = 0;
+    uint32_t last_total = 0, memory = 0;
+    rgs_memory left, before; /* what this spin and the one before it leave */
+    memset(&before, 0, sizeof before);
     if (!error) {
         tape->first = part;
         tape->stride = parts;
@@ -49,10 +125,18 @@ static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t s
         play->counting = 1;
         memset(play->awards, 0, sizeof play->awards);
         memset(play->plays, 0, sizeof play->plays);
-        rgs_memory_clear(&play->memory);
+        if (from)
+            play->memory = *from;
+        else
+            rgs_memory_clear(&play->memory);
         play->memory.special = special;
-        error = rgs_play_spin(game, state_index, 0, &words, play, round, game->wins_award ? &wins : NULL, NULL);
+        error = rgs_play_spin(game, state_index, from != NULL, &words, play, round, game->wins_award ? &wins : NULL,
+                              NULL);
         if (error)
+            break;
+        const int over = state->cells && state->remembers && rgs_grid_held(game, play);
+        if (state->ends && (over || (last && !play->awards[state_index])) &&
+            (error = rgs_end_feature(game, state_index, play, round, NULL)))
             break;
         if (tape->failed) {
             error = RGS_VISIT_TOO_LONG;
@@ -99,7 +183,17 @@ static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t s
                 }
             }
             visit->reached[last_total][play->steps < 64 ? play->steps - 1 : 63] += weight;
-            if ((error = rgs_merged_add(&visit->cells, last_total, pay, plays, awards, weight)))
+            if (over) {
+                memory = 0;
+            } else if (state->remembers) {
+                rgs_memory_shortest(state, &play->memory, &left);
+                if (!memory || memcmp(&left, &before, sizeof left)) {
+                    if ((error = rgs_visit_memory(visit, &left, &memory)))
+                        break;
+                    before = left;
+                }
+            }
+            if ((error = rgs_merged_add(&visit->cells, memory << 12 | last_total, pay, plays, awards, weight)))
                 break;
             visit->paths++;
         }

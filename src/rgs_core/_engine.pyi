@@ -43,8 +43,16 @@ class Engine:
         merge: bool = True,
         special: int | None = None,
         stopped: Sequence[int] = (),
-    ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint16], NDArray[np.object_]]: ...
+        held: tuple[int, int, Sequence[int]] | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint16], NDArray[np.object_], NDArray[np.uint32]]: ...
     def combinations(self, state_index: int) -> int: ...
     def spin_law(
-        self, state_index: int, *, special: int | None = None, limit: int | None = None, threads: int | None = None
+        self,
+        state_index: int,
+        *,
+        special: int | None = None,
+        memory: bytes = b"",
+        last: bool = False,
+        limit: int | None = None,
+        threads: int | None = None,
     ) -> SpinLaw: ...

@@ -22,7 +22,6 @@ from rgs_core.cycle import full_cycle as full_cycle
 from rgs_core.distribution import WinLaw, win_law
 from rgs_core.errors import AnalysisError
 from rgs_core.gamble_law import gambled
-from rgs_core.hold import HOLDING
 from rgs_core.joint import Joint
 from rgs_core.model import Build
 from rgs_core.stats import Z_90, root
@@ -189,8 +188,8 @@ def _figures(
             methods[f"state {name}"] = spins.skipped[name]
         elif joint is not None:
             methods[f"state {name}"] = joint.method
-        elif name in spins.held:
-            methods[f"state {name}"] = f"{HOLDING}, for each way to begin"
+        elif spins.features is not None and name in spins.features.methods:
+            methods[f"state {name}"] = spins.features.methods[name]
         else:
             kinds = sorted({law.method for law in spins.special_laws[name].values()})
             methods[f"state {name}"] = f"{' and '.join(kinds)}, for each special symbol"

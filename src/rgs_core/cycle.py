@@ -1,9 +1,9 @@
 """Figures of a round over its full cycle, from the joint laws of the spins that it can be made of.
 
 A round is a branching process over states (rgs_core.feature). Where a feature draws a special symbol that all
-its spins share, it is one such process for each symbol, and the round is their mixture: `Scenario`s. A feature of
-hold and spin has a law as a whole by what it begins with (rgs_core.hold), and takes part as one spin of a state
-of its own.
+its spins share, it is one such process for each symbol, and the round is their mixture: `Scenario`s. A feature whose
+spins remember has a law as a whole by what it begins with (rgs_core.whole_feature), and takes part as one spin of a
+state of its own.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from rgs_core._engine import Engine
 from rgs_core.awarding import NOTHING
 from rgs_core.errors import AnalysisError
 from rgs_core.feature import RoundMoments, round_moments
-from rgs_core.hold import HoldStart, hold_rules
-from rgs_core.hold_awards import HoldRound, awards_of, held_states, hold_round
+from rgs_core.feature_starts import feature_refused, feature_round, remembering_states
 from rgs_core.joint import Joint, joint_law, model_states
 from rgs_core.mechanics import SIMULATED_ONLY, FreeSpinsTrigger, frozen
 from rgs_core.model import Build
+from rgs_core.reached import awards_of, plays_once, reached
 from rgs_core.stats import Z_90, root
+from rgs_core.whole_feature import FeatureRound, WholeFeature
 
 SCENARIOS_MAX = 256
 """Most combinations of special symbols of a round."""
@@ -36,18 +37,18 @@ class SpinLaws:
     """Laws of single spins of the states that a mode can reach, or why there is none.
 
     `laws[state]` is None, with the reason in `skipped`, or where `special_laws[state]` holds a law for each
-    special symbol, or where `hold` knows the features of the state as a whole.
+    special symbol, or where `features` knows those of the state as a whole.
     """
 
     laws: Mapping[str, Joint | None]
     special_laws: Mapping[str, Mapping[str, Joint]]
     skipped: Mapping[str, str]
-    hold: HoldRound | None = None
+    features: FeatureRound | None = None
 
     @property
-    def held(self) -> tuple[str, ...]:
-        """States of hold and spin whose features have laws as a whole."""
-        return () if self.hold is None else self.hold.held
+    def whole(self) -> tuple[str, ...]:
+        """States whose features have laws as a whole."""
+        return () if self.features is None else tuple(self.features.methods)
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Scenario:
     """With this probability the spins of a round have these laws."""
 
     probability: Fraction
-    laws: Mapping[str, Joint | HoldStart]
+    laws: Mapping[str, Joint | WholeFeature]
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ class FullCycle:
     has a law of its own; `laws` and `special_laws` hold those of all. `paid_spin` figures are of the mode's own
     spins without what they start. Means and variances are those without the maximum win: where `capped`,
     the law of wins (rgs_core.distribution) knows the round as it is paid. `most_units` is the largest win
-    without it. `spins`: mean further spins by state. `hold`: the features of hold and spin, `scenarios` then hold
-    their laws by `HoldStart.name`; `spins_max`: most further spins of a round, each such feature as one.
+    without it. `spins`: mean further spins by state. `features`: those that are known as a whole, `scenarios` then
+    hold their laws by name; `spins_max`: most further spins of a round, each such feature as one.
     """
 
     build: Build
@@ -89,7 +90,7 @@ class FullCycle:
     spins: Mapping[str, Fraction] = field(default_factory=dict)
     most_units: int = 0
     capped: bool = False
-    hold: HoldRound | None = None
+    features: FeatureRound | None = None
     spins_max: int = 0
 
     @property
@@ -151,28 +152,28 @@ def spin_laws(build: Build, engine: Engine, *, merge: bool = True) -> SpinLaws:
     special_laws: dict[str, dict[str, Joint]] = {}
     skipped: dict[str, str] = {}
     states = reached(build)
-    hold, held = None, held_states(build.model, states)
-    if held:
+    features, remembering = None, remembering_states(build)
+    if remembering:
         try:
             if build.model.callbacks:
-                raise AnalysisError(f"a callback may begin features of state {' and '.join(held)}")
-            hold = hold_round(build, states, merge=merge)
+                raise AnalysisError(f"a callback may begin features of state {' and '.join(remembering)}")
+            features = feature_round(build, merge=merge)
         except AnalysisError as error:
-            skipped |= _without_hold(build, held, str(error))
+            skipped |= {name: feature_refused(build, name) or str(error) for name in remembering}
     for name in states:
         state, index = build.model.states[name], names.index(name)
         laws[name] = None
         if state.callback is not None:
             skipped[name] = f"state '{name}' {SIMULATED_ONLY}"
             continue
-        if name in held:
+        if name in remembering:
             continue
-        if hold is not None and name == build.play.start:
-            laws[name] = hold.paid
+        if features is not None and name == build.play.start:
+            laws[name] = features.paid
             continue
         try:
             if state.special is None:
-                laws[name] = joint_law(engine, index, merge=merge)
+                laws[name] = joint_law(engine, index, merge=merge, single=plays_once(build, name))
             else:
                 special_laws[name] = {
                     symbol: joint_law(engine, index, merge=merge, special=symbol)
@@ -180,33 +181,13 @@ def spin_laws(build: Build, engine: Engine, *, merge: bool = True) -> SpinLaws:
                 }
         except AnalysisError as error:
             skipped[name] = str(error)
-    return SpinLaws(laws, special_laws, skipped, hold)
+    return SpinLaws(laws, special_laws, skipped, features)
 
 
-def _without_hold(build: Build, held: list[str], reason: str) -> dict[str, str]:
-    """Why states of hold and spin have no law: themselves, or the way in which their features begin."""
-    reasons = {}
-    for name in held:
-        try:
-            hold_rules(build, build.model.states[name])
-            reasons[name] = reason
-        except AnalysisError as error:
-            reasons[name] = str(error)
-    return reasons
-
-
-def reached(build: Build) -> list[str]:
-    """States that the mode can reach, the one it begins with first."""
-    found = [build.play.start]
-    for name in found:
-        found += dict.fromkeys(s for s in awards_of(build.model, build.model.states[name]) if s not in found)
-    return found
-
-
-def round_refused(build: Build, held: Collection[str] = ()) -> str:
+def round_refused(build: Build, whole: Collection[str] = ()) -> str:
     """Why spins with laws of their own do not make a round that is a mixture of branching processes; "" if they do.
 
-    `held`: states whose features have a law as a whole, by the way in which they begin.
+    `whole`: states whose features have a law as a whole, by the way in which they begin.
     """
     model, play = build.model, build.play
     states = reached(build)
@@ -215,7 +196,7 @@ def round_refused(build: Build, held: Collection[str] = ()) -> str:
     for name in states:
         state = model.states[name]
         for trigger in state.triggers:
-            if not isinstance(trigger, FreeSpinsTrigger) or trigger.state in held:
+            if not isinstance(trigger, FreeSpinsTrigger) or trigger.state in whole:
                 continue
             if trigger.carry:
                 return f"trigger '{trigger.name}' of state '{name}' carries cells into the feature"
@@ -236,21 +217,21 @@ def scenarios(build: Build, spins: SpinLaws) -> tuple[Scenario, ...]:
     """
     for reason in spins.skipped.values():
         raise AnalysisError(reason)
-    reason = round_refused(build, spins.held)
+    reason = round_refused(build, spins.whole)
     if reason:
         raise AnalysisError(f"{reason}, for which there is no exact law of a round")
-    plain: dict[str, Joint | HoldStart] = {name: law for name, law in spins.laws.items() if law is not None}
-    hold = spins.hold
-    if hold is not None:
-        plain = {name: hold.widened(law) for name, law in spins.laws.items() if law is not None}
-        plain |= {build.play.start: hold.starting, **hold.laws}
+    plain: dict[str, Joint | WholeFeature] = {name: law for name, law in spins.laws.items() if law is not None}
+    features = spins.features
+    if features is not None:
+        plain = {name: features.widened(law) for name, law in spins.laws.items() if law is not None}
+        plain |= {build.play.start: features.starting, **features.laws}
     choices = []
     for name, laws in spins.special_laws.items():
         special = build.model.states[name].special
         assert special is not None
         table = special.table
         choices.append([
-            (name, Fraction(weight, table.total), laws[symbol] if hold is None else hold.widened(laws[symbol]))
+            (name, Fraction(weight, table.total), laws[symbol] if features is None else features.widened(laws[symbol]))
             for symbol, weight in zip(table.symbols, table.weights, strict=True)
         ])  # fmt: skip
     result = []
@@ -272,15 +253,15 @@ def round_figures(build: Build, spins: SpinLaws) -> FullCycle:
     assert paid is not None  # a state with a special symbol begins no mode
     cost = play.cost_units
     spins_max = model.free_spins_max
-    hold = spins.hold
-    if hold is not None:  # a feature counts as one spin, and its spins must be within the cap
-        granted = sum(hold.granted.values())
+    features = spins.features
+    if features is not None:  # a feature counts as one spin, and its spins must be within the cap
+        granted = sum(features.granted.values())
         if granted > spins_max:
             raise AnalysisError(
-                f"features of state {' and '.join(hold.granted)} can be awarded {granted} spins, more than the cap of "
+                f"features of state {' and '.join(features.granted)} can be awarded {granted} spins, more than the cap of "
                 f"{spins_max}, for which there is no exact walk; set caps.free_spins out of reach"
             )
-        spins_max -= granted - len(hold.granted)
+        spins_max -= granted - len(features.granted)
     mean = second = nothing = further = Fraction(0)
     played: dict[str, Fraction] = {}
     most, reached_most, neglected = -1, True, 0.0
@@ -294,11 +275,12 @@ def round_figures(build: Build, spins: SpinLaws) -> FullCycle:
         nothing += p * moments.nothing
         for name, n in moments.spins.items():
             of = case.laws[name]
-            further += p * n * sum(of.mean_parts().values(), Fraction(0))
-            if isinstance(of, HoldStart):
-                name, n = of.rules.state.name, n * of.spins
+            further += p * n * sum((a.win for a in laws[name].values()), Fraction(0))
+            if not isinstance(of, Joint):
+                name, n = of.state_name, n * of.spins
             played[name] = played.get(name, Fraction(0)) + p * n
-        most, reached_most = max((most, reached_most), (moments.most, moments.most_reached))
+        whole = all(law.most_reached for law in case.laws.values() if not isinstance(law, Joint))
+        most, reached_most = max((most, reached_most), (moments.most, moments.most_reached and whole))
         neglected = max(neglected, moments.neglected)
     parts = {name: units * play.spins / cost for name, units in paid.mean_parts().items()}
     others = [name for name in spins.laws if name != play.start]
@@ -322,13 +304,13 @@ def round_figures(build: Build, spins: SpinLaws) -> FullCycle:
         max_win_units=most if cap is None else min(most, cap),
         max_win_reached=reached_most,
         feature_probability=1 - none**play.spins,
-        neglected=neglected,
+        neglected=neglected + (0.0 if features is None else features.neglected),
         laws={name: joint for name, joint in spins.laws.items() if joint is not None},
         special_laws=spins.special_laws,
         scenarios=cases,
         spins=played,
         most_units=most,
         capped=cap is not None and most > cap,
-        hold=hold,
+        features=features,
         spins_max=spins_max,
     )

@@ -30,6 +30,9 @@ GRID_MIN, GRID_MAX = 1 << 12, 1 << 22
 TAIL_MAX = 1e-12
 """Probability of wins beyond the grid that is let go."""
 
+EXPONENTS = 300
+"""Exponents that are tried for the bound of it."""
+
 CAP_NEGLIGIBLE = 1e-10
 """Probability of a round cut short by its cap that is let go, and stated: no walk."""
 
@@ -251,6 +254,8 @@ def _law(cycle: FullCycle, *, feature_only: bool) -> WinLaw:
         # Each power taken of a transform multiplies its rounding.
         rounding = 2.0**-52 * math.log2(size) * math.sqrt(size) * case.powers(walked=walked)
         error += p * ((0.0 if walked else tail) + rounding)
+    if cycle.features is not None:
+        error += cycle.features.neglected
     if feature_only:
         error /= float(cycle.feature_probability)
     reachable = min(size, _most(cycle) // step + 1)
@@ -263,16 +268,19 @@ def _most(cycle: FullCycle) -> int:
 
 
 def _grid(cycle: FullCycle, cases: list[RoundLaw], step: int) -> tuple[int, float]:
-    """Size of the grid, and a bound on P(win beyond it): min over s of E[e^(s win)] e^(-s size).
+    """Size of the grid, and a bound on P(win beyond it).
 
     The bound is that of rounds without a cap, which win at least as much.
     """
     most = _most(cycle) // step
     endless = any(case.endless for case in cases)
     size = GRID_MIN
+    beyond: _Beyond | None = None
     while size <= most:
-        if not endless and (bound := _chernoff(cases, size * step)) <= TAIL_MAX:
-            return size, bound
+        if not endless:
+            beyond = beyond or _Beyond.of(cases, step)
+            if (bound := beyond.bound(size * step)) <= TAIL_MAX:
+                return size, bound
         if size == GRID_MAX:
             raise AnalysisError(
                 f"wins of up to {_most(cycle):,} units in steps of {step} are too many for the exact law of "
@@ -282,15 +290,22 @@ def _grid(cycle: FullCycle, cases: list[RoundLaw], step: int) -> tuple[int, floa
     return size, 0.0
 
 
-def _chernoff(cases: list[RoundLaw], limit_units: int) -> float:
-    """min over s of E[e^(s win)] e^(-s limit), over a grid of s; 1 when no s gives a finite moment."""
-    best = 1.0
-    for exponent in range(160):
-        s = 700.0 / limit_units / 1.05**exponent
-        try:
-            total = sum(case.probability * case.moment(s) for case in cases)
-        except OverflowError:
-            continue  # the moment is infinite for this s
-        if 0 < total < math.inf:
-            best = min(best, math.exp(min(0.0, math.log(total * 1.0001) - s * limit_units)))
-    return best
+@dataclass(frozen=True)
+class _Beyond:
+    """Chernoff bounds: `logs[k]` is log E[e^(s win)] of a round for s = `exponents[k]`, infinite where there is none."""
+
+    exponents: Floats
+    logs: Floats
+
+    @classmethod
+    def of(cls, cases: list[RoundLaw], step: int) -> _Beyond:
+        """Exponents for grids of all sizes, fourteen for each doubling."""
+        exponents = 700.0 / (GRID_MIN * step) / 2.0 ** (np.arange(EXPONENTS) / 14)
+        total = np.zeros(EXPONENTS)
+        for case in cases:
+            total += case.probability * case.moments(exponents)
+        return cls(exponents, np.log(total * 1.0001))
+
+    def bound(self, limit_units: int) -> float:
+        """min over s of E[e^(s win)] e^(-s limit)."""
+        return math.exp(min(0.0, float((self.logs - self.exponents * limit_units).min())))

@@ -6,7 +6,7 @@ rgs_core.hold_chain. The values of the held cells are independent of it: with k 
 feature and j landed in it, the values add up to the k-fold law of those that were carried and the j-fold law of
 the others (`HoldStart`).
 
-`hold_rules` says which states this is about, and why others are not; rgs_core.hold_awards how features start.
+`hold_rules` says which states this is about, and why others are not; rgs_core.feature_starts how features begin.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from typing import Any, ClassVar, cast
+
+import numpy as np
 
 from rgs_core.awarding import Awarding, Awards
 from rgs_core.errors import AnalysisError
 from rgs_core.mechanics import Collect, FreeSpinsTrigger, JackpotTrigger, Scatter, Stick, Table, Values
 from rgs_core.model import Build, Model, State
+from rgs_core.spin_terms import Amount, Value
 
 HOLDING = "chain of held cells"
 """How the law of a feature is computed."""
@@ -164,6 +168,15 @@ class HoldStart:
     granted: int
     states: tuple[str, ...] = ()
 
+    neglected: ClassVar[float] = 0.0
+    most_reached: ClassVar[bool] = True
+    transforms: ClassVar[int] = 1
+
+    @property
+    def state_name(self) -> str:
+        """The state whose spins it plays."""
+        return self.rules.state.name
+
     @property
     def name(self) -> str:
         """Names the law among those of the states of a round."""
@@ -185,6 +198,10 @@ class HoldStart:
     def scales(self, counts: Counts) -> list[int]:
         """Units for each 1 of the values, by symbol."""
         return [self.rules.scale(s, n) for s, n in enumerate(counts)]
+
+    def among(self, states: tuple[str, ...]) -> HoldStart:
+        """The same law where there are these states."""
+        return replace(self, states=states)
 
     # -- moments ----------------------------------------------------------------------------------------
 
@@ -226,6 +243,30 @@ class HoldStart:
         return parts
 
     # -- the whole law ----------------------------------------------------------------------------------
+
+    def terms(self, amount: Amount[Value]) -> dict[Awards, Value]:
+        """The transform of what it wins, given which cells are held at its end; it awards nothing."""
+        total = cast(Any, 0.0)
+        powers: dict[tuple[Table, int], list[Value]] = {}
+        for counts, p in self.ends.items():
+            term: Any = amount(np.array([self.rules.fixed(counts)], dtype=np.int64), np.array([float(p)]))
+            for s, scale in enumerate(self.scales(counts)):
+                for table, n in self.tables(s, counts[s]) if scale else ():
+                    known = powers.setdefault((table, scale), [])
+                    while len(known) < n:
+                        known.append(known[0] * known[-1] if known else self._value(table, scale, amount))
+                    term = term * known[n - 1]
+            total = total + term
+        return {(0,) * len(self.states): total}
+
+    @staticmethod
+    def _value(table: Table, scale: int, amount: Amount[Value]) -> Value:
+        return amount(np.array(table.values, dtype=np.int64) * scale, np.array(table.weights) / table.total)
+
+    @property
+    def amounts(self) -> float:
+        """Largest number of random amounts that it adds up."""
+        return 1.0 + self.rules.cells
 
     @property
     def step(self) -> int:

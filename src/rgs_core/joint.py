@@ -35,6 +35,7 @@ from rgs_core.mechanics import (
     WinTrigger,
 )
 from rgs_core.model import Model, State
+from rgs_core.spin_law import SpinLaw as VisitedLaw
 from rgs_core.spin_multiplier import grid_transforms, multiplied, multiplier_law, multiplies, partly_exempt
 from rgs_core.spin_paths import paths_text, spin_paths
 
@@ -211,16 +212,19 @@ def remembers_because(model: Model, state: State) -> str:
     return ""
 
 
-def joint_law(engine: Engine, state_index: int, *, merge: bool = True, special: str | None = None) -> Joint:
+def joint_law(
+    engine: Engine, state_index: int, *, merge: bool = True, special: str | None = None, single: bool = False
+) -> Joint:
     """Joint law of a state, by merging where that is known for all its words, else by playing every combination.
 
     `merge=False` visits every combination in any case. `special` is the drawn special symbol of a state that
-    has one. Raises AnalysisError with the reason for states that remember and for laws too large to hold.
+    has one. `single`: the spin is the only one of its feature, so that nothing it remembers matters. Raises
+    AnalysisError with the reason for states that remember and for laws too large to hold.
     """
     build = engine.build
     state = engine.tables.states[state_index].state
     reason = remembers_because(build.model, state)
-    if reason:
+    if reason and not single:
         raise AnalysisError(f"{reason}, so its spins have no law of their own")
     if merge and not ways_refused(build, state):
         try:
@@ -231,7 +235,7 @@ def joint_law(engine: Engine, state_index: int, *, merge: bool = True, special: 
     counting = merge or (special is None and grid_transforms(state) == list(state.transforms))
     if not lines_refused(build.model, state) and counting:
         try:
-            return _lines_joint(engine, state_index, merge, special)
+            return lines_joint(engine, state_index, merge=merge, special=special)[0]
         except AnalysisError:
             if not merge or spin_paths(build, state) > COMBINATIONS_MAX:
                 raise
@@ -290,18 +294,25 @@ def lines_refused(model: Model, state: State) -> str:
     return ""
 
 
-def _lines_joint(engine: Engine, state_index: int, merge: bool, special: str | None) -> Joint:
-    """Paylines by the compiled kernels, and what counted symbols add."""
+def lines_joint(
+    engine: Engine,
+    state_index: int,
+    *,
+    merge: bool = True,
+    special: str | None = None,
+    held: tuple[int, int, Sequence[int]] | None = None,
+) -> tuple[Joint, NDArray[np.uint32]]:
+    """Paylines by the compiled kernels, and what counted symbols add; `held` and, by row, where its symbol landed, as
+    in `Engine.joint`."""
     model = engine.build.model
     state = engine.tables.states[state_index].state
     symbols = counted_symbols(model, state)
     numbers = [model.symbols.index(symbol) for symbol, _ in symbols]
     stopped = [place for place, (_, as_stopped) in enumerate(symbols) if as_stopped]
-    if special is None:
-        pays, counts, matches, weights = engine.joint(state_index, numbers, merge=merge, stopped=stopped)
-    else:
-        drawn = model.symbols.index(special)
-        pays, counts, matches, weights = engine.joint(state_index, numbers, merge=merge, special=drawn, stopped=stopped)
+    drawn = None if special is None else model.symbols.index(special)
+    pays, counts, matches, weights, landed = engine.joint(
+        state_index, numbers, merge=merge, special=drawn, stopped=stopped, held=held
+    )
     pays = pays.astype(np.int64)
     parts = evaluator_parts(model, state, pays, counts, symbols)
     if special is not None:
@@ -316,9 +327,10 @@ def _lines_joint(engine: Engine, state_index: int, merge: bool, special: str | N
         for column, trigger in enumerate(state.triggers)
         if isinstance(trigger, PickTrigger | WinTrigger)
     }
-    return assembled(
+    joint = assembled(
         model, state, model_states(engine), parts, matched, counts, symbols, weights, MERGING if merge else EVERY
     )
+    return joint, landed
 
 
 @dataclass(frozen=True)
@@ -442,15 +454,19 @@ def _ways_joint(engine: Engine, state: State) -> Joint:
 
 def _every_joint(engine: Engine, state_index: int, special: str | None) -> Joint:
     """Every combination of draws, played by the compiled rules."""
-    model = engine.build.model
     state = engine.tables.states[state_index].state
     if spin_paths(engine.build, state) > COMBINATIONS_MAX:
         raise AnalysisError(f"{paths_text(engine.build, state)}; a law is found from at most {COMBINATIONS_MAX:,}")
-    drawn = None if special is None else model.symbols.index(special)
-    law = engine.spin_law(state_index, special=drawn)
+    drawn = None if special is None else engine.build.model.symbols.index(special)
+    return visited_joint(engine, state_index, engine.spin_law(state_index, special=drawn, last=True))
+
+
+def visited_joint(engine: Engine, state_index: int, law: VisitedLaw) -> Joint:
+    """What the engine visited as a joint law."""
+    state = engine.tables.states[state_index].state
     columns = [i for i, trigger in enumerate(state.triggers) if isinstance(trigger, PickTrigger | BonusTrigger)]
     return Joint(
-        model=model,
+        model=engine.build.model,
         state=state,
         states=model_states(engine),
         units=np.asarray(law.units, dtype=np.int64),

@@ -19,7 +19,7 @@ from rgs_core import Engine, spin_multiplier
 from rgs_core.analysis import analyse
 from rgs_core.bonuses import BonusLaw, bonus_law, bonus_moments
 from rgs_core.closed_form import spin_figures
-from rgs_core.cycle import full_cycle, reached, spin_laws
+from rgs_core.cycle import full_cycle, spin_laws
 from rgs_core.distribution import win_law
 from rgs_core.errors import AnalysisError
 from rgs_core.joint import Joint, remembers_because
@@ -27,6 +27,7 @@ from rgs_core.mechanics import Pick, Segment, Table, Take, Trail, Wheel
 from rgs_core.model import Build, Model, Profile, State, Strip
 from rgs_core.model_file import loads
 from rgs_core.outcome import BonusPlay, FreeSpinsAward
+from rgs_core.reached import reached
 from rgs_core.reference import Memory, play_spin
 from rgs_core.reference.bonuses import play_bonus
 from rgs_core.spin_paths import spin_paths

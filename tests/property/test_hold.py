@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from fractions import Fraction
-from itertools import islice
 
 import pytest
+from exact_rounds import Law, check_figures, round_law
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from tape import enumerate_paths, enumerate_round
+from tape import enumerate_paths
 
 from rgs_core import games
 from rgs_core.analysis import analyse
-from rgs_core.cycle import full_cycle, reached
+from rgs_core.cycle import full_cycle
 from rgs_core.distribution import feature_law, win_law
 from rgs_core.errors import AnalysisError
-from rgs_core.hold import Start, hold_rules
-from rgs_core.hold_awards import HoldRound, hold_round
+from rgs_core.feature_starts import feature_round
+from rgs_core.hold import HoldStart, Start, hold_rules
 from rgs_core.hold_chain import hold_starts, multinomial
 from rgs_core.mechanics import Table
 from rgs_core.model import Build
@@ -26,10 +26,9 @@ from rgs_core.model_file import loads
 from rgs_core.reference import Memory
 from rgs_core.reference.rounds import Feature, grant
 from rgs_core.reference.spins import end_wins, play_spin
+from rgs_core.whole_feature import FeatureRound
 
 PATHS_MAX = 30_000
-
-Law = dict[int, Fraction]
 
 GAME = """
 format = 1
@@ -137,10 +136,10 @@ def convolved(a: Law, b: Law) -> Law:
     return law
 
 
-def exact_law(hold: HoldRound) -> Law:
+def exact_law(hold: FeatureRound) -> Law:
     """The law of a round that has no other features, in fractions: rows of the paid spin and the laws of features."""
     law: Law = defaultdict(Fraction)
-    features = {name: feature.law() for name, feature in hold.laws.items()}
+    features = {name: feature.law() for name, feature in hold.laws.items() if isinstance(feature, HoldStart)}
     joint = hold.starting
     for units, awards, weight in zip(joint.units.tolist(), joint.awards.tolist(), joint.weights.tolist(), strict=True):
         here: Law = {units: Fraction(weight, joint.cycle)}
@@ -154,47 +153,15 @@ def exact_law(hold: HoldRound) -> Law:
 
 def check(build: Build, *, exact: bool = True) -> bool:
     """All figures of rounds against every path of the reference; whether there are few enough."""
-    paths = list(islice(enumerate_round(build), PATHS_MAX + 1))
-    if len(paths) > PATHS_MAX:
+    expected = round_law(build, PATHS_MAX)
+    if expected is None:
         return False
-    expected: Law = defaultdict(Fraction)
-    feature: Law = defaultdict(Fraction)
-    begun = played = Fraction(0)
-    for p, outcome in paths:
-        expected[outcome.win_units] += p
-        further = outcome.spins[1:]
-        played += p * len(further)
-        if further:
-            begun += p
-            feature[sum(spin.win_units for spin in further)] += p
-    cycle = full_cycle(build)
-    assert cycle.hold is not None
-    cost = build.play.cost_units
-    mean = sum((p * x for x, p in expected.items()), Fraction(0))
-    won = sum((p * x for x, p in feature.items()), Fraction(0))
-    if cycle.capped:
-        assert build.model.win_units_cap == max(expected)
-    else:
-        assert cycle.rtp * cost == mean
-        assert cycle.variance * cost**2 == sum((p * x**2 for x, p in expected.items()), Fraction(0)) - mean**2
-        assert cycle.rtp_parts["free spins"] * cost == won
-        assert sum(cycle.rtp_parts.values()) == cycle.rtp
-        assert cycle.max_win_units == max(expected)
-        assert cycle.max_win_reached
-        assert cycle.free_spins_per_round == played
-        law = feature_law(cycle)
-        assert (law is None) == (not begun)
-        for x, p in feature.items():
-            assert law is not None
-            assert law.probabilities[x // law.step] == pytest.approx(float(p / begun), abs=1e-11)
-    assert cycle.hit_frequency == 1 - expected.get(0, Fraction(0))
-    assert cycle.feature_probability == begun
+    cycle = check_figures(build, *expected)
+    assert cycle.features is not None
+    wins, cost = expected[0], build.play.cost_units
+    mean = sum((p * x for x, p in wins.items()), Fraction(0))
     if exact and not cycle.capped:
-        assert {x: p for x, p in exact_law(cycle.hold).items() if p} == {x: p for x, p in expected.items() if p}
-    wins = win_law(cycle)
-    assert wins.probabilities.sum() == pytest.approx(1, abs=1e-11)
-    for x, p in expected.items():
-        assert wins.probabilities[x // wins.step] == pytest.approx(float(p), abs=1e-11)
+        assert {x: p for x, p in exact_law(cycle.features).items() if p} == {x: p for x, p in wins.items() if p}
     analysis = analyse(build, visit=True)
     assert analysis.rtp is not None
     assert float(analysis.rtp) * cost == pytest.approx(float(mean), abs=1e-9)
@@ -294,7 +261,7 @@ def test_a_mode_whose_spin_starts_it() -> None:
 def test_the_cap_that_is_just_out_of_reach(again: str, reset: str) -> None:
     """With as many spins as can be awarded the round is the same; with one less it is refused."""
     words = {"STRIPS": '["C x", "C x:2"]', "AGAIN": again, "RESET": reset, "CARRY": ""}
-    hold = full_cycle(game(**words)).hold
+    hold = full_cycle(game(**words)).features
     assert hold is not None
     (granted,) = hold.granted.values()
     assert check(game(**words, CAP=str(granted)))
@@ -439,7 +406,7 @@ def test_what_lands_is_multinomial() -> None:
 def test_the_paid_spin_by_every_combination() -> None:
     """Merging and visiting count the same cells."""
     build = game(ROWS="2", HIGH="2", STRIPS='["C x:2", "C:2 x:3"]', BASE='["A W C C x", "C A x C W"]')
-    merged, visited = (hold_round(build, reached(build), merge=merge) for merge in (True, False))
+    merged, visited = (feature_round(build, merge=merge) for merge in (True, False))
     assert merged.laws.keys() == visited.laws.keys()
     assert len(merged.laws) > 4
     assert merged.starting.by_award() == visited.starting.by_award()
@@ -457,8 +424,8 @@ def test_fossil_coast() -> None:
     assert law.sd == pytest.approx(cycle.sd, abs=1e-8)
     assert feature.rtp * float(cycle.feature_probability) == pytest.approx(float(cycle.rtp_parts["free spins"]))
     assert 1 - law.probabilities[0] == pytest.approx(float(cycle.hit_frequency), abs=1e-11)
-    assert cycle.hold is not None
-    start = next(iter(cycle.hold.laws.values()))
+    assert cycle.features is not None
+    start = next(iter(cycle.features.laws.values()))
     whole = start.law()
     assert sum(whole.values()) == 1
     assert sum(x * p for x, p in whole.items()) == start.moments.win
@@ -505,7 +472,7 @@ def test_what_has_no_exact_law_is_said(words: dict[str, str], reason: str) -> No
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ('draw = "cell"', 'draw = "reel"', "keeps cells over the spins of a feature"),
+        ('draw = "cell"', 'draw = "reel"', "carries cells into the feature"),
         ("fresh = true", "fresh = false", "other than newly held cells"),
         ('{ kind = "stick", symbols = HELD }', '{ kind = "stick", symbols = HELD, step = 1 }', "moves them"),
         ('kind = "collect"\nsymbol = "C"\nat = "end"', 'kind = "collect"\nsymbol = "C"', "pays 'coins' at every spin"),
