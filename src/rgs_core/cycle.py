@@ -8,7 +8,7 @@ of its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
@@ -135,8 +135,17 @@ def full_cycle(build: Build, *, merge: bool = True) -> FullCycle:
     return round_figures(build, spin_laws(Engine(build), merge=merge))
 
 
-def spin_laws(engine: Engine, *, merge: bool = True) -> SpinLaws:
-    """Laws of the spins of every state that the mode can reach."""
+def spin_laws(
+    engine: Engine,
+    *,
+    merge: bool = True,
+    joint: Callable[..., Joint] = joint_law,
+    hold_of: Callable[..., HoldRound] = hold_round,
+) -> SpinLaws:
+    """Laws of the spins of every state that the mode can reach.
+
+    `joint` and `hold_of` compute them; who asks for many builds gives functions that remember.
+    """
     build = engine.build
     names = model_states(engine)
     laws: dict[str, Joint | None] = {}
@@ -146,7 +155,7 @@ def spin_laws(engine: Engine, *, merge: bool = True) -> SpinLaws:
     hold, held = None, held_states(build.model, states)
     if held:
         try:
-            hold = hold_round(build, states, merge=merge)
+            hold = hold_of(build, states, merge=merge)
         except AnalysisError as error:
             skipped |= _without_hold(build, held, str(error))
     for name in states:
@@ -159,11 +168,10 @@ def spin_laws(engine: Engine, *, merge: bool = True) -> SpinLaws:
             continue
         try:
             if state.special is None:
-                laws[name] = joint_law(engine, index, merge=merge)
+                laws[name] = joint(engine, index, merge=merge)
             else:
                 special_laws[name] = {
-                    symbol: joint_law(engine, index, merge=merge, special=symbol)
-                    for symbol in state.special.table.symbols
+                    symbol: joint(engine, index, merge=merge, special=symbol) for symbol in state.special.table.symbols
                 }
         except AnalysisError as error:
             skipped[name] = str(error)
