@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from rgs_core.book_amounts import FEATURE_LEVELS, WIN_LEVELS, check_hundredths, level
 from rgs_core.book_boards import Boards, Event
-from rgs_core.book_features import Course, Feature, check_sticks
+from rgs_core.book_features import Course, Feature, check_told
 from rgs_core.errors import BooksError
 from rgs_core.mechanics import (
     BonusTrigger,
@@ -57,8 +57,8 @@ class Grid:
 class Narrator:
     """Tells rounds of one build, in its mode, as books.
 
-    Raises BooksError for a build whose prizes are no whole hundredths of the stake, or whose held cells the records do
-    not tell. `padding`: boards have the symbols above and below the rows in view.
+    Raises BooksError for a build whose prizes are no whole hundredths of the stake, or whose held or removed cells
+    the records do not tell. `padding`: boards have the symbols above and below the rows in view.
     """
 
     def __init__(self, build: Build, *, padding: bool = True) -> None:
@@ -66,7 +66,7 @@ class Narrator:
         self._model = build.model
         self._stake = build.model.stake_units
         check_hundredths(build)
-        check_sticks(build.model.states.values())
+        check_told(build.model)
         self._boards = Boards(build, padding=padding, hundredths=self.hundredths)
         self._bought = build.play.spins > 1 or build.play.start in _awarded(build.model)
 
@@ -130,7 +130,7 @@ class _Story:
             self.events.append({"type": "specialSymbol", "name": feature.state.special.name, "symbol": spin.special})
         held_before = frozenset(feature.held)
         self._show(spin, feature)
-        grids = list(_grids(self.model, spin, feature))
+        grids = list(_grids(spin, feature, held_before))
         won = self._steps(spin, feature, grids)
         won += self._closing(spin, feature, grids[-1], won)
         if self.capped and last:
@@ -171,7 +171,7 @@ class _Story:
                 for reel, row in new
             ]
             self.events.append({"type": "newStickySymbols", "newPrizes": cells})
-        self._tell_multiplier(spin, feature)
+        self._tell_multiplier(spin, feature, feature.ladder)
 
     def _transform(self, spin: Spin, before: Window, after: Window, values: CellTable) -> None:
         """Cells that show another symbol than they stopped with."""
@@ -179,9 +179,9 @@ class _Story:
         board = self.boards.board(spin, after, values)
         self.events.append({"type": "transformBoard", "positions": self.boards.places(changed), "board": board})
 
-    def _tell_multiplier(self, spin: Spin, feature: Feature) -> None:
+    def _tell_multiplier(self, spin: Spin, feature: Feature, ladder: int) -> None:
         """The multiplier of state, levels, spin and step together, where it changes."""
-        factor = feature.state.multiplier * feature.levels_multiplier * spin.multiplier * feature.ladder
+        factor = feature.state.multiplier * feature.levels_multiplier * spin.multiplier * ladder
         if factor != self.global_multiplier:
             self.global_multiplier = factor
             self.events.append({"type": "updateGlobalMult", "globalMult": factor})
@@ -200,7 +200,7 @@ class _Story:
                 feature.won_steps += 1
             if place + 1 < len(grids):
                 self._tumble(spin, feature, grid, grids[place + 1])
-                self._tell_multiplier(spin, feature)
+                self._tell_multiplier(spin, feature, feature.ladder)
         return won
 
     def _wins(self, wins: tuple[Win, ...], feature: Feature, grid: Grid) -> int:
@@ -265,6 +265,7 @@ class _Story:
             if isinstance(award, PickBonus | BonusPlay | JackpotWin):
                 more += self._bonus(award, feature)
         if at_end:
+            self._tell_multiplier(spin, feature, ladder=1)  # no step wins these
             more += self._wins(tuple(at_end), feature, grid)
         return more
 
@@ -339,35 +340,41 @@ class _Story:
                 }
             )
         grid = next((grid for grid in grids if trigger in grid.fired), grids[-1])
-        cells = trigger_cells(trigger, grid) if isinstance(trigger, FreeSpinsTrigger) else []
-        if isinstance(trigger, CollectedTrigger):
-            cells = cells_with(grid.window, trigger.symbol)
-        return [cell for cell in cells if not (getattr(trigger, "fresh", False) and cell in held)]
+        if isinstance(trigger, FreeSpinsTrigger):
+            return _counted(trigger, grid, held)
+        return cells_with(grid.window, trigger.symbol) if isinstance(trigger, CollectedTrigger) else []
 
 
 # --- Grids of a spin -----------------------------------------------------------------------------------
 
 
-def _grids(model: Model, spin: Spin, feature: Feature) -> Iterator[Grid]:
-    """The grid as it pays first and those of the further steps, with the triggers that fired on each."""
+def _grids(spin: Spin, feature: Feature, held: frozenset[Cell]) -> Iterator[Grid]:
+    """The grid as it pays first and those of the further steps, with the triggers that fired on each.
+
+    `held`: cells that were held before the spin.
+    """
     cascade = feature.state.cascade
     removing = [t for t in feature.state.triggers if cascade is not None and t.name in cascade.remove]
-    waiting = {t.name: sum(a.trigger == t.name for a in spin.awards) for t in removing}
     first = spin.window, spin.values, spin.wins, spin.stopped
     for window, values, wins, stopped in [first, *((s.window, s.values, s.wins, ()) for s in spin.steps)]:
         grid = Grid(window, values, wins, stopped, ())
         fired = []
         for trigger in removing:
             assert isinstance(trigger, FreeSpinsTrigger | BonusTrigger)  # the model file was refused otherwise
-            count = len(trigger_cells(trigger, grid))
-            started = trigger.award(count) if isinstance(trigger, FreeSpinsTrigger) else trigger.times(count)
-            if started and waiting[trigger.name]:
+            cells = _counted(trigger, grid, held)
+            if trigger.award(len(cells)) if isinstance(trigger, FreeSpinsTrigger) else trigger.times(len(cells)):
                 fired.append(trigger)
         yield Grid(window, values, wins, stopped, tuple(fired))
 
 
+def _counted(trigger: FreeSpinsTrigger | BonusTrigger, grid: Grid, held: frozenset[Cell]) -> list[Cell]:
+    """The cells that a trigger counts."""
+    fresh = isinstance(trigger, FreeSpinsTrigger) and trigger.fresh
+    return [cell for cell in trigger_cells(trigger, grid) if not (fresh and cell in held)]
+
+
 def trigger_cells(trigger: FreeSpinsTrigger | BonusTrigger, grid: Grid) -> list[Cell]:
-    """The cells that a trigger counts; held ones too."""
+    """The cells that show the symbol of a trigger, where it looks."""
     return cells_with((grid.stopped or grid.window) if trigger.stopped else grid.window, trigger.symbol)
 
 

@@ -7,13 +7,12 @@ give that from the records in order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import prod
 
 from rgs_core.errors import BooksError
-from rgs_core.mechanics import Add, CollectedTrigger, Expand, FreeSpinsTrigger, Replace, Reveal, Stick
-from rgs_core.model import Build, State
+from rgs_core.mechanics import Add, CollectedTrigger, Expand, FreeSpinsTrigger, Replace, Reveal, Scatter, Stick
+from rgs_core.model import Build, Model, State
 from rgs_core.outcome import Award, BonusPlay, FreeSpinsAward, Spin, Window
 from rgs_core.win_cells import Cell, cells_with
 
@@ -131,18 +130,26 @@ class Course:
         return True
 
 
-def check_sticks(states: Iterable[State]) -> None:
-    """Raises BooksError where the records do not tell which cells stay: symbols change after they were held."""
-    for state in states:
+def check_told(model: Model) -> None:
+    """Raises BooksError where the records of a round do not tell which cells stay, or which a cascade removes."""
+    for state in model.states.values():
         kinds = [type(t) for t in state.transforms]
-        if Stick not in kinds:
-            continue
-        for place in range(kinds.index(Stick) + 1, len(kinds)):
+        after = kinds.index(Stick) + 1 if Stick in kinds else len(kinds)
+        for place in range(after, len(kinds)):
             if kinds[place] in (Reveal, Expand, Replace, Add):
                 raise BooksError(
                     f"states.{state.name}.transforms[{place}] changes symbols after 'stick' has held some, and the "
                     "records do not tell which; move 'stick' behind it"
                 )
+        if state.cascade is not None and {Reveal, Expand, Replace} & set(kinds):
+            looking = [e for e in map(model.evaluators.get, state.evaluators) if isinstance(e, Scatter)]
+            removing = [t for t in state.triggers if t.name in state.cascade.remove]
+            for part in (*looking, *removing):
+                if getattr(part, "stopped", False):
+                    raise BooksError(
+                        f"'{part.name}' of state '{state.name}' looks at the grid before transforms after every refill, "
+                        "which the records do not tell; count without 'stopped'"
+                    )
 
 
 def _step(state: State, symbol: str) -> int:

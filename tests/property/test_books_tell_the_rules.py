@@ -21,7 +21,7 @@ Places = list[tuple[int, int]]
 
 @given(text=rich_model_texts(), key=st.binary(min_size=32, max_size=32))
 @settings(
-    max_examples=100,
+    max_examples=80,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )

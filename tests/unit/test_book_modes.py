@@ -356,3 +356,18 @@ def test_symbols_that_change_after_they_stick_are_refused() -> None:
     )
     with pytest.raises(BooksError, match=r"states\.hold\.transforms\[2\] changes symbols after 'stick'.*behind it"):
         Narrator(loads(GAME + text + STRIPS).build())
+
+
+def test_grids_before_transforms_of_refills_are_refused() -> None:
+    text = CASCADE.replace(
+        "{ 2 = 1, 3 = 1 } }]", '{ 2 = 1, 3 = 1 } }, { kind = "replace", symbol = "star", into = "A" }]'
+    )
+    stars = (
+        '[evaluators.stars]\nkind = "scatter"\nsymbol = "star"\nof = "total_bet"\npays = { 3 = 1 }\nstopped = true\n'
+    )
+    text = stars + text.replace('evaluators = ["count"]', 'evaluators = ["count", "stars"]')
+    with pytest.raises(
+        BooksError, match=r"'stars' of state 'base' looks at the grid before transforms.*without 'stopped'"
+    ):
+        Narrator(loads(GAME + text + STRIPS).build())
+    Narrator(loads(GAME + text.replace("stopped = true\n", "") + STRIPS).build())
