@@ -8,7 +8,7 @@ state of its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import product
@@ -145,8 +145,18 @@ def counting_engine(build: Build) -> Engine:
     return Engine(replace(build, model=replace(model, states=frozen(states))))
 
 
-def spin_laws(build: Build, engine: Engine, *, merge: bool = True) -> SpinLaws:
-    """Laws of the spins of every state that the mode can reach; `engine`: its `counting_engine`."""
+def spin_laws(
+    build: Build,
+    engine: Engine,
+    *,
+    merge: bool = True,
+    joint: Callable[..., Joint] = joint_law,
+    features_of: Callable[..., FeatureRound] = feature_round,
+) -> SpinLaws:
+    """Laws of the spins of every state that the mode can reach; `engine`: its `counting_engine`.
+
+    `joint` and `features_of` compute them; who asks for many builds gives functions that remember.
+    """
     names = model_states(engine)
     laws: dict[str, Joint | None] = {}
     special_laws: dict[str, dict[str, Joint]] = {}
@@ -157,7 +167,7 @@ def spin_laws(build: Build, engine: Engine, *, merge: bool = True) -> SpinLaws:
         try:
             if build.model.callbacks:
                 raise AnalysisError(f"a callback may begin features of state {' and '.join(remembering)}")
-            features = feature_round(build, merge=merge)
+            features = features_of(build, merge=merge)
         except AnalysisError as error:
             skipped |= {name: feature_refused(build, name) or str(error) for name in remembering}
     for name in states:
@@ -173,11 +183,10 @@ def spin_laws(build: Build, engine: Engine, *, merge: bool = True) -> SpinLaws:
             continue
         try:
             if state.special is None:
-                laws[name] = joint_law(engine, index, merge=merge, single=plays_once(build, name))
+                laws[name] = joint(engine, index, merge=merge, single=plays_once(build, name))
             else:
                 special_laws[name] = {
-                    symbol: joint_law(engine, index, merge=merge, special=symbol)
-                    for symbol in state.special.table.symbols
+                    symbol: joint(engine, index, merge=merge, special=symbol) for symbol in state.special.table.symbols
                 }
         except AnalysisError as error:
             skipped[name] = str(error)

@@ -11,14 +11,18 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from rgs_core._engine import Engine
-from rgs_core.awarding import SpinLaw
+from rgs_core.cycle import FullCycle, round_figures, spin_laws
+from rgs_core.distribution import WinLaw, win_law
 from rgs_core.errors import AnalysisError, TuningError
-from rgs_core.feature import CAP_EXACT_MAX, round_moments
-from rgs_core.joint import joint_law
+from rgs_core.feature import CAP_EXACT_MAX
+from rgs_core.feature_starts import feature_round
+from rgs_core.joint import Joint, joint_law
 from rgs_core.mechanics import SIMULATED_ONLY, frozen
-from rgs_core.model import START_STATE, Build, Model, Profile, Strip
+from rgs_core.model import BASE_MODE, Build, Model, Profile, Strip
+from rgs_core.reached import awards_of, reached
 from rgs_core.stats import root
 from rgs_core.tables import state_names
+from rgs_core.whole_feature import FeatureRound
 
 Strips = Mapping[str, tuple[Strip, ...]]
 """Strips by set name, one a reel: what a profile holds."""
@@ -34,12 +38,24 @@ LAWS_KEPT = 64
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Exact figures of a round. The standard deviation is the root of `variance`, of win / stake."""
+    """Figures of a round of a mode, of win / cost. The standard deviation is the root of `variance`.
+
+    Exact; where the maximum win cuts rounds short `rtp` and `variance` are those of the law of wins, which is in
+    double precision, and `exact` is False. `hit` and `feature` are without it, as in the sheet.
+    """
 
     rtp: Fraction
     hit: Fraction
     variance: Fraction
     feature: Fraction
+    exact: bool = True
+
+    @classmethod
+    def of(cls, cycle: FullCycle, law: WinLaw | None) -> Figures:
+        """The figures of a round, with the law of its win where the maximum win matters."""
+        rtp = cycle.rtp if law is None else Fraction(law.rtp)
+        variance = cycle.variance if law is None else Fraction(law.sd) ** 2
+        return cls(rtp, cycle.hit_frequency, variance, cycle.feature_probability, law is None)
 
     def value(self, name: str) -> float:
         """The figure `name` of NAMES as a float."""
@@ -50,60 +66,64 @@ class Figures:
 
 
 class Meter:
-    """Figures of a model with any strips. Laws of spins are kept, so a state with strips as before costs nothing."""
+    """Figures of a model, in one of its modes, with any strips. Laws of spins are kept, so a state with strips as
+    before costs nothing."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, mode: str = BASE_MODE) -> None:
         self.model = model
-        self._laws: dict[tuple[int, tuple[Strip, ...]], SpinLaw] = {}
+        self.mode = mode
+        self._laws: dict[tuple[object, ...], Joint] = {}
+        self._kept: dict[tuple[object, ...], FeatureRound] = {}
 
     @property
     def has_feature(self) -> bool:
-        return len(self.model.states) > 1
+        """Whether a round of the mode can have further spins."""
+        start = self.model.build(mode=self.mode).play.start
+        return any(True for _ in awards_of(self.model, self.model.states[start]))
 
     def figures(self, strips: Strips, *, quick: bool = False) -> Figures:
-        """Exact figures; `quick` leaves a large cap on free spins out where retriggers end, for gradients.
+        """Figures as they are paid; `quick`, for gradients, leaves out a large cap on free spins where retriggers end,
+        and the maximum win.
 
         Raises AnalysisError where the figures have no exact value.
         """
-        build = Build(self.model, Profile("tuned", frozen(dict(strips))))
-        laws = self._spin_laws(build)
-        states, cap = tuple(laws), self.model.free_spins_max
-        moments = None
-        if quick and len(states) > 1 and QUICK_CAP_MAX < cap <= CAP_EXACT_MAX:
+        build = Build(self.model, Profile("tuned", frozen(dict(strips))), self.mode)
+        if self.model.callbacks:
+            state = next(iter(self.model.callbacks))
+            raise AnalysisError(f"state '{state}' {SIMULATED_ONLY}: its profile is not tuned")
+        spins = spin_laws(build, Engine(build), joint=self._joint, features_of=self._features)
+        cap = self.model.free_spins_max
+        if quick and QUICK_CAP_MAX < cap <= CAP_EXACT_MAX:
             try:
-                moments = round_moments(laws, states, START_STATE, 1, 10**6)
+                endless = replace(build, model=replace(self.model, free_spins_max=10**6))
+                return Figures.of(round_figures(endless, spins), None)
             except AnalysisError:
-                moments = None
-        if moments is None:
-            moments = round_moments(laws, states, START_STATE, 1, cap)
-        stake = self.model.stake_units
-        return Figures(
-            rtp=moments.mean / stake,
-            hit=1 - moments.nothing,
-            variance=(moments.second - moments.mean**2) / stake**2,
-            feature=sum((a.probability for key, a in laws[START_STATE].items() if any(key)), Fraction(0)),
-        )
+                pass
+        cycle = round_figures(build, spins)
+        return Figures.of(cycle, win_law(cycle) if cycle.capped and not quick else None)
 
-    def _spin_laws(self, build: Build) -> dict[str, SpinLaw]:
-        """The law of one spin of each state, in the engine's order: linear in the stop probabilities of a reel."""
-        if self.model.win_max is not None:
-            raise AnalysisError("a maximum win is declared: figures with it are no sums over stops, so it is not tuned")
-        engine: Engine | None = None
-        laws = {}
-        for index, name in enumerate(state_names(self.model)):
-            state = self.model.states[name]
-            if state.callback is not None:
-                raise AnalysisError(f"state '{name}' {SIMULATED_ONLY}: its profile is not tuned")
-            if state.special is not None:
-                raise AnalysisError(f"state '{name}' draws a special symbol: its profile is not tuned")
-            key = index, tuple(strip for strips in state.strip_sets for strip in build.strips(state, strips))
-            if key not in self._laws:
-                if len(self._laws) >= LAWS_KEPT:
-                    self._laws.clear()
-                engine = engine or Engine(build)
-                self._laws[key] = joint_law(engine, index).by_award()
-            laws[name] = self._laws[key]
-        return laws
+    def _joint(
+        self, engine: Engine, index: int, *, merge: bool = True, special: str | None = None, single: bool = False
+    ) -> Joint:
+        """The law of one spin of a state, kept by the strips that it plays."""
+        build = engine.build
+        state = self.model.states[state_names(self.model)[index]]
+        key = index, special, *(build.strips(state, name) for name in state.strip_sets)
+        if key not in self._laws:
+            if len(self._laws) >= LAWS_KEPT:
+                self._laws.clear()
+            self._laws[key] = joint_law(engine, index, merge=merge, special=special, single=single)
+        return self._laws[key]
+
+    def _features(self, build: Build, *, merge: bool = True) -> FeatureRound:
+        """The paid spin with the features that remember, kept by the strips of all states that it reaches."""
+        states = [self.model.states[name] for name in reached(build)]
+        key = tuple(build.strips(state, name) for state in states for name in state.strip_sets)
+        if key not in self._kept:
+            if len(self._kept) >= LAWS_KEPT:
+                self._kept.clear()
+            self._kept[key] = feature_round(build, merge=merge)
+        return self._kept[key]
 
 
 @dataclass(frozen=True, slots=True)

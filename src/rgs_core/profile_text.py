@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def strip_text(strip: Strip) -> str:
     return " ".join(tokens)
 
 
-def profile_text(name: str, strips: Mapping[str, tuple[Strip, ...]], remarks: tuple[str, ...] = ()) -> str:
+def profile_text(name: str, strips: Mapping[str, tuple[Strip, ...]], remarks: Sequence[str] = ()) -> str:
     """The TOML text of a profile, with comments above it."""
     lines = [*(f"# {remark}" for remark in remarks), f"[profiles.{name}.strips]"]
     for key, reels in strips.items():

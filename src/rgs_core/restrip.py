@@ -18,8 +18,8 @@ from rgs_core.figures import Figures, Meter, Strips, Target
 from rgs_core.mechanics import frozen
 from rgs_core.model import Build, Profile, Strip
 from rgs_core.tilt import Floats
-from rgs_core.tuner import MOST, MOST_LEAST, Progress, Tuner, check_targets, kept_cells
-from rgs_core.tuning import Tuned, shares
+from rgs_core.tuner import MOST, MOST_LEAST, Progress, Tuner, check_targets, kept_cells, played_sets
+from rgs_core.tuning import Tuned, first_figures, shares
 
 TURNS_MAX = 24
 TRIED_A_TURN = 40
@@ -136,11 +136,11 @@ class _Restrip:
     ) -> None:
         if most < 2:
             raise TuningError(MOST_LEAST)
-        self.targets = check_targets(Meter(build.model), targets)
+        self.targets = check_targets(Meter(build.model, build.mode), targets)
         kept, cells = kept_cells(build, keep)
         self.build, self.keep, self.most, self.progress = build, keep, most, progress
         self.places = [
-            (name, reel) for name, strips in build.profile.strips.items() for reel in range(len(strips))
+            (name, reel) for name in played_sets(build) for reel in range(len(build.profile.strips[name]))
             if (name, reel) not in kept
         ]  # fmt: skip
         for name, reel in self.places:
@@ -158,16 +158,18 @@ class _Restrip:
         self.wanted = np.array([target.wanted for target in self.targets])
         self.width = self.half
         self.known: dict[Reels, Floats] = {}
+        self.beyond = np.zeros(len(self.targets))  # what quick figures leave out
 
     def search(self) -> Tuned:
         build = self.build
-        before = figures = self.tuner.meter.figures(build.profile.strips)
+        before = figures = first_figures(self.tuner.meter, build)
         reels = self.first
         if self._met(figures):
             return self._tuned(reels, before, figures)
         if not self.places:
             raise TuningError("everything is kept, so nothing can change; keep less")
         values = self._values(figures)
+        self.beyond = values - self._values(self.tuner.meter.figures(build.profile.strips, quick=True))
         effects: dict[Change, Floats] = {}
         seen: dict[Change, Floats] = {}
         idle = 0
@@ -346,7 +348,9 @@ class _Restrip:
     def _quick(self, reels: Reels) -> Floats | None:
         if reels not in self.known:
             try:
-                self.known[reels] = self._values(self.tuner.meter.figures(self._strips(reels), quick=True))
+                self.known[reels] = self.beyond + self._values(
+                    self.tuner.meter.figures(self._strips(reels), quick=True)
+                )
             except AnalysisError:
                 self.known[reels] = np.full(len(self.targets), np.nan)
         found = self.known[reels]

@@ -19,6 +19,7 @@ from rgs_core.errors import AnalysisError, TuningError
 from rgs_core.figures import Figures, Meter, Strips, Target
 from rgs_core.mechanics import frozen
 from rgs_core.model import Build, Strip
+from rgs_core.reached import reached
 from rgs_core.tilt import Floats, TiltProblem, divergence, tilted
 
 Progress = Callable[[str], None]
@@ -56,7 +57,12 @@ NEAREST = 0.02
 
 @dataclass(frozen=True)
 class Row:
-    """A reel that may change. `free[stop]`; `columns` int[directions, stops]: what is weighed more together."""
+    """A reel that may change. `free[stop]`; `columns` int[directions, stops]: what is weighed more together.
+
+    `cells`: cells draw from it one by one, so figures are no linear function of its stop probabilities. Reels of one
+    set that cells draw from and that are equal stay equal, as laws of hold and spin know few different ones: `leader`
+    is the place of the first of them among the rows.
+    """
 
     set: str
     reel: int
@@ -64,6 +70,8 @@ class Row:
     weights: tuple[int, ...]
     free: NDArray[np.bool_]
     columns: NDArray[np.int64]
+    cells: bool
+    leader: int
 
     @property
     def name(self) -> str:
@@ -96,6 +104,12 @@ def check_targets(meter: Meter, targets: Sequence[Target]) -> tuple[Target, ...]
     if "feature" in names and not meter.has_feature:
         raise TuningError(f"{meter.model.id} has no free spins, so there are no odds of them to tune")
     return tuple(targets)
+
+
+def played_sets(build: Build) -> tuple[str, ...]:
+    """Strip sets that rounds of the mode play: those whose stops change its figures."""
+    played = {name for state in reached(build) for name in build.model.states[state].strip_sets}
+    return tuple(name for name in build.profile.strips if name in played)
 
 
 def kept_cells(build: Build, keep: Iterable[str]) -> tuple[set[tuple[str, int]], set[tuple[str, str]]]:
@@ -143,7 +157,7 @@ class Tuner:
             raise TuningError(MOST_LEAST)
         self.build = build
         self.most = most
-        self.meter = Meter(build.model)
+        self.meter = Meter(build.model, build.mode)
         self.targets = check_targets(self.meter, targets)
         self.progress = progress
         self.measured = 0
@@ -244,24 +258,41 @@ class Tuner:
         weights = self._fine_weights(p)
         slopes = np.zeros((len(targets), *p.shape))
         for place, row in enumerate(self.rows):
-            if only not in (None, place):
+            if only not in (None, place) or row.leader != place:
                 continue
+            equal = self.followers(place)
             n = len(row.weights)
             here = weights[place] / weights[place].sum()
             columns = row.columns
-            finer = 1 if columns.max(initial=0) <= 1 and self.grain == "stop" else 16
+            finer = 1 if columns.max(initial=0) <= 1 and self.grain == "stop" and not row.cells else 16
             differences = np.zeros((len(targets), len(columns)))
             for index, column in enumerate(columns):
                 changed = list(weights)
-                changed[place] = weights[place] * (finer + column)
+                for one in equal:
+                    changed[one] = weights[place] * (finer + column)
                 moved = self.integer_figures(changed, quick=True)
                 factor = finer + float(here @ column)
                 differences[:, index] = [(moved.value(t.name) - start.value(t.name)) * factor for t in targets]
             means = columns @ here
             covariance = (columns * here) @ columns.T - np.outer(means, means)
             combined = np.linalg.lstsq(covariance, differences.T, rcond=1e-9)[0]
-            slopes[:, place, :n] = combined.T @ (columns - means[:, None])
+            for one in equal:  # each of equal reels does an equal part
+                slopes[:, one, :n] = combined.T @ (columns - means[:, None]) / len(equal)
         return slopes
+
+    def followers(self, leader: int) -> list[int]:
+        """The rows that stay equal to a row, itself first."""
+        return [place for place, row in enumerate(self.rows) if row.leader == leader]
+
+    @property
+    def leaders(self) -> list[int]:
+        """The rows that change on their own."""
+        return [place for place, row in enumerate(self.rows) if row.leader == place]
+
+    def all_rows(self, leading: Sequence[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+        """Weights of all rows from those of the leaders."""
+        known = dict(zip(self.leaders, leading, strict=True))
+        return [known[row.leader] for row in self.rows]
 
     def figures(self, p: Floats, *, quick: bool = False) -> Figures:
         """Figures of distributions, as fine as weights are while solving."""
@@ -301,23 +332,32 @@ class Tuner:
 
 def _rows(build: Build, keep: Iterable[str], grain: Grain) -> tuple[list[Row], str]:
     reels, cells = kept_cells(build, keep)
-    height = build.model.rows
     chosen = []
-    for name, strips in build.profile.strips.items():
-        for reel, strip in enumerate(strips):
+    for name in played_sets(build):
+        height, alone = _height(build, name)
+        for reel, strip in enumerate(build.profile.strips[name]):
             seen = [set(strip.window(stop, height)) for stop in range(len(strip.symbols))]
             fixed = {symbol for owner, symbol in cells if owner == name}
             free = np.array([(name, reel) not in reels and not shown & fixed for shown in seen])
             if free.sum() > 1:
-                chosen.append((name, reel, strip, free))
-    stops = sum(int(free.sum()) for *_, free in chosen)
+                chosen.append((name, reel, strip, free, height, alone))
+    stops = sum(int(free.sum()) for *_, free, _, _ in chosen)
     used = grain if grain != "auto" else "stop" if stops <= BY_STOP_MAX else "symbol"
-    rows = []
-    for name, reel, strip, free in chosen:
+    rows: list[Row] = []
+    for name, reel, strip, free, height, alone in chosen:
         divisor = gcd(*strip.weights)
         weights = tuple(weight // divisor for weight in strip.weights)
-        rows.append(Row(name, reel, strip, weights, free, _columns(strip, height, free, used)))
+        equal = (i for i, r in enumerate(rows) if r.set == name and r.strip == strip and (r.free == free).all())
+        leader = next(equal, len(rows)) if alone else len(rows)
+        rows.append(Row(name, reel, strip, weights, free, _columns(strip, height, free, used), alone, leader))
     return rows, used
+
+
+def _height(build: Build, name: str) -> tuple[int, bool]:
+    """Rows that a stop of a strip set shows at most, and whether any state draws its cells one by one."""
+    states = [build.model.states[state] for state in reached(build)]
+    playing = [state for state in states if name in state.strip_sets]
+    return 1 if all(state.cells for state in playing) else build.model.rows, any(state.cells for state in playing)
 
 
 def _columns(strip: Strip, height: int, free: NDArray[np.bool_], grain: str) -> NDArray[np.int64]:

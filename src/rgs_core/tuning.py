@@ -15,12 +15,12 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-from rgs_core.errors import TuningError
-from rgs_core.figures import Figures, Strips, Target
+from rgs_core.errors import AnalysisError, TuningError
+from rgs_core.figures import Figures, Meter, Strips, Target
 from rgs_core.lattice import Lattice, integer_weights
 from rgs_core.model import WEIGHT_MAX, Build, Strip
 from rgs_core.tilt import divergence
-from rgs_core.tuner import MOST, TOTAL_MAX, Grain, Progress, Tuner
+from rgs_core.tuner import MOST, TOTAL_MAX, Grain, Progress, Row, Tuner
 from rgs_core.tuning_limits import otherwise
 
 
@@ -51,7 +51,7 @@ def tune_weights(
 ) -> Tuned:
     """New stop weights for the strips of `build`. Raises TuningError when targets cannot be met, and says why."""
     tuner = Tuner(build, targets, keep=keep, most=most, grain=grain, progress=progress)
-    before = tuner.meter.figures(build.profile.strips)
+    before = first_figures(tuner.meter, build)
     if all(target.met(before) for target in tuner.targets):
         strips = build.profile.strips
         return Tuned(build, strips, before, before, tuner.targets, 0.0, 0.0, tuner.grain, tuner.measured)
@@ -69,19 +69,43 @@ def tune_weights(
             p=solution.p[place, : len(row.weights)],
             low=tuner.low[place, : len(row.weights)],
             high=tuner.high[place, : len(row.weights)],
-            slopes=solution.slopes[:, place, : len(row.weights)],
+            slopes=solution.slopes[:, place, : len(row.weights)] * len(tuner.followers(place)),
         )
-        for place, row in enumerate(tuner.rows)
+        for place, row in ((place, tuner.rows[place]) for place in tuner.leaders)
     ]
-    found = integer_weights(lattices, tuner.targets, tuner.integer_figures, TOTAL_MAX, WEIGHT_MAX, progress)
+
+    def measure(weights: Sequence[NDArray[np.int64]], *, quick: bool = False) -> Figures:
+        return tuner.integer_figures(tuner.all_rows(weights), quick=quick)
+
+    found = integer_weights(lattices, tuner.targets, measure, TOTAL_MAX, WEIGHT_MAX, progress)
     if found is None:
         raise TuningError(
             f"weights with a sum up to {TOTAL_MAX:,} a reel come near the targets "
             f"({tuner.shown(solution.figures)}) but not into them; give wider ranges"
         )
-    strips = tuner.strips([_reduced(weights) for weights in found.weights])
+    weights = tuner.all_rows([_reduced(weights) for weights in found.weights])
+    strips = tuner.strips(weights)
     after = tuner.meter.figures(strips)
-    return Tuned(build, strips, before, after, tuner.targets, found.divergence, least, tuner.grain, tuner.measured)
+    spent = sum(_divergence(row, new) for row, new in zip(tuner.rows, weights, strict=True))
+    return Tuned(build, strips, before, after, tuner.targets, spent, least, tuner.grain, tuner.measured)
+
+
+def _divergence(row: Row, weights: NDArray[np.int64]) -> float:
+    """KL divergence of new weights of a reel from its old ones, in nats."""
+    p, q = weights / weights.sum(), np.array(row.weights) / row.total
+    return float((p * np.log(p / q)).sum())
+
+
+def first_figures(meter: Meter, build: Build) -> Figures:
+    """The figures to begin with. Raises TuningError with reason and remedy for a build that has no exact ones."""
+    try:
+        return meter.figures(build.profile.strips)
+    except AnalysisError as error:
+        raise TuningError(
+            f"{build.label} has no exact figures, so its targets cannot be met exactly: {error}. Change weights or pays by "
+            f"hand and see what 'rgs simulate' makes of them, as 'rgs simulate FILE --until rtp=0.05%@99'; or give the "
+            "state mechanics that have an exact law (docs/math-tools.md)"
+        ) from error
 
 
 def _reduced(weights: NDArray[np.int64]) -> NDArray[np.int64]:

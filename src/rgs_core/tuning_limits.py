@@ -12,7 +12,7 @@ from itertools import combinations
 from rgs_core.errors import AnalysisError, TuningError
 from rgs_core.figures import Target
 from rgs_core.tilt import Floats, extreme
-from rgs_core.tuner import Solution, Tuner
+from rgs_core.tuner import Solution, Tuner, played_sets
 
 ROUNDS_MAX = 5
 HALVINGS = 40
@@ -22,7 +22,8 @@ GAIN_LEAST = 1e-4
 
 def otherwise(tuner: Tuner, failed: Solution) -> Solution:
     """A solution where the direct search found none, for one target. Raises TuningError that says what is possible."""
-    kept = "" if len(tuner.rows) == sum(map(len, tuner.build.profile.strips.values())) else " and what is kept"
+    reels = sum(len(tuner.build.profile.strips[name]) for name in played_sets(tuner.build))
+    kept = "" if len(tuner.rows) == reels else " and what is kept"
     bounds = f"with --most {tuner.most}{kept}"
     if len(tuner.targets) == 1:
         found = alone(tuner, tuner.targets[0], failed)
@@ -80,13 +81,16 @@ def _ends(tuner: Tuner, target: Target) -> list[tuple[float, Floats]]:
         value = tuner.figures(p).value(target.name)
         for turn in range(ROUNDS_MAX):
             before = value
-            for place, row in enumerate(tuner.rows):
+            for place in tuner.leaders:
+                row = tuner.rows[place]
                 tuner.progress(f"limits of {target.name}, round {turn + 1}, {row.name}: {target.show(value)}")
                 try:
                     slopes = tuner.slopes(p, tuner.figures(p, quick=True), [target], only=place)[0, place]
                     n = len(row.weights)
                     q = p.copy()
-                    q[place, :n] = extreme(tuner.low[place, :n], tuner.high[place, :n], sign * slopes[:n])
+                    q[tuner.followers(place), :n] = extreme(
+                        tuner.low[place, :n], tuner.high[place, :n], sign * slopes[:n]
+                    )
                     here = tuner.figures(q).value(target.name)
                 except AnalysisError:
                     continue

@@ -8,32 +8,26 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from book_files import Book, read
 
 from rgs_core import Engine, games
 from rgs_core.__main__ import main
-from rgs_core.books import (
-    BLOCK_BOOKS,
-    FEATURE_LEVELS,
-    WIN_LEVELS,
-    Narrator,
-    check_hundredths,
-    write_books,
-    zstandard,
-)
+from rgs_core.book_amounts import FEATURE_LEVELS, WIN_LEVELS, check_hundredths
+from rgs_core.book_events import Narrator
+from rgs_core.books import BLOCK_BOOKS, write_books, write_index
 from rgs_core.errors import BooksError
 from rgs_core.game import seeded_key
 from rgs_core.model import Build
 from rgs_core.model_file import load, loads
-from rgs_core.outcome import Outcome, Win
+from rgs_core.outcome import Outcome
 from rgs_core.starters import starter
 
 KEY = seeded_key("books")
-Book = dict[str, Any]
 
 PICKS = """
 format = 1
@@ -85,30 +79,12 @@ def builds() -> dict[str, Build]:
     }
 
 
-def read(folder: Path) -> tuple[list[Book], list[tuple[int, int, int]]]:
-    """Books and table of a folder, found as a publisher finds them: through index.json."""
-    (mode,) = json.loads((folder / "index.json").read_text())["modes"]
-    assert mode == {
-        "name": "base",
-        "cost": 1.0,
-        "events": "books_base.jsonl.zst",
-        "weights": "lookUpTable_base_0.csv",
-    }
-    assert {path.name for path in folder.iterdir()} == {"index.json", mode["events"], mode["weights"]}
-    with zstandard().open(folder / mode["events"], "rt", encoding="utf-8") as file:
-        books = [json.loads(line) for line in file]
-    rows = []
-    for line in (folder / mode["weights"]).read_text().splitlines():
-        number, weight, payout = line.split(",")
-        rows.append((int(number), int(weight), int(payout)))
-    return books, rows
-
-
 @pytest.mark.parametrize("name", builds())
 def test_the_files_say_what_the_simulation_says(name: str, tmp_path: Path) -> None:
     build, first, n = builds()[name], 10**6, BLOCK_BOOKS + 321
     counted: list[int] = []
     written = write_books(build, KEY, n, tmp_path, first_nonce=first, progress=counted.append)
+    write_index([build], tmp_path)
     assert counted == [BLOCK_BOOKS, n]
     books, rows = read(tmp_path)
     assert [book["id"] for book in books] == [number for number, _, _ in rows] == list(range(1, n + 1))
@@ -177,6 +153,12 @@ def check_book(build: Build, outcome: Outcome, book: Book, pad: int) -> None:
         assert marked <= {"star", "moon"}
         assert {cell["name"] for reel in reveal["board"] for cell in reel if "wild" in cell} <= model.wilds.keys()
         won = 0
+        if spin.sub_spin == 1 and state.multiplier != 1:
+            assert events.pop(0) == {
+                "index": reveal["index"] + 1,
+                "type": "updateGlobalMult",
+                "globalMult": state.multiplier,
+            }
         if spin.wins:
             info = events.pop(0)
             assert info["type"] == "winInfo"
@@ -263,25 +245,18 @@ def test_a_round_that_has_no_form_is_refused() -> None:
     with pytest.raises(BooksError, match="do not add up"):
         narrator.book(1, Outcome((spin,), spin.win_units + 20))
 
-    @dataclass(frozen=True)
-    class Later:
-        capped: bool = True
-        win_units: int = 0
-        spins: tuple[Any, ...] = ()
-
-    with pytest.raises(BooksError, match="maximum win"):
-        narrator.book(1, Later())  # type: ignore[arg-type]
+    with pytest.raises(BooksError, match="more were awarded"):
+        narrator.book(1, triggered(build))
+    free = replace(spin, state="free")
+    with pytest.raises(BooksError, match="spin 0 of 'free' was not awarded"):
+        narrator.book(1, Outcome((free,), free.win_units))
 
 
-def test_what_no_event_tells_of_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fields that records gain later: at their default there is nothing to tell."""
-    from rgs_core import books
-
-    build = builds()["lantern_tide"]
-    winner = next(o for n in range(50) if (o := Engine(build).spin(KEY, n).outcome).spins[0].wins)
-    monkeypatch.setitem(books._UNKNOWN, Win, [("count", 99)])
-    with pytest.raises(BooksError, match="no event here for the count of a win"):
-        Narrator(build).book(1, winner)
+def triggered(build: Build) -> Outcome:
+    """A round that stops at the spin that awards others."""
+    rounds = (Engine(build).spin(KEY, nonce).outcome for nonce in range(1000))
+    spin = next(outcome.spins[0] for outcome in rounds if outcome.spins[0].awards)
+    return Outcome((spin,), spin.win_units)
 
 
 @pytest.mark.parametrize(
@@ -310,6 +285,8 @@ def test_export_prints_the_rtp_beside_the_exact_one(tmp_path: Path, capsys: pyte
     other = tmp_path / "same"
     assert main([*arguments, "--out", str(other), "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
+    (data,) = data["modes"]
+    assert (data["mode"], data["cost"]) == ("base", 1.0)
     assert data["rtp"] == sum(payout for _, _, payout in rows) / 300_000
     assert data["rtp_exact"] == pytest.approx(0.96495758, abs=1e-8)
     assert abs(data["rtp"] - data["rtp_exact"]) < 2 * data["rtp_half_width_95"]

@@ -8,13 +8,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from rgs_core.mechanics import Choice, Cluster, Combinations, Count, Lines, Ways
+from rgs_core.mechanics import Choice
 from rgs_core.model import BASE_MODE, Build
 from rgs_core.outcome import Award, CellTable, FreeSpinsAward, JackpotWin, PickBonus, Played, Spin, Win, Window
 from rgs_core.sections import Section
-
-Cell = tuple[int, int]
-"""(reel, row) from 0."""
+from rgs_core.win_cells import Cell, cells_with, win_cells
 
 
 def draw_round(console: Console, build: Build, outcome: Played) -> None:
@@ -143,38 +141,15 @@ def draw_pick(console: Console, award: PickBonus) -> None:
 
 def winning_cells(build: Build, spin: Spin, window: Window, wins: tuple[Win, ...]) -> set[Cell]:
     """Every cell that is part of a win of a grid."""
-    model = build.model
-    cells: set[Cell] = set()
-    for win in wins:
-        rule = model.evaluators.get(win.evaluator)
-        if isinstance(rule, Cluster):
-            cells |= set(win.cells)
-        elif win.line is not None and isinstance(rule, Lines):
-            line = list(enumerate(rule.paylines[win.line - 1]))
-            cells |= set(line[win.start : win.start + win.count])
-        elif win.line is not None and isinstance(rule, Combinations):
-            cells |= set(enumerate(rule.paylines[win.line - 1]))
-        elif isinstance(rule, Ways | Count):
-            stands = {s for s, w in model.wilds.items() if win.symbol in w.substitutes} | {win.symbol}
-            reels = range(win.start, win.start + win.count) if isinstance(rule, Ways) else range(len(window))
-            cells |= {(r, i) for r in reels for i, shown in enumerate(window[r]) if shown in stands}
-        else:
-            cells |= cells_with(window, win.symbol)
-    return cells
+    state = build.model.states[spin.state]
+    stopped = spin.stopped if window == spin.window else ()
+    return {cell for win in wins for cell in win_cells(build.model, state, win, window, stopped)}
 
 
 def award_cells(spin: Spin, window: Window) -> set[Cell]:
     """Every cell that is part of an award by count."""
-    cells: set[Cell] = set()
-    for award in spin.awards:
-        if isinstance(award, FreeSpinsAward):
-            cells |= cells_with(window, award.symbol)
-    return cells
-
-
-def cells_with(window: Window, symbol: str) -> set[Cell]:
-    """Every cell that shows a symbol."""
-    return {(r, i) for r, reel in enumerate(window) for i, shown in enumerate(reel) if shown == symbol}
+    symbols = {award.symbol for award in spin.awards if isinstance(award, FreeSpinsAward)}
+    return {cell for symbol in symbols for cell in cells_with(window, symbol)}
 
 
 def draw_callback_note(console: Console, build: Build) -> None:

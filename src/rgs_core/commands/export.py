@@ -17,23 +17,28 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from rgs_core import games
 from rgs_core.analysis import analyse
-from rgs_core.books import BOOKS_MAX, PUBLISHED_STEP, Books, write_books, zstandard
+from rgs_core.books import BOOKS_MAX, PUBLISHED_STEP, Books, write_books, write_index, zstandard
 from rgs_core.commands.arguments import OK, add_game, add_json, add_seed, chosen_build, chosen_key, count, nonce
 from rgs_core.errors import AnalysisError
-from rgs_core.model import Build
+from rgs_core.model import BASE_MODE, Build
 
 HELP = "play rounds and write them as books: index.json, look-up table, events (Stake Engine's format)"
 EXAMPLES = """\
   rgs export my_game.toml --books 1e5 --out books/
   rgs export lantern_tide --profile rtp_94 --books 1_000_000 --seed release-1 --out books/
+  rgs export clockwork_aviary --books 1e5 --out books/               (base, ante and buy)
+  rgs export clockwork_aviary --mode buy --books 1e5 --out bought/   (the bought feature alone)
   rgs export my_game.toml --books 1e6 --first-nonce 1000000 --out more/       (the next million)"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_game(parser)
     add_seed(parser)
-    parser.add_argument("--books", type=count, required=True, metavar="N", help=f"rounds, 1 to {BOOKS_MAX:,}")
+    parser.add_argument(
+        "--books", type=count, required=True, metavar="N", help=f"rounds of each mode, 1 to {BOOKS_MAX:,}"
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write; it must be new or empty")
     parser.add_argument("--first-nonce", type=nonce, default=0, metavar="N", help="first round (default: %(default)s)")
     parser.add_argument(
@@ -48,16 +53,22 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.books > BOOKS_MAX:
         raise ValueError(f"--books {args.books:,} is more than {BOOKS_MAX:,}")
     zstandard()
+    restricted = args.mode is not None or build.mode != BASE_MODE
+    builds = [build] if restricted else games.modes(build)
     started = time.perf_counter()
     with new_folder(args.out) as folder:
-        written = play(build, key, folder, args, console)
+        modes = [play(one, key, folder, args, console) for one in builds]
+        write_index(builds, folder)
     seconds = time.perf_counter() - started
-    exact, reason = exact_rtp(build)
+    exact = [exact_rtp(one) for one in builds]
     if args.json:
-        print(json.dumps(as_json(build, written, args.out, exact), indent=2))
+        print(json.dumps(as_json(build, modes, args.out, [rtp for rtp, _ in exact]), indent=2))
         return OK
-    draw(console, build, written, args.out, exact, reason)
-    console.print(f"[dim]{written.books / seconds:,.0f} books/s[/dim]", highlight=False)
+    for written, (rtp, reason) in zip(modes, exact, strict=True):
+        draw(console, written, rtp, reason)
+    console.print(f"wrote {args.out}", highlight=False, markup=False, soft_wrap=True)
+    warn(console, modes)
+    console.print(f"[dim]{len(modes) * args.books / seconds:,.0f} books/s[/dim]", highlight=False)
     return OK
 
 
@@ -119,42 +130,60 @@ def exact_rtp(build: Build) -> tuple[float | None, str]:
     return (None, analysis.methods["rtp"]) if analysis.rtp is None else (float(analysis.rtp), "")
 
 
-def as_json(build: Build, written: Books, out: str, exact: float | None) -> dict[str, Any]:
+def as_json(build: Build, modes: list[Books], out: str, exact: list[float | None]) -> dict[str, Any]:
     return {
         "game": build.model.id,
         "profile": build.profile.name,
         "build_hash": build.build_hash,
         "out": out,
+        "modes": [mode_json(written, rtp) for written, rtp in zip(modes, exact, strict=True)],
+    }
+
+
+def mode_json(written: Books, exact: float | None) -> dict[str, Any]:
+    """What was written of one mode; figures are of payout / cost of the mode, but for the largest win, in stakes."""
+    return {
+        "mode": written.build.mode,
+        "cost": written.cost,
         "books": written.books,
         "first_nonce": written.first_nonce,
         "rtp": written.rtp,
         "rtp_half_width_95": written.half_width(),
         "rtp_exact": exact,
-        "rtp_free_spins": written.free_payout / (100 * written.books),
+        "rtp_free_spins": written.free_payout / (100 * written.books * written.cost),
         "hit_frequency": written.hits / written.books,
         "feature_frequency": written.features / written.books,
         "max_win": written.payout_max / 100,
+        "max_win_reached": written.capped,
         "payouts_off_step": written.off_step,
     }
 
 
-def draw(console: Console, build: Build, written: Books, out: str, exact: float | None, reason: str) -> None:
-    """What was written, beside the exact RTP."""
-    table = Table("figure", "value", "", title=f"{written.books:,} books of {build.label}")
+def draw(console: Console, written: Books, exact: float | None, reason: str) -> None:
+    """What was written of one mode, beside the exact RTP."""
+    table = Table("figure", "value", "", title=f"{written.books:,} books of {written.build.label}")
     table.columns[1].justify = "right"
     table.add_row("RTP of the books", f"{written.rtp * 100:.6f} %", "every book with weight 1")
     width = f"so many books are within {written.half_width() * 100:.4f} % of it in 95 of 100 cases"
     table.add_row("exact RTP", "none" if exact is None else f"{exact * 100:.6f} %", escape(reason) or width)
+    if written.build.mode != BASE_MODE:
+        table.add_row("cost of a round", f"{written.cost:,g} x", "in stakes; RTP is of it, payouts are of the stake")
     table.add_row("hit frequency", f"{written.hits / written.books * 100:.4f} %", "")
-    table.add_row("with free spins", f"{written.features / written.books * 100:.4f} %", "")
+    table.add_row("with further spins", f"{written.features / written.books * 100:.4f} %", "")
     table.add_row("largest win", f"{written.payout_max / 100:,.2f} x", "")
+    if written.build.model.win_max is not None:
+        table.add_row("ended by the maximum win", f"{written.capped:,}", "")
     table.add_row("rounds", f"{written.first_nonce} to {written.first_nonce + written.books - 1}", "nonces of the seed")
     console.print(table)
-    console.print(f"wrote {out}", highlight=False, markup=False, soft_wrap=True)
-    if written.off_step:
+
+
+def warn(console: Console, modes: list[Books]) -> None:
+    """Payouts that the publisher's own check does not take."""
+    off_step = sum(written.off_step for written in modes)
+    if off_step:
         step = PUBLISHED_STEP / 100
         console.print(
-            f"{written.off_step:,} books pay what is no multiple of {step} x; Stake Engine's own check refuses those. "
+            f"{off_step:,} books pay what is no multiple of {step} x; Stake Engine's own check refuses those. "
             f"Pays that are multiples of {step} stakes, such as line bets of a tenth, avoid them.",
             highlight=False,
             markup=False,

@@ -14,18 +14,21 @@ from rgs_core.starters import DEFAULT_KIND, kinds, starter
 HELP = "write a commented model file to begin a game with"
 EXAMPLES = """\
   rgs new my_game                 (writes my_game.toml here; never over a file)
-  rgs new my_game --kind lines"""
+  rgs new my_game --kind cascade"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     known = kinds()
+    width = max(map(len, known))
+    shown = "\n".join(f"  {kind:<{width}}  {text}" for kind, text in known.items())
+    parser.description = f"{parser.description}\n\nkinds:\n{shown}"
     parser.add_argument("name", metavar="NAME", help="id of the game: small letters, digits and _, first a letter")
     parser.add_argument(
         "--kind",
         choices=list(known),
         default=DEFAULT_KIND,
         metavar="KIND",
-        help="; ".join(f"{kind}: {text.rstrip('.')}" for kind, text in known.items()) + " (default: %(default)s)",
+        help="one of the above (default: %(default)s)",
     )
 
 
@@ -39,8 +42,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
     console.print("It explains itself; open it in an editor. Then", highlight=False)
     for command, what in (
         (f"rgs check {path}", "says what is wrong with it, with line and remedy"),
-        (f"rgs parsheet {path}", "its exact RTP and all other figures"),
+        (f"rgs parsheet {path}", "its RTP and all other figures, exact where it has a law"),
         (f"rgs simulate {path}", "plays ten million rounds of it"),
+        (f"rgs spin {path}", "draws one round"),
     ):
         console.print(f"  {command:<{len(args.name) + 20}}  {what}", highlight=False, markup=False, soft_wrap=True)
     return OK

@@ -10,15 +10,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from rgs_core.analysis import Analysis, analyse
+from rgs_core import games
+from rgs_core.analysis import analyse
 from rgs_core.commands.arguments import OK, add_game, add_json, chosen_build, count, written
 from rgs_core.errors import TuningError
 from rgs_core.figures import NAMES, Figures, parse_target, show
-from rgs_core.model import Build
+from rgs_core.model import BASE_MODE, Build
 from rgs_core.model_file import load
 from rgs_core.profile_text import check_name, profile_text, with_profile
 from rgs_core.restrip import tune_strips
-from rgs_core.tuner import MOST
+from rgs_core.tuner import MOST, played_sets
 from rgs_core.tuning import Tuned, shares, tune_weights
 
 HELP = "find stop weights or strips whose exact RTP, hit frequency, deviation or bonus odds meet targets"
@@ -27,6 +28,9 @@ EXAMPLES = """\
   rgs tune my_game.toml --target rtp=92..92.5% --target hit=28% --target sd=6..8 --out low --write
   rgs tune lantern_tide --target rtp=95.00% --keep moon --keep free --out rtp_95   (moons and free spins as they are)
   rgs tune my_game.toml --target feature=1/150 --method strips --out rare"""
+
+
+ORDER = "each reel from stop 0 on: K:5 is one stop of weight 5, K*2:5 are two of weight 5 each, K is one of weight 1"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -81,16 +85,22 @@ def run(args: argparse.Namespace, console: Console) -> int:
             tuned = tune_strips(build, targets, keep=keep, most=args.most, progress=progress)
         else:
             tuned = tune_weights(build, targets, keep=keep, most=args.most, grain=args.by, progress=progress)
-        addition = profile_text(args.out, tuned.strips, (f"{build.profile.name} tuned to {_wanted(tuned)}",))
+        mode = "" if build.mode == BASE_MODE else f" in mode '{build.mode}'"
+        remarks = [f"{build.profile.name} tuned to {_wanted(tuned)}{mode}"]
+        if not all(strip.uniform for strips in tuned.strips.values() for strip in strips):
+            remarks.append(ORDER)
+        addition = profile_text(args.out, tuned.strips, remarks)
         progress("checking the new profile both ways")
         text, new = with_profile(path.read_text("utf-8"), args.out, addition, str(path))
-        analysis = checked(new, tuned)
+        new = new.model.build(args.out, build.mode)
+        checked(new, tuned)
+        others = other_modes(build, new, tuned)
         if args.write:
             _write(path, text, new)
     if args.json:
-        print(json.dumps(as_json(tuned, new, addition, path if args.write else None), indent=2))
+        print(json.dumps(as_json(tuned, new, addition, others, path if args.write else None), indent=2))
         return OK
-    draw(console, tuned, new, analysis)
+    draw(console, tuned, new, others)
     console.print(addition, markup=False, highlight=False, soft_wrap=True)
     if args.write:
         console.print(f"added {new.label} to {path}", markup=False, highlight=False, soft_wrap=True)
@@ -105,20 +115,38 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return OK
 
 
-def checked(new: Build, tuned: Tuned) -> Analysis:
-    """The analysis of the build that was read back, after its figures were found to meet the targets.
+def checked(new: Build, tuned: Tuned) -> None:
+    """Analyses the build that was read back, in the mode that was tuned.
 
-    Raises TuningError when they do not, AnalysisError when the ways of the analysis differ.
+    Raises TuningError when its figures do not meet the targets, AnalysisError when the ways of the analysis differ.
     """
     analysis = analyse(new)
     cycle = analysis.cycle
     if cycle is None:
         raise TuningError(f"{new.label} has no exact figures: {analysis.cycle_skipped}")
-    figures = Figures(cycle.rtp, cycle.hit_frequency, cycle.variance, cycle.feature_probability)
+    figures = Figures.of(cycle, analysis.law)
     off = [target.text for target in tuned.targets if not target.met(figures)]
     if off:
         raise TuningError(f"{new.label} as read back does not meet {', '.join(off)}; this is a defect, report it")
-    return analysis
+
+
+Rtp = float | None
+
+
+def other_modes(old: Build, new: Build, tuned: Tuned) -> dict[str, tuple[Rtp, Rtp]]:
+    """RTP before and after of the other modes that play a strip set that changed; None where it has no exact value."""
+    changed = {name for name, strips in tuned.strips.items() if strips != old.profile.strips[name]}
+    pairs = [(before, after) for before, after in zip(games.modes(old), games.modes(new), strict=True)]
+    return {
+        before.mode: (_rtp(before), _rtp(after))
+        for before, after in pairs
+        if before.mode != old.mode and changed & set(played_sets(before))
+    }
+
+
+def _rtp(build: Build) -> Rtp:
+    rtp = analyse(build).rtp
+    return None if rtp is None else float(rtp)
 
 
 def _write(path: Path, text: str, new: Build) -> None:
@@ -135,14 +163,14 @@ def _wanted(tuned: Tuned) -> str:
     return ", ".join(target.text for target in tuned.targets)
 
 
-def draw(console: Console, tuned: Tuned, new: Build, analysis: Analysis) -> None:
+def draw(console: Console, tuned: Tuned, new: Build, others: dict[str, tuple[Rtp, Rtp]]) -> None:
     """Figures before and after, then what changed on each reel."""
     table = Table("figure", "before", "after", "target", "", title=f"{tuned.build.label} → {new.label}",
                   title_justify="left")  # fmt: skip
     targets = {target.name: target for target in tuned.targets}
     titles = {"rtp": "RTP", "hit": "hit frequency", "sd": "standard deviation", "feature": "free spins start"}
     for name in NAMES:
-        if name == "feature" and len(new.model.states) == 1:
+        if name == "feature" and not tuned.before.feature and not tuned.after.feature:
             continue
         target = targets.get(name)
         range_text = f"{target.text}: {target.show(target.low)} to {target.show(target.high)}" if target else ""
@@ -153,6 +181,9 @@ def draw(console: Console, tuned: Tuned, new: Build, analysis: Analysis) -> None
             range_text,
             "[green]met[/green]" if target else "",
         )
+    for mode, rtps in others.items():
+        before, after = ("simulated only" if rtp is None else show("rtp", rtp) for rtp in rtps)
+        table.add_row(f"RTP of mode '{mode}'", before, after, "", "[yellow]moved along[/yellow]")
     console.print(table)
     rows = changes(tuned)
     if not rows:
@@ -205,19 +236,23 @@ def _cell(cell: Cell) -> str:
     return f"{100 * before:.2f} → {100 * after:.2f}"
 
 
-def as_json(tuned: Tuned, new: Build, addition: str, path: Path | None) -> dict[str, object]:
+def as_json(
+    tuned: Tuned, new: Build, addition: str, others: dict[str, tuple[Rtp, Rtp]], path: Path | None
+) -> dict[str, object]:
     """Everything that is shown, for machines."""
     return {
         "game": new.model.id,
         "start": tuned.build.profile.name,
         "profile": new.profile.name,
+        "mode": new.mode,
         "build_hash": new.build_hash,
         "targets": {
             t.name: {"text": t.text, "low": float(t.low), "high": float(t.high), "met": True} for t in tuned.targets
         },
         "before": {name: tuned.before.value(name) for name in NAMES},
         "after": {name: tuned.after.value(name) for name in NAMES},
-        "rtp_exact": str(tuned.after.rtp),
+        "rtp_exact": str(tuned.after.rtp) if tuned.after.exact else None,
+        "other_modes": {mode: {"before": before, "after": after} for mode, (before, after) in others.items()},
         "divergence": tuned.divergence,
         "least_divergence": tuned.least_divergence,
         "changes": changes(tuned),
