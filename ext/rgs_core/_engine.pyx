@@ -325,6 +325,13 @@ cdef class Engine:
         self.game.win_units_cap = model.win_units_cap or 0
         for symbol in range(64):
             self.game.wild_multiplier[symbol] = 1
+            self.game.read[symbol] = symbol
+            self.game.times[symbol] = 1
+        self.game.doubles = len(model.doubles) > 0
+        for double in model.doubles.values():
+            symbol = model.symbols.index(double.name)
+            self.game.read[symbol] = model.symbols.index(double.symbol)
+            self.game.times[symbol] = double.count
         for wild in model.wilds.values():
             symbol = model.symbols.index(wild.symbol)
             self.game.wild[symbol] = 1

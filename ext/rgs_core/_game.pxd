@@ -222,6 +222,9 @@ cdef extern from "game.h" nogil:
         int64_t *wild_multiplier
         uint8_t *wild_combine
         uint32_t wilds_multiply
+        uint32_t doubles
+        uint8_t *read
+        uint8_t *times
         uint32_t has_values
         uint32_t wins_award
         rgs_state *states

@@ -244,6 +244,8 @@ typedef struct {
 static inline uint32_t rgs_count_fresh(const rgs_game *game, const rgs_view *view, uint32_t symbol, uint64_t old)
 {
     uint32_t count = 0;
+    if (game->doubles)
+        return rgs_count_doubles(game, view, symbol, old);
     for (uint32_t reel = 0; reel < game->reels; reel++)
         for (uint32_t row = 0; row < view->heights[reel]; row++)
             count += view->windows[reel][row] == symbol && !(old >> (reel * game->rows + row) & 1);
@@ -329,7 +331,7 @@ RGS_APART int rgs_pull(const rgs_game *game, uint32_t state_index, uint32_t t, c
             uint8_t cells[RGS_REELS_MAX];
             for (uint32_t reel = 0; reel < trigger->pattern_length; reel++)
                 cells[reel] = view->windows[reel][rows[reel]];
-            if (!rgs_pattern_matches(trigger, cells))
+            if (!rgs_pattern_matches(game, trigger, cells))
                 continue;
             played++;
             if (!play->counting &&
@@ -401,7 +403,7 @@ RGS_APART int rgs_pay_special(const rgs_game *game, const rgs_state *state, uint
     for (uint32_t reel = 0; reel < game->reels; reel++) {
         uint32_t shown = 0;
         for (uint32_t row = 0; row < look->view->heights[reel]; row++)
-            shown |= look->view->windows[reel][row] == special;
+            shown |= game->read[look->view->windows[reel][row]] == special;
         reels += shown;
     }
     const uint32_t at = special * (game->reels + 1) + reels;

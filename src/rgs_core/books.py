@@ -97,13 +97,14 @@ class Narrator:
         check_hundredths(build)
         scatters = {e.symbol for e in build.model.evaluators.values() if isinstance(e, Scatter)}
         self._cells: dict[str, Event] = {
-            symbol: {"name": symbol, **({"wild": True} if symbol in build.model.wilds else {})}
+            symbol: {"name": symbol, **({"wild": True} if build.model.read(symbol)[0] in build.model.wilds else {})}
             for symbol in build.model.symbols
         }
         for state in build.model.states.values():
             scatters |= {t.symbol for t in state.triggers if isinstance(t, FreeSpinsTrigger)}
-        for symbol in scatters:
-            self._cells[symbol]["scatter"] = True
+        for symbol, cell in self._cells.items():
+            if build.model.read(symbol)[0] in scatters:
+                cell["scatter"] = True
         self._states = {name: _StateView(build, state) for name, state in build.model.states.items()}
 
     def book(self, number: int, played: Played) -> Event:
@@ -195,7 +196,9 @@ class Narrator:
         if win.line is None:
             positions = self._where(spin, win.symbol)
         else:
-            positions = [self._at(reel, row) for reel, row in enumerate(view.paylines[win.line - 1][: win.count])]
+            line = list(enumerate(view.paylines[win.line - 1]))
+            cells = self._model.cells_of([spin.window[reel][row] for reel, row in line], win.count)
+            positions = [self._at(reel, row) for reel, row in line[:cells]]
             meta = {"lineIndex": win.line, **meta, "lineMultiplier": win.wild_multiplier}
         amount = self.hundredths(win.amount_units)
         return {"symbol": win.symbol, "kind": win.count, "win": amount, "positions": positions, "meta": meta}
@@ -216,7 +219,7 @@ class Narrator:
             self._at(reel, row)
             for reel, column in enumerate(spin.window)
             for row, shown in enumerate(column)
-            if shown == symbol
+            if self._model.read(shown)[0] == symbol
         ]
 
     def _at(self, reel: int, row: int) -> Event:
@@ -228,6 +231,7 @@ class _StateView:
 
     def __init__(self, build: Build, state: State) -> None:
         lines = build.model.lines_of(state)
+        self._read = build.model.read
         self.strips = [strip.symbols for strip in build.strips(state)]
         self.paylines = lines.paylines if lines else ()
         triggers = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger)]
@@ -241,7 +245,7 @@ class _StateView:
         for reel in spin.window:
             level = level + 1 if self._needed > 1 and seen >= self._needed - 1 else 0
             levels.append(level)
-            seen += reel.count(self._scatter) if self._scatter else 0
+            seen += sum(times for symbol, times in map(self._read, reel) if symbol == self._scatter)
         return levels
 
 

@@ -76,6 +76,8 @@ def compile_lanes(tables: Tables) -> tuple[LaneTable, ...]:
     build, model = tables.build, tables.build.model
     if build.mode != m.BASE_MODE:
         raise NotInLanes(f"mode '{build.mode}' does not begin with one paid spin")
+    if model.doubles:
+        raise NotInLanes("double symbols make runs of one length count differently")
     if model.reels > REELS_MAX:
         raise NotInLanes(f"more than {REELS_MAX} reels")
     paid = tables.states[0]

@@ -78,7 +78,7 @@ class _Reader(StatesReading):
                 "states",
                 "profiles",
             ],
-            ["description", "wilds", "groups", "bonuses", "modes", "caps"],
+            ["description", "wilds", "groups", "doubles", "bonuses", "modes", "caps"],
             moved={"picks": 'write [bonuses.NAME] with kind = "pick" instead'},
         )
         self.integer(top.get("format", m.FORMAT), "format", m.FORMAT, m.FORMAT, m.FORMAT)
@@ -101,8 +101,9 @@ class _Reader(StatesReading):
             caps.get("free_spins", m.FREE_SPINS_MAX), "caps.free_spins", 1, m.FREE_SPINS_MAX, m.FREE_SPINS_MAX
         )
         win_max = self.integer(caps["win"], "caps.win", 1, m.CAP_WIN_MAX, 1) if "win" in caps else None
+        self.doubles = self.read_doubles(top.get("doubles", {}))
         self.groups = self.read_groups(top.get("groups", {}))
-        wilds = self.read_wilds(top.get("wilds", {}))
+        self.wilds = self.read_wilds(top.get("wilds", {}))
         title = self.text(top.get("title", ""), "title", 200)
         version = self.text(top.get("version", ""), "version", 40)
         description = self.text(top.get("description", ""), "description")
@@ -134,7 +135,7 @@ class _Reader(StatesReading):
             reels=self.reels,
             rows=self.rows,
             symbols=tuple(self.symbols),
-            wilds=frozen(wilds),
+            wilds=frozen(self.wilds),
             evaluators=frozen(self.evaluators),
             bonuses=frozen(self.bonuses),
             states=frozen(states),
@@ -143,6 +144,7 @@ class _Reader(StatesReading):
             groups=frozen(self.groups),
             modes=frozen(modes),
             win_max=win_max,
+            doubles=frozen(self.doubles),
         )
         for path, message, remedy in problems(model):
             self.bad(self._stands(path), message, remedy)

@@ -59,8 +59,9 @@ class WeightTable:
 
 @dataclass(frozen=True)
 class EvaluatorTable:
-    """Lines, ways: pays int64[entries, reels + 1]; count, cluster: int64[symbols, cells + 1]; scatter: int64[cells + 1];
-    collect: the same, of a value of 1; in units. `symbol` is that of a scatter. `fields`: the rest of rgs_evaluator."""
+    """Ways: pays int64[entries, reels + 1]; lines int64[entries, reels x n + 1], where a cell counts for n symbols at
+    most; count, cluster: int64[symbols, cells x n + 1]; scatter: int64[cells x n + 1]; collect: the same, of a value
+    of 1; in units. `symbol` is that of a scatter. `fields`: the rest of rgs_evaluator."""
 
     evaluator: k.Evaluator
     symbol: int
@@ -70,7 +71,7 @@ class EvaluatorTable:
 
 @dataclass(frozen=True)
 class TriggerTable:
-    """`spins` uint32: free spins [cells + 1], win spins [entries, counts], bonus plays [cells + 1]; `pattern` uint8[k].
+    """`spins` uint32: free spins and bonus plays [counts], win spins [entries, counts]; `pattern` uint8[k].
 
     `fields`: the rest of rgs_trigger.
     """
@@ -174,6 +175,12 @@ def _bits(model: m.Model, symbols: Iterable[str]) -> int:
     return sum(1 << model.symbols.index(symbol) for symbol in set(symbols))
 
 
+def _read_bits(model: m.Model, symbols: Iterable[str]) -> int:
+    """The symbols, and the doubles that count as one of them."""
+    wanted = set(symbols)
+    return _bits(model, [shown for shown in model.symbols if model.read(shown)[0] in wanted])
+
+
 def _reel_bits(model: m.Model, reels: tuple[int, ...] | None) -> int:
     return sum(1 << reel for reel in (range(model.reels) if reels is None else reels))
 
@@ -189,7 +196,7 @@ def _reading(model: m.Model, paying: Iterable[str]) -> tuple[NDArray[np.uint64],
     for entry in set(paying):
         bit = np.uint64(1 << named.index(entry))
         members = _members(model, entry)
-        for y, shown in enumerate(model.symbols):
+        for y, shown in enumerate(model.read(symbol)[0] for symbol in model.symbols):
             wild = model.wilds.get(shown)
             if shown in members:
                 naturals[y] |= bit
@@ -270,7 +277,7 @@ def _state(build: m.Build, state: m.State) -> StateTable:
                 )
             ),
             "ends": int(any(getattr(model.evaluators[n], "at", "spin") == "end" for n in names)),
-            "final_symbols": _bits(model, final.symbols) if final else 0,
+            "final_symbols": _read_bits(model, final.symbols) if final else 0,
             "final_combine": COMBINES.index(final.combine) if final else 0,
             "final_persist": int(final.persist) if final else 0,
             "lines": names.index(lines.name) if lines else ANY_SYMBOL,
@@ -318,7 +325,8 @@ def _evaluator(model: m.Model, state: m.State, evaluator: k.Evaluator) -> Evalua
         "direction": DIRECTIONS.index(getattr(evaluator, "direction", "left")),
         "pure_wild_run": int(getattr(evaluator, "pure_wild_run", "own") == "any"),
     }
-    cells = model.reels * model.rows
+    most = model.count_most
+    cells = model.reels * model.rows * most
     if isinstance(evaluator, k.Scatter | k.Collect):
         name, symbol = evaluator.name, evaluator.symbol
         unit = model.basis_units(evaluator.of)
@@ -337,7 +345,7 @@ def _evaluator(model: m.Model, state: m.State, evaluator: k.Evaluator) -> Evalua
         return EvaluatorTable(evaluator, number, np.array(row, dtype=np.int64), fields)
     if isinstance(evaluator, k.Combinations):
         return _combinations(model, state, evaluator, fields)
-    longest = model.reels if isinstance(evaluator, k.Lines | k.Ways) else cells
+    longest = {"lines": model.reels * most, "ways": model.reels}.get(evaluator.kind, cells)
     unit = model.line_units if isinstance(evaluator, k.Lines | k.Ways) else model.basis_units(evaluator.of)
     named = entries(model)
     pays = np.zeros((len(named), longest + 1), dtype=np.int64)
@@ -352,7 +360,7 @@ def _evaluator(model: m.Model, state: m.State, evaluator: k.Evaluator) -> Evalua
     fields |= {
         "exempt": exempt if exempt.any() else None,
         "counts": longest + 1,
-        "count_min": int(paying[0]) if len(paying) else longest + 1,
+        "count_min": -(-int(paying[0]) // (1 if evaluator.kind == "ways" else most)) if len(paying) else longest + 1,
         "readings": readings,
         "naturals": naturals,
         "wilds": int(getattr(evaluator, "wilds", True)),
@@ -458,6 +466,8 @@ def _special(model: m.Model, state: m.State, special: k.Special) -> Fields:
     unit = model.line_units * len(lines.paylines)
     for symbol in special.table.symbols:
         for count, pay in lines.pays[symbol].items():
+            if count > model.reels:
+                break  # of double symbols; here reels are counted
             place = model.symbols.index(symbol), count
             pays[place] = pay * unit * state.multiplier_for(special.name, symbol, count)
             exempt[place] = state.exempt(special.name, symbol, count)
@@ -473,7 +483,7 @@ def _special(model: m.Model, state: m.State, special: k.Special) -> Fields:
 
 
 def _trigger(model: m.Model, state: m.State, trigger: k.Trigger) -> TriggerTable:
-    cells = range(model.reels * model.rows + 1)
+    counts = range(model.reels * model.rows * model.count_most + 1)
     symbol = getattr(trigger, "symbol", None)
     target = getattr(trigger, "state", None)
     fields: dict[str, Any] = {
@@ -484,18 +494,17 @@ def _trigger(model: m.Model, state: m.State, trigger: k.Trigger) -> TriggerTable
     spins, pattern = np.zeros(0, np.uint32), np.zeros(0, np.uint8)
     match trigger:
         case k.FreeSpinsTrigger():
-            spins = np.array([trigger.award(n) for n in cells], dtype=np.uint32)
+            spins = np.array([trigger.award(n) for n in counts], dtype=np.uint32)
             fields |= {
                 "fresh": int(trigger.fresh),
                 "reset": int(trigger.reset),
                 "carry": _bits(model, trigger.carry),
             }
         case k.WinTrigger():
-            spins = np.zeros((len(entries(model)), 65), dtype=np.uint32)
+            spins = np.zeros((len(entries(model)), len(counts)), dtype=np.uint32)
             for name, table in trigger.spins.items():
-                row = [k.by_count(table, n) for n in range(65)]
-                spins[entries(model).index(name)] = row
-            fields |= {"evaluator": state.evaluators.index(trigger.evaluator), "counts": 65}
+                spins[entries(model).index(name)] = [k.by_count(table, n) for n in counts]
+            fields |= {"evaluator": state.evaluators.index(trigger.evaluator), "counts": len(counts)}
         case k.CollectedTrigger():
             fields |= {
                 "every": trigger.every,
@@ -512,7 +521,7 @@ def _trigger(model: m.Model, state: m.State, trigger: k.Trigger) -> TriggerTable
                 "factor": state.multiplier_for(trigger.name),
             }
         case k.BonusTrigger():
-            spins = np.array([trigger.times(n) for n in cells], dtype=np.uint32)
+            spins = np.array([trigger.times(n) for n in counts], dtype=np.uint32)
             fields |= {
                 "bonus": list(model.bonuses).index(trigger.bonus),
                 "factor": state.multiplier_for(trigger.name),

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rgs_core.mechanics import Cluster, Combinations, Count, Lines, Ways
-from rgs_core.model import BASE_MODE, Build
+from rgs_core.model import BASE_MODE, Build, Model
 from rgs_core.outcome import Award, CellTable, FreeSpinsAward, JackpotWin, PickBonus, Played, Spin, Win, Window
 from rgs_core.sheet import Section
 
@@ -51,7 +51,7 @@ def draw_spin(console: Console, build: Build, spin: Spin) -> None:
     if spin.stopped:
         draw_grid(console, f"{title}, as the reels stopped", spin.stopped, (), set())
         title = "turns into"
-    lit = winning_cells(build, spin, spin.window, spin.wins) | award_cells(spin, spin.window)
+    lit = winning_cells(build, spin, spin.window, spin.wins) | award_cells(build, spin, spin.window)
     draw_grid(console, title, spin.window, spin.values, lit)
     if not state.cells:
         console.print(Text(f"stops {' '.join(map(str, spin.stops))}", style="dim"))
@@ -131,31 +131,31 @@ def winning_cells(build: Build, spin: Spin, window: Window, wins: tuple[Win, ...
         if isinstance(rule, Cluster):
             cells |= set(win.cells)
         elif win.line is not None and isinstance(rule, Lines):
-            line = list(enumerate(rule.paylines[win.line - 1]))
-            cells |= set(line[win.start : win.start + win.count])
+            line = list(enumerate(rule.paylines[win.line - 1]))[win.start :]
+            cells |= set(line[: model.cells_of([window[r][i] for r, i in line], win.count)])
         elif win.line is not None and isinstance(rule, Combinations):
             cells |= set(enumerate(rule.paylines[win.line - 1]))
         elif isinstance(rule, Ways | Count):
             stands = {s for s, w in model.wilds.items() if win.symbol in w.substitutes} | {win.symbol}
             reels = range(win.start, win.start + win.count) if isinstance(rule, Ways) else range(len(window))
-            cells |= {(r, i) for r in reels for i, shown in enumerate(window[r]) if shown in stands}
+            cells |= {(r, i) for r in reels for i, shown in enumerate(window[r]) if model.read(shown)[0] in stands}
         else:
-            cells |= cells_with(window, win.symbol)
+            cells |= cells_with(model, window, win.symbol)
     return cells
 
 
-def award_cells(spin: Spin, window: Window) -> set[Cell]:
+def award_cells(build: Build, spin: Spin, window: Window) -> set[Cell]:
     """Every cell that is part of an award by count."""
     cells: set[Cell] = set()
     for award in spin.awards:
         if isinstance(award, FreeSpinsAward):
-            cells |= cells_with(window, award.symbol)
+            cells |= cells_with(build.model, window, award.symbol)
     return cells
 
 
-def cells_with(window: Window, symbol: str) -> set[Cell]:
-    """Every cell that shows a symbol."""
-    return {(r, i) for r, reel in enumerate(window) for i, shown in enumerate(reel) if shown == symbol}
+def cells_with(model: Model, window: Window, symbol: str) -> set[Cell]:
+    """Every cell that counts as a symbol."""
+    return {(r, i) for r, reel in enumerate(window) for i, shown in enumerate(reel) if model.read(shown)[0] == symbol}
 
 
 def draw_section(console: Console, section: Section) -> None:

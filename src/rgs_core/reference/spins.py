@@ -90,7 +90,7 @@ def play_spin(
     closing = final_wins(state.final, playing) if state.final is not None else []
     for trigger in state.triggers:
         if state.cascade is None or trigger.name not in state.cascade.remove:
-            seen = Seen(grid, playing.stopped, held, playing.wins)
+            seen = Seen(model, grid, playing.stopped, held, playing.wins)
             playing.awards += awards_of(model, state, trigger, seen, memory, numbers)
     spin = Spin(
         state_name,
@@ -170,7 +170,7 @@ def step_triggers(playing: Playing, cascade: Cascade) -> tuple[bool, list[Cell]]
     for trigger in playing.state.triggers:
         if trigger.name in cascade.remove:
             assert isinstance(trigger, FreeSpinsTrigger | BonusTrigger)  # the model file was refused otherwise
-            seen = Seen(playing.grid, playing.stopped, playing.held, playing.wins)
+            seen = Seen(playing.model, playing.grid, playing.stopped, playing.held, playing.wins)
             awards = list(awards_of(playing.model, playing.state, trigger, seen, playing.memory, playing.numbers))
             if awards:
                 fired = True
@@ -203,7 +203,8 @@ def final_wins(final: Final, playing: Playing) -> list[Win]:
     if spin_win == 0:
         return []
     grid, memory = playing.grid, playing.memory
-    values = [grid.value(cell) for cell in grid.showing(final.symbols) if grid.value(cell) > 0]
+    cells = [cell for cell in grid.cells() if playing.model.read(grid.symbol(cell))[0] in final.symbols]
+    values = [grid.value(cell) for cell in cells if grid.value(cell) > 0]
     multiplier = sum(values) if final.combine == "sum" else prod(values)
     if final.persist:
         if memory.final is not None:
