@@ -430,7 +430,7 @@ class _Rich:
         }
         if self.heights[name] != self.grid:
             document["rows"] = self.heights[name]
-        transforms = self._transforms(name)
+        transforms = self._transforms(name, by_cell)
         if transforms:
             document["transforms"] = transforms
         has_values = any(transform["kind"] == "values" for transform in transforms)
@@ -453,13 +453,14 @@ class _Rich:
         self.bits = kept
         return document
 
-    def _transforms(self, name: str) -> list[Document]:
+    def _transforms(self, name: str, by_cell: bool) -> list[Document]:
         kinds = ["reveal", "expand", "replace", "add", "values", "stick", "multiplier"]
         transforms = [getattr(self, f"_do_{kind}")() for kind in self.some(kinds, 0, 4)]
         needed = [e for e in self.used[name] if e in READS_VALUES or "cell_values" in self.evaluators[e]]
         if needed and all(transform["kind"] != "values" for transform in transforms):
             transforms.insert(self.number(0, len(transforms)), self._do_values())
-        return transforms
+        nudges = [] if by_cell else [self._do_nudge() for _ in range(self.one([0, 0, 0, 1, 2]))]
+        return [*nudges, *transforms]
 
     def _some_reels(self) -> Document:
         return (
@@ -507,6 +508,11 @@ class _Rich:
             "symbols": self.some(["V", "W", "S", "A", *self.doubles], 1, 2),
             **self.optional(step=self.one([-1, 0, 1])),
         }
+
+    def _do_nudge(self) -> Document:
+        multiplier = {"multiplier": self.number(1, 3)} if self.maybe() and self.spend(7) else {}
+        symbol, steps_max = self.one(self.shown), self.number(1, self.largest)
+        return {"kind": "nudge", "symbol": symbol, "steps_max": steps_max, **multiplier, **self._some_reels()}
 
     def _do_multiplier(self) -> Document:
         each = self.one(["spin", "full_reel", "cell"])

@@ -130,6 +130,8 @@ cdef int set_transform(rgs_transform *transform, object fields) except -1:
     transform.each = fields["each"]
     transform.combine = get("combine", 0)
     transform.persist = fields["persist"]
+    transform.steps_max = get("steps_max", 0)
+    transform.multiplier = get("multiplier", 0)
     transform.symbols = get("symbols", 0)
     transform.reels = fields["reels"]
     if "table" in fields:

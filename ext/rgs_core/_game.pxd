@@ -25,6 +25,7 @@ cdef extern from "log.h" nogil:
         RGS_EVENT_BONUS
         RGS_EVENT_DRAWN
         RGS_EVENT_JACKPOT
+        RGS_EVENT_NUDGED
         RGS_WIN_SPECIAL
         RGS_WIN_FINAL
 
@@ -100,6 +101,8 @@ cdef extern from "game.h" nogil:
         uint32_t each
         uint32_t combine
         uint32_t persist
+        uint32_t steps_max
+        int64_t multiplier
         uint64_t symbols
         uint64_t reels
         rgs_table table

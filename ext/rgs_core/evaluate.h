@@ -197,11 +197,11 @@ static inline rgs_line_win rgs_line_combination(const rgs_game *game, const rgs_
     return best;
 }
 
-/* 1 when the payline begins with the pattern of a pick trigger. */
-static inline int rgs_pattern_matches(const rgs_game *game, const rgs_trigger *trigger, const uint8_t *cells)
+/* 1 when the payline begins with the pattern of a pick trigger; cells as they are read, without doubles. */
+static inline int rgs_pattern_matches(const rgs_trigger *trigger, const uint8_t *cells)
 {
     for (uint32_t i = 0; i < trigger->pattern_length; i++)
-        if (trigger->pattern[i] != RGS_ANY_SYMBOL && trigger->pattern[i] != game->read[cells[i]])
+        if (trigger->pattern[i] != RGS_ANY_SYMBOL && trigger->pattern[i] != cells[i])
             return 0;
     return 1;
 }

@@ -32,7 +32,7 @@ enum {
 enum { RGS_LINES, RGS_SCATTER, RGS_COMBINATIONS, RGS_WAYS, RGS_COUNT, RGS_CLUSTER, RGS_COLLECT };
 enum { RGS_LEFT, RGS_RIGHT, RGS_BOTH, RGS_ADJACENT };
 enum { RGS_IGNORE, RGS_PRODUCT, RGS_SUM, RGS_HIGHEST, RGS_ONCE };
-enum { RGS_REVEAL, RGS_EXPAND, RGS_REPLACE, RGS_ADD, RGS_VALUES, RGS_STICK, RGS_MULTIPLIER };
+enum { RGS_REVEAL, RGS_EXPAND, RGS_REPLACE, RGS_ADD, RGS_VALUES, RGS_STICK, RGS_MULTIPLIER, RGS_NUDGE };
 enum { RGS_EACH_SPIN, RGS_EACH_REEL, RGS_EACH_CELL };
 enum { RGS_FREE_SPINS, RGS_PICK, RGS_WIN_SPINS, RGS_COLLECTED, RGS_BONUS, RGS_JACKPOT };
 enum { RGS_BONUS_PICK, RGS_BONUS_TAKE, RGS_BONUS_WHEEL, RGS_BONUS_TRAIL };
@@ -78,6 +78,8 @@ typedef struct {
 
 typedef struct {
     uint32_t kind, symbol, into, each, combine, persist;
+    uint32_t steps_max;         /* nudge */
+    int64_t multiplier;         /* nudge: of the spin, for each step */
     uint64_t symbols;           /* bits: values, stick; add: those that it may cover */
     uint64_t reels;             /* bits of the chosen reels */
     rgs_table table;

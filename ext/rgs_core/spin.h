@@ -331,7 +331,10 @@ RGS_APART int rgs_pull(const rgs_game *game, uint32_t state_index, uint32_t t, c
             uint8_t cells[RGS_REELS_MAX];
             for (uint32_t reel = 0; reel < trigger->pattern_length; reel++)
                 cells[reel] = view->windows[reel][rows[reel]];
-            if (!rgs_pattern_matches(game, trigger, cells))
+            if (__builtin_expect(game->doubles, 0))
+                for (uint32_t reel = 0; reel < trigger->pattern_length; reel++)
+                    cells[reel] = game->read[cells[reel]];
+            if (!rgs_pattern_matches(trigger, cells))
                 continue;
             played++;
             if (!play->counting &&
@@ -382,6 +385,16 @@ RGS_APART int rgs_log_grid(const rgs_game *game, const rgs_view *view, uint32_t 
             if (rgs_log_add(log, RGS_EVENT_CELL, reel, row, view->windows[reel][row],
                             view->values ? view->values[reel * game->rows + row] : 0))
                 return RGS_ERROR_MEMORY;
+    return RGS_OK;
+}
+
+/* The stops of reels that nudges have moved away from those at which they stopped. */
+static inline int rgs_log_nudges(const rgs_game *game, const rgs_play *play, rgs_log *log)
+{
+    for (uint32_t reel = 0; reel < game->reels; reel++)
+        if (play->grid.tops[reel] != play->stopped_grid.tops[reel] &&
+            rgs_log_add(log, RGS_EVENT_NUDGED, reel, play->grid.tops[reel], 0, 0))
+            return RGS_ERROR_MEMORY;
     return RGS_OK;
 }
 
@@ -522,12 +535,14 @@ RGS_APART int rgs_play_grid(const rgs_game *game, uint32_t state_index, uint32_t
         }
         for (uint32_t i = 0; i < state->transforms_count; i++) {
             const uint32_t kind = state->transforms[i].kind;
-            if (step > 1 && (kind == RGS_ADD || kind == RGS_STICK || kind == RGS_MULTIPLIER))
+            if (step > 1 && (kind == RGS_ADD || kind == RGS_STICK || kind == RGS_MULTIPLIER || kind == RGS_NUDGE))
                 continue;
             if ((error = rgs_transform_grid(game, state, i, grid, memory, words, &spin_factor)))
                 return error;
         }
         if (log) {
+            if (step == 1 && state->transforms_count && (error = rgs_log_nudges(game, play, log)))
+                return error;
             if (step == 1 && spin_factor != 1 && rgs_log_add(log, RGS_EVENT_FACTOR, 0, 0, 0, spin_factor))
                 return RGS_ERROR_MEMORY;
             if ((step == 1 && (error = rgs_log_grid(game, seen.stopped, 0, log))) ||

@@ -42,6 +42,7 @@ from rgs_core.mechanics import (
     JackpotTrigger,
     Lines,
     Multiplier,
+    Nudge,
     Replace,
     Reveal,
     Scatter,
@@ -279,7 +280,7 @@ class _Counting:
         return cls(_only(build, state, variant, aliases, columns), keys, columns, awarded)
 
 
-CHANGING = (Reveal, Expand, Replace, Add)
+CHANGING = (Reveal, Expand, Replace, Add, Nudge)
 """Transforms that change what cells show."""
 
 

@@ -310,7 +310,23 @@ class Multiplier:
     kind: Literal["multiplier"] = "multiplier"
 
 
-Transform = Reveal | Expand | Replace | Add | Values | Stick | Multiplier
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    """A reel that shows `symbol` moves by up to `steps_max` stops, to where most of its cells show it.
+
+    Of equal moves the shortest counts, then the one downwards. `reels` from 0, None for all. `multiplier` is added
+    to that of the spin, from 1 on, for each step of any reel.
+    """
+
+    symbol: str
+    reels: tuple[int, ...] | None
+    steps_max: int
+    multiplier: int
+
+    kind: Literal["nudge"] = "nudge"
+
+
+Transform = Reveal | Expand | Replace | Add | Values | Stick | Multiplier | Nudge
 
 
 @dataclass(frozen=True, slots=True)

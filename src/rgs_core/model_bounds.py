@@ -176,6 +176,9 @@ def _spin_factor(model: m.Model, state: m.State, cells: int, spins: int) -> int:
             number = {"spin": 1, "full_reel": model.reels, "cell": cells}[transform.each]
             drawn = _combined(transform.combine, max(transform.table.values), number)
             factor *= _persisted(transform.combine, drawn, spins) if transform.persist else drawn
+        elif isinstance(transform, words.Nudge):
+            reels = model.reels if transform.reels is None else len(transform.reels)
+            factor *= 1 + transform.multiplier * transform.steps_max * reels
     for trigger in state.triggers:
         if isinstance(trigger, words.CollectedTrigger):
             factor *= max(trigger.multipliers)

@@ -114,6 +114,7 @@ class StatesReading(MechanicsReading):
         heights = self._heights(keys["rows"], at["rows"]) if "rows" in keys else self.grid_heights
         fixed = all(reel.values == (self.rows,) for reel in heights)
         cells = self.choice(keys.get("draw", "reel"), at["draw"], ["reel", "cell"]) == "cell"
+        self._check_nudges(transforms, cells, at["transforms"])
         cascade = self._cascade(keys["cascade"], at["cascade"], names, triggers) if "cascade" in keys else None
         final = self._final(keys["final"], at["final"]) if "final" in keys else None
         special = self._special(keys["special"], at["special"], names) if "special" in keys else None
@@ -234,6 +235,7 @@ class StatesReading(MechanicsReading):
             "values": self._values,
             "stick": self._stick,
             "multiplier": self._multiplier,
+            "nudge": self._nudge,
         }
         reader = self.kind(value, path, readers)
         return reader(value, path) if reader else None
@@ -289,6 +291,25 @@ class StatesReading(MechanicsReading):
         combine = self.choice(table.get("combine", "product"), f"{path}.combine", ["product", "sum"])
         persist = self.flag(table.get("persist", False), f"{path}.persist")
         return words.Multiplier(drawn, each, symbol, combine, persist)
+
+    def _nudge(self, value: object, path: str) -> words.Nudge:
+        table = self.table(value, path, ["kind", "symbol", "steps_max"], ["reels", "multiplier"])
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol") or ""
+        steps_max = self.integer(table.get("steps_max", 1), f"{path}.steps_max", 1, self.rows, 1)
+        multiplier = self.integer(table.get("multiplier", 0), f"{path}.multiplier", 0, m.MULTIPLIER_MAX, 0)
+        return words.Nudge(symbol, self._reels(table, path), steps_max, multiplier)
+
+    def _check_nudges(self, transforms: tuple[words.Transform, ...], cells: bool, path: str) -> None:
+        """Nudges move whole reels as they stopped."""
+        for place, transform in enumerate(transforms):
+            if not isinstance(transform, words.Nudge):
+                continue
+            if cells:
+                message = "cells that draw alone are no reel that could move"
+                self.bad(f"{path}[{place}]", message, 'remove the nudge, or write draw = "reel"')
+            elif any(not isinstance(before, words.Nudge) for before in transforms[:place]):
+                message = "a nudge after a transform that looks at the reels or changes them"
+                self.bad(f"{path}[{place}]", message, "put nudges before all other transforms")
 
     def _reels(self, table: Mapping[str, Any], path: str) -> tuple[int, ...] | None:
         """`reels`: numbers from 1 in the file, from 0 in the model; None for all."""

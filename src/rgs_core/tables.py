@@ -23,7 +23,7 @@ ANY_SYMBOL = 255
 EVALUATORS = ("lines", "scatter", "combinations", "ways", "count", "cluster", "collect")
 DIRECTIONS = ("left", "right", "both", "adjacent")
 COMBINES = ("ignore", "product", "sum", "highest", "once")
-TRANSFORMS = ("reveal", "expand", "replace", "add", "values", "stick", "multiplier")
+TRANSFORMS = ("reveal", "expand", "replace", "add", "values", "stick", "multiplier", "nudge")
 EACH = {"spin": 0, "reel": 1, "full_reel": 1, "cell": 2}
 TRIGGERS = ("free_spins", "pick", "win_spins", "collected", "bonus", "jackpot")
 BONUSES = ("pick", "take", "wheel", "trail")
@@ -302,8 +302,9 @@ def _strip(model: m.Model, state: m.State, strip: m.Strip) -> StripTable:
     )
     weights = np.array(strip.weights, dtype=np.uint64)
     cumulative = None if strip.uniform else np.cumsum(weights).astype(np.uint32)
-    if state.cascade is not None and state.cascade.refill == "strip" and not state.cells:
-        stops, shares = np.arange(length), weights  # what lies above the window matters too
+    refilled = state.cascade is not None and state.cascade.refill == "strip" and not state.cells
+    if refilled or any(isinstance(transform, k.Nudge) for transform in state.transforms):
+        stops, shares = np.arange(length), weights  # what lies beyond the window matters too
     else:
         seen = 1 if state.cells else model.rows
         windows = np.lib.stride_tricks.sliding_window_view(looped, seen)[:length]
@@ -440,6 +441,8 @@ def _transform(model: m.Model, transform: k.Transform) -> Fields:
             fields["symbols"] = _bits(model, transform.symbols)
         case k.Multiplier():
             fields |= {"table": _table(transform.table), "combine": COMBINES.index(transform.combine)}
+        case k.Nudge():
+            fields |= {"steps_max": transform.steps_max, "multiplier": transform.multiplier}
     return fields
 
 

@@ -54,7 +54,8 @@ def draw_spin(console: Console, build: Build, spin: Spin) -> None:
     lit = winning_cells(build, spin, spin.window, spin.wins) | award_cells(build, spin, spin.window)
     draw_grid(console, title, spin.window, spin.values, lit)
     if not state.cells:
-        console.print(Text(f"stops {' '.join(map(str, spin.stops))}", style="dim"))
+        nudged = f", nudged to {' '.join(map(str, spin.nudged))}" if spin.nudged else ""
+        console.print(Text(f"stops {' '.join(map(str, spin.stops))}{nudged}", style="dim"))
     draw_wins(console, spin.wins)
     for number, step in enumerate(spin.steps, start=2):
         lit = winning_cells(build, spin, step.window, step.wins)

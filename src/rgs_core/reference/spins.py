@@ -82,9 +82,11 @@ def play_spin(
     lay_held(grid, memory)
 
     stopped = grid.copy()
-    drawn = transform_stopped(state, grid, memory, numbers)
+    tops = list(stops)
+    drawn = transform_stopped(state, grid, memory, strips, tops, numbers)
     factor = state.multiplier * drawn * collected_multiplier(state, memory)
-    playing = Playing(model, state, memory, numbers, strips, list(stops), grid, stopped, factor, held)
+    nudged = tuple(tops) if tops != list(stops) else ()
+    playing = Playing(model, state, memory, numbers, strips, tops, grid, stopped, factor, held)
     first = grid.copy()
     paid = pay_steps(playing)
     closing = final_wins(state.final, playing) if state.final is not None else []
@@ -106,6 +108,7 @@ def play_spin(
         strips=strip_set if len(state.strip_sets) > 1 else "",
         special=memory.special,
         multiplier=drawn,
+        nudged=nudged,
     )
     return spin, playing
 
