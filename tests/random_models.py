@@ -132,6 +132,7 @@ def model_texts(draw: st.DrawFn) -> str:
 
 REGULAR = ["A", "B", "C", "D"]
 RICH_SYMBOLS = [*REGULAR, "W", "X", "S", "P", "V"]
+DOUBLES = ["E", "F"]
 SHAPES = [(1, 1), (2, 2), (3, 1), (3, 2), (3, 3), (3, 3), (4, 3), (5, 3), (4, 4), (6, 2), (8, 1), (2, 10), (1, 12)]
 LINED = {"lines", "combos"}
 READS_VALUES = {"coins", "total"}
@@ -167,11 +168,14 @@ class _Rich:
         self.missing = self.one(["lines", "combos", "ways", "count", "cluster", "stars", "coins", "last", "total"])
         self.largest = max(self._largest(reel) for reels in [grid, *self.heights.values()] for reel in reels)
         self.used = {name: self._used(name) for name in self.names}
+        self.doubles = self._doubles()
+        self.shown = [*RICH_SYMBOLS, *self.doubles]
         self.evaluators = {
             name: getattr(self, f"_{name}")() for name in dict.fromkeys(e for used in self.used.values() for e in used)
         }
         self.bonuses = self._bonuses()
         self.wilds = self._wilds()
+        self._widen()
 
     # -- helpers --------------------------------------------------------------------------------
 
@@ -239,6 +243,25 @@ class _Rich:
             used = [known[-1], *used]
         return list(used)
 
+    def _doubles(self) -> Document:
+        bits = 2 * self.reels if any("ways" in used for used in self.used.values()) else 2
+        if self.maybe(2, 3) or not self.spend(bits):
+            return {}
+        symbols = [*REGULAR, "W", "S", "V"]
+        return {name: {"symbol": self.one(symbols), "count": self.one([2, 2, 3, 4])} for name in self.some(DOUBLES)}
+
+    def heaviest(self, entry: str) -> int:
+        """Most that a cell counts for an entry."""
+        members = set(self.groups.get(entry, [entry]))
+        members |= {name for name, wild in self.wilds.items() if members & set(wild["substitutes"])}
+        return max((double["count"] for double in self.doubles.values() if double["symbol"] in members), default=1)
+
+    def _widen(self) -> None:
+        """Lines pay for as many symbols as their cells can count for."""
+        for entry, pays in self.evaluators.get("lines", {}).get("pays", {}).items():
+            for count in range(self.reels + 1, self.reels * self.heaviest(entry) + 1):
+                pays[str(count)] = self.one([0, 1, 7, 60])
+
     def _wilds(self) -> Document:
         helped: set[str] = set()
         for name, evaluator in self.evaluators.items():
@@ -253,12 +276,14 @@ class _Rich:
         for wild in self.one([[], ["W"], ["W"], ["W", "X"]]):
             others = [symbol for symbol in known if symbol != wild]
             substitutes = self.some(others, 0, 4) if others else []
-            wilds[wild] = {"substitutes": substitutes} | self._wild_multiplier()
+            wilds[wild] = {"substitutes": substitutes} | self._wild_multiplier(wild)
         return wilds
 
-    def _wild_multiplier(self) -> Document:
+    def _wild_multiplier(self, wild: str) -> Document:
         if not self.maybe():
             return {}
+        if any(double["symbol"] == wild for double in self.doubles.values()):
+            return {"multiplier": 2} if "ways" not in self.evaluators and self.spend(2) else {}
         combine = "product" if "ways" in self.evaluators else self.one(["once", "product", "sum"])
         cells = self.cells if "cluster" in self.evaluators else self.reels
         bits = {"once": 2, "product": 2 * cells, "sum": (3 * cells).bit_length()}[combine]
@@ -410,7 +435,7 @@ class _Rich:
         }
         if self.heights[name] != self.grid:
             document["rows"] = self.heights[name]
-        transforms = self._transforms(name)
+        transforms = self._transforms(name, by_cell)
         if transforms:
             document["transforms"] = transforms
         has_values = any(transform["kind"] == "values" for transform in transforms)
@@ -433,13 +458,14 @@ class _Rich:
         self.bits = kept
         return document
 
-    def _transforms(self, name: str) -> list[Document]:
+    def _transforms(self, name: str, by_cell: bool) -> list[Document]:
         kinds = ["reveal", "expand", "replace", "add", "values", "stick", "multiplier"]
         transforms = [getattr(self, f"_do_{kind}")() for kind in self.some(kinds, 0, 4)]
         needed = [e for e in self.used[name] if e in READS_VALUES or "cell_values" in self.evaluators[e]]
         if needed and all(transform["kind"] != "values" for transform in transforms):
             transforms.insert(self.number(0, len(transforms)), self._do_values())
-        return transforms
+        nudges = [] if by_cell else [self._do_nudge() for _ in range(self.one([0, 0, 0, 1, 2]))]
+        return [*nudges, *transforms]
 
     def _some_reels(self) -> Document:
         return (
@@ -449,7 +475,7 @@ class _Rich:
         )
 
     def _do_reveal(self) -> Document:
-        table = {symbol: self.number(1, 3) for symbol in self.some(RICH_SYMBOLS, 1, 3)}
+        table = {symbol: self.number(1, 3) for symbol in self.some(self.shown, 1, 3)}
         return {
             "kind": "reveal",
             "symbol": self.one(["P", "D"]),
@@ -460,29 +486,38 @@ class _Rich:
     def _do_expand(self) -> Document:
         return {
             "kind": "expand",
-            "symbol": self.one(RICH_SYMBOLS),
-            **self.optional(into=self.one(RICH_SYMBOLS)),
+            "symbol": self.one(self.shown),
+            **self.optional(into=self.one(self.shown)),
             **self._some_reels(),
         }
 
     def _do_replace(self) -> Document:
-        symbol, into = self.draw(st.permutations(RICH_SYMBOLS))[:2]
+        symbol, into = self.draw(st.permutations(self.shown))[:2]
         return {"kind": "replace", "symbol": symbol, "into": into, **self._some_reels()}
 
     def _do_add(self) -> Document:
         count = self.number(0, 4) if self.maybe() else self.weights(0, 4)
-        over = {"over": self.some(RICH_SYMBOLS)} if self.maybe(1, 3) else {}
+        over = {"over": self.some(self.shown)} if self.maybe(1, 3) else {}
         return {"kind": "add", "symbol": self.one(["W", "V", "S", "A"]), "count": count, **over, **self._some_reels()}
 
     def _do_values(self) -> Document:
-        return {"kind": "values", "symbols": ["V", *self.some(["A", "W", "S"], 0, 2)], "table": self.weights(1, 4)}
+        return {
+            "kind": "values",
+            "symbols": ["V", *self.some(["A", "W", "S", *self.doubles], 0, 2)],
+            "table": self.weights(1, 4),
+        }
 
     def _do_stick(self) -> Document:
         return {
             "kind": "stick",
-            "symbols": self.some(["V", "W", "S", "A"], 1, 2),
+            "symbols": self.some(["V", "W", "S", "A", *self.doubles], 1, 2),
             **self.optional(step=self.one([-1, 0, 1])),
         }
+
+    def _do_nudge(self) -> Document:
+        multiplier = {"multiplier": self.number(1, 3)} if self.maybe() and self.spend(7) else {}
+        symbol, steps_max = self.one(self.shown), self.number(1, self.largest)
+        return {"kind": "nudge", "symbol": symbol, "steps_max": steps_max, **multiplier, **self._some_reels()}
 
     def _do_multiplier(self) -> Document:
         each = self.one(["spin", "full_reel", "cell"])
@@ -514,7 +549,7 @@ class _Rich:
             return {}
         optional = self.optional(
             remove=self.some([*spin, *others]),
-            keep=self.some(RICH_SYMBOLS, 0, 2),
+            keep=self.some(self.shown, 0, 2),
             multipliers=[self.number(1, 3) for _ in range(self.number(1, 4))],
             persist=self.maybe(),
         )
@@ -573,7 +608,7 @@ class _Rich:
                 stopped=self.maybe(),
                 fresh=self.maybe(),
                 reset=self.maybe(),
-                carry=self.some(["V", "W", "S", "A"], 0, 2),
+                carry=self.some(["V", "W", "S", "A", *self.doubles], 0, 2),
             ),
         }
 
@@ -610,7 +645,7 @@ class _Rich:
             "id": "rich",
             "title": "Rich",
             "version": "1",
-            "symbols": self.draw(st.permutations(RICH_SYMBOLS)),
+            "symbols": self.draw(st.permutations(self.shown)),
             "stake": {"units": self.one([1, 3, 10]), "line_units": self.number(1, 2)},
             "grid": {
                 "reels": self.reels,
@@ -618,6 +653,7 @@ class _Rich:
             },
             "caps": {"free_spins": self.free_spins, **({"win": self.number(1, 200)} if self.maybe(1, 3) else {})},
             "groups": self._used_groups(),
+            "doubles": self.doubles,
             "wilds": self.wilds,
             "evaluators": self.evaluators,
             "bonuses": self._used_bonuses(full),
@@ -647,7 +683,7 @@ class _Rich:
         return state
 
     def _strip(self) -> str:
-        stops = [self.one(RICH_SYMBOLS) for _ in range(self.number(1, 7))]
+        stops = [self.one(self.shown) for _ in range(self.number(1, 7))]
         weighted = self.maybe(1, 4)
         return " ".join(f"{symbol}:{self.number(1, 9)}" if weighted else symbol for symbol in stops)
 

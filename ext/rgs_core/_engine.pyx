@@ -130,6 +130,8 @@ cdef int set_transform(rgs_transform *transform, object fields) except -1:
     transform.each = fields["each"]
     transform.combine = get("combine", 0)
     transform.persist = fields["persist"]
+    transform.steps_max = get("steps_max", 0)
+    transform.multiplier = get("multiplier", 0)
     transform.symbols = get("symbols", 0)
     transform.reels = fields["reels"]
     if "table" in fields:
@@ -338,6 +340,13 @@ cdef class Engine:
         self.game.win_units_cap = model.win_units_cap or 0
         for symbol in range(64):
             self.game.wild_multiplier[symbol] = 1
+            self.game.read[symbol] = symbol
+            self.game.times[symbol] = 1
+        self.game.doubles = len(model.doubles) > 0
+        for double in model.doubles.values():
+            symbol = model.symbols.index(double.name)
+            self.game.read[symbol] = model.symbols.index(double.symbol)
+            self.game.times[symbol] = double.count
         for wild in model.wilds.values():
             symbol = model.symbols.index(wild.symbol)
             self.game.wild[symbol] = 1

@@ -26,6 +26,7 @@ cdef extern from "log.h" nogil:
         RGS_EVENT_DRAWN
         RGS_EVENT_JACKPOT
         RGS_EVENT_GAMBLE
+        RGS_EVENT_NUDGED
         RGS_WIN_SPECIAL
         RGS_WIN_FINAL
 
@@ -101,6 +102,8 @@ cdef extern from "game.h" nogil:
         uint32_t each
         uint32_t combine
         uint32_t persist
+        uint32_t steps_max
+        int64_t multiplier
         uint64_t symbols
         uint64_t reels
         rgs_table table
@@ -231,6 +234,9 @@ cdef extern from "game.h" nogil:
         int64_t *wild_multiplier
         uint8_t *wild_combine
         uint32_t wilds_multiply
+        uint32_t doubles
+        uint8_t *read
+        uint8_t *times
         uint32_t has_values
         uint32_t wins_award
         rgs_state *states

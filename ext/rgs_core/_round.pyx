@@ -5,8 +5,8 @@ from libc.stdlib cimport free
 
 from rgs_core._game cimport (
     RGS_EVENT_BONUS, RGS_EVENT_CELL, RGS_EVENT_CELL_STOP, RGS_EVENT_CLOSING, RGS_EVENT_DRAWN, RGS_EVENT_FACTOR,
-    RGS_EVENT_FREE_SPINS, RGS_EVENT_GAMBLE, RGS_EVENT_GRID, RGS_EVENT_HEIGHT, RGS_EVENT_JACKPOT, RGS_EVENT_PICK,
-    RGS_EVENT_PICKED, RGS_EVENT_SPIN, RGS_EVENT_STOP, RGS_EVENT_STRIPS, RGS_EVENT_WIN, rgs_event,
+    RGS_EVENT_FREE_SPINS, RGS_EVENT_GAMBLE, RGS_EVENT_GRID, RGS_EVENT_HEIGHT, RGS_EVENT_JACKPOT, RGS_EVENT_NUDGED,
+    RGS_EVENT_PICK, RGS_EVENT_PICKED, RGS_EVENT_SPIN, RGS_EVENT_STOP, RGS_EVENT_STRIPS, RGS_EVENT_WIN, rgs_event,
 )
 
 from rgs_core import outcome as records
@@ -109,6 +109,8 @@ cdef int read(object spin, const rgs_event *event) except -1:
         spin.set_index = event.a
     elif kind == RGS_EVENT_HEIGHT:
         spin.heights[event.a] = event.b
+    elif kind == RGS_EVENT_NUDGED:
+        spin.nudge(event.a, event.b)
     elif kind == RGS_EVENT_FACTOR:
         spin.factor = event.amount
     elif kind == RGS_EVENT_CLOSING:

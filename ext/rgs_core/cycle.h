@@ -71,7 +71,7 @@ static inline int64_t rgs_line_amount(const rgs_game *game, const rgs_state *sta
                                       uint32_t skip, const uint8_t *cells, uint32_t length, uint64_t *matches)
 {
     const rgs_factors plain = {1, 1};
-    if (cells[0] == skip)
+    if (game->read[cells[0]] == skip)
         return 0;
     const rgs_line_win win = rgs_line(game, lines, cells, NULL, length, &plain);
     for (uint32_t t = 0; win.amount && t < state->triggers_count; t++) {
@@ -153,7 +153,8 @@ static uint32_t rgs_window_counts(const rgs_cycle *cycle, const uint8_t *stopped
         const uint8_t *window = cycle->stopped >> i & 1 ? stopped : shown;
         uint32_t count = 0;
         for (uint32_t row = 0; row < cycle->game->rows; row++)
-            count += window[row] == cycle->counted_symbols[i];
+            if (cycle->game->read[window[row]] == cycle->counted_symbols[i])
+                count += cycle->game->times[window[row]];
         if (cycle->by_reel && i + 1 == cycle->counted)
             count = count > 0;
         counts += count << 8 * i;
@@ -240,7 +241,7 @@ static int rgs_cycle_walk(rgs_cycle *cycle, uint32_t depth, uint32_t open_count,
                 const rgs_trigger *trigger = &state->triggers[t];
                 if (trigger->kind != RGS_PICK || (depth && !(cycle->patterns[depth][i] >> t & 1)))
                     continue;
-                if (trigger->pattern[depth] != RGS_ANY_SYMBOL && trigger->pattern[depth] != symbol)
+                if (trigger->pattern[depth] != RGS_ANY_SYMBOL && trigger->pattern[depth] != game->read[symbol])
                     continue;
                 if (depth + 1 == trigger->pattern_length)
                     closed_matches += (uint64_t)1 << 16 * t;

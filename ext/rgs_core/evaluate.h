@@ -9,6 +9,7 @@ typedef struct {
     int64_t amount;     /* units, all multipliers included; 0 when the line pays nothing */
     int64_t multiplier; /* of the wilds and cell values in the win */
     uint32_t symbol, count, start;
+    uint32_t cells;     /* that the win is made of: fewer than `count` where some are doubles */
 } rgs_line_win;
 
 /* Multiplier of the wilds among `count` cells that stand for entry `x`. */
@@ -18,10 +19,10 @@ static inline int64_t rgs_wild_multiplier(const rgs_game *game, const uint64_t *
     int64_t product = 1;
     uint64_t seen = 0;
     for (uint32_t i = 0; i < count; i++) {
-        const uint8_t cell = cells[i];
+        const uint8_t cell = game->read[cells[i]];
         if (!game->wild[cell] || naturals[cell] >> x & 1)
             continue;
-        if (game->wild_combine[cell] == RGS_SUM) {
+        if (game->wild_combine[cell] == RGS_SUM) { /* such a wild has no double */
             if (!(seen >> cell & 1)) { /* all of this kind at once */
                 int64_t sum = 0;
                 for (uint32_t j = i; j < count; j++)
@@ -67,24 +68,36 @@ typedef struct {
     int64_t full;       /* multiplier of a full grid */
 } rgs_factors;
 
-/* Takes one reading into account: a run of `count` cells from `start` on as entry x. */
+/* How many symbols `count` cells count for. */
+RGS_APART uint32_t rgs_run_size(const rgs_game *game, const uint8_t *cells, uint32_t count)
+{
+    uint32_t size = 0;
+    for (uint32_t i = 0; i < count; i++)
+        size += game->times[cells[i]];
+    return size;
+}
+
+/* Takes one reading into account: a run of `length` cells from `start` on as entry x. */
 static inline void rgs_read(const rgs_game *game, const rgs_evaluator *evaluator, const uint8_t *cells,
-                            const int32_t *values, uint32_t start, uint32_t count, uint32_t x,
+                            const int32_t *values, uint32_t start, uint32_t length, uint32_t x,
                             const rgs_factors *factors, rgs_line_win *best)
 {
+    uint32_t count = length;
+    if (__builtin_expect(game->doubles, 0))
+        count = rgs_run_size(game, cells + start, length);
     const int64_t pay = evaluator->pays[x * evaluator->counts + count];
     if (pay == 0)
         return;
     int64_t multiplier = factors->full;
     if (game->wilds_multiply)
-        multiplier *= rgs_wild_multiplier(game, evaluator->naturals, cells + start, count, x);
+        multiplier *= rgs_wild_multiplier(game, evaluator->naturals, cells + start, length, x);
     if (values)
-        multiplier *= rgs_values_multiplier(evaluator->cell_values, values + start, count);
+        multiplier *= rgs_values_multiplier(evaluator->cell_values, values + start, length);
     int64_t amount = pay * multiplier;
     if (factors->factor != 1 && !(evaluator->exempt && evaluator->exempt[x * evaluator->counts + count]))
         amount *= factors->factor;
     if (amount > best->amount || (amount == best->amount && count > best->count))
-        *best = (rgs_line_win){amount, multiplier, x, count, start};
+        *best = (rgs_line_win){amount, multiplier, x, count, start, length};
 }
 
 /* The best reading of a line whose cells are given from the leftmost reel on.
@@ -94,7 +107,7 @@ static inline void rgs_read(const rgs_game *game, const rgs_evaluator *evaluator
 static inline rgs_line_win rgs_line(const rgs_game *game, const rgs_evaluator *evaluator, const uint8_t *cells,
                                     const int32_t *values, uint32_t length, const rgs_factors *factors)
 {
-    rgs_line_win best = {0, 1, 0, 0, 0};
+    rgs_line_win best = {0, 1, 0, 0, 0, 0};
     uint64_t alive = evaluator->readings[cells[0]];
     uint64_t present = evaluator->naturals[cells[0]];
     for (uint32_t count = 1; alive; count++) {
@@ -116,7 +129,7 @@ static inline rgs_line_win rgs_line_adjacent(const rgs_game *game, const rgs_eva
                                              const uint8_t *cells, const int32_t *values, uint32_t length,
                                              const rgs_factors *factors)
 {
-    rgs_line_win best = {0, 1, 0, 0, 0};
+    rgs_line_win best = {0, 1, 0, 0, 0, 0};
     uint64_t before = 0;
     for (uint32_t start = 0; start < length; start++) {
         uint64_t alive = evaluator->readings[cells[start]] & ~before; /* runs that begin here */
@@ -130,7 +143,7 @@ static inline rgs_line_win rgs_line_adjacent(const rgs_game *game, const rgs_eva
                 ended &= present;
             for (; ended; ended &= ended - 1) {
                 const uint32_t x = (uint32_t)__builtin_ctzll(ended);
-                rgs_line_win win = {0, 1, 0, 0, 0};
+                rgs_line_win win = {0, 1, 0, 0, 0, 0};
                 rgs_read(game, evaluator, cells, values, start, count, x, factors, &win);
                 if (win.amount > best.amount ||
                     (win.amount == best.amount && win.amount &&
@@ -149,7 +162,7 @@ static inline rgs_line_win rgs_line_adjacent(const rgs_game *game, const rgs_eva
 static inline rgs_line_win rgs_line_combination(const rgs_game *game, const rgs_evaluator *evaluator,
                                                 const uint8_t *cells, uint32_t length, const rgs_factors *factors)
 {
-    rgs_line_win best = {0, 1, 0, 0, 0};
+    rgs_line_win best = {0, 1, 0, 0, 0, 0};
     for (uint32_t p = 0; p < evaluator->patterns_count; p++) {
         const uint8_t *pattern = evaluator->patterns + (size_t)p * length;
         uint32_t matched = 0;
@@ -163,7 +176,7 @@ static inline rgs_line_win rgs_line_combination(const rgs_game *game, const rgs_
         uint64_t seen = 0;
         if (game->wilds_multiply)
             for (uint32_t i = 0; i < length; i++) {
-                const uint8_t cell = cells[i];
+                const uint8_t cell = game->read[cells[i]];
                 if (pattern[i] == RGS_ANY_SYMBOL || !game->wild[cell] || (evaluator->naturals[cell] >> pattern[i] & 1))
                     continue;
                 if (game->wild_combine[cell] == RGS_SUM)
@@ -179,12 +192,12 @@ static inline rgs_line_win rgs_line_combination(const rgs_game *game, const rgs_
         if (factors->factor != 1 && !evaluator->combination_exempt[combination])
             amount *= factors->factor;
         if (amount > best.amount)
-            best = (rgs_line_win){amount, multiplier, combination, p, 0};
+            best = (rgs_line_win){amount, multiplier, combination, p, 0, length};
     }
     return best;
 }
 
-/* 1 when the payline begins with the pattern of a pick trigger. */
+/* 1 when the payline begins with the pattern of a pick trigger; cells as they are read, without doubles. */
 static inline int rgs_pattern_matches(const rgs_trigger *trigger, const uint8_t *cells)
 {
     for (uint32_t i = 0; i < trigger->pattern_length; i++)

@@ -33,7 +33,7 @@ enum {
 enum { RGS_LINES, RGS_SCATTER, RGS_COMBINATIONS, RGS_WAYS, RGS_COUNT, RGS_CLUSTER, RGS_COLLECT };
 enum { RGS_LEFT, RGS_RIGHT, RGS_BOTH, RGS_ADJACENT };
 enum { RGS_IGNORE, RGS_PRODUCT, RGS_SUM, RGS_HIGHEST, RGS_ONCE };
-enum { RGS_REVEAL, RGS_EXPAND, RGS_REPLACE, RGS_ADD, RGS_VALUES, RGS_STICK, RGS_MULTIPLIER };
+enum { RGS_REVEAL, RGS_EXPAND, RGS_REPLACE, RGS_ADD, RGS_VALUES, RGS_STICK, RGS_MULTIPLIER, RGS_NUDGE };
 enum { RGS_EACH_SPIN, RGS_EACH_REEL, RGS_EACH_CELL };
 enum { RGS_FREE_SPINS, RGS_PICK, RGS_WIN_SPINS, RGS_COLLECTED, RGS_BONUS, RGS_JACKPOT };
 enum { RGS_BONUS_PICK, RGS_BONUS_TAKE, RGS_BONUS_WHEEL, RGS_BONUS_TRAIL };
@@ -59,12 +59,12 @@ typedef struct {
 
 typedef struct {
     uint32_t kind, symbol;
-    const int64_t *pays;        /* [entry][count]: lines, ways 0..reels; count, cluster 0..cells; scatter [count];
-                                   collect [count]: of a value of 1 */
+    const int64_t *pays;        /* [entry][count]: ways 0..reels; lines 0..reels, count, cluster 0..cells, times the
+                                   most that a cell counts for; scatter [count]; collect [count]: of a value of 1 */
     const uint8_t *exempt;      /* as pays: 1 where no step or spin multiplier applies; NULL: everywhere they do */
     uint32_t counts;            /* length of a row of pays */
     uint32_t direction, cell_values, neighbours, wilds, stopped, at_end;
-    uint32_t count_min;         /* smallest count that pays anything */
+    uint32_t count_min;         /* fewest cells that pay anything; collect: smallest count that pays */
     uint32_t pure_wild_run;     /* 1: a run of wilds alone may be read as any entry it stands for */
     const uint64_t *readings;   /* [symbol] -> bit x set when a cell with the symbol can count as entry x */
     const uint64_t *naturals;   /* [symbol] -> bit x set when it is entry x, or of its group, itself */
@@ -79,6 +79,8 @@ typedef struct {
 
 typedef struct {
     uint32_t kind, symbol, into, each, combine, persist;
+    uint32_t steps_max;         /* nudge */
+    int64_t multiplier;         /* nudge: of the spin, for each step */
     uint64_t symbols;           /* bits: values, stick; add: those that it may cover */
     uint64_t reels;             /* bits of the chosen reels */
     rgs_table table;
@@ -201,6 +203,9 @@ typedef struct {
     int64_t wild_multiplier[64];
     uint8_t wild_combine[64];   /* RGS_ONCE, RGS_PRODUCT or RGS_SUM */
     uint32_t wilds_multiply;    /* 0 when every wild multiplier is 1 */
+    uint32_t doubles;           /* 1: some symbol counts as several of another one */
+    uint8_t read[64];           /* [symbol] -> what it counts as: itself, or the symbol that it is a double of */
+    uint8_t times[64];          /* [symbol] -> as how many of it */
     uint32_t has_values;        /* 1: some transform gives cells values */
     uint32_t wins_award;        /* 1: some trigger awards spins by wins, which are then remembered while a spin is played */
     rgs_state states[RGS_STATES_MAX];

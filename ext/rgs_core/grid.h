@@ -73,6 +73,47 @@ static inline void rgs_settle_held(const rgs_game *game, const rgs_state *state,
     }
 }
 
+/* Moves reels to where most of their cells show the symbol; returns how many steps all of them have moved. Of equal
+ * moves the shortest counts, then the one downwards. Held cells lie over the reel and stay. */
+RGS_APART uint32_t rgs_nudge(const rgs_game *game, const rgs_transform *transform, rgs_grid *grid)
+{
+    uint32_t moved = 0;
+    for (uint32_t reel = 0; reel < game->reels; reel++) {
+        const rgs_strip *strip = &grid->strips[reel];
+        const uint32_t top = grid->tops[reel], height = grid->heights[reel];
+        const uint64_t held = grid->held >> reel * game->rows;
+        uint32_t best = 0, best_stop = top, best_steps = 0;
+        if (!(transform->reels >> reel & 1))
+            continue;
+        for (uint32_t row = 0; row < height; row++)
+            best += strip->symbols[top + row] == transform->symbol && !(held >> row & 1);
+        if (best == 0)
+            continue;
+        uint32_t above = top, below = top;
+        for (uint32_t steps = 1; steps <= transform->steps_max; steps++) {
+            above = above ? above - 1 : strip->length - 1;
+            below = below + 1 < strip->length ? below + 1 : 0;
+            for (uint32_t side = 0; side < 2; side++) {
+                const uint32_t stop = side ? below : above;
+                uint32_t count = 0;
+                for (uint32_t row = 0; row < height; row++)
+                    count += strip->symbols[stop + row] == transform->symbol && !(held >> row & 1);
+                if (count > best) {
+                    best = count;
+                    best_stop = stop;
+                    best_steps = steps;
+                }
+            }
+        }
+        for (uint32_t row = 0; row < height && best_steps; row++)
+            if (!(held >> row & 1))
+                grid->symbols[reel * game->rows + row] = strip->symbols[best_stop + row];
+        grid->tops[reel] = best_stop;
+        moved += best_steps;
+    }
+    return moved;
+}
+
 /* One transform. `factor` is multiplied by what multipliers draw. Returns 0 or RGS_ERROR_WORDS. */
 RGS_APART int rgs_transform_grid(const rgs_game *game, const rgs_state *state, uint32_t i, rgs_grid *grid,
                                      rgs_memory *memory, rgs_words *words, int64_t *factor)
@@ -163,6 +204,9 @@ RGS_APART int rgs_transform_grid(const rgs_game *game, const rgs_state *state, u
                     memory->held_values[cell] = game->has_values ? grid->values[cell] : 0;
                 }
             }
+        return RGS_OK;
+    case RGS_NUDGE:
+        *factor *= 1 + transform->multiplier * rgs_nudge(game, transform, grid);
         return RGS_OK;
     default: {
         int64_t all = transform->combine == RGS_PRODUCT;

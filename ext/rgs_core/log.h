@@ -2,7 +2,7 @@
  *
  * A spin is, in this order:
  *   SPIN(state, sub_spin, special + 1) STRIPS(set)? HEIGHT(reel, rows)* STOP(reel, stop)* or CELL_STOP(cell, stop + 1)*
- *   FACTOR(-, -, -, spin multiplier)? GRID(which) CELL(reel, row, symbol, value)* ...
+ *   NUDGED(reel, stop)* FACTOR(-, -, -, spin multiplier)? GRID(which) CELL(reel, row, symbol, value)* ...
  *   then for every step WINs and awards; a further step begins with GRID(2); CLOSING stands before closing wins.
  * GRID(0) is the grid as the reels stopped, GRID(1) the first that pays. Spins whose grid is just the windows of
  * the stops have neither. */
@@ -33,6 +33,7 @@ enum {
     RGS_EVENT_DRAWN,       /* a number drawn by the bonus */
     RGS_EVENT_JACKPOT,     /* a trigger */
     RGS_EVENT_GAMBLE,      /* after all spins: a step, amount win after it, factor what was drawn */
+    RGS_EVENT_NUDGED,      /* a reel, b stop after nudges; only of reels that moved */
 };
 
 enum { RGS_WIN_SPECIAL = 250, RGS_WIN_FINAL = 251 }; /* evaluator of wins that no evaluator pays */

@@ -213,7 +213,7 @@ static int64_t rgs_line_class(rgs_merge *merge, uint8_t *cells, uint32_t depth, 
         for (uint32_t t = 0; t < state->triggers_count; t++) {
             const rgs_trigger *trigger = &state->triggers[t];
             if (!(patterns >> t & 1) ||
-                (trigger->pattern[depth] != RGS_ANY_SYMBOL && trigger->pattern[depth] != symbol))
+                (trigger->pattern[depth] != RGS_ANY_SYMBOL && trigger->pattern[depth] != game->read[symbol]))
                 continue;
             if (depth + 1 == trigger->pattern_length)
                 steps[symbol].matches += (uint64_t)1 << 16 * t;

@@ -37,10 +37,25 @@ static inline uint64_t rgs_cell_bit(const rgs_game *game, uint32_t reel, uint32_
     return (uint64_t)1 << (reel * game->rows + row);
 }
 
+/* How often a symbol is in view where cells count several times; all but the cells of `without`. */
+RGS_APART uint32_t rgs_count_doubles(const rgs_game *game, const rgs_view *view, uint32_t symbol, uint64_t without)
+{
+    uint32_t count = 0;
+    for (uint32_t reel = 0; reel < game->reels; reel++)
+        for (uint32_t row = 0; row < view->heights[reel]; row++) {
+            const uint8_t shown = view->windows[reel][row];
+            if (game->read[shown] == symbol && !(without & rgs_cell_bit(game, reel, row)))
+                count += game->times[shown];
+        }
+    return count;
+}
+
 /* How often a symbol is in view. */
 static inline uint32_t rgs_count_symbol(const rgs_game *game, const rgs_view *view, uint32_t symbol)
 {
     uint32_t count = 0;
+    if (game->doubles)
+        return rgs_count_doubles(game, view, symbol, 0);
     for (uint32_t reel = 0; reel < game->reels; reel++)
         for (uint32_t row = 0; row < view->heights[reel]; row++)
             count += view->windows[reel][row] == symbol;
@@ -53,7 +68,7 @@ static inline uint64_t rgs_cells_with(const rgs_game *game, const rgs_view *view
     uint64_t cells = 0;
     for (uint32_t reel = 0; reel < game->reels; reel++)
         for (uint32_t row = 0; row < view->heights[reel]; row++)
-            if (view->windows[reel][row] == symbol)
+            if (game->read[view->windows[reel][row]] == symbol)
                 cells |= rgs_cell_bit(game, reel, row);
     return cells;
 }
@@ -61,12 +76,12 @@ static inline uint64_t rgs_cells_with(const rgs_game *game, const rgs_view *view
 /* Multiplier of a grid that shows one symbol only. */
 static inline int64_t rgs_full_grid(const rgs_game *game, const rgs_evaluator *evaluator, const rgs_view *view)
 {
-    const uint8_t symbol = view->windows[0][0];
+    const uint8_t symbol = game->read[view->windows[0][0]];
     if (!evaluator->full_grid || evaluator->full_grid[symbol] == 1)
         return 1;
     for (uint32_t reel = 0; reel < game->reels; reel++)
         for (uint32_t row = 0; row < view->heights[reel]; row++)
-            if (view->windows[reel][row] != symbol)
+            if (game->read[view->windows[reel][row]] != symbol)
                 return 1;
     return evaluator->full_grid[symbol];
 }
@@ -77,10 +92,16 @@ static inline int rgs_pay_line(const rgs_game *game, uint32_t e, uint32_t line, 
 {
     *pays += win->amount;
     if (look->removed)
-        for (uint32_t reel = win->start; reel < win->start + win->count; reel++)
+        for (uint32_t reel = win->start; reel < win->start + win->cells; reel++)
             *look->removed |= rgs_cell_bit(game, reel, rows[reel]);
     return look->log ? rgs_win(look, e, line + 1, win->symbol, win->count, win->start, win->multiplier, win->amount, 0)
                      : RGS_OK;
+}
+
+/* 1 when a line that begins with such a cell does not pay. */
+static inline int rgs_skips(const rgs_game *game, const rgs_look *look, uint8_t cell)
+{
+    return look->skip != RGS_ANY_SYMBOL && game->read[cell] == look->skip;
 }
 
 /* Cells and values of a payline. */
@@ -138,7 +159,7 @@ RGS_APART int rgs_pay_lines(const rgs_game *game, const rgs_state *state, uint32
                 uint8_t cells[RGS_REELS_MAX];
                 int32_t buffer[RGS_REELS_MAX];
                 const int32_t *values = rgs_line_cells(game, view, rows, cells, buffer);
-                if (cells[0] == look->skip)
+                if (rgs_skips(game, look, cells[0]))
                     continue;
                 const rgs_line_win win = rgs_line(game, evaluator, cells, values, reels, &factors);
                 if (win.amount && rgs_pay_line(game, e, line, rows, &win, look, pays))
@@ -156,7 +177,7 @@ RGS_APART int rgs_pay_lines(const rgs_game *game, const rgs_state *state, uint32
             uint8_t cells[RGS_REELS_MAX];
             int32_t buffer[RGS_REELS_MAX];
             const int32_t *values = rgs_line_cells(game, view, rows, cells, buffer);
-            if (cells[0] == look->skip)
+            if (rgs_skips(game, look, cells[0]))
                 continue;
             const rgs_line_win win = rgs_line(game, evaluator, cells, values, reels, &factors);
             if (win.amount && rgs_pay_line(game, e, line, rows, &win, look, pays))
@@ -183,20 +204,20 @@ RGS_APART int rgs_pay_lines(const rgs_game *game, const rgs_state *state, uint32
         uint8_t cells[RGS_REELS_MAX];
         int32_t buffer[RGS_REELS_MAX];
         const int32_t *values = rgs_line_cells(game, view, rows, cells, buffer);
-        uint32_t left_count = 0;
-        if (cells[0] == look->skip)
+        uint32_t left_cells = 0;
+        if (rgs_skips(game, look, cells[0]))
             continue;
         if (evaluator->direction == RGS_ADJACENT || evaluator->direction == RGS_BOTH) {
             const rgs_line_win win = evaluator->direction == RGS_BOTH
                                          ? rgs_line(game, evaluator, cells, values, reels, &factors)
                                          : rgs_line_adjacent(game, evaluator, cells, values, reels, &factors);
             if (win.amount) {
-                left_count = win.count;
+                left_cells = win.cells;
                 if (rgs_pay_line(game, e, line, rows, &win, look, pays))
                     return RGS_ERROR_MEMORY;
             }
         }
-        if (evaluator->direction == RGS_ADJACENT || left_count == reels)
+        if (evaluator->direction == RGS_ADJACENT || left_cells == reels)
             continue;
         uint8_t mirrored[RGS_REELS_MAX];
         int32_t mirrored_values[RGS_REELS_MAX];
@@ -205,7 +226,7 @@ RGS_APART int rgs_pay_lines(const rgs_game *game, const rgs_state *state, uint32
             mirrored_values[reel] = values ? values[reels - 1 - reel] : 0;
         }
         rgs_line_win win = rgs_line(game, evaluator, mirrored, values ? mirrored_values : NULL, reels, &factors);
-        win.start = reels - win.count;
+        win.start = reels - win.cells;
         if (win.amount && rgs_pay_line(game, e, line, rows, &win, look, pays))
             return RGS_ERROR_MEMORY;
     }
@@ -250,7 +271,7 @@ static inline int64_t rgs_ways(const rgs_game *game, const rgs_evaluator *evalua
             if (!(evaluator->readings[cell] >> x & 1))
                 continue;
             const uint32_t natural = evaluator->naturals[cell] >> x & 1;
-            int64_t weight = natural ? 1 : game->wild_multiplier[cell];
+            int64_t weight = natural ? game->times[cell] : game->wild_multiplier[cell] * game->times[cell];
             if (view->values && evaluator->cell_values == RGS_PRODUCT && view->values[reel * game->rows + row] > 0)
                 weight *= view->values[reel * game->rows + row];
             all += weight;
@@ -315,7 +336,7 @@ RGS_APART int rgs_pay_ways(const rgs_game *game, const rgs_state *state, uint32_
     return RGS_OK;
 }
 
-/* Cells by symbol, the basis of counts and clusters. */
+/* Cells by the symbol that they count as, the basis of counts and clusters. */
 typedef struct {
     uint64_t cells[64];
 } rgs_places;
@@ -327,6 +348,25 @@ static inline void rgs_find_places(const rgs_game *game, const rgs_view *view, r
     for (uint32_t reel = 0; reel < game->reels; reel++)
         for (uint32_t row = 0; row < view->heights[reel]; row++)
             places->cells[view->windows[reel][row]] |= rgs_cell_bit(game, reel, row);
+    if (game->doubles)
+        for (uint32_t symbol = 0; symbol < game->symbols_count; symbol++)
+            if (game->read[symbol] != symbol) {
+                places->cells[game->read[symbol]] |= places->cells[symbol];
+                places->cells[symbol] = 0;
+            }
+}
+
+/* How many symbols a set of cells counts for. */
+static inline uint32_t rgs_cells_size(const rgs_game *game, const rgs_view *view, uint64_t cells)
+{
+    uint32_t size = 0;
+    if (!game->doubles)
+        return (uint32_t)__builtin_popcountll(cells);
+    for (; cells; cells &= cells - 1) {
+        const uint32_t cell = (uint32_t)__builtin_ctzll(cells);
+        size += game->times[view->windows[cell / game->rows][cell % game->rows]];
+    }
+    return size;
 }
 
 /* Cells of wilds that stand for a symbol. */
@@ -362,7 +402,7 @@ static inline int64_t rgs_cells_multiplier(const rgs_game *game, const rgs_evalu
 static inline int rgs_pay_cells(const rgs_game *game, const rgs_evaluator *evaluator, uint32_t e, uint32_t x,
                                 uint64_t cells, uint32_t wilds, const rgs_look *look, uint32_t tell, int64_t *pays)
 {
-    const uint32_t size = (uint32_t)__builtin_popcountll(cells);
+    const uint32_t size = rgs_cells_size(game, look->view, cells);
     const int64_t pay = evaluator->pays[x * evaluator->counts + size];
     if (pay == 0)
         return RGS_OK;
@@ -471,8 +511,8 @@ RGS_APART int rgs_pay_collect(const rgs_game *game, const rgs_state *state, uint
     int64_t sum = 0;
     for (uint32_t reel = 0; reel < game->reels; reel++)
         for (uint32_t row = 0; row < view->heights[reel]; row++)
-            if (view->windows[reel][row] == evaluator->symbol) {
-                count++;
+            if (game->read[view->windows[reel][row]] == evaluator->symbol) {
+                count += game->times[view->windows[reel][row]];
                 sum += view->values ? view->values[reel * game->rows + row] : 0;
             }
     if (count < evaluator->count_min || count == 0)

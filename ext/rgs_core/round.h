@@ -126,7 +126,7 @@ static inline int rgs_play_round_with(const rgs_game *game, const uint32_t key[8
             return error;
         if (play->count > 1)
             rgs_carry(game, play);
-        if (state->cells && entry->left && rgs_grid_held(game, play))
+        if (state->cells && state->remembers && entry->left && rgs_grid_held(game, play))
             entry->left = 0;
         if (entry->left == 0 && state->ends && (error = rgs_end_feature(game, state_index, play, round, log)))
             return error;

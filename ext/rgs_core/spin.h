@@ -246,6 +246,8 @@ typedef struct {
 static inline uint32_t rgs_count_fresh(const rgs_game *game, const rgs_view *view, uint32_t symbol, uint64_t old)
 {
     uint32_t count = 0;
+    if (game->doubles)
+        return rgs_count_doubles(game, view, symbol, old);
     for (uint32_t reel = 0; reel < game->reels; reel++)
         for (uint32_t row = 0; row < view->heights[reel]; row++)
             count += view->windows[reel][row] == symbol && !(old >> (reel * game->rows + row) & 1);
@@ -331,6 +333,9 @@ RGS_APART int rgs_pull(const rgs_game *game, uint32_t state_index, uint32_t t, c
             uint8_t cells[RGS_REELS_MAX];
             for (uint32_t reel = 0; reel < trigger->pattern_length; reel++)
                 cells[reel] = view->windows[reel][rows[reel]];
+            if (__builtin_expect(game->doubles, 0))
+                for (uint32_t reel = 0; reel < trigger->pattern_length; reel++)
+                    cells[reel] = game->read[cells[reel]];
             if (!rgs_pattern_matches(trigger, cells))
                 continue;
             played++;
@@ -385,6 +390,16 @@ RGS_APART int rgs_log_grid(const rgs_game *game, const rgs_view *view, uint32_t 
     return RGS_OK;
 }
 
+/* The stops of reels that nudges have moved away from those at which they stopped. */
+static inline int rgs_log_nudges(const rgs_game *game, const rgs_play *play, rgs_log *log)
+{
+    for (uint32_t reel = 0; reel < game->reels; reel++)
+        if (play->grid.tops[reel] != play->stopped_grid.tops[reel] &&
+            rgs_log_add(log, RGS_EVENT_NUDGED, reel, play->grid.tops[reel], 0, 0))
+            return RGS_ERROR_MEMORY;
+    return RGS_OK;
+}
+
 /* Multiplier of the levels that collected symbols have reached. */
 static inline int64_t rgs_levels_factor(const rgs_state *state, const rgs_memory *memory)
 {
@@ -403,7 +418,7 @@ RGS_APART int rgs_pay_special(const rgs_game *game, const rgs_state *state, uint
     for (uint32_t reel = 0; reel < game->reels; reel++) {
         uint32_t shown = 0;
         for (uint32_t row = 0; row < look->view->heights[reel]; row++)
-            shown |= look->view->windows[reel][row] == special;
+            shown |= game->read[look->view->windows[reel][row]] == special;
         reels += shown;
     }
     const uint32_t at = special * (game->reels + 1) + reels;
@@ -522,12 +537,14 @@ RGS_APART int rgs_play_grid(const rgs_game *game, uint32_t state_index, uint32_t
         }
         for (uint32_t i = 0; i < state->transforms_count; i++) {
             const uint32_t kind = state->transforms[i].kind;
-            if (step > 1 && (kind == RGS_ADD || kind == RGS_STICK || kind == RGS_MULTIPLIER))
+            if (step > 1 && (kind == RGS_ADD || kind == RGS_STICK || kind == RGS_MULTIPLIER || kind == RGS_NUDGE))
                 continue;
             if ((error = rgs_transform_grid(game, state, i, grid, memory, words, &spin_factor)))
                 return error;
         }
         if (log) {
+            if (step == 1 && state->transforms_count && (error = rgs_log_nudges(game, play, log)))
+                return error;
             if (step == 1 && spin_factor != 1 && rgs_log_add(log, RGS_EVENT_FACTOR, 0, 0, 0, spin_factor))
                 return RGS_ERROR_MEMORY;
             if ((step == 1 && (error = rgs_log_grid(game, seen.stopped, 0, log))) ||

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rgs_core.errors import BooksError
 from rgs_core.mechanics import (
     Bonus,
+    Choice,
     Cluster,
     Collect,
     Combinations,
@@ -20,6 +21,7 @@ from rgs_core.mechanics import (
     Values,
     Ways,
     Wheel,
+    given,
 )
 from rgs_core.model import Build, Model
 
@@ -80,8 +82,9 @@ def _bonus_prizes(bonus: Bonus) -> Iterator[tuple[str, int]]:
         yield from (("prizes", value) for value in bonus.prizes.values)
     elif isinstance(bonus, Take):
         yield from (("prizes", value) for value in bonus.prizes)
-    elif isinstance(bonus, Wheel):
-        yield from ((f"segments[{i}].pay", segment.pay) for i, segment in enumerate(bonus.segments))
+    elif isinstance(bonus, Wheel | Choice):
+        what = "segments" if isinstance(bonus, Wheel) else "options"
+        yield from ((f"{what}[{i}].pay", part.pay) for i, part in enumerate(given(bonus)))
     else:
         assert isinstance(bonus, Trail)
         yield from (("squares", value) for value in bonus.squares)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from rgs_core.mechanics import Collect, FreeSpinsTrigger, Scatter
@@ -31,8 +32,8 @@ class Boards:
         self._symbols: dict[str, Event] = {
             symbol: {
                 "name": symbol,
-                **({"wild": True} if symbol in model.wilds else {}),
-                **({"scatter": True} if symbol in scatters else {}),
+                **({"wild": True} if model.read(symbol)[0] in model.wilds else {}),
+                **({"scatter": True} if model.read(symbol)[0] in scatters else {}),
             }
             for symbol in model.symbols
         }
@@ -46,7 +47,7 @@ class Boards:
         window = spin.stopped or spin.window
         event = {
             "type": "reveal",
-            "board": self.board(spin, window, spin.values),
+            "board": self.board(replace(spin, nudged=()), window, spin.values),
             "paddingPositions": list(spin.stops),
             "gameType": game_type,
             "anticipation": self._anticipation(spin.state, window),
@@ -54,7 +55,8 @@ class Boards:
         return {**event, "strips": spin.strips} if spin.strips else event
 
     def board(self, spin: Spin, window: Window, values: CellTable) -> list[list[Event]]:
-        """The cells of a grid of a spin, by reel, from the top."""
+        """The cells of a grid of a spin, by reel, from the top; with padding, those of reels that nudges moved."""
+        stops = spin.nudged or spin.stops
         board = self._plain(window, values)
         if self._padding:
             state = self.build.model.states[spin.state]
@@ -65,9 +67,9 @@ class Boards:
                 if state.cells:
                     top, bottom = first, first + len(column) - 1
                     first += len(column)
-                below = spin.stops[bottom] + (1 if state.cells else len(column))
+                below = stops[bottom] + (1 if state.cells else len(column))
                 column.append(self._symbols[strip.symbols[below % len(strip.symbols)]])
-                column.insert(0, self._symbols[strip.symbols[(spin.stops[top] - 1) % len(strip.symbols)]])
+                column.insert(0, self._symbols[strip.symbols[(stops[top] - 1) % len(strip.symbols)]])
         return board
 
     def tops(self, window: Window, values: CellTable, cells: Iterable[Cell]) -> list[list[Event]]:
@@ -117,7 +119,7 @@ class Boards:
         for reel in window:
             level = level + 1 if needed > 1 and seen >= needed - 1 else 0
             levels.append(level)
-            seen += reel.count(scatter) if scatter else 0
+            seen += sum(times for symbol, times in map(self.build.model.read, reel) if symbol == scatter)
         return levels
 
 

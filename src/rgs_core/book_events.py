@@ -18,6 +18,7 @@ from rgs_core.book_features import Course, Feature, check_told
 from rgs_core.errors import BooksError
 from rgs_core.mechanics import (
     BonusTrigger,
+    Choice,
     Cluster,
     CollectedTrigger,
     Count,
@@ -39,7 +40,7 @@ from rgs_core.outcome import (
     Win,
     Window,
 )
-from rgs_core.win_cells import Cell, cells_with, win_cells
+from rgs_core.win_cells import Cell, cells_counting, cells_with, win_cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ class _Story:
             self.events.append({"type": "specialSymbol", "name": feature.state.special.name, "symbol": spin.special})
         held_before = frozenset(feature.held)
         self._show(spin, feature)
-        grids = list(_grids(spin, feature, held_before))
+        grids = list(_grids(self.model, spin, feature, held_before))
         won = self._steps(spin, feature, grids)
         won += self._closing(spin, feature, grids[-1], won)
         if self.capped and last:
@@ -162,6 +163,8 @@ class _Story:
         if feature.held:
             reveal["held"] = boards.places(feature.held)
         self.events.append(reveal)
+        if spin.nudged:
+            self.events.append({"type": "nudgeReels", "stops": list(spin.nudged)})
         if spin.stopped:
             self._transform(spin, spin.stopped, spin.window, spin.values)
         new = feature.stick(spin.window)
@@ -290,6 +293,10 @@ class _Story:
             event = {"type": "wheelBonus", **event, "segment": award.drawn[0]}
             if award.spins:
                 event |= {"spins": award.spins, "state": award.state}
+        elif isinstance(bonus, Choice):
+            event = {"type": "choiceBonus", **event, "option": bonus.option.name}
+            if award.spins:
+                event |= {"spins": award.spins, "state": award.state}
         else:
             event = {"type": "trailBonus", **event, "squares": list(award.drawn)}
         self.events.append({**event, "amount": amount})
@@ -301,8 +308,9 @@ class _Story:
         """Symbols that are counted over the feature, with the level reached."""
         for trigger in feature.state.triggers:
             if isinstance(trigger, CollectedTrigger):
-                cells = cells_with(window, trigger.symbol)
-                feature.collected[trigger.name] = feature.collected.get(trigger.name, 0) + len(cells)
+                cells = cells_counting(self.model, window, trigger.symbol)
+                more = count_of(self.model, window, cells)
+                feature.collected[trigger.name] = feature.collected.get(trigger.name, 0) + more
                 if cells:
                     self.events.append(
                         {
@@ -341,14 +349,16 @@ class _Story:
             )
         grid = next((grid for grid in grids if trigger in grid.fired), grids[-1])
         if isinstance(trigger, FreeSpinsTrigger):
-            return _counted(trigger, grid, held)
-        return cells_with(grid.window, trigger.symbol) if isinstance(trigger, CollectedTrigger) else []
+            return _counted(self.model, trigger, grid, held)
+        if isinstance(trigger, CollectedTrigger):
+            return cells_counting(self.model, grid.window, trigger.symbol)
+        return []
 
 
 # --- Grids of a spin -----------------------------------------------------------------------------------
 
 
-def _grids(spin: Spin, feature: Feature, held: frozenset[Cell]) -> Iterator[Grid]:
+def _grids(model: Model, spin: Spin, feature: Feature, held: frozenset[Cell]) -> Iterator[Grid]:
     """The grid as it pays first and those of the further steps, with the triggers that fired on each.
 
     `held`: cells that were held before the spin.
@@ -361,28 +371,38 @@ def _grids(spin: Spin, feature: Feature, held: frozenset[Cell]) -> Iterator[Grid
         fired = []
         for trigger in removing:
             assert isinstance(trigger, FreeSpinsTrigger | BonusTrigger)  # the model file was refused otherwise
-            cells = _counted(trigger, grid, held)
-            if trigger.award(len(cells)) if isinstance(trigger, FreeSpinsTrigger) else trigger.times(len(cells)):
+            count = count_of(model, trigger_grid(trigger, grid), _counted(model, trigger, grid, held))
+            if trigger.award(count) if isinstance(trigger, FreeSpinsTrigger) else trigger.times(count):
                 fired.append(trigger)
         yield Grid(window, values, wins, stopped, tuple(fired))
 
 
-def _counted(trigger: FreeSpinsTrigger | BonusTrigger, grid: Grid, held: frozenset[Cell]) -> list[Cell]:
+def _counted(model: Model, trigger: FreeSpinsTrigger | BonusTrigger, grid: Grid, held: frozenset[Cell]) -> list[Cell]:
     """The cells that a trigger counts."""
     fresh = isinstance(trigger, FreeSpinsTrigger) and trigger.fresh
-    return [cell for cell in trigger_cells(trigger, grid) if not (fresh and cell in held)]
+    return [cell for cell in trigger_cells(model, trigger, grid) if not (fresh and cell in held)]
 
 
-def trigger_cells(trigger: FreeSpinsTrigger | BonusTrigger, grid: Grid) -> list[Cell]:
-    """The cells that show the symbol of a trigger, where it looks."""
-    return cells_with((grid.stopped or grid.window) if trigger.stopped else grid.window, trigger.symbol)
+def trigger_grid(trigger: FreeSpinsTrigger | BonusTrigger, grid: Grid) -> Window:
+    """Where a trigger looks."""
+    return (grid.stopped or grid.window) if trigger.stopped else grid.window
+
+
+def trigger_cells(model: Model, trigger: FreeSpinsTrigger | BonusTrigger, grid: Grid) -> list[Cell]:
+    """The cells that count as the symbol of a trigger."""
+    return cells_counting(model, trigger_grid(trigger, grid), trigger.symbol)
+
+
+def count_of(model: Model, window: Window, cells: list[Cell]) -> int:
+    """How many symbols cells count as."""
+    return sum(model.read(window[reel][row])[1] for reel, row in cells)
 
 
 def removed_cells(model: Model, feature: Feature, grid: Grid) -> list[Cell]:
     """The cells that a cascade removes from a grid, in order."""
     cascade = feature.state.cascade
     assert cascade is not None
-    cells = {cell for trigger in grid.fired for cell in trigger_cells(trigger, grid)}
+    cells = {cell for trigger in grid.fired for cell in trigger_cells(model, trigger, grid)}
     for win in grid.wins:
         if win.evaluator in cascade.remove:
             cells |= set(win_cells(model, feature.state, win, grid.window, grid.stopped))

@@ -78,7 +78,14 @@ def count_law(
 ) -> dict[tuple[int, ...], Fraction]:
     """Law of how often each of `symbols` is in view: one convolution a reel. `state` says the heights."""
     figures = {symbol: tuple(int(symbol == other) for other in symbols) for symbol in symbols}
+    figures = _with_doubles(model, figures)
     return _sum_law(model, state, strips, figures or {"": ()})
+
+
+def _with_doubles(model: Model, figures: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """The figures of a cell by what it shows: those of a double are those of its symbol, several times."""
+    doubles = [double for double in model.doubles.values() if double.symbol in figures]
+    return {**figures, **{d.name: tuple(d.count * figure for figure in figures[d.symbol]) for d in doubles}}
 
 
 def _sum_law(
@@ -101,10 +108,11 @@ def count_prizes(model: Model, state: State, count: Count, strips: tuple[Strip, 
     """Pay table of an evaluator that counts symbols anywhere; cells have no values here."""
     prizes = []
     for symbol, pays in count.pays.items():
-        figures = {symbol: (1, 0)}
+        figures: dict[str, tuple[int, ...]] = {symbol: (1, 0)}
         for name, wild in model.wilds.items():
             if count.wilds and name != symbol and symbol in wild.substitutes:
                 figures[name] = (0, 1)
+        figures = _with_doubles(model, figures)
         by_number: dict[int, Fraction] = defaultdict(Fraction)
         for (natural, stand_ins), p in _sum_law(model, state, strips, figures).items():
             if natural:
@@ -125,11 +133,12 @@ def ways_prizes(model: Model, state: State, ways: Ways, strips: tuple[Strip, ...
     prizes = []
     order = range(model.reels) if ways.direction == "left" else range(model.reels - 1, -1, -1)
     for symbol, pays in ways.pays.items():
-        figures = {symbol: (1, 0)}
+        figures: dict[str, tuple[int, ...]] = {symbol: (1, 0)}
         for name, wild in model.wilds.items():
             if name != symbol and symbol in wild.substitutes:
                 own = wild.multiplier if ways.pure_wild_run == "own" else 0
                 figures[name] = (wild.multiplier, own)
+        figures = _with_doubles(model, figures)
         run = wild_run = shown = only_wild = Fraction(1)
         rows = []
         for count, reel in enumerate(order):
@@ -196,17 +205,19 @@ def _line_law(
     """Law of one line: (entry, count) -> (weight, weight x units), by an automaton over the reels.
 
     The automaton keeps which readings still run, which of them had a symbol of their own, how many wilds of
-    each kind, and the best reading that has ended; equal situations are merged and their weights added.
+    each kind, how many symbols the cells count for, and the best reading that has ended; equal situations are merged
+    and their weights added.
     """
     entries = _entries(model, lines)
     order = {entry: i for i, entry in enumerate(entries)}
     members = {entry: model.groups.get(entry, frozenset({entry})) for entry in entries}
     wilds = tuple(model.wilds)
-    natural = {shown: frozenset(e for e in entries if shown in members[e]) for shown in model.symbols}
+    read = {shown: model.read(shown) for shown in model.symbols}
+    natural = {shown: frozenset(e for e in entries if symbol in members[e]) for shown, (symbol, _) in read.items()}
     stands = {
         shown: natural[shown]
-        | frozenset(e for e in entries if shown in model.wilds and members[e] & model.wilds[shown].substitutes)
-        for shown in model.symbols
+        | frozenset(e for e in entries if symbol in model.wilds and members[e] & model.wilds[symbol].substitutes)
+        for shown, (symbol, _) in read.items()
     }
 
     def amount(entry: str, count: int, seen: frozenset[str], wild_counts: tuple[int, ...]) -> int:
@@ -222,16 +233,15 @@ def _line_law(
         return pay * model.line_units * state.multiplier_for(lines.name, entry, count)
 
     Best = tuple[int, int, int, str]  # amount, count, minus the order of the entry, entry
+    Situation = tuple[frozenset[str], frozenset[str], tuple[int, ...], int, Best]
     nothing: Best = (0, 0, 0, "")
-    situations: dict[tuple[frozenset[str], frozenset[str], tuple[int, ...], Best], int] = {
-        (frozenset(entries), frozenset(), (0,) * len(wilds), nothing): 1
-    }
+    situations: dict[Situation, int] = {(frozenset(entries), frozenset(), (0,) * len(wilds), 0, nothing): 1}
     ended: dict[Best, int] = defaultdict(int)
     rest = prod(sum(weight for _, weight in cell) for cell in columns)
-    for count, cell in enumerate(columns):
+    for cell in columns:
         rest //= sum(weight for _, weight in cell)
-        following: dict[tuple[frozenset[str], frozenset[str], tuple[int, ...], Best], int] = defaultdict(int)
-        for (running, seen, wild_counts, best), weight in situations.items():
+        following: dict[Situation, int] = defaultdict(int)
+        for (running, seen, wild_counts, count, best), weight in situations.items():
             for shown, cell_weight in cell:
                 still = running & stands[shown]
                 top = best
@@ -243,14 +253,17 @@ def _line_law(
                 if not still:
                     ended[top] += weight * cell_weight * rest
                     continue
-                wild_after = tuple(n + (name == shown) for name, n in zip(wilds, wild_counts, strict=True))
-                following[still, (seen | natural[shown]) & still, wild_after, top] += weight * cell_weight
+                symbol, times = read[shown]
+                wild_after = tuple(n + (name == symbol) for name, n in zip(wilds, wild_counts, strict=True))
+                following[still, (seen | natural[shown]) & still, wild_after, count + times, top] += (
+                    weight * cell_weight
+                )
         situations = following
-    for (running, seen, wild_counts, best), weight in situations.items():
+    for (running, seen, wild_counts, count, best), weight in situations.items():
         for entry in running:
-            units = amount(entry, len(columns), seen, wild_counts)
+            units = amount(entry, count, seen, wild_counts)
             if units:
-                best = max(best, (units, len(columns), -order[entry], entry))
+                best = max(best, (units, count, -order[entry], entry))
         ended[best] += weight
     law: dict[tuple[str, int], tuple[int, int]] = {}
     for (units, count, _, entry), weight in ended.items():
@@ -268,6 +281,7 @@ def pattern_matches(model: Model, state: State, trigger: PickTrigger, strips: tu
         for reel, wanted in enumerate(trigger.pattern):
             if wanted is not None:
                 weights = dict(column(state, strips[reel], payline[reel]))
-                odds *= Fraction(weights.get(wanted, 0), strips[reel].total)
+                shown = sum(weight for symbol, weight in weights.items() if model.read(symbol)[0] == wanted)
+                odds *= Fraction(shown, strips[reel].total)
         total += odds
     return total

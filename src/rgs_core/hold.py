@@ -377,6 +377,8 @@ def _refused(model: Model, state: State, carried: set[str]) -> str:
     """Why a state is no chain of held cells; "" when it is one."""
     if not state.cells:
         return "draws its reels as a whole"
+    if model.doubles:
+        return "may hold double symbols"
     if state.heights is not None and any(len(reel.values) > 1 for reel in state.heights):
         return "draws the heights of its reels"
     if state.strip_choice or state.cascade or state.final or state.special:

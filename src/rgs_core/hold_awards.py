@@ -23,6 +23,7 @@ from rgs_core.mechanics import (
     JackpotTrigger,
     Lines,
     Multiplier,
+    Nudge,
     Replace,
     Reveal,
     Scatter,
@@ -93,7 +94,7 @@ class Counting:
         return cls(only(build, state, variant, aliases, columns), keys, columns, awarded)
 
 
-CHANGING = (Reveal, Expand, Replace, Add)
+CHANGING = (Reveal, Expand, Replace, Add, Nudge)
 """Transforms that change what cells show."""
 
 

@@ -421,12 +421,12 @@ def exempt_table(model: Model, state: State, part: str, symbol: str) -> NDArray[
 
 
 def scatter_table(model: Model, state: State, scatter: Scatter) -> NDArray[np.int64]:
-    """Units by count int64[cells + 1], with the state's multiplier."""
+    """Units by count int64[counts], with the state's multiplier."""
     unit = model.basis_units(scatter.of)
     return np.array(
         [
             scatter.pay(n) * unit * state.multiplier_for(scatter.name, scatter.symbol, n)
-            for n in range(model.reels * model.rows + 1)
+            for n in range(model.reels * model.rows * model.count_most + 1)
         ],
         dtype=np.int64,
     )

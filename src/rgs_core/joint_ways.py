@@ -97,14 +97,15 @@ class _Figures:
                 self.pays[i, count] = pay * model.line_units * multiplier
         for shown in model.symbols:
             whole, wilds = [0] * n, [0] * n
-            wild = model.wilds.get(shown)
+            read, times = model.read(shown)
+            wild = model.wilds.get(read)
             for i, paid in enumerate(self.paying):
-                if shown == paid:
-                    whole[i] = 1
+                if read == paid:
+                    whole[i] = times
                 elif wild is not None and paid in wild.substitutes:
-                    whole[i] = wild.multiplier
-                    wilds[i] = wild.multiplier if self.own else 0
-            self.cells[shown] = (*whole, *wilds, *(int(shown == symbol) for symbol in counted))
+                    whole[i] = wild.multiplier * times
+                    wilds[i] = whole[i] if self.own else 0
+            self.cells[shown] = (*whole, *wilds, *(times * (read == symbol) for symbol in counted))
         self.most = tuple(self._matters(symbol) for symbol in counted)
 
     def _matters(self, symbol: str) -> int:

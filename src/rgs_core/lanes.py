@@ -78,6 +78,8 @@ def compile_lanes(tables: Tables) -> tuple[LaneTable, ...]:
         raise NotInLanes(f"mode '{build.mode}' does not begin with one paid spin")
     if tables.gamble is not None:
         raise NotInLanes("the player gambles")
+    if model.doubles:
+        raise NotInLanes("double symbols make runs of one length count differently")
     if model.reels > REELS_MAX:
         raise NotInLanes(f"more than {REELS_MAX} reels")
     paid = tables.states[0]

@@ -88,6 +88,18 @@ class Wild:
     combine: Literal["once", "product", "sum"]
 
 
+@dataclass(frozen=True, slots=True)
+class Double:
+    """A symbol whose cell counts as `count` of another one (a split symbol: two cats in one cell).
+
+    What pays and triggers reads a cell with it as `symbol`, `count` times; what changes cells sees it as itself.
+    """
+
+    name: str
+    symbol: str
+    count: int
+
+
 # --- Evaluators: what pays -------------------------------------------------------------------------
 
 
@@ -98,7 +110,8 @@ class Lines:
     `pays[symbol or group][count]` is in line bets. `pure_wild_run` says whether a run made of wilds only
     may also be read as another symbol ("any") or pays the wild's own prizes alone ("own"). `direction`:
     runs from the leftmost reel, the rightmost, from both (a full line counts once), or of neighbours
-    anywhere on the line. `full_grid[symbol]` multiplies all wins when every cell shows the symbol.
+    anywhere on the line. `full_grid[symbol]` multiplies all wins when every cell shows the symbol. A count is of
+    symbols, so runs with double symbols count for more than their cells.
     """
 
     name: str
@@ -309,7 +322,23 @@ class Multiplier:
     kind: Literal["multiplier"] = "multiplier"
 
 
-Transform = Reveal | Expand | Replace | Add | Values | Stick | Multiplier
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    """A reel that shows `symbol` moves by up to `steps_max` stops, to where most of its cells show it.
+
+    Of equal moves the shortest counts, then the one downwards. `reels` from 0, None for all. `multiplier` is added
+    to that of the spin, from 1 on, for each step of any reel.
+    """
+
+    symbol: str
+    reels: tuple[int, ...] | None
+    steps_max: int
+    multiplier: int
+
+    kind: Literal["nudge"] = "nudge"
+
+
+Transform = Reveal | Expand | Replace | Add | Values | Stick | Multiplier | Nudge
 
 
 @dataclass(frozen=True, slots=True)

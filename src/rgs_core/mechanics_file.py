@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import factorial
 from typing import Any
 
@@ -33,16 +33,68 @@ class MechanicsReading(Reading):
     reels: int
     rows: int
     symbols: list[str]
+    doubles: dict[str, words.Double]
     groups: dict[str, frozenset[str]]
+    wilds: dict[str, words.Wild]
     state_names: list[str]
     bonus_names: list[str]
+
+    def __init__(self, lines: Mapping[str, int]) -> None:
+        super().__init__(lines)
+        self.doubles = {}  # every reference to a symbol asks for them
 
     @property
     def cells(self) -> int:
         """Most cells in view."""
         return self.reels * self.rows
 
-    # -- groups and wilds -----------------------------------------------------------------------
+    # -- doubles, groups and wilds --------------------------------------------------------------
+
+    def read_doubles(self, value: object) -> dict[str, words.Double]:
+        if not isinstance(value, dict):
+            self.bad("doubles", f"{show(value)} is not a table", "write [doubles.SYMBOL] for each double symbol")
+        doubles = {
+            name: self._double(name, item, [other for other, _ in items(value)])
+            for name, item in items(value)[: m.SYMBOLS_MAX + 1]
+        }
+        most = max((double.count for double in doubles.values()), default=1)
+        if self.cells * most > m.COUNT_MAX:
+            message = f"{self.cells} cells could count for {self.cells * most} symbols"
+            self.bad("doubles", message, f"keep reels x rows x count at most {m.COUNT_MAX}")
+        return doubles
+
+    def _double(self, name: str, value: object, doubles: list[str]) -> words.Double:
+        path = f"doubles.{name}"
+        self.reference(name, path, self.symbols, "symbol")
+        table = self.table(value, path, ["symbol", "count"])
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol")
+        if symbol in doubles:
+            self.bad(f"{path}.symbol", f"'{symbol}' is a double symbol itself", "write the symbol that it counts as")
+        count = self.integer(table.get("count", 2), f"{path}.count", 2, m.DOUBLE_MAX, 2)
+        return words.Double(name, symbol or "", count)
+
+    @property
+    def counted(self) -> list[str]:
+        """The symbols that pay and trigger: all but doubles, which count as one of them."""
+        return [symbol for symbol in self.symbols if symbol not in self.doubles]
+
+    def reference(self, value: object, path: str, known: Sequence[str], what: str) -> str | None:
+        """As of every reading; a double symbol where one that pays or triggers belongs is told apart."""
+        if isinstance(value, str) and value in self.doubles and value not in known:
+            double = self.doubles[value]
+            self.bad(
+                path,
+                f"'{value}' is a double symbol, which counts as {double.count} of '{double.symbol}'",
+                f"write '{double.symbol}'",
+            )
+            return None
+        return super().reference(value, path, known, what)
+
+    def heaviest(self, entry: str) -> int:
+        """Most that one cell counts for a symbol or group, wilds that stand for it included."""
+        members = self.groups.get(entry, frozenset({entry}))
+        wilds = {wild.symbol for wild in self.wilds.values() if wild.substitutes & members}
+        return max((d.count for d in self.doubles.values() if d.symbol in members | wilds), default=1)
 
     def read_groups(self, value: object) -> dict[str, frozenset[str]]:
         """Groups in the order of their names: ties between wins are decided by it."""
@@ -52,7 +104,7 @@ class MechanicsReading(Reading):
     def _group(self, name: str, value: object, path: str) -> frozenset[str]:
         if name in self.symbols:
             self.bad(path, f"'{name}' is a symbol", "take another name for the group")
-        return self.references(value, path, self.symbols, "symbol")
+        return self.references(value, path, self.counted, "symbol")
 
     def read_wilds(self, value: object) -> dict[str, words.Wild]:
         if not isinstance(value, dict):
@@ -61,16 +113,20 @@ class MechanicsReading(Reading):
 
     def _wild(self, symbol: str, value: object) -> words.Wild:
         path = f"wilds.{symbol}"
-        self.reference(symbol, path, self.symbols, "symbol")
+        self.reference(symbol, path, self.counted, "symbol")
         table = self.table(value, path, ["substitutes"], ["multiplier", "combine"])
         substitutes = [
-            self.reference(item, f"{path}.substitutes[{i}]", self.symbols, "symbol")
+            self.reference(item, f"{path}.substitutes[{i}]", self.counted, "symbol")
             for i, item in enumerate(self.array(table.get("substitutes", []), f"{path}.substitutes", 0, m.SYMBOLS_MAX))
         ]
         if symbol in substitutes:
             self.bad(f"{path}.substitutes", f"'{symbol}' stands for itself anyway", "remove it from the list")
         multiplier = self.integer(table.get("multiplier", 1), f"{path}.multiplier", 1, 100, 1)
         combine = self.choice(table.get("combine", "once"), f"{path}.combine", ["once", "product", "sum"])
+        doubled = [double.name for double in self.doubles.values() if double.symbol == symbol]
+        if doubled and (combine == "sum" or (combine == "product" and multiplier > 1)):
+            message = f"'{combine}' of wilds that count several times, as '{doubled[0]}' does"
+            self.bad(f"{path}.combine", message, 'write combine = "once", or remove the double')
         return words.Wild(symbol, frozenset(s for s in substitutes if s), multiplier, combine)
 
     # -- evaluators -----------------------------------------------------------------------------
@@ -100,7 +156,7 @@ class MechanicsReading(Reading):
             ["pure_wild_run", "direction", "cell_values", "full_grid"],
         )
         paylines = self._paylines(table, path)
-        pays = self._pays(table, path, [*self.symbols, *self.groups], self.reels, full=True)
+        pays = self._pays(table, path, [*self.counted, *self.groups], self.reels, full=True)
         pure = self.choice(table.get("pure_wild_run", "own"), f"{path}.pure_wild_run", ["own", "any"])
         directions = ["left", "right", "both", "adjacent"]
         direction = self.choice(table.get("direction", "left"), f"{path}.direction", directions)
@@ -111,7 +167,7 @@ class MechanicsReading(Reading):
             if not isinstance(table["full_grid"], dict):
                 self.bad(place, f"{show(table['full_grid'])} is not a table", "write it like { cherry = 2 }")
             for symbol, multiplier in items(table["full_grid"]):
-                self.reference(symbol, join(place, symbol), self.symbols, "symbol")
+                self.reference(symbol, join(place, symbol), self.counted, "symbol")
                 full[symbol] = self.integer(multiplier, join(place, symbol), 2, m.MULTIPLIER_MAX, 2)
         return words.Lines(
             name, paylines, pays, pure, direction=direction, cell_values=values, full_grid=words.frozen(full)
@@ -138,7 +194,7 @@ class MechanicsReading(Reading):
         elements: list[str | None] = []
         raw = self.array(table.get("symbols", [None] * self.reels), f"{path}.symbols", self.reels, self.reels)
         for i, item in enumerate(raw):
-            known = [*self.symbols, *self.groups]
+            known = [*self.counted, *self.groups]
             elements.append(None if item == "*" else self.reference(item, f"{path}.symbols[{i}]", known, "symbol"))
         if raw and all(item == "*" for item in raw):
             self.bad(f"{path}.symbols", "matches every line", "name at least one symbol")
@@ -148,7 +204,7 @@ class MechanicsReading(Reading):
 
     def _ways(self, name: str, value: object, path: str) -> words.Ways:
         table = self.table(value, path, ["kind", "pays"], ["pure_wild_run", "direction", "cell_values"])
-        pays = self._pays(table, path, self.symbols, self.reels, full=True)
+        pays = self._pays(table, path, self.counted, self.reels, full=True, by_reel=True)
         pure = self.choice(table.get("pure_wild_run", "own"), f"{path}.pure_wild_run", ["own", "any"])
         direction = self.choice(table.get("direction", "left"), f"{path}.direction", ["left", "right", "both"])
         values = self.choice(table.get("cell_values", "ignore"), f"{path}.cell_values", ["ignore", "product"])
@@ -156,14 +212,14 @@ class MechanicsReading(Reading):
 
     def _count(self, name: str, value: object, path: str) -> words.Count:
         table = self.table(value, path, ["kind", "pays"], ["of", "wilds", "cell_values"])
-        pays = self._pays(table, path, self.symbols, self.cells)
+        pays = self._pays(table, path, self.counted, self.cells)
         wilds = self.flag(table.get("wilds", False), f"{path}.wilds")
         values = self.choice(table.get("cell_values", "ignore"), f"{path}.cell_values", CELL_VALUES)
         return words.Count(name, pays, self.basis(table, path, "total_bet"), wilds, values)
 
     def _cluster(self, name: str, value: object, path: str) -> words.Cluster:
         table = self.table(value, path, ["kind", "pays"], ["of", "neighbours", "cell_values"])
-        pays = self._pays(table, path, self.symbols, self.cells)
+        pays = self._pays(table, path, self.counted, self.cells)
         neighbours = table.get("neighbours", 4)
         if isinstance(neighbours, bool) or not isinstance(neighbours, int) or neighbours not in (4, 6):
             self.bad(f"{path}.neighbours", f"{show(neighbours)} is not allowed", "write 4 (edges) or 6 (a honeycomb)")
@@ -174,8 +230,8 @@ class MechanicsReading(Reading):
 
     def _scatter(self, name: str, value: object, path: str) -> words.Scatter:
         table = self.table(value, path, ["kind", "symbol", "pays", "of"], ["stopped", "at"])
-        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol")
-        pays = self.counts(table.get("pays"), f"{path}.pays", self.cells, m.PAY_MAX)
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.counted, "symbol")
+        pays = self.counts(table.get("pays"), f"{path}.pays", self.cells * self.heaviest(symbol or ""), m.PAY_MAX)
         of = self.basis(table, path, "total_bet")
         stopped = self.flag(table.get("stopped", False), f"{path}.stopped")
         at = self.choice(table.get("at", "spin"), f"{path}.at", ["spin", "end"])
@@ -183,9 +239,10 @@ class MechanicsReading(Reading):
 
     def _collect(self, name: str, value: object, path: str) -> words.Collect:
         table = self.table(value, path, ["kind", "symbol"], ["count_min", "collector", "of", "at"])
-        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol")
-        count_min = self.integer(table.get("count_min", 1), f"{path}.count_min", 1, self.cells, 1)
-        collector = self.reference(table.get("collector"), f"{path}.collector", self.symbols, "symbol")
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.counted, "symbol")
+        most = self.cells * self.heaviest(symbol or "")
+        count_min = self.integer(table.get("count_min", 1), f"{path}.count_min", 1, most, 1)
+        collector = self.reference(table.get("collector"), f"{path}.collector", self.counted, "symbol")
         at = self.choice(table.get("at", "spin"), f"{path}.at", ["spin", "end"])
         return words.Collect(name, symbol or "", count_min, collector, self.basis(table, path, "total_bet"), at)
 
@@ -208,9 +265,16 @@ class MechanicsReading(Reading):
         return tuple(paylines)
 
     def _pays(
-        self, table: dict[str, Any], path: str, known: list[str], count_max: int, full: bool = False
+        self,
+        table: dict[str, Any],
+        path: str,
+        known: list[str],
+        cells: int,
+        full: bool = False,
+        by_reel: bool = False,
     ) -> Mapping[str, Mapping[int, int]]:
-        """`pays`: a count table for each paying symbol; `full`: up to the largest count."""
+        """`pays`: a count table for each paying symbol, which `cells` cells can show. `full`: up to the largest count;
+        `by_reel`: cells are counted, whatever they count for."""
         pays: dict[str, Mapping[int, int]] = {}
         raw = table.get("pays", {})
         if not isinstance(raw, dict) or ("pays" in table and not raw):
@@ -221,6 +285,7 @@ class MechanicsReading(Reading):
                 self.bad(place, f"'{symbol}' is a group", "groups pay on lines only: write a symbol")
             else:
                 self.reference(symbol, place, known, "symbol")
+            count_max = cells if by_reel else cells * self.heaviest(symbol)
             read = self.counts(counts, place, count_max, m.PAY_MAX)
             if read is None:
                 continue

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
 from itertools import groupby
@@ -23,6 +23,7 @@ from rgs_core.mechanics import (
     Callback,
     Cascade,
     Choice,
+    Double,
     Evaluator,
     Final,
     Gamble,
@@ -76,6 +77,8 @@ CALLBACK_DRAWS_MAX = 256
 CALLBACK_UNITS_MAX = 10**12
 CALLBACK_SPINS_MAX = 1000
 """What one call of a callback may do at most: draw so many numbers, win so many units, award so many spins of a state."""
+DOUBLE_MAX = 4
+COUNT_MAX = 255
 
 START_STATE = "base"
 """The state of the paid spin, unless a mode says otherwise."""
@@ -204,6 +207,7 @@ class Model:
     win_max: int | None = None
     gamble: Gamble | None = None
     jackpots: Mapping[str, Jackpot] = field(default_factory=lambda: frozen({}))
+    doubles: Mapping[str, Double] = field(default_factory=lambda: frozen({}))
 
     def build(self, profile: str | None = None, mode: str = BASE_MODE) -> Build:
         """The build of one profile; without a name, the only or first one. KeyError if unknown."""
@@ -213,6 +217,24 @@ class Model:
         if mode != BASE_MODE and mode not in self.modes:
             raise KeyError(f"{self.id} has no mode '{mode}'; it has {', '.join([BASE_MODE, *self.modes])}")
         return Build(self, self.profiles[name], mode)
+
+    def read(self, shown: str) -> tuple[str, int]:
+        """The symbol that a cell counts as, and how many of it."""
+        double = self.doubles.get(shown)
+        return (shown, 1) if double is None else (double.symbol, double.count)
+
+    @property
+    def count_most(self) -> int:
+        """Most symbols that one cell counts for."""
+        return max((double.count for double in self.doubles.values()), default=1)
+
+    def cells_of(self, shown: Sequence[str], count: int) -> int:
+        """How many cells, from the first of `shown` on, count for `count` symbols together."""
+        cells = 0
+        while cells < len(shown) and count > 0:
+            count -= self.read(shown[cells])[1]
+            cells += 1
+        return cells
 
     def basis_units(self, of: Basis) -> int:
         """Units in one line bet or in the whole stake."""
@@ -326,6 +348,7 @@ class Build:
             "win_max": model.win_max,
             "gamble": model.gamble,
             "jackpots": model.jackpots,
+            "doubles": model.doubles,
         }
         form |= {name: value for name, value in later.items() if value}
         return json.dumps(_plain(form), sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()

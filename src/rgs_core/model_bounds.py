@@ -182,6 +182,9 @@ def _spin_factor(model: m.Model, state: m.State, cells: int, spins: int) -> int:
             number = {"spin": 1, "full_reel": model.reels, "cell": cells}[transform.each]
             drawn = _combined(transform.combine, max(transform.table.values), number)
             factor *= _persisted(transform.combine, drawn, spins) if transform.persist else drawn
+        elif isinstance(transform, words.Nudge):
+            reels = model.reels if transform.reels is None else len(transform.reels)
+            factor *= 1 + transform.multiplier * transform.steps_max * reels
     for trigger in state.triggers:
         if isinstance(trigger, words.CollectedTrigger):
             factor *= max(trigger.multipliers)
@@ -241,16 +244,16 @@ def _evaluator_units(model: m.Model, state: m.State, evaluator: words.Evaluator,
     if isinstance(evaluator, words.Ways):
         return _ways_units(model, state, evaluator, value)
     if isinstance(evaluator, words.Count):
-        paid = _paid_together(model, evaluator.pays, cells, evaluator.wilds)
+        paid = _paid_together(model, evaluator.pays, cells * model.count_most, evaluator.wilds)
         return paid * _combined(evaluator.cell_values, value, cells) * model.basis_units(evaluator.of)
     if isinstance(evaluator, words.Cluster):
         fewest = min(count for pays in evaluator.pays.values() for count in pays)
-        clusters = cells if _shared_wilds(model, evaluator.pays) else max(1, cells // fewest)
+        clusters = cells if _shared_wilds(model, evaluator.pays) else max(1, cells * model.count_most // fewest)
         factor = _wild_factor(model, cells) * _combined(evaluator.cell_values, value, cells)
         return _best(evaluator.pays) * clusters * factor * model.basis_units(evaluator.of)
     if isinstance(evaluator, words.Scatter):
         return max(1, *evaluator.pays.values()) * model.basis_units(evaluator.of)
-    collectors = cells if evaluator.collector else 1
+    collectors = cells * model.count_most if evaluator.collector else 1
     return max(1, value) * cells * collectors * model.basis_units(evaluator.of)
 
 
@@ -258,7 +261,7 @@ def _ways_units(model: m.Model, state: m.State, evaluator: words.Ways, value: in
     """Every cell of the longest runs matches, each as heavy as it can be."""
     heights = heights_most(model, state)
     wild = max([1, *(w.multiplier for w in model.wilds.values() if w.substitutes & evaluator.pays.keys())])
-    weight = wild * (max(1, value) if evaluator.cell_values == "product" else 1)
+    weight = wild * model.count_most * (max(1, value) if evaluator.cell_values == "product" else 1)
 
     def most(pays: Mapping[int, int]) -> int:
         runs = [
@@ -278,7 +281,8 @@ def _best(pays: Mapping[str, Mapping[int, int]]) -> int:
 
 
 def _paid_together(model: m.Model, pays: Mapping[str, Mapping[int, int]], cells: int, wilds: bool) -> int:
-    """Most that symbols counted anywhere pay at once; without wilds each cell counts for one of them."""
+    """Most that symbols counted anywhere pay at once; without wilds each cell counts for one of them. `cells` may be
+    more than there are, where cells count several times."""
     best = sorted((max(1, *counts.values()) for counts in pays.values()), reverse=True)
     if wilds and _shared_wilds(model, pays):
         return sum(best)

@@ -84,7 +84,7 @@ class _Reader(StatesReading):
                 "states",
                 "profiles",
             ],
-            ["description", "wilds", "groups", "bonuses", "modes", "jackpots", "gamble", "caps"],
+            ["description", "wilds", "groups", "doubles", "bonuses", "modes", "jackpots", "gamble", "caps"],
             moved={"picks": 'write [bonuses.NAME] with kind = "pick" instead'},
         )
         self.integer(top.get("format", m.FORMAT), "format", m.FORMAT, m.FORMAT, m.FORMAT)
@@ -107,8 +107,9 @@ class _Reader(StatesReading):
             caps.get("free_spins", m.FREE_SPINS_MAX), "caps.free_spins", 1, m.FREE_SPINS_MAX, m.FREE_SPINS_MAX
         )
         win_max = self.integer(caps["win"], "caps.win", 1, m.CAP_WIN_MAX, 1) if "win" in caps else None
+        self.doubles = self.read_doubles(top.get("doubles", {}))
         self.groups = self.read_groups(top.get("groups", {}))
-        wilds = self.read_wilds(top.get("wilds", {}))
+        self.wilds = self.read_wilds(top.get("wilds", {}))
         title = self.text(top.get("title", ""), "title", 200)
         version = self.text(top.get("version", ""), "version", 40)
         description = self.text(top.get("description", ""), "description")
@@ -142,7 +143,7 @@ class _Reader(StatesReading):
             reels=self.reels,
             rows=self.rows,
             symbols=tuple(self.symbols),
-            wilds=frozen(wilds),
+            wilds=frozen(self.wilds),
             evaluators=frozen(self.evaluators),
             bonuses=frozen(self.bonuses),
             states=frozen(states),
@@ -153,6 +154,7 @@ class _Reader(StatesReading):
             win_max=win_max,
             gamble=gamble,
             jackpots=frozen(jackpots),
+            doubles=frozen(self.doubles),
         )
         for path, message, remedy in problems(model):
             self.bad(self._stands(path), message, remedy)

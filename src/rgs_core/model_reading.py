@@ -204,7 +204,7 @@ class Reading:
         table: dict[int, int] = {}
         for key, item in value.items():
             place = join(path, key)
-            if not re.fullmatch(r"[1-9][0-9]?", key) or int(key) > count_max:
+            if not re.fullmatch(r"[1-9][0-9]{0,2}", key) or int(key) > count_max:
                 self.bad(place, f"'{key}' is not a symbol count", f"write a count from 1 to {count_max}")
                 continue
             table[int(key)] = self.integer(item, place, pay_min, pay_max, pay_min)

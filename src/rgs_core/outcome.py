@@ -105,7 +105,8 @@ class Spin:
     `window` is the grid as it pays first, with `values` of its cells when any is not 0; `stopped` the grid as
     the reels stopped where a transform changed it. `steps` are further steps of a cascade. `closing` are wins
     at the end of the spin or feature. `strips` names the set where it was drawn, `special` the symbol of the
-    feature, `multiplier` what transforms drew for this spin.
+    feature, `multiplier` what transforms drew for this spin or gave for nudges. `nudged`: the stops of all reels after
+    nudges, where one has moved any.
     """
 
     state: str
@@ -121,6 +122,7 @@ class Spin:
     strips: str = ""
     special: str = ""
     multiplier: int = 1
+    nudged: tuple[int, ...] = ()
 
     @property
     def all_wins(self) -> tuple[Win, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from math import perm, prod
 
-from rgs_core.mechanics import Add, Expand, Multiplier, Replace, Reveal, Table, Transform, Values
+from rgs_core.mechanics import Add, Expand, Multiplier, Nudge, Replace, Reveal, Table, Transform, Values
 from rgs_core.model import Build, Model, State, Strip
 
 UNCOUNTED = 1 << 63
@@ -92,12 +92,16 @@ def _reel_paths(model: Model, state: State, reel: int, strip: Strip) -> int:
             if len(shown) ** rows > WINDOWS_MAX:  # as if every cell drew from every table
                 paths += len(shown) ** rows * prod(_branches(t) ** rows for t in state.transforms)
                 continue
-            paths += sum(_branched(state.transforms, reel, window) for window in product(shown, repeat=rows))
+            paths += sum(_branched(state.transforms, reel, _cells(window)) for window in product(shown, repeat=rows))
         else:
-            # As many symbols as any height shows tell stops apart; a cascade sees the whole strip.
-            seen = len(strip.symbols) if state.cascade else highest
+            # As many symbols as any height shows tell stops apart; cascades and nudges see the whole strip.
+            steps = sum(transform.steps_max for transform in state.transforms if isinstance(transform, Nudge))
+            seen = len(strip.symbols) if state.cascade or steps else highest
             windows = {strip.window(stop, seen) for stop in range(len(strip.symbols))}
-            paths += sum(_branched(state.transforms, reel, strip_window(window, rows)) for window in windows)
+            if steps:
+                paths += sum(_branched(state.transforms, reel, _near(window, rows, steps)) for window in windows)
+                continue
+            paths += sum(_branched(state.transforms, reel, _cells(strip_window(window, rows))) for window in windows)
     return paths
 
 
@@ -106,9 +110,18 @@ def strip_window(window: Sequence[str], rows: int) -> tuple[str, ...]:
     return tuple(window[row % len(window)] for row in range(rows))
 
 
-def _branched(transforms: Sequence[Transform], reel: int, window: Sequence[str]) -> int:
+def _cells(window: Sequence[str]) -> Cells:
+    """What each cell of a window shows."""
+    return [{symbol} for symbol in window]
+
+
+def _near(window: Sequence[str], rows: int, steps: int) -> Cells:
+    """What each cell of a reel may show after nudges by so many stops."""
+    return [{window[(row + step) % len(window)] for step in range(-steps, steps + 1)} for row in range(rows)]
+
+
+def _branched(transforms: Sequence[Transform], reel: int, cells: Cells) -> int:
     """Paths of what transforms draw for the cells of one window."""
-    cells: Cells = [{symbol} for symbol in window]
     return prod(_step(transform, reel, cells) for transform in transforms)
 
 

@@ -22,6 +22,7 @@ class SpinReader:
         self.state = table.state
         self.heights = [int(t.values[0]) for t in table.heights]
         self.stops: list[int] = []
+        self.nudged: list[int] = []
         self.set_index = 0
         self.factor = 1
         self.sub_spin = 0
@@ -38,6 +39,11 @@ class SpinReader:
         """The spin's number, and its special symbol's number plus 1."""
         self.sub_spin = sub_spin
         self.special = self.model.symbols[special - 1] if special else ""
+
+    def nudge(self, reel: int, stop: int) -> None:
+        """Where a reel stands after nudges; those of which nothing is told have not moved."""
+        self.nudged = self.nudged or list(self.stops)
+        self.nudged[reel] = stop
 
     def grid(self, which: int) -> None:
         """A grid follows, cell by cell: 0 as stopped, 1 as it pays first, 2 of a further step."""
@@ -152,6 +158,7 @@ class SpinReader:
             strips=name if len(self.state.strip_sets) > 1 else "",
             special=self.special,
             multiplier=self.factor,
+            nudged=tuple(self.nudged),
         )
 
 

@@ -120,6 +120,7 @@ class StatesReading(MechanicsReading):
         heights = self._heights(keys["rows"], at["rows"]) if "rows" in keys else self.grid_heights
         fixed = all(reel.values == (self.rows,) for reel in heights)
         cells = self.choice(keys.get("draw", "reel"), at["draw"], ["reel", "cell"]) == "cell"
+        self._check_nudges(transforms, cells, at["transforms"])
         cascade = self._cascade(keys["cascade"], at["cascade"], names, triggers) if "cascade" in keys else None
         final = self._final(keys["final"], at["final"]) if "final" in keys else None
         special = self._special(keys["special"], at["special"], names) if "special" in keys else None
@@ -255,7 +256,8 @@ class StatesReading(MechanicsReading):
         return {symbol: sorted(set(counts)) for symbol, counts in paying.items()}
 
     def _counts_from(self, first: int) -> list[str]:
-        return [str(count) for count in range(first, self.cells + 1)]
+        most = self.cells * max((double.count for double in self.doubles.values()), default=1)
+        return [str(count) for count in range(first, most + 1)]
 
     # -- transforms -----------------------------------------------------------------------------
 
@@ -268,6 +270,7 @@ class StatesReading(MechanicsReading):
             "values": self._values,
             "stick": self._stick,
             "multiplier": self._multiplier,
+            "nudge": self._nudge,
         }
         reader = self.kind(value, path, readers)
         return reader(value, path) if reader else None
@@ -324,6 +327,25 @@ class StatesReading(MechanicsReading):
         persist = self.flag(table.get("persist", False), f"{path}.persist")
         return words.Multiplier(drawn, each, symbol, combine, persist)
 
+    def _nudge(self, value: object, path: str) -> words.Nudge:
+        table = self.table(value, path, ["kind", "symbol", "steps_max"], ["reels", "multiplier"])
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol") or ""
+        steps_max = self.integer(table.get("steps_max", 1), f"{path}.steps_max", 1, self.rows, 1)
+        multiplier = self.integer(table.get("multiplier", 0), f"{path}.multiplier", 0, m.MULTIPLIER_MAX, 0)
+        return words.Nudge(symbol, self._reels(table, path), steps_max, multiplier)
+
+    def _check_nudges(self, transforms: tuple[words.Transform, ...], cells: bool, path: str) -> None:
+        """Nudges move whole reels as they stopped."""
+        for place, transform in enumerate(transforms):
+            if not isinstance(transform, words.Nudge):
+                continue
+            if cells:
+                message = "cells that draw alone are no reel that could move"
+                self.bad(f"{path}[{place}]", message, 'remove the nudge, or write draw = "reel"')
+            elif any(not isinstance(before, words.Nudge) for before in transforms[:place]):
+                message = "a nudge after a transform that looks at the reels or changes them"
+                self.bad(f"{path}[{place}]", message, "put nudges before all other transforms")
+
     def _reels(self, table: Mapping[str, Any], path: str) -> tuple[int, ...] | None:
         """`reels`: numbers from 1 in the file, from 0 in the model; None for all."""
         if "reels" not in table:
@@ -358,14 +380,14 @@ class StatesReading(MechanicsReading):
 
     def _final(self, value: object, path: str) -> words.Final:
         table = self.table(value, path, ["symbols"], ["name", "combine", "persist"])
-        symbols = self.references(table.get("symbols", []), f"{path}.symbols", self.symbols, "symbol")
+        symbols = self.references(table.get("symbols", []), f"{path}.symbols", self.counted, "symbol")
         combine = self.choice(table.get("combine", "sum"), f"{path}.combine", ["sum", "product"])
         persist = self.flag(table.get("persist", False), f"{path}.persist")
         return words.Final(self.label(table, path, "Final"), symbols, combine, persist)
 
     def _special(self, value: object, path: str, names: list[str]) -> words.Special:
         table = self.table(value, path, ["name", "table", "lines"], ["own_lines"])
-        drawn = self.symbol_table(table.get("table"), f"{path}.table", self.symbols)
+        drawn = self.symbol_table(table.get("table"), f"{path}.table", self.counted)
         lines = [name for name in names if isinstance(self.evaluators[name], words.Lines)]
         by = self.reference(table.get("lines"), f"{path}.lines", lines, "line evaluator of this state")
         evaluator = self.evaluators.get(by or "")
@@ -394,8 +416,8 @@ class StatesReading(MechanicsReading):
         table = self.table(
             value, path, ["name", "kind", "symbol", "spins", "state"], ["stopped", "fresh", "reset", "carry"]
         )
-        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol")
-        spins = self.counts(table.get("spins"), f"{path}.spins", self.cells, AWARD_MAX)
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.counted, "symbol")
+        spins = self.counts(table.get("spins"), f"{path}.spins", self.cells * self.heaviest(symbol or ""), AWARD_MAX)
         target = self.awarded(table, path)
         stopped = self.flag(table.get("stopped", False), f"{path}.stopped")
         fresh = self.flag(table.get("fresh", False), f"{path}.fresh")
@@ -420,8 +442,8 @@ class StatesReading(MechanicsReading):
         what = "evaluator of this state of kind lines, ways, count or cluster:"
         by = self.reference(table.get("evaluator"), f"{path}.evaluator", known, what)
         evaluator = self.evaluators.get(by or "")
-        on_lines = isinstance(evaluator, words.Lines | words.Ways)
-        paid = list(evaluator.pays) if isinstance(evaluator, kinds) else [*self.symbols, *self.groups]
+        cells = self.reels if isinstance(evaluator, words.Lines | words.Ways) else self.cells
+        paid = list(evaluator.pays) if isinstance(evaluator, kinds) else [*self.counted, *self.groups]
         spins: dict[str, Mapping[int, int]] = {}
         raw = table.get("spins", {})
         if not isinstance(raw, dict) or ("spins" in table and not raw):
@@ -429,14 +451,15 @@ class StatesReading(MechanicsReading):
         for symbol, counts in items(raw):
             place = join(f"{path}.spins", symbol)
             self.reference(symbol, place, paid, "paid symbol")
-            read = self.counts(counts, place, self.reels if on_lines else self.cells, AWARD_MAX)
+            most = cells if isinstance(evaluator, words.Ways) else cells * self.heaviest(symbol)
+            read = self.counts(counts, place, most, AWARD_MAX)
             spins[symbol] = words.frozen(read or {1: 0})
         target = self.awarded(table, path)
         return words.WinTrigger(self.label(table, path), by or "", words.frozen(spins), target or "")
 
     def _collected(self, value: object, path: str, names: list[str]) -> words.CollectedTrigger:
         table = self.table(value, path, ["name", "kind", "symbol", "every", "spins", "multipliers", "state"])
-        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol")
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.counted, "symbol")
         every = self.integer(table.get("every", 1), f"{path}.every", 1, m.VALUE_MAX, 1)
         spins = self.integers(table.get("spins", [0]), f"{path}.spins", (1, LEVELS_MAX), 0, AWARD_MAX)
         multipliers = self.integers(
@@ -453,7 +476,7 @@ class StatesReading(MechanicsReading):
         pattern: list[str | None] = []
         raw = self.array(table.get("pattern", []), f"{path}.pattern", 1, self.reels)
         for i, item in enumerate(raw):
-            known = item == "*" or self.reference(item, f"{path}.pattern[{i}]", self.symbols, "symbol")
+            known = item == "*" or self.reference(item, f"{path}.pattern[{i}]", self.counted, "symbol")
             pattern.append(None if item == "*" or not known else item)
         if raw and all(item == "*" for item in raw):
             self.bad(f"{path}.pattern", "matches every line", "name at least one symbol")
@@ -464,8 +487,8 @@ class StatesReading(MechanicsReading):
 
     def _bonus_trigger(self, value: object, path: str, names: list[str]) -> words.BonusTrigger:
         table = self.table(value, path, ["name", "kind", "symbol", "plays", "bonus"], ["stopped"])
-        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol")
-        plays = self.counts(table.get("plays"), f"{path}.plays", self.cells, PLAYS_MAX)
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.counted, "symbol")
+        plays = self.counts(table.get("plays"), f"{path}.plays", self.cells * self.heaviest(symbol or ""), PLAYS_MAX)
         bonus = self.reference(table.get("bonus"), f"{path}.bonus", self.bonus_names, "bonus")
         stopped = self.flag(table.get("stopped", False), f"{path}.stopped")
         name = self.label(table, path)

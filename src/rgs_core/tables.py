@@ -24,7 +24,7 @@ ANY_SYMBOL = 255
 EVALUATORS = ("lines", "scatter", "combinations", "ways", "count", "cluster", "collect")
 DIRECTIONS = ("left", "right", "both", "adjacent")
 COMBINES = ("ignore", "product", "sum", "highest", "once")
-TRANSFORMS = ("reveal", "expand", "replace", "add", "values", "stick", "multiplier")
+TRANSFORMS = ("reveal", "expand", "replace", "add", "values", "stick", "multiplier", "nudge")
 EACH = {"spin": 0, "reel": 1, "full_reel": 1, "cell": 2}
 TRIGGERS = ("free_spins", "pick", "win_spins", "collected", "bonus", "jackpot")
 BONUSES = ("pick", "take", "wheel", "trail")
@@ -60,8 +60,9 @@ class WeightTable:
 
 @dataclass(frozen=True)
 class EvaluatorTable:
-    """Lines, ways: pays int64[entries, reels + 1]; count, cluster: int64[symbols, cells + 1]; scatter: int64[cells + 1];
-    collect: the same, of a value of 1; in units. `symbol` is that of a scatter. `fields`: the rest of rgs_evaluator."""
+    """Ways: pays int64[entries, reels + 1]; lines int64[entries, reels x n + 1], where a cell counts for n symbols at
+    most; count, cluster: int64[symbols, cells x n + 1]; scatter: int64[cells x n + 1]; collect: the same, of a value
+    of 1; in units. `symbol` is that of a scatter. `fields`: the rest of rgs_evaluator."""
 
     evaluator: k.Evaluator
     symbol: int
@@ -71,7 +72,7 @@ class EvaluatorTable:
 
 @dataclass(frozen=True)
 class TriggerTable:
-    """`spins` uint32: free spins [cells + 1], win spins [entries, counts], bonus plays [cells + 1]; `pattern` uint8[k].
+    """`spins` uint32: free spins and bonus plays [counts], win spins [entries, counts]; `pattern` uint8[k].
 
     `fields`: the rest of rgs_trigger.
     """
@@ -183,6 +184,12 @@ def _bits(model: m.Model, symbols: Iterable[str]) -> int:
     return sum(1 << model.symbols.index(symbol) for symbol in set(symbols))
 
 
+def _read_bits(model: m.Model, symbols: Iterable[str]) -> int:
+    """The symbols, and the doubles that count as one of them."""
+    wanted = set(symbols)
+    return _bits(model, [shown for shown in model.symbols if model.read(shown)[0] in wanted])
+
+
 def _reel_bits(model: m.Model, reels: tuple[int, ...] | None) -> int:
     return sum(1 << reel for reel in (range(model.reels) if reels is None else reels))
 
@@ -198,7 +205,7 @@ def _reading(model: m.Model, paying: Iterable[str]) -> tuple[NDArray[np.uint64],
     for entry in set(paying):
         bit = np.uint64(1 << named.index(entry))
         members = _members(model, entry)
-        for y, shown in enumerate(model.symbols):
+        for y, shown in enumerate(model.read(symbol)[0] for symbol in model.symbols):
             wild = model.wilds.get(shown)
             if shown in members:
                 naturals[y] |= bit
@@ -279,7 +286,7 @@ def _state(build: m.Build, state: m.State) -> StateTable:
                 )
             ),
             "ends": int(any(getattr(model.evaluators[n], "at", "spin") == "end" for n in names)),
-            "final_symbols": _bits(model, final.symbols) if final else 0,
+            "final_symbols": _read_bits(model, final.symbols) if final else 0,
             "final_combine": COMBINES.index(final.combine) if final else 0,
             "final_persist": int(final.persist) if final else 0,
             "lines": names.index(lines.name) if lines else ANY_SYMBOL,
@@ -304,8 +311,9 @@ def _strip(model: m.Model, state: m.State, strip: m.Strip) -> StripTable:
     )
     weights = np.array(strip.weights, dtype=np.uint64)
     cumulative = None if strip.uniform else np.cumsum(weights).astype(np.uint32)
-    if state.cascade is not None and state.cascade.refill == "strip" and not state.cells:
-        stops, shares = np.arange(length), weights  # what lies above the window matters too
+    refilled = state.cascade is not None and state.cascade.refill == "strip" and not state.cells
+    if refilled or any(isinstance(transform, k.Nudge) for transform in state.transforms):
+        stops, shares = np.arange(length), weights  # what lies beyond the window matters too
     else:
         seen = 1 if state.cells else model.rows
         windows = np.lib.stride_tricks.sliding_window_view(looped, seen)[:length]
@@ -327,7 +335,8 @@ def _evaluator(model: m.Model, state: m.State, evaluator: k.Evaluator) -> Evalua
         "direction": DIRECTIONS.index(getattr(evaluator, "direction", "left")),
         "pure_wild_run": int(getattr(evaluator, "pure_wild_run", "own") == "any"),
     }
-    cells = model.reels * model.rows
+    most = model.count_most
+    cells = model.reels * model.rows * most
     if isinstance(evaluator, k.Scatter | k.Collect):
         name, symbol = evaluator.name, evaluator.symbol
         unit = model.basis_units(evaluator.of)
@@ -346,7 +355,7 @@ def _evaluator(model: m.Model, state: m.State, evaluator: k.Evaluator) -> Evalua
         return EvaluatorTable(evaluator, number, np.array(row, dtype=np.int64), fields)
     if isinstance(evaluator, k.Combinations):
         return _combinations(model, state, evaluator, fields)
-    longest = model.reels if isinstance(evaluator, k.Lines | k.Ways) else cells
+    longest = {"lines": model.reels * most, "ways": model.reels}.get(evaluator.kind, cells)
     unit = model.line_units if isinstance(evaluator, k.Lines | k.Ways) else model.basis_units(evaluator.of)
     named = entries(model)
     pays = np.zeros((len(named), longest + 1), dtype=np.int64)
@@ -361,7 +370,7 @@ def _evaluator(model: m.Model, state: m.State, evaluator: k.Evaluator) -> Evalua
     fields |= {
         "exempt": exempt if exempt.any() else None,
         "counts": longest + 1,
-        "count_min": int(paying[0]) if len(paying) else longest + 1,
+        "count_min": -(-int(paying[0]) // (1 if evaluator.kind == "ways" else most)) if len(paying) else longest + 1,
         "readings": readings,
         "naturals": naturals,
         "wilds": int(getattr(evaluator, "wilds", True)),
@@ -441,6 +450,8 @@ def _transform(model: m.Model, transform: k.Transform) -> Fields:
             fields["symbols"] = _bits(model, transform.symbols)
         case k.Multiplier():
             fields |= {"table": _table(transform.table), "combine": COMBINES.index(transform.combine)}
+        case k.Nudge():
+            fields |= {"steps_max": transform.steps_max, "multiplier": transform.multiplier}
     return fields
 
 
@@ -467,6 +478,8 @@ def _special(model: m.Model, state: m.State, special: k.Special) -> Fields:
     unit = model.line_units * len(lines.paylines)
     for symbol in special.table.symbols:
         for count, pay in lines.pays[symbol].items():
+            if count > model.reels:
+                break  # of double symbols; here reels are counted
             place = model.symbols.index(symbol), count
             pays[place] = pay * unit * state.multiplier_for(special.name, symbol, count)
             exempt[place] = state.exempt(special.name, symbol, count)
@@ -483,7 +496,7 @@ def _special(model: m.Model, state: m.State, special: k.Special) -> Fields:
 
 def _trigger(build: m.Build, state: m.State, trigger: k.Trigger) -> TriggerTable:
     model = build.model
-    cells = range(model.reels * model.rows + 1)
+    counts = range(model.reels * model.rows * model.count_most + 1)
     symbol = getattr(trigger, "symbol", None)
     target = getattr(trigger, "state", None)
     fields: dict[str, Any] = {
@@ -494,18 +507,17 @@ def _trigger(build: m.Build, state: m.State, trigger: k.Trigger) -> TriggerTable
     spins, pattern = np.zeros(0, np.uint32), np.zeros(0, np.uint8)
     match trigger:
         case k.FreeSpinsTrigger():
-            spins = np.array([trigger.award(n) for n in cells], dtype=np.uint32)
+            spins = np.array([trigger.award(n) for n in counts], dtype=np.uint32)
             fields |= {
                 "fresh": int(trigger.fresh),
                 "reset": int(trigger.reset),
                 "carry": _bits(model, trigger.carry),
             }
         case k.WinTrigger():
-            spins = np.zeros((len(entries(model)), 65), dtype=np.uint32)
+            spins = np.zeros((len(entries(model)), len(counts)), dtype=np.uint32)
             for name, table in trigger.spins.items():
-                row = [k.by_count(table, n) for n in range(65)]
-                spins[entries(model).index(name)] = row
-            fields |= {"evaluator": state.evaluators.index(trigger.evaluator), "counts": 65}
+                spins[entries(model).index(name)] = [k.by_count(table, n) for n in counts]
+            fields |= {"evaluator": state.evaluators.index(trigger.evaluator), "counts": len(counts)}
         case k.CollectedTrigger():
             fields |= {
                 "every": trigger.every,
@@ -522,7 +534,7 @@ def _trigger(build: m.Build, state: m.State, trigger: k.Trigger) -> TriggerTable
                 "factor": state.multiplier_for(trigger.name),
             }
         case k.BonusTrigger():
-            spins = np.array([trigger.times(n) for n in cells], dtype=np.uint32)
+            spins = np.array([trigger.times(n) for n in counts], dtype=np.uint32)
             fields |= {
                 "bonus": list(model.bonuses).index(trigger.bonus),
                 "factor": state.multiplier_for(trigger.name),

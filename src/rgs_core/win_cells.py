@@ -23,6 +23,11 @@ def cells_with(window: Window, symbol: str) -> list[Cell]:
     return [(r, i) for r, reel in enumerate(window) for i, shown in enumerate(reel) if shown == symbol]
 
 
+def cells_counting(model: Model, window: Window, symbol: str) -> list[Cell]:
+    """The cells that count as a symbol: those that show it, and its doubles."""
+    return [(r, i) for r, reel in enumerate(window) for i, shown in enumerate(reel) if model.read(shown)[0] == symbol]
+
+
 def win_cells(model: Model, state: State, win: Win, window: Window, stopped: Window = ()) -> list[Cell]:
     """The cells of a win of a state on a grid, in order. `stopped` is the grid before transforms, where it differs.
 
@@ -34,8 +39,8 @@ def win_cells(model: Model, state: State, win: Win, window: Window, stopped: Win
             return list(win.cells)
         case Lines():
             assert win.line is not None
-            line = list(enumerate(rule.paylines[win.line - 1]))
-            return line[win.start : win.start + win.count]
+            line = list(enumerate(rule.paylines[win.line - 1]))[win.start :]
+            return line[: model.cells_of([window[r][i] for r, i in line], win.count)]
         case Combinations():
             assert win.line is not None
             return _combination(model, rule, win, list(enumerate(rule.paylines[win.line - 1])), window)
@@ -50,16 +55,17 @@ def win_cells(model: Model, state: State, win: Win, window: Window, stopped: Win
                 if (reads_as if rule.wilds else is_entry)(model, shown, win.symbol)
             ]
         case Scatter():
-            return cells_with((stopped or window) if rule.stopped else window, win.symbol)
+            return cells_counting(model, (stopped or window) if rule.stopped else window, win.symbol)
     if state.special is not None and win.evaluator == state.special.name:
         return [(r, i) for r, reel in enumerate(window) if win.symbol in reel for i in range(len(reel))]
     if state.final is not None and win.evaluator == state.final.name:
         return []
-    return cells_with(window, win.symbol)
+    return cells_counting(model, window, win.symbol)
 
 
 def is_entry(model: Model, shown: str, entry: str) -> bool:
-    """Whether a symbol is the entry of a pay table itself, or a member of that group."""
+    """Whether a symbol counts as the entry of a pay table itself, or as a member of that group."""
+    shown, _ = model.read(shown)
     return shown == entry or shown in model.groups.get(entry, ())
 
 
@@ -67,7 +73,7 @@ def reads_as(model: Model, shown: str, entry: str) -> bool:
     """The same, or a wild that stands for the entry or for a member of it."""
     if is_entry(model, shown, entry):
         return True
-    wild = model.wilds.get(shown)
+    wild = model.wilds.get(model.read(shown)[0])
     return wild is not None and not wild.substitutes.isdisjoint(model.groups.get(entry, {entry}))
 
 
@@ -103,7 +109,7 @@ def _wilds(model: Model, shown: list[tuple[str, str]]) -> int:
 
 def _factors(model: Model, standing: list[str]) -> Iterator[int]:
     for symbol, wild in model.wilds.items():
-        used = standing.count(symbol)
+        used = sum(model.read(shown)[0] == symbol for shown in standing)
         if used:
             yield {"once": wild.multiplier, "product": wild.multiplier**used, "sum": wild.multiplier * used}[
                 wild.combine

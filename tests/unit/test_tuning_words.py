@@ -180,5 +180,5 @@ def test_the_command_shows_what_other_modes_become(tmp_path: Path, capsys: pytes
 @pytest.mark.parametrize("tune", [tune_weights, tune_strips])
 def test_what_has_no_exact_figures_is_refused_with_a_remedy(tune: object) -> None:
     build = loads(starter("mine", "cascade")).build()
-    with pytest.raises(TuningError, match=r"no exact figures.*combinations of draws.*rgs simulate"):
+    with pytest.raises(TuningError, match=r"no exact figures.*draws at every step of a cascade.*rgs simulate"):
         tune(build, [parse_target("rtp=95%")])  # type: ignore[operator]

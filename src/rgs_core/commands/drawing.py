@@ -12,7 +12,7 @@ from rgs_core.mechanics import Choice
 from rgs_core.model import BASE_MODE, Build
 from rgs_core.outcome import Award, CellTable, FreeSpinsAward, JackpotWin, PickBonus, Played, Spin, Win, Window
 from rgs_core.sections import Section
-from rgs_core.win_cells import Cell, cells_with, win_cells
+from rgs_core.win_cells import Cell, cells_counting, win_cells
 
 
 def draw_round(console: Console, build: Build, outcome: Played) -> None:
@@ -60,11 +60,12 @@ def draw_spin(console: Console, build: Build, spin: Spin) -> None:
         title = "turns into"
     shown = [spin.window, *(step.window for step in spin.steps)]
     # Triggers and what pays at the end look at the last grid.
-    last = winning_cells(build, spin, shown[-1], spin.closing) | award_cells(spin, shown[-1])
+    last = winning_cells(build, spin, shown[-1], spin.closing) | award_cells(build, spin, shown[-1])
     lit = winning_cells(build, spin, spin.window, spin.wins) | (set() if spin.steps else last)
     draw_grid(console, title, spin.window, spin.values, lit)
     if not state.cells:
-        console.print(Text(f"stops {' '.join(map(str, spin.stops))}", style="dim"))
+        nudged = f", nudged to {' '.join(map(str, spin.nudged))}" if spin.nudged else ""
+        console.print(Text(f"stops {' '.join(map(str, spin.stops))}{nudged}", style="dim"))
     draw_wins(console, spin.wins)
     for number, step in enumerate(spin.steps, start=2):
         lit = winning_cells(build, spin, step.window, step.wins) | (last if number == len(shown) else set())
@@ -146,10 +147,10 @@ def winning_cells(build: Build, spin: Spin, window: Window, wins: tuple[Win, ...
     return {cell for win in wins for cell in win_cells(build.model, state, win, window, stopped)}
 
 
-def award_cells(spin: Spin, window: Window) -> set[Cell]:
+def award_cells(build: Build, spin: Spin, window: Window) -> set[Cell]:
     """Every cell that is part of an award by count."""
     symbols = {award.symbol for award in spin.awards if isinstance(award, FreeSpinsAward)}
-    return {cell for symbol in symbols for cell in cells_with(window, symbol)}
+    return {cell for symbol in symbols for cell in cells_counting(build.model, window, symbol)}
 
 
 def draw_callback_note(console: Console, build: Build) -> None:

@@ -2,7 +2,8 @@
 
 Every function finds the wins of one evaluator and, with each, the cells that a cascade would remove for it.
 Evaluators draw nothing. A cell's symbol reads as an entry of a pay table when it is that symbol, a member of
-that group, or a wild that stands for it.
+that group, or a wild that stands for it. A double symbol is read as the symbol that it counts for, and its cell
+counts several times.
 """
 
 from __future__ import annotations
@@ -50,14 +51,26 @@ class Look:
         """The multiplier of a win: the factor, or 1 if the state exempts it."""
         return 1 if self.state.exempt(part, symbol, count) else self.factor
 
+    def symbol(self, cell: Cell) -> str:
+        """The symbol that a cell counts as: the one that it shows, or the one of which that is a double."""
+        return self.model.read(self.grid.symbol(cell))[0]
+
+    def size(self, cells: Iterable[Cell]) -> int:
+        """How many symbols cells count for: one each, doubles as many as they say."""
+        return sum(self.model.read(self.grid.symbol(cell))[1] for cell in cells)
+
+    def showing(self, symbol: str) -> list[Cell]:
+        """The cells that count as a symbol, in order."""
+        return [cell for cell in self.grid.cells() if self.symbol(cell) == symbol]
+
     def natural(self, cell: Cell, entry: str) -> bool:
         """Whether a cell shows the entry itself: the symbol, or a member of the group."""
-        symbol = self.grid.symbol(cell)
+        symbol = self.symbol(cell)
         return symbol == entry or symbol in self.model.groups.get(entry, ())
 
     def stands_in(self, cell: Cell, entry: str) -> bool:
         """Whether a cell shows a wild that only stands for the symbol, or for any member of the group."""
-        wild = self.model.wilds.get(self.grid.symbol(cell))
+        wild = self.model.wilds.get(self.symbol(cell))
         if wild is None or self.natural(cell, entry):
             return False
         return not wild.substitutes.isdisjoint(self.model.groups.get(entry, {entry}))
@@ -101,7 +114,7 @@ def evaluate(look: Look, evaluator: Evaluator, silent: str = "") -> Iterator[Fou
 
 def wild_factor(look: Look, stand_ins: Iterable[Cell]) -> int:
     """Several of the same wild multiply once, by the product or by the sum; different wilds multiply."""
-    shown = [look.grid.symbol(cell) for cell in stand_ins]
+    shown = [look.symbol(cell) for cell in stand_ins]
     factor = 1
     for wild in look.model.wilds.values():
         used = shown.count(wild.symbol)
@@ -131,14 +144,14 @@ def line_wins(look: Look, evaluator: Lines, silent: str) -> Iterator[Found]:
     """
     for number, rows in enumerate(evaluator.paylines, start=1):
         line = list(enumerate(rows))
-        if silent and look.grid.symbol(line[0]) == silent:
+        if silent and look.symbol(line[0]) == silent:
             continue
         if evaluator.direction == "both":
             left = best_reading(look, evaluator, number, left_runs, line)
             right = best_reading(look, evaluator, number, right_runs, line)
             if left is not None:
                 yield left
-            if right is not None and (left is None or left[0].count < len(line)):
+            if right is not None and (left is None or len(left[1]) < len(line)):
                 yield right
         else:
             runs = {"left": left_runs, "right": right_runs, "adjacent": all_runs}[evaluator.direction]
@@ -162,23 +175,24 @@ def best_reading(look: Look, evaluator: Lines, number: int, runs: Runs, line: li
 
 
 def reading(look: Look, evaluator: Lines, line: int, entry: str, run: list[Cell]) -> Win | None:
-    """What a run pays when it is read as one entry."""
+    """What a run pays when it is read as one entry, by the number of symbols that its cells count for."""
     if evaluator.pure_wild_run == "own" and not any(look.natural(cell, entry) for cell in run):
         return None  # only wilds: they pay their own prizes, not those of another symbol
-    pay = evaluator.pays[entry].get(len(run), 0)
+    count = look.size(run)
+    pay = evaluator.pays[entry].get(count, 0)
     if pay == 0:
         return None
     wild_multiplier = wild_factor(look, [cell for cell in run if look.stands_in(cell, entry)])
     wild_multiplier *= cell_factor(look, run, evaluator.cell_values)
     wild_multiplier *= full_grid_multiplier(look, evaluator)
-    multiplier = look.multiplier(evaluator.name, entry, len(run))
+    multiplier = look.multiplier(evaluator.name, entry, count)
     amount = pay * look.model.line_units * wild_multiplier * multiplier
-    return Win(evaluator.name, line, entry, len(run), wild_multiplier, multiplier, amount, start=run[0][0])
+    return Win(evaluator.name, line, entry, count, wild_multiplier, multiplier, amount, start=run[0][0])
 
 
 def full_grid_multiplier(look: Look, evaluator: Lines) -> int:
     """All wins are multiplied when every cell shows the same symbol and the evaluator says by how much."""
-    shown = {look.grid.symbol(cell) for cell in look.grid.cells()}
+    shown = {look.symbol(cell) for cell in look.grid.cells()}
     return evaluator.full_grid.get(shown.pop(), 1) if len(shown) == 1 else 1
 
 
@@ -230,7 +244,8 @@ def combination_win(
     """A combination that the line shows: every cell reads as its element, and None as any symbol.
 
     Wilds multiply where they stand in for their element. Of several orders the one with the highest wild
-    multiplier counts, then the first. The cells under None are no part of the win.
+    multiplier counts, then the first. The cells under None are no part of the win. Elements are cells, so a double
+    symbol is one of them.
     """
     best: tuple[int, list[Cell]] | None = None
     for order in [combination.symbols] if combination.ordered else orders(combination.symbols):
@@ -305,9 +320,10 @@ def ways_win(look: Look, evaluator: Ways, symbol: str, run: list[list[Cell]]) ->
 
 
 def way_weight(look: Look, evaluator: Ways, cell: Cell, symbol: str) -> int:
-    """As how many cells a cell counts: its value, if values count, times the multiplier of a wild standing in."""
-    weight = cell_factor(look, [cell], evaluator.cell_values)
-    return weight * look.model.wilds[look.grid.symbol(cell)].multiplier if look.stands_in(cell, symbol) else weight
+    """As how many ways a cell counts: its symbols, times its value, if values count, times the multiplier of a wild
+    standing in."""
+    weight = look.size([cell]) * cell_factor(look, [cell], evaluator.cell_values)
+    return weight * look.model.wilds[look.symbol(cell)].multiplier if look.stands_in(cell, symbol) else weight
 
 
 # --- Anywhere in view ------------------------------------------------------------------------------
@@ -320,26 +336,28 @@ def count_wins(look: Look, evaluator: Count) -> Iterator[Found]:
         cells = [cell for cell in look.grid.cells() if look.natural(cell, symbol)]
         if cells and evaluator.wilds:
             cells = [cell for cell in look.grid.cells() if look.matches(cell, symbol)]
-        pay = pay_for(evaluator.pays[symbol], len(cells))
+        count = look.size(cells)
+        pay = pay_for(evaluator.pays[symbol], count)
         if pay > 0:
             factor = cell_factor(look, cells, evaluator.cell_values)
-            multiplier = look.multiplier(evaluator.name, symbol, len(cells))
+            multiplier = look.multiplier(evaluator.name, symbol, count)
             amount = pay * look.model.basis_units(evaluator.of) * factor * multiplier
-            yield Win(evaluator.name, None, symbol, len(cells), factor, multiplier, amount), cells
+            yield Win(evaluator.name, None, symbol, count, factor, multiplier, amount), cells
 
 
 def cluster_wins(look: Look, evaluator: Cluster) -> Iterator[Found]:
     """Each group of touching cells that read as a symbol and show it at least once, by its size."""
     for symbol in look.entries(evaluator.pays):
         for cells in clusters(look, evaluator, symbol):
-            pay = pay_for(evaluator.pays[symbol], len(cells))
+            size = look.size(cells)
+            pay = pay_for(evaluator.pays[symbol], size)
             if pay == 0 or not any(look.natural(cell, symbol) for cell in cells):
                 continue
             factor = wild_factor(look, [cell for cell in cells if look.stands_in(cell, symbol)])
             factor *= cell_factor(look, cells, evaluator.cell_values)
-            multiplier = look.multiplier(evaluator.name, symbol, len(cells))
+            multiplier = look.multiplier(evaluator.name, symbol, size)
             amount = pay * look.model.basis_units(evaluator.of) * factor * multiplier
-            win = Win(evaluator.name, None, symbol, len(cells), factor, multiplier, amount, cells=tuple(cells))
+            win = Win(evaluator.name, None, symbol, size, factor, multiplier, amount, cells=tuple(cells))
             yield win, cells
 
 
@@ -370,23 +388,25 @@ def neighbours(cell: Cell, number: int) -> list[Cell]:
 
 def scatter_wins(look: Look, evaluator: Scatter) -> Iterator[Found]:
     """Pay for the number of scatter symbols anywhere in view."""
-    cells = look.grid.showing({evaluator.symbol})
-    pay = pay_for(evaluator.pays, len(cells))
+    cells = look.showing(evaluator.symbol)
+    count = look.size(cells)
+    pay = pay_for(evaluator.pays, count)
     if pay > 0:
-        multiplier = look.multiplier(evaluator.name, evaluator.symbol, len(cells))
+        multiplier = look.multiplier(evaluator.name, evaluator.symbol, count)
         amount = pay * look.model.basis_units(evaluator.of) * multiplier
-        yield Win(evaluator.name, None, evaluator.symbol, len(cells), 1, multiplier, amount), cells
+        yield Win(evaluator.name, None, evaluator.symbol, count, 1, multiplier, amount), cells
 
 
 def collect_wins(look: Look, evaluator: Collect) -> Iterator[Found]:
     """The values of all cells that show the symbol, if they are enough; once for each collector, if there is one."""
-    cells = look.grid.showing({evaluator.symbol})
-    times = 1 if evaluator.collector is None else len(look.grid.showing({evaluator.collector}))
+    cells = look.showing(evaluator.symbol)
+    count = look.size(cells)
+    times = 1 if evaluator.collector is None else look.size(look.showing(evaluator.collector))
     total = sum(look.grid.value(cell) for cell in cells) * times
-    if len(cells) >= evaluator.count_min and total > 0:
-        multiplier = look.multiplier(evaluator.name, evaluator.symbol, len(cells))
+    if count >= evaluator.count_min and total > 0:
+        multiplier = look.multiplier(evaluator.name, evaluator.symbol, count)
         amount = total * look.model.basis_units(evaluator.of) * multiplier
-        yield Win(evaluator.name, None, evaluator.symbol, len(cells), 1, multiplier, amount), cells
+        yield Win(evaluator.name, None, evaluator.symbol, count, 1, multiplier, amount), cells
 
 
 def pay_for(table: Mapping[int, int], count: int) -> int:
@@ -401,7 +421,7 @@ def special_wins(look: Look, special: Special, symbol: str) -> Iterator[Found]:
     """The symbol fills each reel it is on: it pays by the number of these reels, neighbours or not, on all lines."""
     lines = look.model.evaluators[special.lines]
     assert isinstance(lines, Lines)  # the model file was refused otherwise
-    reels = sum(symbol in column for column in look.grid.symbols)
+    reels = len({reel for reel, _ in look.showing(symbol)})
     pay = lines.pays[symbol].get(reels, 0)
     if pay > 0:
         multiplier = look.multiplier(special.name, symbol, reels)

@@ -88,9 +88,11 @@ def play_spin(
     lay_held(grid, memory)
 
     stopped = grid.copy()
-    drawn = transform_stopped(state, grid, memory, numbers)
+    tops = list(stops)
+    drawn = transform_stopped(state, grid, memory, strips, tops, numbers)
     factor = state.multiplier * drawn * collected_multiplier(state, memory)
-    playing = Playing(build, state, memory, numbers, strips, list(stops), grid, stopped, factor, held)
+    nudged = tuple(tops) if tops != list(stops) else ()
+    playing = Playing(build, state, memory, numbers, strips, tops, grid, stopped, factor, held)
     first = grid.copy()
     paid = pay_steps(playing)
     closing = final_wins(state.final, playing) if state.final is not None else []
@@ -101,7 +103,7 @@ def play_spin(
         playing.awards += awarded
     for trigger in state.triggers:
         if state.cascade is None or trigger.name not in state.cascade.remove:
-            seen = Seen(grid, playing.stopped, held, playing.wins)
+            seen = Seen(model, grid, playing.stopped, held, playing.wins)
             playing.awards += awards_of(build, state, trigger, seen, memory, numbers)
     spin = Spin(
         state_name,
@@ -117,6 +119,7 @@ def play_spin(
         strips=strip_set if len(state.strip_sets) > 1 else "",
         special=memory.special,
         multiplier=drawn,
+        nudged=nudged,
     )
     return spin, playing
 
@@ -181,7 +184,7 @@ def step_triggers(playing: Playing, cascade: Cascade) -> tuple[bool, list[Cell]]
     for trigger in playing.state.triggers:
         if trigger.name in cascade.remove:
             assert isinstance(trigger, FreeSpinsTrigger | BonusTrigger)  # the model file was refused otherwise
-            seen = Seen(playing.grid, playing.stopped, playing.held, playing.wins)
+            seen = Seen(playing.model, playing.grid, playing.stopped, playing.held, playing.wins)
             awards = list(awards_of(playing.build, playing.state, trigger, seen, playing.memory, playing.numbers))
             if awards:
                 fired = True
@@ -214,7 +217,8 @@ def final_wins(final: Final, playing: Playing) -> list[Win]:
     if spin_win == 0:
         return []
     grid, memory = playing.grid, playing.memory
-    values = [grid.value(cell) for cell in grid.showing(final.symbols) if grid.value(cell) > 0]
+    cells = [cell for cell in grid.cells() if playing.model.read(grid.symbol(cell))[0] in final.symbols]
+    values = [grid.value(cell) for cell in cells if grid.value(cell) > 0]
     multiplier = sum(values) if final.combine == "sum" else prod(values)
     if final.persist:
         if memory.final is not None:

@@ -1,4 +1,4 @@
-"""Transforms: what changes the grid before it pays, and the multipliers that a spin draws.
+"""Transforms: what changes the grid before it pays, and the multipliers that a spin draws or earns.
 
 Where a table has a single entry nothing is drawn from it. Held cells take part like all others, except
 that `add` never chooses one; what they are remembered as only `stick` changes.
@@ -6,16 +6,22 @@ that `add` never chooses one; what they are remembered as only `stick` changes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 
-from rgs_core.mechanics import Add, Expand, Multiplier, Replace, Reveal, Stick, Values
-from rgs_core.model import State
+from rgs_core.mechanics import Add, Expand, Multiplier, Nudge, Replace, Reveal, Stick, Values
+from rgs_core.model import State, Strip
 from rgs_core.reference.grid import Grid, Memory
 from rgs_core.reference.words import Numbers, draw_unless_one
 
 
-def transform_stopped(state: State, grid: Grid, memory: Memory, numbers: Numbers) -> int:
-    """All transforms of the state in order, on the grid as it stopped. Returns the multiplier of the spin."""
+def transform_stopped(
+    state: State, grid: Grid, memory: Memory, strips: Sequence[Strip], tops: list[int], numbers: Numbers
+) -> int:
+    """All transforms of the state in order, on the grid as it stopped. Returns the multiplier of the spin.
+
+    `tops` is the stop of each reel; nudges move it.
+    """
     multiplier = 1
     for place, transform in enumerate(state.transforms):
         match transform:
@@ -25,15 +31,18 @@ def transform_stopped(state: State, grid: Grid, memory: Memory, numbers: Numbers
                 stick(transform, grid, memory)
             case Multiplier():
                 multiplier *= draw_multiplier(transform, place, grid, memory, numbers)
+            case Nudge():
+                multiplier *= 1 + transform.multiplier * nudge(transform, grid, memory, strips, tops)
             case _:
                 change(transform, grid, numbers)
     return multiplier
 
 
 def transform_refilled(state: State, grid: Grid, numbers: Numbers) -> None:
-    """After a refill only those transforms work that change what symbols are: no adding, holding, multiplying."""
+    """After a refill only those transforms work that change what symbols are: no adding, holding, multiplying or
+    nudging."""
     for transform in state.transforms:
-        if not isinstance(transform, Add | Stick | Multiplier):
+        if not isinstance(transform, Add | Stick | Multiplier | Nudge):
             change(transform, grid, numbers)
 
 
@@ -117,6 +126,35 @@ def stick(transform: Stick, grid: Grid, memory: Memory) -> None:
     """Cells that show one of the symbols are held from now on, with the symbol and value that they have now."""
     for cell in grid.showing(transform.symbols):
         memory.held[cell] = (grid.symbol(cell), grid.value(cell))
+
+
+def nudge(transform: Nudge, grid: Grid, memory: Memory, strips: Sequence[Strip], tops: list[int]) -> int:
+    """Moves each chosen reel that shows the symbol, and returns how many steps all of them have moved.
+
+    Of the stops up to `steps_max` away the reel takes the one at which most of its cells show the symbol; of equal
+    ones the nearest, then the one downwards, where symbols come in from above: the stop goes back on the strip.
+    Held cells are no part of the reel: they lie over it and stay, while it moves beneath them.
+    """
+    moved = 0
+    for reel, strip in enumerate(strips):
+        rows = [row for row in range(len(grid.symbols[reel])) if (reel, row) not in memory.held]
+        if not chosen(reel, transform.reels) or all(grid.symbol((reel, row)) != transform.symbol for row in rows):
+            continue
+        best, most = 0, 0
+        for step in sorted(range(-transform.steps_max, transform.steps_max + 1), key=lambda step: (abs(step), step)):
+            count = in_view(strip, tops[reel] + step, rows).count(transform.symbol)
+            if count > most:  # of equal ones the first: the nearest, downwards before upwards
+                best, most = step, count
+        tops[reel] = (tops[reel] + best) % len(strip.symbols)
+        for row, symbol in zip(rows, in_view(strip, tops[reel], rows), strict=True):
+            grid.put((reel, row), symbol, 0)
+        moved += abs(best)
+    return moved
+
+
+def in_view(strip: Strip, stop: int, rows: Sequence[int]) -> list[str]:
+    """What a strip shows in some rows at a stop."""
+    return [strip.symbols[(stop + row) % len(strip.symbols)] for row in rows]
 
 
 def draw_multiplier(transform: Multiplier, place: int, grid: Grid, memory: Memory, numbers: Numbers) -> int:

@@ -25,8 +25,12 @@ from rgs_core.reference.words import Numbers
 
 @dataclass(frozen=True)
 class Seen:
-    """What triggers look at: the grid, the grid as it stopped, the cells held before the spin, and its wins."""
+    """What triggers look at: the grid, the grid as it stopped, the cells held before the spin, and its wins.
 
+    A double symbol is seen as the symbol that it counts for.
+    """
+
+    model: Model
     grid: Grid
     stopped: Grid
     held: Collection[Cell]
@@ -34,12 +38,14 @@ class Seen:
 
     def cells(self, symbol: str, stopped: bool = False) -> list[Cell]:
         """The cells that show a symbol."""
-        return (self.stopped if stopped else self.grid).showing({symbol})
+        grid = self.stopped if stopped else self.grid
+        return [cell for cell in grid.cells() if self.model.read(grid.symbol(cell))[0] == symbol]
 
     def count(self, symbol: str, stopped: bool = False, fresh: bool = False) -> int:
         """How often a symbol is in view; without the cells that were held when only fresh ones count."""
-        cells = self.cells(symbol, stopped)
-        return sum(cell not in self.held for cell in cells) if fresh else len(cells)
+        grid = self.stopped if stopped else self.grid
+        cells = [cell for cell in self.cells(symbol, stopped) if not (fresh and cell in self.held)]
+        return sum(self.model.read(grid.symbol(cell))[1] for cell in cells)
 
 
 def awards_of(
@@ -103,7 +109,7 @@ def collected_multiplier(state: State, memory: Memory) -> int:
 def line_bonuses(model: Model, state: State, trigger: PickTrigger, seen: Seen, numbers: Numbers) -> Iterator[Award]:
     """A bonus for every payline that begins with the trigger's pattern."""
     for number, rows in enumerate(model.paylines_of(state), start=1):
-        shown = [seen.grid.symbol((reel, rows[reel])) for reel in range(len(trigger.pattern))]
+        shown = [model.read(seen.grid.symbol((reel, rows[reel])))[0] for reel in range(len(trigger.pattern))]
         if all(wanted is None or wanted == cell for wanted, cell in zip(trigger.pattern, shown, strict=True)):
             yield from play_bonus(model, state, trigger.name, trigger.pick, number, numbers)
 
