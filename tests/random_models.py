@@ -287,7 +287,7 @@ class _Rich:
         combine = "product" if "ways" in self.evaluators else self.one(["once", "product", "sum"])
         cells = self.cells if "cluster" in self.evaluators else self.reels
         bits = {"once": 2, "product": 2 * cells, "sum": (3 * cells).bit_length()}[combine]
-        return {"multiplier": self.one([2, 3]), "combine": combine} if self.spend(bits) else {"combine": combine}
+        return {"multiplier": self.one([1, 2, 3]), "combine": combine} if self.spend(bits) else {"combine": combine}
 
     # -- evaluators -----------------------------------------------------------------------------
 
@@ -401,6 +401,10 @@ class _Rich:
         for _ in range(self.number(1, 4)):
             spins = {"spins": self.number(1, 4), "state": self.one(targets)} if targets and self.maybe() else {}
             segments.append({"weight": self.number(1, 4), **self.optional(pay=self.number(0, 20)), **spins})
+        options: list[Document] = [{"name": "first", "pay": self.number(0, 9)}]
+        if targets:
+            options.append({"name": "spins", "spins": self.number(1, 4), "state": self.one(targets)})
+        options.append({"name": "last", "pay": 1, "bonus": self.one(["chest", "wheel"])})
         further = [{"weight": 1, "bonus": self.one(["chest", "cards", "board"])}] if self.maybe() else []
         return {
             "chest": {"kind": "pick", "prizes": prizes, "of": of, **self.optional(picks={"1": 2, "3": 1})},
@@ -418,7 +422,22 @@ class _Rich:
                 "rolls_max": self.number(1, 6),
                 **self.optional(ends=[self.number(1, len(squares))], finish=self.number(0, 30), of=of),
             },
+            "doors": {"kind": "choice", "options": options, "matters": True, **self.optional(of=of)},
         }
+
+    def _gamble(self) -> Document:
+        if self.maybe():
+            return {}
+        if self.maybe(1, 3):
+            rungs = sorted({self.number(1, 60) for _ in range(6)} | {0, 61})[1:]
+            bets: Document = {"up": {"table": {"1": 1, "-2": 1}}, "far": {"table": self.weights(-3, 3) | {"2": 1}}}
+            return {"rungs": rungs, "bets": bets, "steps_max": 4, **self.optional(of=self.one(["line_bet"]))}
+        bets = {
+            "red": {"table": {"0": 1, "2": 1}},
+            "half": {"table": self.weights(0, 4) | {"3": 1}, "part": "half"},
+            "sure": {"table": {"2": 1}},
+        }
+        return {"win_max": self.number(1, 500), "bets": bets, "steps_max": 4}
 
     # -- states ---------------------------------------------------------------------------------
 
@@ -658,6 +677,7 @@ class _Rich:
             "evaluators": self.evaluators,
             "bonuses": self._used_bonuses(full),
             "modes": self.modes,
+            **({"gamble": gamble} if (gamble := self._gamble()) else {}),
             "states": {name: self._like(name, full) for name in self.names},
             "profiles": {
                 "one": {"strips": {name: [self._strip() for _ in range(self.reels)] for name in sorted(sets)}}
@@ -671,6 +691,7 @@ class _Rich:
 
     def _used_bonuses(self, states: Document) -> Document:
         used = {t.get("pick", t.get("bonus")) for state in states.values() for t in state["triggers"]}
+        used |= {option.get("bonus") for option in self.bonuses["doors"]["options"]} if "doors" in used else set()
         used |= {s.get("bonus") for s in self.bonuses["wheel"]["segments"]} if "wheel" in used else set()
         return {name: bonus for name, bonus in self.bonuses.items() if name in used}
 

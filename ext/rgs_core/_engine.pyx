@@ -352,7 +352,7 @@ cdef class Engine:
             self.game.wild[symbol] = 1
             self.game.wild_multiplier[symbol] = wild.multiplier
             self.game.wild_combine[symbol] = COMBINES.index(wild.combine)
-            self.game.wilds_multiply |= wild.multiplier != 1
+            self.game.wilds_multiply |= wild.multiplies
         self.game.has_values = any(
             transform.kind == "values" for state in model.states.values() for transform in state.transforms
         )

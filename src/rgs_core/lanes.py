@@ -124,7 +124,7 @@ def _state(model: m.Model, table: StateTable) -> LaneTable:
                 f"{where}: reel {reel + 1} has stop weights of {strip.total:,} in all, above {DRAWN_MAX:,}"
             )
     slots, minima = _counted(model, table)
-    multiplying = [model.symbols.index(w.symbol) for w in model.wilds.values() if w.multiplier != 1]
+    multiplying = [model.symbols.index(w.symbol) for w in model.wilds.values() if w.multiplies]
     wild_slot = len(slots) if multiplying and len(table.paylines) else None
     if len(slots) + (wild_slot is not None) > COUNTS_MAX:
         raise NotInLanes(f"{where}: more than {COUNTS_MAX} symbols are counted")

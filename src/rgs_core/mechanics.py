@@ -87,6 +87,11 @@ class Wild:
     multiplier: int
     combine: Literal["once", "product", "sum"]
 
+    @property
+    def multiplies(self) -> bool:
+        """Whether it can make a win more; the sum of several ones is more than one of them."""
+        return self.multiplier != 1 or self.combine == "sum"
+
 
 @dataclass(frozen=True, slots=True)
 class Double:

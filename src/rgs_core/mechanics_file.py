@@ -314,7 +314,7 @@ class MechanicsReading(Reading):
         for name in bonuses:
             circle = _circle(bonuses, name)
             if circle:
-                where = f"bonuses.{name}"
+                where = f"bonuses.{name}.{'segments' if isinstance(bonuses[name], words.Wheel) else 'options'}"
                 self.bad(where, f"the bonus leads back to itself: {' -> '.join(circle)}", "break the circle")
         return bonuses
 

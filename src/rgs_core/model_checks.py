@@ -88,7 +88,7 @@ def _wilds(model: m.Model) -> Found:
             yield f"{path}.substitutes", message, remedy
         for evaluator in model.evaluators.values():
             helps = isinstance(evaluator, words.Ways) and wild.substitutes & evaluator.pays.keys()
-            if helps and wild.multiplier > 1 and wild.combine != "product":
+            if helps and wild.multiplies and wild.combine != "product":
                 message = f"'{wild.combine}' has no meaning for the ways of '{evaluator.name}'"
                 yield f"{path}.combine", message, 'write combine = "product": each way has the product of its wilds'
 

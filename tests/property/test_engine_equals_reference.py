@@ -12,6 +12,7 @@ from rgs_core._rng import draw_below
 from rgs_core.model import BASE_MODE
 from rgs_core.model_file import loads
 from rgs_core.playing import PlainPlayer
+from rgs_core.policies import variants, with_bets
 
 slow_data = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
@@ -38,7 +39,10 @@ def test_engine_equals_reference_on_every_word(text: str, key: bytes, nonce: int
     model = loads(text)
     nonce = min(nonce, 2**64 - 6)
     for mode in (BASE_MODE, *model.modes):
-        build = model.build(mode=mode)
+        build = list(variants(model.build(mode=mode)))[nonce % 2 - 1]  # the first or the last options
+        if model.gamble is not None and nonce % 3:
+            names = list(model.gamble.bets)
+            build = with_bets(build, tuple(names[nonce // (i + 1) % len(names)] for i in range(4)))
         engine = Engine(build)
         rounds = [reference.play(build, key, nonce + i) for i in range(6)]
         for i, expected in enumerate(rounds):
@@ -52,6 +56,99 @@ def test_engine_equals_reference_on_every_word(text: str, key: bytes, nonce: int
         assert sum(totals["spins"]) == sum(len(r.spins) for r in rounds)
         won = sum(spin.win_units for r in rounds for spin in r.spins)
         assert sum(sum(parts.values()) for parts in totals["parts"]) == won
+
+
+WILDS = """
+format = 1
+id = "wilds"
+title = "Wilds"
+version = "1"
+symbols = ["W", "A"]
+[stake]
+units = 1
+[grid]
+reels = 3
+rows = 2
+[wilds.W]
+substitutes = ["A"]
+combine = "sum"
+[evaluators.lines]
+kind = "lines"
+paylines = ["000", "101"]
+pays = { A = { 3 = 5 } }
+[states.base]
+strips = "base"
+evaluators = ["lines"]
+draw = "DRAW"
+[profiles.main.strips]
+base = ["W A A", "A W W", "A A A W"]
+"""
+
+
+@pytest.mark.parametrize("draw", ["reel", "cell"])
+def test_wilds_of_one_add_up(draw: str) -> None:
+    """Two wilds whose multiplier is 1 make a win twice as much where multipliers add up; in lanes too."""
+    build, key = loads(WILDS.replace("DRAW", draw)).build(), bytes(32)
+    engine = Engine(build)
+    wins = [reference.play(build, key, nonce).win_units for nonce in range(400)]
+    assert {5, 10, 20} <= set(wins)
+    assert [engine.win(key, nonce) for nonce in range(400)] == wins == engine.wins(key, 0, 400).tolist()
+
+
+CELLS = """
+format = 1
+id = "cells"
+title = "Cells"
+version = "1"
+symbols = ["A", "S"]
+[stake]
+units = 1
+[grid]
+reels = 2
+rows = 2
+[caps]
+free_spins = 40
+[evaluators.count]
+kind = "count"
+pays = { A = { 2 = 1, 3 = 2, 4 = 3 } }
+[states.base]
+strips = "base"
+evaluators = ["count"]
+[[states.base.triggers]]
+name = "Free"
+kind = "free_spins"
+symbol = "S"
+spins = { 1 = 6 }
+state = "free"
+[states.hold]
+strips = "base"
+evaluators = ["count"]
+draw = "cell"
+[[states.hold.transforms]]
+kind = "stick"
+symbols = ["S"]
+[states.free]
+strips = "base"
+evaluators = ["count"]
+draw = "cell"
+[[states.free.triggers]]
+name = "Hold"
+kind = "free_spins"
+symbol = "S"
+spins = { 1 = 3 }
+state = "hold"
+[profiles.main.strips]
+base = ["A A S", "S A S"]
+"""
+
+
+def test_cells_that_hold_nothing_play_all_their_spins() -> None:
+    """What another feature of the round, or of the round before, has held is nothing to a state without held cells."""
+    build, key = loads(CELLS).build(), bytes(32)
+    engine = Engine(build)
+    rounds = [reference.play(build, key, nonce) for nonce in range(500)]
+    assert [engine.win(key, nonce) for nonce in range(500)] == [r.win_units for r in rounds]
+    assert sum(engine.simulate(key, 0, 500)["spins"]) == sum(len(r.spins) for r in rounds)
 
 
 @given(text=rich_model_texts(), key=st.binary(min_size=32, max_size=32))
