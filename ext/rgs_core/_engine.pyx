@@ -465,6 +465,42 @@ cdef class Engine:
             "classes": [totals.classes[i] for i in range(len(edges) + 1)],
         }
 
+    def wins_given(self, key, first_nonce, given, *, uint32_t stream=0):
+        """Units won by rounds whose paid spins begin with given draws, int64[n], without the GIL.
+
+        `given`: uint32[n, d]: what round first_nonce + i draws first: for each reel that draws its height the entry of
+        its table, then the stop of each reel. All further draws are those of the stream. They are no rounds of the
+        game, but have its law where the given draws have theirs. ValueError for draws that there are not, and for
+        states that draw their strips or cells.
+        """
+        cdef uint32_t words[8]
+        start = self.tables.states[self.game.start]
+        limits = [len(table.values) for table in start.heights if not table.fixed]
+        limits += [strip.length for strip in start.strips]
+        given = np.ascontiguousarray(given, dtype=np.uint32)
+        if not start.set_choice.fixed or start.fields["cells"]:
+            raise ValueError("the strips or the cells of the paid spin are drawn")
+        if given.ndim != 2 or given.shape[1] != len(limits) or (given >= np.array(limits)).any():
+            raise ValueError(f"given draws are {len(limits)} numbers a round, below {limits}")
+        cdef const uint32_t[:, ::1] draws = given
+        cdef int64_t[::1] view
+        cdef Py_ssize_t i, n = draws.shape[0]
+        cdef uint32_t count = draws.shape[1]
+        cdef uint64_t first = number(first_nonce)
+        cdef int error = RGS_OK
+        check_range(first, n)
+        load_key(key, words)
+        wins = np.empty(n, dtype=np.int64)
+        view = wins
+        with nogil:
+            for i in range(n):
+                error = rgs_play_given(&self.game, words, stream, first + <uint64_t>i, &draws[i, 0], count, &view[i])
+                if error:
+                    break
+        if error:
+            fail(error)
+        return wins
+
     def wins(self, key, first_nonce, n, *, uint32_t stream=0):
         """Units won by each round of a range: int64[n], in nonce order, without the GIL."""
         cdef uint32_t words[8]

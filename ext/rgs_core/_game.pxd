@@ -258,6 +258,8 @@ cdef extern from "kernels.h" nogil:
         int64_t win
         uint32_t capped
 
+    int rgs_play_given(const rgs_game *game, const uint32_t *key, uint32_t stream, uint64_t nonce,
+                       const uint32_t *given, uint32_t count, int64_t *win)
     int rgs_play_round(const rgs_game *game, const uint32_t *key, uint32_t stream, uint64_t nonce,
                        rgs_round *round, rgs_log *log)
 

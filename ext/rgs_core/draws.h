@@ -1,4 +1,4 @@
-/* Draws from tables and strips: random, or by a tape that takes every branch (visit.h). */
+/* Draws from tables and strips: random, or by a tape that takes every branch (visit.h) or begins with given ones. */
 
 #ifndef RGS_DRAWS_H
 #define RGS_DRAWS_H
@@ -36,6 +36,10 @@ static RGS_ALWAYS int rgs_draw_below(rgs_words *words, uint32_t n, uint32_t *val
 static RGS_ALWAYS int rgs_draw_stop(rgs_words *words, const rgs_strip *strip, uint32_t *stop)
 {
     if (__builtin_expect(words->tape != NULL, 0)) {
+        if (words->tape->given) {
+            *stop = rgs_given(words);
+            return RGS_OK;
+        }
         const uint32_t branch = rgs_tape_branch(words->tape, strip->distinct, strip->total);
         if (words->tape->depth)
             words->tape->weight[words->tape->depth - 1] = strip->distinct_weights[branch];
@@ -58,6 +62,10 @@ static RGS_ALWAYS int rgs_draw_entry(rgs_words *words, const rgs_table *table, u
         return RGS_OK;
     }
     if (__builtin_expect(words->tape != NULL, 0)) {
+        if (words->tape->given) {
+            *entry = rgs_given(words);
+            return RGS_OK;
+        }
         const uint32_t branch = rgs_tape_branch(words->tape, table->length, table->total);
         if (words->tape->depth)
             words->tape->weight[words->tape->depth - 1] =

@@ -96,11 +96,12 @@ RGS_APART int rgs_play_gamble(const rgs_game *game, const uint32_t key[8], uint3
     return RGS_OK;
 }
 
-/* A whole round. `block`: block 0 of sub-spin 0 where somebody has computed it, or NULL. `wins`: a log for games
- * with win triggers when there is no `log`. Adds to the sums of `round`, which the caller clears. Returns 0 or an RGS_ERROR; `round` is complete only when it is 0. */
+/* A whole round. `block`: block 0 of sub-spin 0 where somebody has computed it, or NULL. `tape`: its first draws where
+ * they are given, or NULL. `wins`: a log for games with win triggers when there is no `log`. Adds to the sums of `round`,
+ * which the caller clears. Returns 0 or an RGS_ERROR; `round` is complete only when it is 0. */
 static inline int rgs_play_round_with(const rgs_game *game, const uint32_t key[8], uint32_t stream, uint64_t nonce,
-                                      const uint32_t *block, rgs_play *play, rgs_round *round, rgs_log *wins,
-                                      rgs_log *log)
+                                      const uint32_t *block, rgs_tape *tape, rgs_play *play, rgs_round *round,
+                                      rgs_log *wins, rgs_log *log)
 {
     rgs_words words;
     round->win = round->paid_spin_win = 0;
@@ -121,6 +122,8 @@ static inline int rgs_play_round_with(const rgs_game *game, const uint32_t key[8
             rgs_words_start_with(&words, key, stream, nonce, 0, block);
         else
             rgs_words_start(&words, key, stream, nonce, sub_spin);
+        if (tape && sub_spin == 0)
+            words.tape = tape;
         int error = rgs_play_spin(game, state_index, further, &words, play, round, wins, log);
         if (error)
             return error;
@@ -157,8 +160,28 @@ static inline int rgs_play_round(const rgs_game *game, const uint32_t key[8], ui
     rgs_log wins = {0};
     rgs_round_clear(round, game->states_count);
     rgs_log *const remembered = log ? log : game->wins_award ? &wins : NULL;
-    const int error = rgs_play_round_with(game, key, stream, nonce, NULL, &play, round, remembered, log);
+    const int error = rgs_play_round_with(game, key, stream, nonce, NULL, NULL, &play, round, remembered, log);
     free(wins.events);
+    return error;
+}
+
+/* The win of a round of the stream whose paid spin begins with these draws: entries of tables, stops. Returns 0 or an
+ * RGS_ERROR. */
+static inline int rgs_play_given(const rgs_game *game, const uint32_t key[8], uint32_t stream, uint64_t nonce,
+                                 const uint32_t *given, uint32_t count, int64_t *win)
+{
+    rgs_play play;
+    rgs_round round;
+    rgs_tape tape; /* of which nothing else is looked at */
+    rgs_log wins = {0};
+    tape.given = given;
+    tape.length = count;
+    tape.depth = 0;
+    rgs_round_clear(&round, game->states_count);
+    const int error = rgs_play_round_with(game, key, stream, nonce, NULL, &tape, &play, &round,
+                                          game->wins_award ? &wins : NULL, NULL);
+    free(wins.events);
+    *win = round.win;
     return error;
 }
 

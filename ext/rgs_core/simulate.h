@@ -116,7 +116,7 @@ static RGS_UNUSED int rgs_play_rounds(const rgs_game *game, const uint32_t key[8
         const uint32_t at = (uint32_t)(i % RGS_GENERAL_BLOCKS);
         if (at == 0)
             keystream(key, 0, stream, first + i, 1, n - i < RGS_GENERAL_BLOCKS ? n - i : RGS_GENERAL_BLOCKS, blocks);
-        error = rgs_play_round_with(game, key, stream, first + i, blocks + 16 * at, &play, &round, log, NULL);
+        error = rgs_play_round_with(game, key, stream, first + i, blocks + 16 * at, NULL, &play, &round, log, NULL);
         if (error)
             break;
         rgs_totals_win(totals, round.win, 1);

@@ -40,6 +40,7 @@ typedef struct {
     uint64_t weight[RGS_TAPE_MAX];        /* of the branch taken */
     uint64_t total[RGS_TAPE_MAX];
     uint32_t failed;                      /* more draws than the tape holds */
+    const uint32_t *given;                /* not NULL: the first `length` draws are given, all others random */
 } rgs_tape;
 
 /* The branch that the tape takes at the next draw of `branches`. */
@@ -70,6 +71,16 @@ typedef struct {
     rgs_tape *tape;       /* NULL: draws are random */
     uint32_t block[16];   /* the block that word `used - 1` came from */
 } rgs_words;
+
+/* The next given draw; after the last one draws are random. */
+static inline uint32_t rgs_given(rgs_words *words)
+{
+    rgs_tape *tape = words->tape;
+    const uint32_t value = tape->given[tape->depth++];
+    if (tape->depth == tape->length)
+        words->tape = NULL;
+    return value;
+}
 
 static inline void rgs_words_start(rgs_words *words, const uint32_t *key, uint32_t stream, uint64_t nonce,
                                    uint32_t sub_spin)

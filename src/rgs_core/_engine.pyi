@@ -34,6 +34,9 @@ class Engine:
         edges: Sequence[int] = (),
         wins: NDArray[np.int64] | None = None,
     ) -> dict[str, Any]: ...
+    def wins_given(
+        self, key: bytes, first_nonce: int, given: NDArray[np.integer[Any]], *, stream: int = 0
+    ) -> NDArray[np.int64]: ...
     def wins(self, key: bytes, first_nonce: int, n: int, *, stream: int = 0) -> NDArray[np.int64]: ...
     def joint(
         self,

@@ -11,6 +11,7 @@ from rgs_core.montecarlo import TABLE_EDGES_TENTHS, Simulation, class_labels
 from rgs_core.sections import Cell, Form, Section, percent, probability, spin_of, stakes
 from rgs_core.session_sampling import SampledSessions
 from rgs_core.stats import Z_90
+from rgs_core.stratified import Stratified
 from rgs_core.tables import state_names
 
 
@@ -114,6 +115,29 @@ def classes_section(simulation: Simulation, law: WinLaw | None) -> Section:
         for label, n, wanted in zip(class_labels(), counted, expected, strict=True)
     )
     return Section("Win classes", ("win, stakes", "rounds", "share", "expected"), rows).trimmed()
+
+
+def strata_section(stratified: Stratified, confidence: float) -> Section:
+    """What rounds are worth by how often a symbol stops in the paid spin, and the RTP that follows."""
+    low, high = stratified.rtp_interval(confidence)
+    rows = [
+        (
+            Cell(stratum.label),
+            probability(stratum.probability),
+            Cell(stratum.rounds, "count"),
+            stakes(stratum.mean),
+            Cell(stratum.sd / stratum.rounds**0.5, "stakes"),
+            percent(float(stratum.probability) * stratum.mean),
+        )
+        for stratum in stratified.strata
+    ]
+    total = Cell("RTP"), Cell(1.0, "probability"), Cell(stratified.rounds, "count"), percent(stratified.rtp)
+    return Section(
+        f"RTP by the number of '{stratified.symbol}' when the reels stop",
+        ("in view", "exact odds", "rounds", "mean win", "standard error", "of the stake"),
+        (*rows, (*total, percent(stratified.rtp_error), percent(stratified.rtp))),
+        f"Simulated in strata: {confidence * 100:g} % from {low * 100:.4f} to {high * 100:.4f} %.",
+    )
 
 
 def sampled_section(sampled: Sequence[SampledSessions], confidence: float) -> Section:

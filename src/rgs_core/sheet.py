@@ -15,7 +15,7 @@ from typing import Any
 from rgs_core.analysis import Analysis, analyse
 from rgs_core.distribution import SessionOdds, WinLaw, feature_law
 from rgs_core.errors import AnalysisError
-from rgs_core.estimate_sections import classes_section, estimates, sampled_section
+from rgs_core.estimate_sections import classes_section, estimates, sampled_section, strata_section
 from rgs_core.gamble_law import law_with_bets
 from rgs_core.jackpots import jackpot_figures
 from rgs_core.joint import Joint
@@ -26,6 +26,7 @@ from rgs_core.policy_figures import policy_figures
 from rgs_core.sections import Cell, Section, one_in, percent, probability, row, spin_of, stakes
 from rgs_core.session_sampling import SampledSessions
 from rgs_core.stats import Z_90
+from rgs_core.stratified import Stratified
 
 ABOVE_STAKES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 QUANTILES = (0.5, 0.75, 0.9, 0.99, 0.999, 0.9999)
@@ -43,7 +44,8 @@ NOISE = 1e-11
 @dataclass(frozen=True, repr=False)
 class Sheet:
     """All figures of a build. `law` (of a round's win) and `feature` (of its free spins, where there are any)
-    are None, with `law_skipped` saying why, when there is no exact law. `sampled`: sessions that were played out."""
+    are None, with `law_skipped` saying why, when there is no exact law. `sampled`: sessions that were played out;
+    `stratified`: the RTP by strata of the first grid."""
 
     analysis: Analysis
     law: WinLaw | None
@@ -52,6 +54,7 @@ class Sheet:
     simulation: Simulation | None = None
     sessions: tuple[tuple[int, int], ...] = SESSIONS
     sampled: tuple[SampledSessions, ...] = ()
+    stratified: Stratified | None = None
 
     @classmethod
     def of(
@@ -114,6 +117,8 @@ class Sheet:
             sections += [estimates(self.simulation, confidence, analysis), classes_section(self.simulation, self.law)]
         if self.law is not None:
             sections += [self.wins_section(), self.sessions_section()]
+        if self.stratified is not None:
+            sections.append(strata_section(self.stratified, confidence))
         if self.sampled:
             sections.append(sampled_section(self.sampled, confidence))
         if self.feature is not None:

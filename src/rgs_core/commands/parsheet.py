@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -20,11 +21,13 @@ from rgs_core.commands.arguments import OK, add_game, add_json, add_policy, chos
 from rgs_core.commands.drawing import draw_callback_note, draw_section
 from rgs_core.commands.progress import advance, rounds_bar
 from rgs_core.commands.simulate import as_json as simulated_json
+from rgs_core.errors import AnalysisError
 from rgs_core.game import DEFAULT_SEED, seeded_key
 from rgs_core.montecarlo import simulate
 from rgs_core.sections import Section
 from rgs_core.session_sampling import SampledSessions, sample_sessions
 from rgs_core.sheet import ABOVE_STAKES, CAPS_STAKES, QUANTILES, Sheet
+from rgs_core.stratified import Stratified, stratified
 
 HELP = "print the PAR sheet: RTP and its parts, hit frequency, volatility, law of wins, pay tables"
 EXAMPLES = """\
@@ -38,6 +41,9 @@ EXAMPLES = """\
 
 ESTIMATE_ROUNDS = 10_000_000
 """Simulated where there is no exact law of wins and --spins does not say."""
+
+STRATIFIED_PART = 4
+"""A round in strata for so many others: they take a few times as long, and say as much as a few others."""
 
 PLAIN_ESTIMATE_ROUNDS = 20_000
 """The same with a callback, which plain Python plays."""
@@ -106,7 +112,12 @@ def estimated(sheet: Sheet, args: argparse.Namespace, console: Console) -> Sheet
             sampled = (sample_sessions(build, key, bankroll, spins, rounds, threads=threads, progress=more),)
         task = bar.add_task(build.label, total=rounds, rate="")
         played = simulate(build, key, rounds, threads=threads, progress=lambda n, _: advance(bar, task, n))
-    return replace(sheet, simulation=played, sampled=sampled)
+        strata: Stratified | None = None
+        with suppress(AnalysisError):  # a game without such strata
+            few = max(1, rounds // STRATIFIED_PART)
+            task = bar.add_task(f"{build.label}, strata", total=few, rate="")
+            strata = stratified(build, key, few, threads=threads, progress=partial(advance, bar, task))
+    return replace(sheet, simulation=played, sampled=sampled, stratified=strata)
 
 
 def write_files(args: argparse.Namespace, sheet: Sheet) -> None:
@@ -143,6 +154,7 @@ def as_json(sheet: Sheet) -> dict[str, Any]:
         "line_hit_frequency": float(closed.paid.line_hit_frequency) if closed else None,
         "feature_win": None if analysis.feature_win is None else float(analysis.feature_win),
         "wins": law_json(sheet),
+        "stratified": None if sheet.stratified is None else stratified_json(sheet.stratified),
         "sessions_estimated": [sampled_json(played) for played in sheet.sampled],
         "wins_skipped": sheet.law_skipped or None,
         "simulated": None if sheet.simulation is None else simulated_json(sheet.simulation, 0.95),
@@ -170,6 +182,25 @@ def law_json(sheet: Sheet) -> dict[str, Any] | None:
                 "mean_left": odds.mean_left,
             }
             for odds in sheet.session_odds()
+        ],
+    }
+
+
+def stratified_json(found: Stratified) -> dict[str, Any]:
+    """The estimate by strata in numbers."""
+    return {
+        "symbol": found.symbol,
+        "rtp": found.rtp,
+        "rtp_error": found.rtp_error,
+        "strata": [
+            {
+                "in_view": stratum.label,
+                "probability": float(stratum.probability),
+                "rounds": stratum.rounds,
+                "mean_win": stratum.mean,
+                "sd": stratum.sd,
+            }
+            for stratum in found.strata
         ],
     }
 
