@@ -190,6 +190,10 @@ def spin_laws(
                 }
         except AnalysisError as error:
             skipped[name] = str(error)
+    start = build.play.start
+    for name in remembering:
+        if name != start and name in skipped and skipped[name] == skipped.get(start):
+            skipped[name] = f"its features begin with spins of state '{start}', which have no law"
     return SpinLaws(laws, special_laws, skipped, features)
 
 

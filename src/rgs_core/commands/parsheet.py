@@ -42,7 +42,7 @@ EXAMPLES = """\
 ESTIMATE_ROUNDS = 10_000_000
 """Simulated where there is no exact law of wins and --spins does not say."""
 
-STRATIFIED_PART = 4
+STRATIFIED_PART = 2
 """A round in strata for so many others: they take a few times as long, and say as much as a few others."""
 
 PLAIN_ESTIMATE_ROUNDS = 20_000
