@@ -400,7 +400,8 @@ class _Rich:
         segments = []
         for _ in range(self.number(1, 4)):
             spins = {"spins": self.number(1, 4), "state": self.one(targets)} if targets and self.maybe() else {}
-            segments.append({"weight": self.number(1, 4), **self.optional(pay=self.number(0, 20)), **spins})
+            won = {"jackpot": "major"} if self.maybe(1, 4) else {}
+            segments.append({"weight": self.number(1, 4), **self.optional(pay=self.number(0, 20)), **spins, **won})
         options: list[Document] = [{"name": "first", "pay": self.number(0, 9)}]
         if targets:
             options.append({"name": "spins", "spins": self.number(1, 4), "state": self.one(targets)})
@@ -609,8 +610,10 @@ class _Rich:
             elif kind == "jackpot":
                 out_of = self.number(1, 9)
                 chance = self.number(1, out_of)
+                shown = {"symbol": self.one(["S", "V", "A"]), "count": self.number(1, 3)} if self.maybe() else {}
+                shown = shown if self.reels * self.largest >= 3 else {}
                 triggers.append(
-                    {"name": label, "kind": "jackpot", "jackpot": "grand", "chance": chance, "out_of": out_of}
+                    {"name": label, "kind": "jackpot", "jackpot": "grand", "chance": chance, "out_of": out_of, **shown}
                 )
             else:
                 triggers.append(self._feature_trigger(kind, label, winning))

@@ -196,6 +196,7 @@ cdef int set_bonus(rgs_bonus *bonus, object fields) except -1:
     bonus.segment_spins = <const uint32_t *>address(get("segment_spins"))
     bonus.segment_states = <const uint32_t *>address(get("segment_states"))
     bonus.segment_bonuses = <const uint32_t *>address(get("segment_bonuses"))
+    bonus.segment_jackpots = <const uint8_t *>address(get("segment_jackpots"))
     bonus.squares = get("squares", 0)
     bonus.rolls_max = get("rolls_max", 0)
     bonus.square_pays = <const int64_t *>address(get("square_pays"))

@@ -152,6 +152,7 @@ cdef extern from "game.h" nogil:
         const uint32_t *segment_spins
         const uint32_t *segment_states
         const uint32_t *segment_bonuses
+        const uint8_t *segment_jackpots
         uint32_t squares
         uint32_t rolls_max
         const int64_t *square_pays

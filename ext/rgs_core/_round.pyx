@@ -126,5 +126,5 @@ cdef int read(object spin, const rgs_event *event) except -1:
     elif kind == RGS_EVENT_DRAWN:
         spin.drawn(event.a)
     elif kind == RGS_EVENT_JACKPOT:
-        spin.jackpot(event.a)
+        spin.jackpot(event.a, event.b, event.c)
     return 0

@@ -98,7 +98,7 @@ typedef struct {
     uint32_t symbol;            /* the symbol counted */
     uint32_t state;             /* whose spins are awarded */
     const uint32_t *spins;      /* free spins: award by count; bonus: plays by count; win spins: [entry][count] */
-    uint32_t counts;            /* win spins: length of a row */
+    uint32_t counts;            /* win spins: length of a row; jackpot: fewest of its symbol in view */
     uint32_t stopped, fresh, reset, in_step;
     uint64_t carry;             /* bits of symbols */
     uint32_t evaluator;         /* win spins */
@@ -119,6 +119,7 @@ typedef struct {
     uint32_t take;
     int64_t equal_multiplier, finish;
     const uint32_t *segment_spins, *segment_states, *segment_bonuses; /* wheel; bonus RGS_ANY_SYMBOL: none */
+    const uint8_t *segment_jackpots;          /* wheel: 1 where the segment wins a jackpot; NULL: nowhere */
     uint32_t squares, rolls_max;
     const int64_t *square_pays;
     uint64_t ends[2];                         /* trail: bit k of a 128-bit set for square k */

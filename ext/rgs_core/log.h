@@ -31,7 +31,7 @@ enum {
     RGS_EVENT_PICKED,      /* a place, amount */
     RGS_EVENT_BONUS,       /* a trigger, b line from 1 or 0, c bonus, amount, cells: spins | state << 32 */
     RGS_EVENT_DRAWN,       /* a number drawn by the bonus */
-    RGS_EVENT_JACKPOT,     /* a trigger */
+    RGS_EVENT_JACKPOT,     /* a trigger; b bonus + 1, c segment where a segment won it */
     RGS_EVENT_GAMBLE,      /* after all spins: a step, amount win after it, factor what was drawn */
     RGS_EVENT_NUDGED,      /* a reel, b stop after nudges; only of reels that moved */
 };

@@ -173,7 +173,7 @@ RGS_APART int rgs_play_bonus(const rgs_game *game, rgs_play *play, const rgs_tri
         const size_t head = log ? log->length : 0;
         if (rgs_log_add(log, RGS_EVENT_BONUS, trigger_index, line, index, 0))
             return RGS_ERROR_MEMORY;
-        uint32_t spins = 0, state = 0;
+        uint32_t spins = 0, state = 0, won = 0; /* segment + 1 of a jackpot */
         if (bonus->kind == RGS_BONUS_TAKE) {
             uint8_t left[64];
             uint32_t count = bonus->prizes.length, equal = 1;
@@ -206,6 +206,8 @@ RGS_APART int rgs_play_bonus(const rgs_game *game, rgs_play *play, const rgs_tri
             spins = bonus->segment_spins[segment];
             state = bonus->segment_states[segment];
             next = bonus->segment_bonuses[segment];
+            if (bonus->segment_jackpots && bonus->segment_jackpots[segment])
+                won = segment + 1;
             if (spins)
                 rgs_award(game, play, state, spins, 0, 0);
         } else {
@@ -230,6 +232,8 @@ RGS_APART int rgs_play_bonus(const rgs_game *game, rgs_play *play, const rgs_tri
             log->events[head].cells = spins | (uint64_t)state << 32;
         }
         *amount += sum;
+        if (won && rgs_log_add(log, RGS_EVENT_JACKPOT, trigger_index, index + 1, won - 1, 0))
+            return RGS_ERROR_MEMORY;
     }
     return RGS_OK;
 }
@@ -354,6 +358,8 @@ RGS_APART int rgs_pull(const rgs_game *game, uint32_t state_index, uint32_t t, c
     default: {
         uint32_t drawn;
         if (play->counting)
+            return RGS_OK;
+        if (trigger->symbol != RGS_ANY_SYMBOL && rgs_count_symbol(game, view, trigger->symbol) < trigger->counts)
             return RGS_OK;
         if (rgs_draw_below(words, trigger->out_of, &drawn))
             return RGS_ERROR_WORDS;

@@ -267,6 +267,9 @@ def _set_figures(build: Build, state: State, strips: tuple[Strip, ...]) -> SpinF
             trigger_hits[trigger.name] = pattern_matches(model, state, trigger, strips)
         elif isinstance(trigger, JackpotTrigger):
             trigger_hits[trigger.name] = Fraction(trigger.chance_of(build.play.cost_units), trigger.out_of)
+            if trigger.symbol is not None:
+                law = count_law(model, strips, (trigger.symbol,), state)
+                trigger_hits[trigger.name] *= sum((p for (n,), p in law.items() if n >= trigger.count), Fraction(0))
         elif isinstance(trigger, FreeSpinsTrigger):
             law = count_law(model, strips, (trigger.symbol,), state)
             trigger_hits[trigger.name] = sum((p for (n,), p in law.items() if trigger.award(n)), Fraction(0))

@@ -505,7 +505,8 @@ class BonusTrigger:
 class JackpotTrigger:
     """Wins a jackpot of the service by name, with `chance` in `out_of` at every spin of the state.
 
-    `per`: "unit" has that chance for each unit that a round costs in its mode.
+    `per`: "unit" has that chance for each unit that a round costs in its mode. With a `symbol` only spins that show it
+    `count` times at least can win.
     """
 
     name: str
@@ -515,6 +516,8 @@ class JackpotTrigger:
 
     kind: Literal["jackpot"] = "jackpot"
     per: Literal["spin", "unit"] = later("spin")
+    symbol: str | None = later(None)
+    count: int = later(0)
 
     def chance_of(self, cost_units: int) -> int:
         """Chance in `out_of` at every spin of a round that costs so many units."""
@@ -555,13 +558,14 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A segment of a wheel: a pay, spins of a state, another bonus, or several of them."""
+    """A segment of a wheel: a pay, spins of a state, another bonus, a jackpot of the service, or several of them."""
 
     weight: int
     pay: int
     spins: int
     state: str | None
     bonus: str | None
+    jackpot: str | None = later(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -593,13 +597,14 @@ class Trail:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """What one choice of the player gives: a pay, spins of a state, another bonus, or several of them."""
+    """What one choice of the player gives: a pay, spins of a state, another bonus, a jackpot, or several of them."""
 
     name: str
     pay: int
     spins: int
     state: str | None
     bonus: str | None
+    jackpot: str | None = later(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -638,7 +643,8 @@ def settled(bonus: Bonus) -> Pick | Take | Wheel | Trail:
     if not isinstance(bonus, Choice):
         return bonus
     option = bonus.option
-    return Wheel(bonus.name, (Segment(1, option.pay, option.spins, option.state, option.bonus),), bonus.of)
+    segment = Segment(1, option.pay, option.spins, option.state, option.bonus, option.jackpot)
+    return Wheel(bonus.name, (segment,), bonus.of)
 
 
 # --- Jackpots: pools that the service keeps ---------------------------------------------------------------

@@ -23,7 +23,7 @@ MODE_SPINS_MAX = 1000
 BETS_MAX = 8
 RUNGS_MAX = 64
 GAMBLE_MULTIPLIER_MAX = 100
-GIVEN_KEYS = ["pay", "spins", "state", "bonus"]
+GIVEN_KEYS = ["pay", "spins", "state", "bonus", "jackpot"]
 CELL_VALUES = ["ignore", "product", "sum", "highest"]
 
 
@@ -354,8 +354,8 @@ class MechanicsReading(Reading):
         weight = self.integer(table.get("weight", 1), f"{path}.weight", 1, m.WEIGHT_MAX, 1)
         return words.Segment(weight, *self._given(table, path))
 
-    def _given(self, table: Mapping[str, Any], path: str) -> tuple[int, int, str | None, str | None]:
-        """What a segment or an option gives: pay, spins of a state, another bonus."""
+    def _given(self, table: Mapping[str, Any], path: str) -> tuple[int, int, str | None, str | None, str | None]:
+        """What a segment or an option gives: pay, spins of a state, another bonus, a jackpot."""
         pay = self.integer(table.get("pay", 0), f"{path}.pay", 0, m.PAY_MAX, 0)
         spins, state = 0, None
         if "spins" in table:
@@ -367,7 +367,8 @@ class MechanicsReading(Reading):
             if "spins" not in table:
                 self.bad(path, "a state without spins", "add spins = their number")
         bonus = self.reference(table.get("bonus"), f"{path}.bonus", self.bonus_names, "bonus")
-        return pay, spins, state, bonus
+        jackpot = self.label(table, path, key="jackpot") if "jackpot" in table else None
+        return pay, spins, state, bonus, jackpot
 
     def _choice(self, name: str, value: object, path: str) -> words.Choice:
         table = self.table(value, path, ["kind", "options", "matters"], ["of"])

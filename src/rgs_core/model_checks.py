@@ -135,23 +135,33 @@ def _jackpots(model: m.Model) -> Found:
                 continue
             path = f"states.{name}.triggers[{i}]"
             won.add(trigger.jackpot)
-            pool = model.jackpots.get(trigger.jackpot)
             if trigger.chance_of(dearest) > trigger.out_of:
                 message = f"{trigger.chance} for each of {dearest} units, in {trigger.out_of}"
                 yield f"{path}.chance", message, f"keep it at most {trigger.out_of // dearest}"
-            if model.jackpots and pool is None:
-                message = f"no jackpot '{trigger.jackpot}'"
-                yield (
-                    f"{path}.jackpot",
-                    message,
-                    f"add [jackpots.{trigger.jackpot}]; known: {', '.join(model.jackpots)}",
-                )
-            if pool is not None and pool.must_hit_by is not None:
-                message = f"'{trigger.jackpot}' drops by its amount (must_hit_by)"
-                yield f"{path}.jackpot", message, "remove the trigger, or must_hit_by"
+            yield from _pool(model, trigger.jackpot, f"{path}.jackpot")
+    for name, bonus in model.bonuses.items():
+        kind = "segments" if isinstance(bonus, words.Wheel) else "options"
+        for i, part in enumerate(words.given(bonus)):
+            if part.jackpot is not None:
+                won.add(part.jackpot)
+                yield from _pool(model, part.jackpot, f"bonuses.{name}.{kind}[{i}].jackpot")
     for name, jackpot in model.jackpots.items():
         if jackpot.must_hit_by is None and name not in won:
-            yield f"jackpots.{name}", "no trigger wins it", "add a trigger of kind jackpot, or must_hit_by"
+            yield (
+                f"jackpots.{name}",
+                "nothing wins it",
+                "add a trigger of kind jackpot, a segment or option with it, or must_hit_by",
+            )
+
+
+def _pool(model: m.Model, jackpot: str, path: str) -> Found:
+    """Whether something that wins a jackpot names one that there is, where the model has pools."""
+    pool = model.jackpots.get(jackpot)
+    if model.jackpots and pool is None:
+        known = ", ".join(model.jackpots)
+        yield path, f"no jackpot '{jackpot}'", f"add [jackpots.{jackpot}]; known: {known}"
+    if pool is not None and pool.must_hit_by is not None:
+        yield path, f"'{jackpot}' drops by its amount (must_hit_by)", "remove what wins it, or must_hit_by"
 
 
 def _paylines(model: m.Model, state: m.State) -> Found:

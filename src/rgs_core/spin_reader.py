@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rgs_core import outcome as records
-from rgs_core.mechanics import Bonus, Choice, Cluster, Combinations
+from rgs_core.mechanics import Bonus, Choice, Cluster, Combinations, given, settled
 from rgs_core.tables import StateTable, Tables, entries
 
 WIN_SPECIAL, WIN_FINAL = 250, 251
@@ -129,10 +129,14 @@ class SpinReader:
         assert isinstance(bonus, _Bonus)
         bonus.numbers.append(number)
 
-    def jackpot(self, trigger: int) -> None:
-        """A jackpot was won."""
+    def jackpot(self, trigger: int, bonus: int, segment: int) -> None:
+        """A jackpot was won, by the trigger itself or by a segment of a bonus, whose number plus 1 is given."""
         rule = self.state.triggers[trigger]
-        self.awards.append(records.JackpotWin(rule.name, getattr(rule, "jackpot", "")))
+        won = getattr(rule, "jackpot", "")
+        if bonus:
+            played = settled(list(self.model.bonuses.values())[bonus - 1])
+            won = given(played)[segment].jackpot or ""
+        self.awards.append(records.JackpotWin(rule.name, won))
 
     def record(self) -> records.Spin:
         """The record, once all events are read."""

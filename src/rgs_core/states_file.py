@@ -495,9 +495,16 @@ class StatesReading(MechanicsReading):
         return words.BonusTrigger(name, symbol or "", words.frozen(plays or {1: 0}), bonus or "", stopped)
 
     def _jackpot(self, value: object, path: str, names: list[str]) -> words.JackpotTrigger:
-        table = self.table(value, path, ["name", "kind", "jackpot", "chance", "out_of"], ["per"])
+        table = self.table(value, path, ["name", "kind", "jackpot", "chance", "out_of"], ["per", "symbol", "count"])
         out_of = self.integer(table.get("out_of", m.WEIGHT_TOTAL_MAX), f"{path}.out_of", 1, m.WEIGHT_TOTAL_MAX, 1)
         chance = self.integer(table.get("chance", 1), f"{path}.chance", 1, out_of, 1)
         jackpot = self.label(table, path, key="jackpot")
         per = self.choice(table.get("per", "spin"), f"{path}.per", ["spin", "unit"])
-        return words.JackpotTrigger(self.label(table, path), jackpot, chance, out_of, per=per)
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.counted, "symbol")
+        most = self.cells * self.heaviest(symbol or "")
+        count = self.integer(table["count"], f"{path}.count", 1, most, 1) if "count" in table else 0
+        for key, other in (("symbol", "count"), ("count", "symbol")):
+            if key in table and other not in table:
+                self.bad(path, f"'{key}' without '{other}'", f"add '{other}': how many of which symbol win it")
+        name = self.label(table, path)
+        return words.JackpotTrigger(name, jackpot, chance, out_of, per=per, symbol=symbol, count=count)

@@ -540,7 +540,11 @@ def _trigger(build: m.Build, state: m.State, trigger: k.Trigger) -> TriggerTable
                 "factor": state.multiplier_for(trigger.name),
             }
         case k.JackpotTrigger():
-            fields |= {"chance": trigger.chance_of(build.play.cost_units), "out_of": trigger.out_of}
+            fields |= {
+                "chance": trigger.chance_of(build.play.cost_units),
+                "out_of": trigger.out_of,
+                "counts": trigger.count,
+            }
     number = ANY_SYMBOL if symbol is None else model.symbols.index(symbol)
     return TriggerTable(trigger, number, spins, pattern, fields)
 
@@ -591,6 +595,9 @@ def _bonus(model: m.Model, bonus: k.Bonus) -> Fields:
                 "segment_states": np.array(
                     [states.index(s.state) if s.state else 0 for s in segments], dtype=np.uint32
                 ),
+                "segment_jackpots": np.array([s.jackpot is not None for s in segments], dtype=np.uint8)
+                if any(s.jackpot for s in segments)
+                else None,
                 "segment_bonuses": np.array(
                     [ANY_SYMBOL if s.bonus is None else names.index(s.bonus) for s in segments], dtype=np.uint32
                 ),

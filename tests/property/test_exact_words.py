@@ -263,7 +263,7 @@ def test_a_multiplier_of_the_spin_is_merged_with_ways(exempt: str) -> None:
     """Awards and bonuses are not multiplied, nor what is exempt; where only some ways are, every path is visited."""
     build = loads(DRAWN.replace("EXEMPT", exempt)).build()
     states = ("base", "free")
-    joint = spin_laws(Engine(build)).laws["base"]
+    joint = spin_laws(build, Engine(build)).laws["base"]
     assert joint is not None
     assert joint.method == (
         "every combination" if "ways.A" in exempt else "merging of ways, times the multiplier of a spin"

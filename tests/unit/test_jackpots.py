@@ -123,7 +123,7 @@ def test_games_without_pools_are_as_they_were() -> None:
         ("chance = 1, out_of = 10", "chance = 4, out_of = 10", "4 for each of 3 units, in 10; keep it at most 3"),
         ('jackpot = "grand", chance = 1, out_of = 20', 'jackpot = "gran", chance = 1, out_of = 20', "no jackpot 'gran'"),
         ('jackpot = "grand", chance = 1, out_of = 20', 'jackpot = "daily", chance = 1, out_of = 20', "drops by its amount"),
-        ("must_hit_by = 40\n", "", "jackpots.daily .*no trigger wins it"),
+        ("must_hit_by = 40\n", "", "jackpots.daily .*nothing wins it"),
         ("must_hit_by = 40", "must_hit_by = 10", "must_hit_by .*out of range"),
         ("share_ppm = 5_000", "share_ppm = 0", "never drops"),
         ("share_ppm = 5_000\n", "", "key 'share_ppm' is missing"),
@@ -134,3 +134,95 @@ def test_wrong_jackpots(old: str, new: str, problem: str) -> None:
     assert old in GAME
     with pytest.raises(ModelError, match=problem):
         loads(GAME.replace(old, new))
+
+
+SYMBOLS = GAME.replace('chance = 1, out_of = 10, per = "unit" }', 'chance = 2, out_of = 3, symbol = "S", count = 2 }')
+WHEEL = """
+[bonuses.wheel]
+kind = "wheel"
+segments = [
+  { weight = 3, pay = 2 },
+  { weight = 2, jackpot = "grand" },
+  { weight = 1, pay = 1, bonus = "doors" },
+]
+[bonuses.doors]
+kind = "choice"
+matters = true
+options = [{ name = "one", jackpot = "grand", pay = 1 }, { name = "two", pay = 5 }]
+[states.base]"""
+BY_WHEEL = GAME.replace("[states.base]", WHEEL, 1).replace(
+    '{ name = "Grand", kind = "jackpot", jackpot = "grand", chance = 1, out_of = 10, per = "unit" }',
+    '{ name = "Spin", kind = "bonus", symbol = "S", plays = { 1 = 1, 2 = 2 }, bonus = "wheel" }',
+)
+HOLD = (
+    GAME.replace(
+        'triggers = [{ name = "Rare", kind = "jackpot", jackpot = "grand", chance = 1, out_of = 20 }]',
+        """draw = "cell"
+transforms = [{ kind = "stick", symbols = ["S"] }]
+triggers = [
+  { name = "Again", kind = "free_spins", symbol = "S", spins = { 1 = 1 }, state = "free", fresh = true, reset = true },
+  { name = "Full", kind = "jackpot", jackpot = "grand", chance = 1, out_of = 2, symbol = "S", count = 2 },
+]""",
+    )
+    .replace(
+        '[states.free]\nstrips = "base"\nevaluators = ["lines"]', '[states.free]\nstrips = "base"\nevaluators = ["end"]'
+    )
+    .replace(
+        "[modes.ante]",
+        '[evaluators.end]\nkind = "scatter"\nsymbol = "S"\npays = { 1 = 1, 2 = 5 }\nof = "total_bet"\nat = "end"\n[modes.ante]',
+    )
+    .replace("spins = { 1 = 0, 2 = 2 }, state", "spins = { 1 = 2, 2 = 2 }, state")
+)
+
+
+@pytest.mark.parametrize("text", [SYMBOLS, BY_WHEEL, HOLD], ids=["symbols", "wheel", "hold"])
+def test_jackpots_by_symbols_wheels_and_full_grids(text: str) -> None:
+    """Engine, rules and exact odds agree; the odds are those of every path."""
+    build = loads(text).build()
+    engine = Engine(build)
+    rounds = [reference.play(build, KEY, n) for n in range(300)]
+    assert [engine.spin(KEY, n) for n in range(300)] == rounds
+    assert any(isinstance(award, JackpotWin) for r in rounds for spin in r.spins for award in spin.awards)
+    mean = Fraction(0)
+    for p, outcome in enumerate_round(build):
+        mean += p * sum(isinstance(award, JackpotWin) for spin in outcome.spins for award in spin.awards)
+    assert wins_per_round(full_cycle(build), "grand") == mean
+
+
+def test_a_policy_chooses_the_jackpot() -> None:
+    from rgs_core.policies import with_policy
+
+    build = loads(BY_WHEEL).build()
+    first, other = (wins_per_round(full_cycle(b), "grand") for b in (build, with_policy(build, "doors=two")))
+    assert first is not None
+    assert other is not None
+    assert first > other > 0
+
+
+def test_odds_that_are_not_known() -> None:
+    """Where a transform changes the grid, the jackpot has no figures."""
+    text = SYMBOLS.replace(
+        '[states.base]\nstrips = "base"',
+        '[states.base]\ntransforms = [{ kind = "replace", symbol = "A", into = "S", reels = [1] }]\nstrips = "base"',
+    )
+    cycle = full_cycle(loads(text).build())
+    assert wins_per_round(cycle, "grand") is None
+    assert [figures.jackpot.name for figures in jackpot_figures(cycle)] == ["daily"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (', symbol = "S", count = 2 }', ', symbol = "S" }', "'symbol' without 'count'"),
+        (', symbol = "S", count = 2 }', ", count = 2 }", "'count' without 'symbol'"),
+        (', symbol = "S", count = 2 }', ', symbol = "S", count = 3 }', "count .*out of range"),
+    ],
+)
+def test_wrong_symbols(old: str, new: str, problem: str) -> None:
+    with pytest.raises(ModelError, match=problem):
+        loads(SYMBOLS.replace(old, new))
+
+
+def test_a_segment_that_wins_no_pool() -> None:
+    with pytest.raises(ModelError, match=r"bonuses.wheel.segments\[1\].jackpot .*no jackpot 'major'"):
+        loads(BY_WHEEL.replace('weight = 2, jackpot = "grand"', 'weight = 2, jackpot = "major"'))

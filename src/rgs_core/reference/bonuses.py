@@ -10,13 +10,13 @@ from collections.abc import Iterator
 
 from rgs_core.mechanics import Choice, Pick, Take, Trail, Wheel, given
 from rgs_core.model import Model, State
-from rgs_core.outcome import BonusPlay, PickBonus
+from rgs_core.outcome import BonusPlay, JackpotWin, PickBonus
 from rgs_core.reference.words import Numbers, draw_table, draw_unless_one
 
 
 def play_bonus(
     model: Model, state: State, trigger: str, name: str, line: int, numbers: Numbers
-) -> Iterator[PickBonus | BonusPlay]:
+) -> Iterator[PickBonus | BonusPlay | JackpotWin]:
     """One bonus, and after a wheel the bonus that its segment leads to. `line` is 0 when no line started it."""
     bonus = model.bonuses[name]
     unit = model.basis_units(bonus.of) * state.multiplier_for(trigger)
@@ -34,6 +34,8 @@ def play_bonus(
                 place = numbers.index([segment.weight for segment in bonus.segments])
             part = given(bonus)[place]
             yield BonusPlay(trigger, line, name, (place,), part.pay * unit, part.spins, part.state or "")
+            if part.jackpot is not None:
+                yield JackpotWin(trigger, part.jackpot)
             if part.bonus is not None:
                 yield from play_bonus(model, state, trigger, part.bonus, line, numbers)
 

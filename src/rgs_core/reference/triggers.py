@@ -65,7 +65,7 @@ def awards_of(
         case BonusTrigger():
             return count_bonuses(model, state, trigger, seen, numbers)
         case JackpotTrigger():
-            return jackpot_wins(trigger, build.play.cost_units, numbers)
+            return jackpot_wins(trigger, seen, build.play.cost_units, numbers)
 
 
 def free_spins_awards(trigger: FreeSpinsTrigger, seen: Seen) -> Iterator[FreeSpinsAward]:
@@ -120,11 +120,14 @@ def count_bonuses(model: Model, state: State, trigger: BonusTrigger, seen: Seen,
         yield from play_bonus(model, state, trigger.name, trigger.bonus, 0, numbers)
 
 
-def jackpot_wins(trigger: JackpotTrigger, cost_units: int, numbers: Numbers) -> Iterator[JackpotWin]:
+def jackpot_wins(trigger: JackpotTrigger, seen: Seen, cost_units: int, numbers: Numbers) -> Iterator[JackpotWin]:
     """A jackpot of the service: one number below `out_of` is drawn at every spin, the first `chance` of them win.
 
-    With `per = "unit"` there are so many for each unit that the round costs.
+    With `per = "unit"` there are so many for each unit that the round costs. With a symbol nothing is drawn where
+    too few of it are in view.
     """
+    if trigger.symbol is not None and seen.count(trigger.symbol) < trigger.count:
+        return
     chance = trigger.chance * cost_units if trigger.per == "unit" else trigger.chance
     if numbers.index([chance, trigger.out_of - chance]) == 0:
         yield JackpotWin(trigger.name, trigger.jackpot)
