@@ -156,7 +156,7 @@ def _started_alone(build: Build, targets: Sequence[str]) -> FreeSpinsTrigger | N
                 raise no(f"spins of state '{target}', which remembers, are awarded by state '{other}' too")
         triggers = [t for t in start.triggers if isinstance(t, FreeSpinsTrigger | WinTrigger) and t.state == target]
         if len(triggers) < list(awards_of(model, start)).count(target):
-            raise no(f"a wheel awards spins of state '{target}', which remembers")
+            raise no(f"a wheel or choice awards spins of state '{target}', which remembers")
         filled = [t for t in triggers if isinstance(t, FreeSpinsTrigger) and (t.reset or t.carry)]
         if filled and len(triggers) > 1:
             raise no(f"several triggers start state '{target}', and '{filled[0].name}' resets or carries")
