@@ -3,8 +3,8 @@
 Events have the names and fields that front ends on Stake Engine's SDK know, where it has such an event: `reveal`,
 `winInfo`, `updateTumbleWin`, `tumbleBoard`, `updateGlobalMult`, `boardMultiplierInfo`, `newStickySymbols`, `setWin`,
 `setTotalWin`, `freeSpinTrigger`, `freeSpinRetrigger`, `updateFreeSpin`, `freeSpinEnd`, `wincap`, `finalWin`. For what
-it has none of there are events of ours: `transformBoard`, `specialSymbol`, `updateCollected`, `pickBonus`, `takeBonus`,
-`wheelBonus`, `trailBonus`, `jackpotWin`. docs/exchange.md lists the fields. Amounts are hundredths of the stake.
+it has none of there are events of ours: `transformBoard`, `nudgeReels`, `specialSymbol`, `updateCollected`, `pickBonus`,
+`takeBonus`, `wheelBonus`, `choiceBonus`, `trailBonus`, `jackpotWin`. docs/exchange.md lists the fields. Amounts are hundredths of the stake.
 """
 
 from __future__ import annotations
