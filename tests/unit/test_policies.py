@@ -20,6 +20,7 @@ from rgs_core import reference
 from rgs_core.__main__ import main
 from rgs_core._engine import Engine
 from rgs_core.analysis import analyse
+from rgs_core.commands import parsheet
 from rgs_core.commands.drawing import draw_round
 from rgs_core.errors import ModelError, PolicyError, SimulationError
 from rgs_core.model import Build
@@ -232,6 +233,7 @@ def test_figures_by_policy() -> None:
     for policy in ("doors=cash", "gamble=suit*4"):
         assert float(found[policy].rtp or 0) == pytest.approx(float(analyse(with_policy(build, policy)).rtp or 0))
     assert policy_figures(analyse(with_policy(build, "doors=few"))) == []
+    assert [p["policy"] for p in parsheet.as_json(Sheet.of(build))["policies"]] == list(found)
     titles = [section.title for section in Sheet.of(build).sections()]
     assert "By what the player chooses" in titles
 

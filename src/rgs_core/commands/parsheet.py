@@ -24,6 +24,7 @@ from rgs_core.commands.simulate import as_json as simulated_json
 from rgs_core.errors import AnalysisError
 from rgs_core.game import DEFAULT_SEED, seeded_key
 from rgs_core.montecarlo import simulate
+from rgs_core.policy_figures import PolicyFigures, policy_figures
 from rgs_core.sections import Section
 from rgs_core.session_sampling import SampledSessions, sample_sessions
 from rgs_core.sheet import ABOVE_STAKES, CAPS_STAKES, QUANTILES, Sheet
@@ -156,6 +157,7 @@ def as_json(sheet: Sheet) -> dict[str, Any]:
         "wins": law_json(sheet),
         "stratified": None if sheet.stratified is None else stratified_json(sheet.stratified),
         "sessions_estimated": [sampled_json(played) for played in sheet.sampled],
+        "policies": [policy_json(found) for found in policy_figures(analysis)],
         "wins_skipped": sheet.law_skipped or None,
         "simulated": None if sheet.simulation is None else simulated_json(sheet.simulation, 0.95),
         "prizes": {s.state: prize_rows(s) for s in analysis.figures.values()},
@@ -184,6 +186,12 @@ def law_json(sheet: Sheet) -> dict[str, Any] | None:
             for odds in sheet.session_odds()
         ],
     }
+
+
+def policy_json(found: PolicyFigures) -> dict[str, Any]:
+    """Figures by what the player chooses; null where they are not known."""
+    figures = {"rtp": found.rtp, "hit_frequency": found.hit_frequency, "sd": found.sd}
+    return {"policy": found.policy} | {name: None if x is None else float(x) for name, x in figures.items()}
 
 
 def stratified_json(found: Stratified) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from rgs_core.analysis import full_cycle
+from rgs_core.analysis import MAXIMUM, full_cycle
 from rgs_core.cluster import Cluster, remote_shard
 from rgs_core.commands.arguments import (
     INTERRUPTED,
@@ -263,6 +263,7 @@ def needed(until: Until, result: Simulation) -> float:
 
 
 def as_json(result: Simulation, confidence: float) -> dict[str, Any]:
+    parts = sum(result.rtp_parts.values())
     return {
         "game": result.build.model.id,
         "profile": result.build.profile.name,
@@ -275,7 +276,7 @@ def as_json(result: Simulation, confidence: float) -> dict[str, Any]:
         "rtp": result.rtp,
         "rtp_standard_error": result.rtp_error,
         "rtp_interval": result.rtp_interval(confidence),
-        "rtp_parts": result.rtp_parts,
+        "rtp_parts": {**result.rtp_parts, **({MAXIMUM: result.rtp - parts} if result.totals["capped"] else {})},
         "sd": result.sd,
         "volatility_index": Z_90 * result.sd,
         "hit_frequency": result.hit_frequency,
