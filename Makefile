@@ -55,10 +55,10 @@ SANITIZED_RUN := PYTHONPATH=$(SANITIZED) PYTHONMALLOC=malloc ASAN_OPTIONS=detect
 
 sanitize: $(SANITIZED)/.ready  ## the compiled core under the address and undefined-behaviour sanitizers
 	@$(SANITIZED_RUN) -c 'import sys, rgs_core._engine as e; sys.exit("sanitized" not in e.__file__)'
-	$(SANITIZED_RUN) -m pytest -q -o timeout=900 tests/unit/test_rng.py tests/golden tests/conformance \
+	$(SANITIZED_RUN) -m pytest -q -o timeout=900 tests/unit/test_rng.py tests/golden tests/conformance/test_par_sheets.py \
 		tests/property/test_engine_equals_reference.py tests/property/test_exact_analysis.py tests/property/test_memory_chain.py \
 		tests/unit/test_policies.py tests/unit/test_jackpots.py tests/unit/test_doubles.py tests/unit/test_nudge.py \
-		tests/unit/test_stratified.py -k 'not (test_published_rtp and (win or gonzos or rainbow))'
+		tests/unit/test_stratified.py
 
 crash: $(VENV)/.ready-dev  ## the crash tests for longer (CRASH_SECONDS=60)
 	CRASH_SECONDS=$(or $(CRASH_SECONDS),60) $(BIN)/python -m pytest -q -s tests/crash
