@@ -45,7 +45,7 @@ test: $(VENV)/.ready-dev  ## the whole suite: real PostgreSQL, real HTTP, killed
 
 # A build of its own, so that the usual one stays as it is. Leaks are Python's to report, not ours here.
 SANITIZED := build/sanitized
-$(SANITIZED)/.ready: $(EXT) | $(VENV)/.ready-dev
+$(SANITIZED)/.ready: $(EXT) $(shell find src -name "*.py") | $(VENV)/.ready-dev
 	@rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)
 	@RGS_DEBUG=1 $(PIP) --no-deps --no-build-isolation --target $(SANITIZED) --no-compile .
 	@touch $@
