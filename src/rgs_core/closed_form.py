@@ -8,7 +8,7 @@ engine: one of the two ways that must agree (rgs_core.analysis).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import lcm, prod
@@ -36,10 +36,9 @@ from rgs_core.mechanics import (
     PickTrigger,
     Scatter,
     Ways,
-    given,
-    settled,
 )
 from rgs_core.model import Build, Model, State, Strip
+from rgs_core.reached import awards_of, bonus_awards
 from rgs_core.spin_multiplier import grid_transforms, multiplier_mean
 
 __all__ = ["ClosedForm", "NoClosedForm", "Prize", "SpinFigures", "closed_form", "count_law"]
@@ -119,7 +118,7 @@ def closed_form(build: Build) -> ClosedForm:
     waiting = [play.start]
     for name in waiting:
         figures[name] = spin_figures(build, model.states[name])
-        for state in _awarded(model, model.states[name]):
+        for state in awards_of(model, model.states[name]):
             if state not in waiting:
                 waiting.append(state)
     states = tuple(model.states)
@@ -141,23 +140,6 @@ def closed_form(build: Build) -> ClosedForm:
         figures=figures,
         spins=spins,
     )
-
-
-def _awarded(model: Model, state: State) -> Iterator[str]:
-    """States that a spin of the state may award spins of."""
-    for trigger in state.triggers:
-        if isinstance(trigger, FreeSpinsTrigger):
-            yield trigger.state
-        elif isinstance(trigger, PickTrigger | BonusTrigger):
-            yield from _wheel_awards(model, trigger.pick if isinstance(trigger, PickTrigger) else trigger.bonus)
-
-
-def _wheel_awards(model: Model, name: str) -> Iterator[str]:
-    for segment in given(settled(model.bonuses[name])):
-        if segment.state is not None:
-            yield segment.state
-        if segment.bonus is not None:
-            yield from _wheel_awards(model, segment.bonus)
 
 
 def refuse(model: Model, state: State) -> None:
@@ -183,7 +165,7 @@ def refuse(model: Model, state: State) -> None:
     for trigger in state.triggers:
         if isinstance(trigger, FreeSpinsTrigger) and (trigger.carry or trigger.reset):
             raise no("triggers that carry cells or reset the spins left")
-        if isinstance(trigger, PickTrigger) and any(_wheel_awards(model, trigger.pick)):
+        if isinstance(trigger, PickTrigger) and any(bonus_awards(model, trigger.pick)):
             raise no("bonuses by lines that award spins")
         if not isinstance(trigger, FreeSpinsTrigger | PickTrigger | BonusTrigger | JackpotTrigger):
             raise no(f"a trigger of kind {trigger.kind}")
@@ -289,7 +271,7 @@ def _award_law(
 ) -> dict[Awards, Fraction]:
     """Law of the spins that one spin awards by state, all its triggers and their wheels together."""
     triggers = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger)]
-    wheels = [t for t in state.triggers if isinstance(t, BonusTrigger) and any(_wheel_awards(model, t.bonus))]
+    wheels = [t for t in state.triggers if isinstance(t, BonusTrigger) and any(bonus_awards(model, t.bonus))]
     symbols = tuple(dict.fromkeys([*(t.symbol for t in triggers), *(t.symbol for t in wheels)]))
     law: dict[Awards, Fraction] = defaultdict(Fraction)
     for counts, probability in count_law(model, strips, symbols, state).items():

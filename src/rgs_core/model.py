@@ -28,7 +28,6 @@ from rgs_core.mechanics import (
     Final,
     Gamble,
     Jackpot,
-    Lines,
     Special,
     Table,
     Transform,
@@ -257,14 +256,6 @@ class Model:
     def win_units_cap(self) -> int | None:
         """Most units that a round pays, None without a cap."""
         return None if self.win_max is None else self.win_max * self.stake_units
-
-    def lines_of(self, state: State) -> Lines | None:
-        """The state's line evaluator, None when it has none."""
-        for name in state.evaluators:
-            evaluator = self.evaluators[name]
-            if isinstance(evaluator, Lines):
-                return evaluator
-        return None
 
     def paylines_of(self, state: State) -> tuple[tuple[int, ...], ...]:
         """Paylines of the first evaluator of the state that has some."""

@@ -198,6 +198,8 @@ class Reading:
 
     def counts(self, value: object, path: str, count_max: int, pay_max: int, pay_min: int = 0) -> dict[int, int] | None:
         """A table from symbol count to amount, with every count from its smallest to its largest."""
+        if value is None:
+            return None  # the key is missing, which has been said
         if not isinstance(value, dict) or not value:
             self.bad(path, f"{show(value)} is not a count table", "write it like { 3 = 5, 4 = 20, 5 = 100 }")
             return None
@@ -216,6 +218,8 @@ class Reading:
     def weights(self, value: object, path: str, value_max: int, value_min: int = 1) -> Table:
         """A table { value = weight }, drawn with one bounded integer."""
         fallback = Table((value_min,), (1,))
+        if value is None:
+            return fallback  # the key is missing, which has been said
         if not isinstance(value, dict) or not value:
             self.bad(
                 path,
@@ -245,6 +249,8 @@ class Reading:
         self, value: object, path: str, order: Sequence[str], what: str, example: str
     ) -> tuple[tuple[str, ...], tuple[int, ...]]:
         """A table { name = weight } of names out of `order`, in that order, so that key order does not matter."""
+        if value is None:
+            return ("",), (1,)  # the key is missing, which has been said
         if not isinstance(value, dict) or not value:
             self.bad(path, f"{show(value)} is not a weight table", f"write it like {example}")
             return ("",), (1,)

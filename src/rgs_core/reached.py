@@ -33,14 +33,15 @@ def awards_of(model: Model, state: State) -> Iterator[str]:
         if isinstance(trigger, FreeSpinsTrigger | WinTrigger | CollectedTrigger):
             yield trigger.state
     for bonus in bonus_triggers(state):
-        yield from _wheel_awards(model, bonus_name(bonus))
+        yield from bonus_awards(model, bonus_name(bonus))
     if state.callback is not None:
         yield from (name for name in model.states if name != START_STATE)
 
 
-def _wheel_awards(model: Model, name: str) -> Iterator[str]:
+def bonus_awards(model: Model, name: str) -> Iterator[str]:
+    """States that a bonus may award spins of, as its player chooses."""
     for segment in given(settled(model.bonuses[name])):
         if segment.state is not None:
             yield segment.state
         if segment.bonus is not None:
-            yield from _wheel_awards(model, segment.bonus)
+            yield from bonus_awards(model, segment.bonus)

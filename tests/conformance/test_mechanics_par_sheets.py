@@ -222,8 +222,8 @@ def winning_lines_with_spins(origin: Game, state: str, trigger: WinTrigger) -> F
     """Wins that award spins, from the shares of symbols alone: no wild is on the first reel."""
     model, strips = origin.build.model, origin.build.strips(origin.build.model.states[state])
     assert not set(strips[0].symbols) & set(model.wilds)
-    lines = model.lines_of(model.states[state])
-    assert lines is not None
+    lines = model.evaluators[trigger.evaluator]
+    assert isinstance(lines, Lines)
     wins = spins = Fraction(0)
     for symbol, table in trigger.spins.items():
         wild = {name for name, wild in model.wilds.items() if symbol in wild.substitutes}

@@ -652,3 +652,19 @@ def test_no_round_goes_beyond_the_bounds(text: str, key: bytes) -> None:
 @given(text=model_texts())
 def test_random_models_of_the_old_words_are_valid(text: str) -> None:
     assert not loads(text).modes
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ("table = { B = 1, A = 3 }\n", "'table' is missing"),
+        ("table = { 2 = 3, 5 = 1 }\n", "'table' is missing"),
+        ("spins = { 2 = 3, 3 = 5 }\n", "'spins' is missing"),
+    ],
+)
+def test_what_is_missing_is_not_also_wrong(line: str, path: str) -> None:
+    assert line in RICH
+    with pytest.raises(ModelError) as caught:
+        loads(RICH.replace(line, "", 1))
+    (problem,) = caught.value.problems
+    assert path in problem.message
