@@ -9,10 +9,10 @@ import pytest
 from peers import BUILD, LENGTHS, line_table, long_build, make_numba, numpy_spins, numpy_wins, python_spins
 
 from rgs_core import Engine, derive_key, reference
-from rgs_core.analysis import full_cycle
-from rgs_core.closed_form import closed_form
-from rgs_core.distribution import win_law
-from rgs_core.joint import joint_law
+from rgs_core.exact.analysis import full_cycle
+from rgs_core.exact.closed_form import closed_form
+from rgs_core.exact.distribution import win_law
+from rgs_core.exact.joint import joint_law
 
 KEY = derive_key(bytes(32))
 TABLE = line_table()

@@ -15,7 +15,7 @@ from bench_ratios import KEY, measure, table
 from mechanics_peers import build, numba_cascade, numba_ways
 
 from rgs_core import Engine, reference
-from rgs_core.analysis import analyse
+from rgs_core.exact.analysis import analyse
 
 GAMES = {
     "cleopatra": "20 lines, free spins",

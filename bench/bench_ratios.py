@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from peers import BUILD, LENGTHS, line_table, make_numba, numpy_spins, paid_spin_build, python_spins
 
-from rgs_core import ChaCha20, Engine, derive_key, simd
+from rgs_core import ChaCha20, Engine, derive_key
 from rgs_core._rng import draw_columns
-from rgs_core.montecarlo import EDGES_TENTHS, simulate
+from rgs_core.engine import simd
+from rgs_core.simulation.montecarlo import EDGES_TENTHS, simulate
 
 KEY = derive_key(bytes(32))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from rgs_core import ChaCha20, Engine, derive_key, games
 from rgs_core._rng import draw_below
-from rgs_core.model_file import load
+from rgs_core.language.model_file import load
 
 KEY = derive_key(bytes(32))
 LENGTHS = [45, 44, 45, 45, 47]

@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 from rgs_core import derive_key
 from rgs_core._rng import draw_columns, keystream
-from rgs_core.battery import battery
-from rgs_core.significance import holm
-from rgs_core.simd import chosen
+from rgs_core.certified.battery import battery
+from rgs_core.certified.significance import holm
+from rgs_core.engine.simd import chosen
 
 LEVEL = 0.001
 BOUNDS = [45, 44, 22, 64, 10, 37]

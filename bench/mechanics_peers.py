@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rgs_core.mechanics import Lines, Ways
-from rgs_core.model import Build
-from rgs_core.model_file import load
+from rgs_core.language.mechanics import Lines, Ways
+from rgs_core.language.model import Build
+from rgs_core.language.model_file import load
 
 MODELS = Path(__file__).parents[1] / "tests/conformance/models"
 REELS, ROWS = 5, 3

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgs_core import games
-from rgs_core.mechanics import Lines, Scatter
-from rgs_core.model import Build, Profile, Strip
-from rgs_core.model_file import load
+from rgs_core.language.mechanics import Lines, Scatter
+from rgs_core.language.model import Build, Profile, Strip
+from rgs_core.language.model_file import load
 from rgs_core.reference import wins_on
 
 BUILD: Build = load(games.find("lantern_tide")).build()

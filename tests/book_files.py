@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rgs_core.books import zstandard
+from rgs_core.books.files import zstandard
 
 Book = dict[str, Any]
 

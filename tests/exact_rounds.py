@@ -9,9 +9,9 @@ from itertools import islice
 import pytest
 from tape import enumerate_round
 
-from rgs_core.cycle import FullCycle, full_cycle
-from rgs_core.distribution import feature_law, win_law
-from rgs_core.model import Build
+from rgs_core.exact.cycle import FullCycle, full_cycle
+from rgs_core.exact.distribution import feature_law, win_law
+from rgs_core.language.model import Build
 
 Law = dict[int, Fraction]
 

@@ -24,7 +24,7 @@ from rgs_server.postgres import EmbeddedPostgres
 from rgs_server.sandbox import open_operators
 
 from rgs_core import games
-from rgs_core.model_file import load
+from rgs_core.language.model_file import load
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 from math import prod
 from typing import TypeVar
 
-from rgs_core.model import Build
+from rgs_core.language.model import Build
 from rgs_core.outcome import Outcome, Spin
 from rgs_core.reference import Memory, Numbers, play_spin, play_with
 

@@ -1,6 +1,6 @@
 """The engine: plays, simulates and counts the full cycle of one compiled build.
 
-Design: a) all rules are in the C headers; b) `Engine` copies the tables of rgs_core.tables into one
+Design: a) all rules are in the C headers; b) `Engine` copies the tables of rgs_core.engine.tables into one
 C struct at construction and never changes it, so any number of threads may use one engine; c) every
 loop over rounds runs without the GIL and on the C stack; d) Python objects are made once a call.
 """
@@ -18,10 +18,10 @@ from os import cpu_count
 import numpy as np
 
 from rgs_core.errors import AnalysisError, DrawLimitError, RgsError
-from rgs_core.lanes import NotInLanes, compile_lanes
-from rgs_core.simd import chosen
-from rgs_core.spin_law import merged_law, part_places
-from rgs_core.tables import COMBINES, combination_count, compile_tables
+from rgs_core.engine.lanes import NotInLanes, compile_lanes
+from rgs_core.engine.simd import chosen
+from rgs_core.exact.spin_law import merged_law, part_places
+from rgs_core.engine.tables import COMBINES, combination_count, compile_tables
 from rgs_core._game cimport *
 from rgs_core._round cimport Round
 from rgs_core._rng cimport RGS_SIMD_SCALAR, load_key, number, simd_number
@@ -310,7 +310,7 @@ cdef class Engine:
     `Engine(build)` compiles the build's tables. Every method is a pure function of the build and its
     arguments. A key is 32 bytes (rgs_core.derive_key), a nonce a 64-bit spin number.
 
-    `simd` names the instruction set of the kernel for many rounds, by default the fastest (rgs_core.simd);
+    `simd` names the instruction set of the kernel for many rounds, by default the fastest (rgs_core.engine.simd);
     results do not depend on it. `kernel` tells which kernel that is: "lanes" or "general" (whose random words alone
     are computed in lanes), with `general_because` saying why.
     """

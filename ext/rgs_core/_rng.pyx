@@ -260,7 +260,7 @@ cdef class ChaCha20:
     The words are those of RFC 8439 with the counter in word 12; after 2^32 blocks the nonce counts on.
 
     Parameters: `key` 32 bytes; `nonce` 64-bit start; `stream` word 13 of the state, 2 by default so
-    that it shares no word with outcomes; `simd` an instruction set, by default the fastest (rgs_core.simd).
+    that it shares no word with outcomes; `simd` an instruction set, by default the fastest (rgs_core.engine.simd).
     Raises SeedError for a key of another length.
     """
 
@@ -276,7 +276,7 @@ cdef class ChaCha20:
         self.source.counter = 0
         self.source.used = self.source.filled = 0
         if simd is None:
-            from rgs_core.simd import chosen
+            from rgs_core.engine.simd import chosen
             simd = chosen()
         self.source.fill = rgs_keystream_for(simd_number(simd))
         self.bitgen.state = &self.source

@@ -7,7 +7,7 @@ from rgs_core._game cimport rgs_log
 
 cdef class Round:
     cdef rgs_log log
-    cdef object tables             # rgs_core.tables.Tables of the engine; None: no engine played this round
+    cdef object tables             # rgs_core.engine.tables.Tables of the engine; None: no engine played this round
     cdef object decoded
     cdef readonly int64_t win_units
     cdef readonly bint capped

@@ -10,7 +10,7 @@ from rgs_core._game cimport (
 )
 
 from rgs_core import outcome as records
-from rgs_core.spin_reader import SpinReader
+from rgs_core.engine.spin_reader import SpinReader
 
 
 @cython.final

@@ -12,8 +12,8 @@ from typing import Any
 import asyncpg
 import orjson
 
-from rgs_core.certificate import Certificate
-from rgs_core.model import Build
+from rgs_core.certified.certificate import Certificate
+from rgs_core.language.model import Build
 from rgs_core.outcome import FreeSpinsAward, JackpotWin, Played
 from rgs_server.money import format_amount
 from rgs_server.signing import time_text

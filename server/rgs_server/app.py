@@ -15,7 +15,7 @@ import asyncpg
 import orjson
 from aiohttp import web
 
-from rgs_core.model import MECHANIC_VERSION
+from rgs_core.language.model import MECHANIC_VERSION
 from rgs_core.seeds import derive_key
 from rgs_server import answers, signing
 from rgs_server.catalogue import Playable

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from rgs_core import games
 from rgs_core._engine import Engine
-from rgs_core.certificate import Certificate, load_certificate
+from rgs_core.certified.certificate import Certificate, load_certificate
 from rgs_core.errors import CallbackError, CertificateError
-from rgs_core.model import Build
-from rgs_core.model_file import load
+from rgs_core.language.model import Build
+from rgs_core.language.model_file import load
 
 
 @dataclass(frozen=True)

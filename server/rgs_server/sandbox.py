@@ -11,8 +11,8 @@ from rich.console import Console
 from rgs_core import games
 from rgs_core._engine import Engine
 from rgs_core.commands.drawing import draw_round
-from rgs_core.model import Build
-from rgs_core.model_file import load
+from rgs_core.language.model import Build
+from rgs_core.language.model_file import load
 from rgs_core.seeds import derive_key
 from rgs_server.client import Client, Credentials, curl_line
 from rgs_server.config import Config

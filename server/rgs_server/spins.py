@@ -26,7 +26,7 @@ import asyncpg
 import orjson
 
 from rgs_core.errors import RgsError
-from rgs_core.model import MECHANIC_VERSION
+from rgs_core.language.model import MECHANIC_VERSION
 from rgs_core.seeds import derive_key
 from rgs_server import answers
 from rgs_server.catalogue import Playable

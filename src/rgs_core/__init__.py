@@ -5,10 +5,10 @@ from rgs_core._rng import ChaCha20
 from rgs_core._round import Round
 from rgs_core.errors import ModelError, RgsError
 from rgs_core.game import Game, load
-from rgs_core.model import Build, Model
-from rgs_core.montecarlo import Simulation
+from rgs_core.language.model import Build, Model
 from rgs_core.outcome import Outcome
 from rgs_core.seeds import commitment, derive_key, new_server_seed
+from rgs_core.simulation.montecarlo import Simulation
 
 __version__ = "0.1.0"
 

@@ -5,10 +5,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgs_core._round import Round
-from rgs_core.lanes import LaneTable
-from rgs_core.model import Build
-from rgs_core.spin_law import SpinLaw
-from rgs_core.tables import Tables
+from rgs_core.engine.lanes import LaneTable
+from rgs_core.engine.tables import Tables
+from rgs_core.exact.spin_law import SpinLaw
+from rgs_core.language.model import Build
 
 COUNTED_MAX: int
 

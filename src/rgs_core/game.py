@@ -17,17 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rgs_core._engine import Engine
+from rgs_core.engine.playing import Player, player
 from rgs_core.games import builds, find_build
-from rgs_core.kept_rounds import Keep
-from rgs_core.model import Build, Model
-from rgs_core.montecarlo import Simulation, Until, simulate
+from rgs_core.language.model import Build, Model
+from rgs_core.language.policies import with_policy
 from rgs_core.outcome import Played
-from rgs_core.playing import Player, player
-from rgs_core.policies import with_policy
 from rgs_core.seeds import derive_key
+from rgs_core.simulation.kept_rounds import Keep
+from rgs_core.simulation.montecarlo import Simulation, Until, simulate
 
 if TYPE_CHECKING:
-    from rgs_core.sheet import Sheet
+    from rgs_core.sheet.sheet import Sheet
 
 DEFAULT_SEED = "rgs"
 
@@ -35,7 +35,7 @@ DEFAULT_SEED = "rgs"
 def load(name: str | Path, profile: str | None = None, mode: str | None = None, policy: str | None = None) -> Game:
     """A game by shipped id ("lantern_tide", "lantern_tide/rtp_94") or by the path of its model file.
 
-    `policy`: what the player chooses (rgs_core.policies). Raises FileNotFoundError, ModelError with every problem of the
+    `policy`: what the player chooses (rgs_core.language.policies). Raises FileNotFoundError, ModelError with every problem of the
     file, KeyError for an unknown profile, PolicyError for an unknown choice.
     """
     build, path = find_build(str(name), profile, mode)
@@ -75,7 +75,7 @@ class Game:
 
     @cached_property
     def _sheet(self) -> Sheet:
-        from rgs_core.sheet import Sheet
+        from rgs_core.sheet.sheet import Sheet
 
         return Sheet.of(self.build)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import rgs_models
 
-from rgs_core.model import BASE_MODE, Build, Model
-from rgs_core.model_file import load
+from rgs_core.language.model import BASE_MODE, Build, Model
+from rgs_core.language.model_file import load
 
 
 def folder() -> Path:

@@ -1,6 +1,6 @@
 """What one round was: plain records, filled by the engine and by the reference alike.
 
-Amounts are units (see rgs_core.model). Lines and rows are numbered as people read them: line 1 is
+Amounts are units (see rgs_core.language.model). Lines and rows are numbered as people read them: line 1 is
 the first of the model file; `window[reel][row]` holds symbols top to bottom. Fields that were added after
 the first records have defaults, and stay out of the JSON form there, so that older digests never change.
 """

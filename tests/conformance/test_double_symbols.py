@@ -15,10 +15,10 @@ from itertools import product
 import pytest
 
 from rgs_core import Engine
-from rgs_core.analysis import analyse, full_cycle
-from rgs_core.closed_form import closed_form
-from rgs_core.joint import joint_law
-from rgs_core.model_file import loads
+from rgs_core.exact.analysis import analyse, full_cycle
+from rgs_core.exact.closed_form import closed_form
+from rgs_core.exact.joint import joint_law
+from rgs_core.language.model_file import loads
 
 STRIPS = [
     "lion king lion2 ten puma ten puma2 king wild ten king puma ten lion king ten puma king",

@@ -20,10 +20,10 @@ from typing import Any
 
 import pytest
 
-from rgs_core.analysis import analyse
-from rgs_core.mechanics import Combinations, Lines, PickTrigger, WinTrigger, by_count, frozen
-from rgs_core.model import Build, State
-from rgs_core.model_file import load
+from rgs_core.exact.analysis import analyse
+from rgs_core.language.mechanics import Combinations, Lines, PickTrigger, WinTrigger, by_count, frozen
+from rgs_core.language.model import Build, State
+from rgs_core.language.model_file import load
 
 HERE = Path(__file__).parent
 Z_95 = 1.959964  # two-sided normal quantile

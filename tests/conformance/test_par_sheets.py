@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from rgs_core.analysis import Analysis, analyse
-from rgs_core.model_file import load
-from rgs_core.stats import Distribution, confidence_band
+from rgs_core.exact.analysis import Analysis, analyse
+from rgs_core.exact.stats import Distribution, confidence_band
+from rgs_core.language.model_file import load
 
 HERE = Path(__file__).parent
 
@@ -93,7 +93,7 @@ def test_lobstermania_sheet(version: str) -> None:
     assert printed(bonus_units, published["average_bonus_credits"])
 
     scatter = data["scatter"]["pays"]
-    from rgs_core.closed_form import count_law
+    from rgs_core.exact.closed_form import count_law
 
     model = figures.build.model
     law = count_law(model, figures.build.strips(model.states["base"]), ("Scatter",))

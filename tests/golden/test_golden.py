@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rgs_core import Engine, derive_key, reference
-from rgs_core.model import Build
+from rgs_core.language.model import Build
 
 spec = importlib.util.spec_from_file_location("write_golden", Path(__file__).with_name("write_golden.py"))
 assert spec is not None

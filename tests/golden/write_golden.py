@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rgs_core import derive_key, games, reference
-from rgs_core.model import Build
-from rgs_core.model_file import load
+from rgs_core.language.model import Build
+from rgs_core.language.model_file import load
 
 HERE = Path(__file__).parent
 SERVER_SEED = bytes(range(32))

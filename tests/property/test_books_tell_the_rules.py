@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from random_models import rich_model_texts
 
 from rgs_core import reference
-from rgs_core.book_events import Narrator
+from rgs_core.books.events import Narrator
 from rgs_core.errors import BooksError
-from rgs_core.model import BASE_MODE
-from rgs_core.model_file import loads
+from rgs_core.language.model import BASE_MODE
+from rgs_core.language.model_file import loads
 from rgs_core.reference import spins
 
 Places = list[tuple[int, int]]

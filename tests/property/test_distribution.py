@@ -13,18 +13,19 @@ from hypothesis import HealthCheck, assume, given, note, settings
 from random_models import model_texts
 from scipy import stats as scipy_stats
 
-from rgs_core import derive_key, distribution, feature, games
-from rgs_core.analysis import FullCycle, full_cycle
-from rgs_core.certificate import load_certificate
-from rgs_core.distribution import win_law
+from rgs_core import derive_key, games
+from rgs_core.certified.certificate import load_certificate
 from rgs_core.errors import AnalysisError
-from rgs_core.joint import Joint
-from rgs_core.mechanics import Pick, PickTrigger, Table
-from rgs_core.model import Build
-from rgs_core.model_file import load, loads
-from rgs_core.montecarlo import EDGES_TENTHS, simulate
-from rgs_core.sheet import Sheet
-from rgs_core.transforms import RoundLaw
+from rgs_core.exact import distribution, feature
+from rgs_core.exact.analysis import FullCycle, full_cycle
+from rgs_core.exact.distribution import win_law
+from rgs_core.exact.joint import Joint
+from rgs_core.exact.transforms import RoundLaw
+from rgs_core.language.mechanics import Pick, PickTrigger, Table
+from rgs_core.language.model import Build
+from rgs_core.language.model_file import load, loads
+from rgs_core.sheet.sheet import Sheet
+from rgs_core.simulation.montecarlo import EDGES_TENTHS, simulate
 
 slow_data = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 Law = dict[tuple[int, int], Fraction]

@@ -7,12 +7,13 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from random_models import model_texts, rich_model_texts
 
-from rgs_core import Engine, reference, simd
+from rgs_core import Engine, reference
 from rgs_core._rng import draw_below
-from rgs_core.model import BASE_MODE
-from rgs_core.model_file import loads
-from rgs_core.playing import PlainPlayer
-from rgs_core.policies import variants, with_bets
+from rgs_core.engine import simd
+from rgs_core.engine.playing import PlainPlayer
+from rgs_core.language.model import BASE_MODE
+from rgs_core.language.model_file import loads
+from rgs_core.language.policies import variants, with_bets
 
 slow_data = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 

@@ -14,16 +14,16 @@ import pytest
 from hypothesis import HealthCheck, assume, given, note, settings
 from random_models import model_texts
 
-from rgs_core.analysis import full_cycle
-from rgs_core.awarding import Awarding
-from rgs_core.bonuses import bonus_moments
-from rgs_core.closed_form import closed_form
 from rgs_core.errors import AnalysisError
-from rgs_core.feature import RoundMoments, round_moments
-from rgs_core.joint import Joint, lines_refused
-from rgs_core.mechanics import FreeSpinsTrigger, Multiplier, PickTrigger
-from rgs_core.model import Build, State
-from rgs_core.model_file import loads
+from rgs_core.exact.analysis import full_cycle
+from rgs_core.exact.awarding import Awarding
+from rgs_core.exact.bonuses import bonus_moments
+from rgs_core.exact.closed_form import closed_form
+from rgs_core.exact.feature import RoundMoments, round_moments
+from rgs_core.exact.joint import Joint, lines_refused
+from rgs_core.language.mechanics import FreeSpinsTrigger, Multiplier, PickTrigger
+from rgs_core.language.model import Build, State
+from rgs_core.language.model_file import loads
 from rgs_core.reference.pays import wins_on
 
 slow_data = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]

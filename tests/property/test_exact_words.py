@@ -15,23 +15,24 @@ from hypothesis import strategies as st
 from random_models import rich_model_texts
 from tape import enumerate_paths, enumerate_round
 
-from rgs_core import Engine, spin_multiplier
-from rgs_core.analysis import analyse
-from rgs_core.bonuses import BonusLaw, bonus_law, bonus_moments
-from rgs_core.closed_form import spin_figures
-from rgs_core.cycle import full_cycle, spin_laws
-from rgs_core.distribution import win_law
+from rgs_core import Engine
 from rgs_core.errors import AnalysisError
-from rgs_core.joint import Joint, remembers_because
-from rgs_core.mechanics import Pick, Segment, Table, Take, Trail, Wheel
-from rgs_core.model import Build, Model, Profile, State, Strip
-from rgs_core.model_file import loads
+from rgs_core.exact import spin_multiplier
+from rgs_core.exact.analysis import analyse
+from rgs_core.exact.bonuses import BonusLaw, bonus_law, bonus_moments
+from rgs_core.exact.closed_form import spin_figures
+from rgs_core.exact.cycle import full_cycle, spin_laws
+from rgs_core.exact.distribution import win_law
+from rgs_core.exact.joint import Joint, remembers_because
+from rgs_core.exact.memory.whole_feature import FeatureRound
+from rgs_core.exact.reached import reached
+from rgs_core.exact.spin_paths import spin_paths
+from rgs_core.language.mechanics import Pick, Segment, Table, Take, Trail, Wheel
+from rgs_core.language.model import Build, Model, Profile, State, Strip
+from rgs_core.language.model_file import loads
 from rgs_core.outcome import BonusPlay, FreeSpinsAward
-from rgs_core.reached import reached
 from rgs_core.reference import Memory, play_spin
 from rgs_core.reference.bonuses import play_bonus
-from rgs_core.spin_paths import spin_paths
-from rgs_core.whole_feature import FeatureRound
 
 PATHS_MAX, ROUND_PATHS_MAX = 2_000, 10_000
 

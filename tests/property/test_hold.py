@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 from tape import enumerate_paths
 
 from rgs_core import games
-from rgs_core.analysis import analyse
-from rgs_core.cycle import full_cycle
-from rgs_core.distribution import feature_law, win_law
 from rgs_core.errors import AnalysisError
-from rgs_core.feature_starts import feature_round
-from rgs_core.hold import HoldStart, Start, hold_rules
-from rgs_core.hold_chain import hold_starts, multinomial
-from rgs_core.mechanics import Table
-from rgs_core.model import Build
-from rgs_core.model_file import loads
+from rgs_core.exact.analysis import analyse
+from rgs_core.exact.cycle import full_cycle
+from rgs_core.exact.distribution import feature_law, win_law
+from rgs_core.exact.memory.feature_starts import feature_round
+from rgs_core.exact.memory.hold import HoldStart, Start, hold_rules
+from rgs_core.exact.memory.hold_chain import hold_starts, multinomial
+from rgs_core.exact.memory.whole_feature import FeatureRound
+from rgs_core.language.mechanics import Table
+from rgs_core.language.model import Build
+from rgs_core.language.model_file import loads
 from rgs_core.reference import Memory
 from rgs_core.reference.rounds import Feature, grant
 from rgs_core.reference.spins import end_wins, play_spin
-from rgs_core.whole_feature import FeatureRound
 
 PATHS_MAX = 30_000
 

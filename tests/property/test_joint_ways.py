@@ -14,11 +14,22 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from rgs_core.closed_form import spin_figures
-from rgs_core.joint import joint_law
-from rgs_core.joint_ways import ways_law, ways_refused
-from rgs_core.mechanics import BonusTrigger, Count, FreeSpinsTrigger, Lines, Scatter, Segment, Table, Ways, Wheel, Wild
-from rgs_core.model import Build, Model, Profile, State, Strip, StripChoice
+from rgs_core.exact.closed_form import spin_figures
+from rgs_core.exact.joint import joint_law
+from rgs_core.exact.joint_ways import ways_law, ways_refused
+from rgs_core.language.mechanics import (
+    BonusTrigger,
+    Count,
+    FreeSpinsTrigger,
+    Lines,
+    Scatter,
+    Segment,
+    Table,
+    Ways,
+    Wheel,
+    Wild,
+)
+from rgs_core.language.model import Build, Model, Profile, State, Strip, StripChoice
 
 SYMBOLS = ("A", "B", "C", "W", "X", "S")
 Grid = tuple[tuple[str, ...], ...]
@@ -306,7 +317,7 @@ def test_what_merging_does_not_know_is_said() -> None:
     strips = {"one": (Strip(("A", "B"), (1, 1)),) * 2}
     build = model_of([ways], {"base": state}, strips, reels=2, rows=1)
     assert "one side" in ways_refused(build, state)
-    from rgs_core.closed_form import NoClosedForm
+    from rgs_core.exact.closed_form import NoClosedForm
 
     with pytest.raises(NoClosedForm, match="both sides"):
         spin_figures(build, state)

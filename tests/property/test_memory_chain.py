@@ -9,12 +9,12 @@ from exact_rounds import check_figures, round_law
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from rgs_core.analysis import analyse
-from rgs_core.cycle import full_cycle
-from rgs_core.distribution import win_law
 from rgs_core.errors import AnalysisError
-from rgs_core.model import Build
-from rgs_core.model_file import loads
+from rgs_core.exact.analysis import analyse
+from rgs_core.exact.cycle import full_cycle
+from rgs_core.exact.distribution import win_law
+from rgs_core.language.model import Build
+from rgs_core.language.model_file import loads
 
 PATHS_MAX = 1_000
 
@@ -319,18 +319,18 @@ def test_what_has_no_exact_law_is_said(words: dict[str, str], reason: str) -> No
 
 def test_chains_that_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     build = game(EXTRA=STICKY, STRIPS='["A W B M", "B M A W"]', ROWS="2")
-    monkeypatch.setattr("rgs_core.memories.COMBINATIONS_MAX", 100)
+    monkeypatch.setattr("rgs_core.exact.memory.memories.COMBINATIONS_MAX", 100)
     with pytest.raises(AnalysisError, match="ways, from each of which a spin has 16 combinations of draws; they are"):
         full_cycle(build)
     monkeypatch.undo()
-    monkeypatch.setattr("rgs_core.memories.MEMORIES_MAX", 10)
+    monkeypatch.setattr("rgs_core.exact.memory.memories.MEMORIES_MAX", 10)
     with pytest.raises(AnalysisError, match="keeps cells over the spins of a feature in more than 10 ways"):
         full_cycle(build)
     monkeypatch.undo()
-    monkeypatch.setattr("rgs_core.memory_chain.MOVES_MAX", 20)
+    monkeypatch.setattr("rgs_core.exact.memory.chain.MOVES_MAX", 20)
     with pytest.raises(AnalysisError, match="can take too many ways for their law"):
         full_cycle(build)
     monkeypatch.undo()
-    monkeypatch.setattr("rgs_core.memory_chain.TRANSFORMED_MAX", 1_000)
+    monkeypatch.setattr("rgs_core.exact.memory.chain.TRANSFORMED_MAX", 1_000)
     with pytest.raises(AnalysisError, match="too many for an exact law of wins at 2,049 frequencies; simulate"):
         win_law(full_cycle(build))

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from rgs_core.bonuses import bonus_law
-from rgs_core.cycle import FullCycle, SpinLaws, round_figures
-from rgs_core.distribution import feature_law, win_law
 from rgs_core.errors import AnalysisError
-from rgs_core.feature import cap_tail
-from rgs_core.joint import Joint
-from rgs_core.mechanics import (
+from rgs_core.exact.bonuses import bonus_law
+from rgs_core.exact.cycle import FullCycle, SpinLaws, round_figures
+from rgs_core.exact.distribution import feature_law, win_law
+from rgs_core.exact.feature import cap_tail
+from rgs_core.exact.joint import Joint
+from rgs_core.language.mechanics import (
     BonusTrigger,
     FreeSpinsTrigger,
     Lines,
@@ -29,7 +29,7 @@ from rgs_core.mechanics import (
     SymbolTable,
     Wheel,
 )
-from rgs_core.model import Build, Mode, Model, Profile, State, Strip
+from rgs_core.language.model import Build, Mode, Model, Profile, State, Strip
 
 STATES = ("base", "one", "two")
 STAKE = 4

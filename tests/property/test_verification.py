@@ -12,12 +12,12 @@ import pytest
 from scipy import stats as scipy_stats
 
 from rgs_core import derive_key
-from rgs_core.certificate import Certificate, load_certificate, write_certificate
-from rgs_core.model_file import loads
-from rgs_core.montecarlo import simulate
-from rgs_core.sheet import Sheet
-from rgs_core.significance import classes_p, frequency_p, holm, mean_p
-from rgs_core.verification import compare_exact, compare_simulated, simulated_p
+from rgs_core.certified.certificate import Certificate, load_certificate, write_certificate
+from rgs_core.certified.significance import classes_p, frequency_p, holm, mean_p
+from rgs_core.certified.verification import compare_exact, compare_simulated, simulated_p
+from rgs_core.language.model_file import loads
+from rgs_core.sheet.sheet import Sheet
+from rgs_core.simulation.montecarlo import simulate
 
 GAME = """
 format = 1
@@ -208,7 +208,7 @@ base = ["A K:350 X:149", "A K:350 X:149", "A K:350 X:149"]
     few = simulate(sheet.build, derive_key(bytes(32)), 5_000_000, threads=2)
     assert simulated_p(declared, few, sheet) == []
     assert sheet.law is not None
-    from rgs_core.verification import rare_share
+    from rgs_core.certified.verification import rare_share
 
     assert rare_share(sheet.law, 10**6) > 0.9
     assert rare_share(sheet.law, 10**11) == 0

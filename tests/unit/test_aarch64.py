@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from rgs_core import Engine, derive_key, games
 from rgs_core._rng import keystream
-from rgs_core.model_file import load
-from rgs_core.tables import Fields, StateTable, WeightTable
+from rgs_core.engine.tables import Fields, StateTable, WeightTable
+from rgs_core.language.model_file import load
 
 COMPILER, QEMU = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64")
 HEADERS = Path(__file__).parents[2] / "ext/rgs_core"

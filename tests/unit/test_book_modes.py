@@ -11,11 +11,11 @@ from book_files import Book, read
 
 from rgs_core import Engine, games
 from rgs_core.__main__ import main
-from rgs_core.book_events import Narrator
+from rgs_core.books.events import Narrator
 from rgs_core.errors import BooksError
 from rgs_core.game import seeded_key
-from rgs_core.model import Build
-from rgs_core.model_file import load, loads
+from rgs_core.language.model import Build
+from rgs_core.language.model_file import load, loads
 
 BOOKS = 200
 KNOWN = {

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rgs_core._engine import Engine
-from rgs_core.book_events import Narrator
+from rgs_core.books.events import Narrator
 from rgs_core.game import seeded_key
-from rgs_core.model_file import loads
+from rgs_core.language.model_file import loads
 
 KEY = seeded_key("books")
 

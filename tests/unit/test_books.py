@@ -17,15 +17,15 @@ from book_files import Book, read
 
 from rgs_core import Engine, games
 from rgs_core.__main__ import main
-from rgs_core.book_amounts import FEATURE_LEVELS, WIN_LEVELS, check_hundredths
-from rgs_core.book_events import Narrator
-from rgs_core.books import BLOCK_BOOKS, write_books, write_index
+from rgs_core.books.amounts import FEATURE_LEVELS, WIN_LEVELS, check_hundredths
+from rgs_core.books.events import Narrator
+from rgs_core.books.files import BLOCK_BOOKS, write_books, write_index
 from rgs_core.errors import BooksError
 from rgs_core.game import seeded_key
-from rgs_core.model import Build
-from rgs_core.model_file import load, loads
+from rgs_core.language.model import Build
+from rgs_core.language.model_file import load, loads
+from rgs_core.language.starters import starter
 from rgs_core.outcome import Outcome
-from rgs_core.starters import starter
 
 KEY = seeded_key("books")
 
@@ -388,7 +388,7 @@ def test_without_zstandard_the_message_says_how_to_install_it(
 def test_memory_does_not_grow_with_the_number_of_books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import tracemalloc
 
-    from rgs_core import books
+    from rgs_core.books import files as books
 
     monkeypatch.setattr(books, "BLOCK_BOOKS", 100)
     build, peaks = builds()["ember_sevens"], []

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from rgs_core import Engine, reference
-from rgs_core.callback import SOURCE_BYTES_MAX
 from rgs_core.errors import CallbackError, ModelError
-from rgs_core.model import CALLBACK_DRAWS_MAX, CALLBACK_UNITS_MAX, Build
-from rgs_core.model_file import load, loads
+from rgs_core.language.callback import SOURCE_BYTES_MAX
+from rgs_core.language.model import CALLBACK_DRAWS_MAX, CALLBACK_UNITS_MAX, Build
+from rgs_core.language.model_file import load, loads
 from rgs_core.outcome import Outcome
 from rgs_core.reference.words import index_at
 

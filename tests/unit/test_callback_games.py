@@ -10,22 +10,23 @@ from pathlib import Path
 import pytest
 from rgs_server.catalogue import load_catalogue
 
-from rgs_core import Engine, games, montecarlo
+from rgs_core import Engine, games
 from rgs_core.__main__ import main
-from rgs_core.analysis import analyse
-from rgs_core.callback import BITS_MAX, BUILTINS, METHODS, SOURCE_BYTES_MAX, STEPS_MAX, View
-from rgs_core.certificate import load_certificate
+from rgs_core.certified.certificate import load_certificate
+from rgs_core.certified.verification import compare_exact
+from rgs_core.engine.playing import PLAIN, PlainPlayer, player
 from rgs_core.errors import CallbackError, CertificateError
+from rgs_core.exact.analysis import analyse
+from rgs_core.exact.stats import z_for
 from rgs_core.game import load as load_game
 from rgs_core.game import seeded_key
-from rgs_core.model import CALLBACK_DRAWS_MAX
-from rgs_core.model_file import load, loads
-from rgs_core.montecarlo import Keep, Simulation, Until, simulate
+from rgs_core.language.callback import BITS_MAX, BUILTINS, METHODS, SOURCE_BYTES_MAX, STEPS_MAX, View
+from rgs_core.language.model import CALLBACK_DRAWS_MAX
+from rgs_core.language.model_file import load, loads
 from rgs_core.outcome import Win
-from rgs_core.playing import PLAIN, PlainPlayer, player
-from rgs_core.sheet import Sheet
-from rgs_core.stats import z_for
-from rgs_core.verification import compare_exact
+from rgs_core.sheet.sheet import Sheet
+from rgs_core.simulation import montecarlo
+from rgs_core.simulation.montecarlo import Keep, Simulation, Until, simulate
 
 NOTE = "Simulated only: state 'base' has the callback storm.py:storm, a function in Python."
 KEY = seeded_key("rgs")

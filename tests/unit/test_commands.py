@@ -13,9 +13,9 @@ import pytest
 
 from rgs_core import Engine, derive_key, games
 from rgs_core.__main__ import COMMANDS, main
-from rgs_core.certificate import load_certificate
+from rgs_core.certified.certificate import load_certificate
 from rgs_core.errors import CertificateError
-from rgs_core.model_file import load
+from rgs_core.language.model_file import load
 
 
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -179,8 +179,8 @@ def test_a_missing_certificate_names_the_remedy(tmp_path: Path) -> None:
 def test_a_figure_that_was_not_computed_is_off() -> None:
     from dataclasses import replace
 
-    from rgs_core.sheet import Sheet
-    from rgs_core.verification import compare_exact
+    from rgs_core.certified.verification import compare_exact
+    from rgs_core.sheet.sheet import Sheet
 
     build, path = games.find_build("lantern_tide")
     sheet = Sheet.of(build)
@@ -337,13 +337,13 @@ def test_a_jackpot_that_did_not_come_up_is_no_fault(tmp_path: Path, capsys: pyte
 
 def test_the_maximum_win_is_one_that_can_be_won(tmp_path: Path) -> None:
     """Five free spins, no retrigger, the default cap of 100,000."""
-    from rgs_core.analysis import full_cycle
+    from rgs_core.exact.analysis import full_cycle
 
     free = FREE.replace("[x]", "").strip()
     text = TINY.format(pays="A = { 3 = 1 }", more="", strips="['A', 'A', 'A S']")
     model_text = text.replace("profiles.one.strips.base = ['A', 'A', 'A S']", "") + "\n" + free
     model_text += "\n    [profiles.one.strips]\n    base = ['A', 'A', 'A S']\n"
-    from rgs_core.model_file import loads
+    from rgs_core.language.model_file import loads
 
     cycle = full_cycle(loads(model_text).build())
     assert cycle.max_win_reached
@@ -351,8 +351,8 @@ def test_the_maximum_win_is_one_that_can_be_won(tmp_path: Path) -> None:
 
 
 def test_many_counted_symbols_are_visited_where_that_is_possible() -> None:
-    from rgs_core.analysis import analyse
-    from rgs_core.model_file import loads
+    from rgs_core.exact.analysis import analyse
+    from rgs_core.language.model_file import loads
 
     symbols = ["A", "S", "T", "U", "V", "X"]
     evaluators = "\n".join(
@@ -384,8 +384,8 @@ def test_many_counted_symbols_are_visited_where_that_is_possible() -> None:
 
 def test_numbers_of_combinations_in_words() -> None:
     """A number, more than 2^63, or that every step of a cascade draws again."""
-    from rgs_core.model_file import loads
-    from rgs_core.spin_paths import paths_text
+    from rgs_core.exact.spin_paths import paths_text
+    from rgs_core.language.model_file import loads
 
     rose = load(games.find("rose_window")).build()
     assert "draws again at every step of its cascade, up to 20 steps" in paths_text(rose, rose.model.states["base"])
@@ -403,7 +403,7 @@ def test_numbers_of_combinations_in_words() -> None:
 
 def test_squares_of_the_largest_wins_do_not_overflow(tmp_path: Path) -> None:
     from rgs_core import Engine as Core
-    from rgs_core.model_file import loads
+    from rgs_core.language.model_file import loads
 
     text = (
         "format = 1\nid = 'big'\ntitle = 'b'\nversion = '1'\nsymbols = ['A', 'B']\n[stake]\nunits = 1\n"

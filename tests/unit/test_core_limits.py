@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rgs_core import Engine, Round, games, simd
+from rgs_core import Engine, Round, games
 from rgs_core._rng import draw_below, draw_columns, keystream
+from rgs_core.engine import simd
 from rgs_core.errors import AnalysisError
-from rgs_core.model_file import load, loads
+from rgs_core.language.model_file import load, loads
 
 KEY = bytes(32)
 HEAD = 'format = 1\nid = "limits"\ntitle = "Limits"\nversion = "1"\n'

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from rgs_core import Engine, ModelError, reference
-from rgs_core.analysis import analyse
-from rgs_core.model import Build
-from rgs_core.model_file import load, loads
+from rgs_core.exact.analysis import analyse
+from rgs_core.language.model import Build
+from rgs_core.language.model_file import load, loads
 from rgs_core.outcome import Outcome, Win
 
 KEY = bytes(range(32))

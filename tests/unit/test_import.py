@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from rgs_core import games
 from rgs_core.__main__ import main
 from rgs_core.errors import StripsError
-from rgs_core.model import Strip
-from rgs_core.model_file import load, loads
-from rgs_core.starters import starter
-from rgs_core.strip_files import FILE_BYTES_MAX, find_sets
-from rgs_core.strip_import import pairs, profile_text, strip_text, with_profile
+from rgs_core.language.model import Strip
+from rgs_core.language.model_file import load, loads
+from rgs_core.language.starters import starter
+from rgs_core.language.strip_files import FILE_BYTES_MAX, find_sets
+from rgs_core.language.strip_import import pairs, profile_text, strip_text, with_profile
 
 BASE = "A,K,Q,J,A\nK,A,J,Q,K\nstar,wild,wild,wild,star\nA,A,A,A,A\nA,A,A,A,A\n"
 FREE = "A,K,Q,J,A\nK,A,J,Q,K\nstar,wild,wild,wild,star\nA,,A,A,A\n"

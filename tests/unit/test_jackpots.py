@@ -10,14 +10,14 @@ from tape import enumerate_round
 
 from rgs_core import reference
 from rgs_core._engine import Engine
-from rgs_core.cycle import full_cycle
 from rgs_core.errors import ModelError
-from rgs_core.jackpots import jackpot_figures, wins_per_round
-from rgs_core.model import Build
-from rgs_core.model_file import loads
+from rgs_core.exact.cycle import full_cycle
+from rgs_core.exact.jackpots import jackpot_figures, wins_per_round
+from rgs_core.language.model import Build
+from rgs_core.language.model_file import loads
 from rgs_core.outcome import JackpotWin
 from rgs_core.seeds import derive_key
-from rgs_core.sheet import Sheet
+from rgs_core.sheet.sheet import Sheet
 
 KEY = derive_key(bytes(32))
 
@@ -190,7 +190,7 @@ def test_jackpots_by_symbols_wheels_and_full_grids(text: str) -> None:
 
 
 def test_a_policy_chooses_the_jackpot() -> None:
-    from rgs_core.policies import with_policy
+    from rgs_core.language.policies import with_policy
 
     build = loads(BY_WHEEL).build()
     first, other = (wins_per_round(full_cycle(b), "grand") for b in (build, with_policy(build, "doors=two")))

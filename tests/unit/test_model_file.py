@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rgs_core import Engine, ModelError, games, reference
-from rgs_core.model_file import load, loads
-from rgs_core.toml_lines import line_numbers
+from rgs_core.language.model_file import load, loads
+from rgs_core.language.toml_lines import line_numbers
 
 GOOD = """format = 1
 id = "tiny"
@@ -318,7 +318,9 @@ def test_every_number_changes_the_hash() -> None:
 
 
 def test_the_hash_is_the_same_in_another_process_with_another_hash_seed() -> None:
-    script = "import sys; from rgs_core.model_file import loads; print(loads(sys.stdin.read()).build().build_hash)"
+    script = (
+        "import sys; from rgs_core.language.model_file import loads; print(loads(sys.stdin.read()).build().build_hash)"
+    )
     for seed in ("0", "1", "4242"):
         shown = subprocess.run(
             [sys.executable, "-c", script],

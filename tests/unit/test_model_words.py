@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from random_models import model_texts, rich_model_texts
 
 from rgs_core import ModelError
-from rgs_core import mechanics as words
-from rgs_core.mechanics import Table, by_count
-from rgs_core.model import Mode, StripChoice
-from rgs_core.model_file import draws_most, loads, most_units
+from rgs_core.language import mechanics as words
+from rgs_core.language.mechanics import Table, by_count
+from rgs_core.language.model import Mode, StripChoice
+from rgs_core.language.model_file import draws_most, loads, most_units
 from rgs_core.reference import Draws, play_with
 
 RICH = """format = 1

@@ -22,14 +22,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rgs_core import Engine, derive_key, games, montecarlo
+from rgs_core import Engine, derive_key, games
 from rgs_core.__main__ import main
-from rgs_core.cluster import remote_shard
 from rgs_core.errors import SimulationError
-from rgs_core.kept_rounds import Keep
-from rgs_core.model import Build
-from rgs_core.model_file import loads
-from rgs_core.montecarlo import (
+from rgs_core.language.model import Build
+from rgs_core.language.model_file import loads
+from rgs_core.outcome import JackpotWin
+from rgs_core.simulation import montecarlo
+from rgs_core.simulation.cluster import remote_shard
+from rgs_core.simulation.kept_rounds import Keep
+from rgs_core.simulation.montecarlo import (
     EDGES_TENTHS,
     SHARD_ROUNDS,
     TABLE_EDGES_TENTHS,
@@ -39,7 +41,6 @@ from rgs_core.montecarlo import (
     restored,
     simulate,
 )
-from rgs_core.outcome import JackpotWin
 
 BUILD, _ = games.find_build("lantern_tide")
 KEY = derive_key(bytes(32), "montecarlo")
@@ -370,7 +371,7 @@ def dask_cluster(tmp_path: Path) -> Any:
 
 
 def test_a_cluster_gives_the_same_bits_even_when_a_worker_is_killed(dask_cluster: Any) -> None:
-    from rgs_core.cluster import Cluster, remote_shard
+    from rgs_core.simulation.cluster import Cluster, remote_shard
 
     address, workers = dask_cluster
     rounds = 400 * SHARD_ROUNDS + 777
@@ -404,9 +405,9 @@ def test_the_command_on_a_cluster(dask_cluster: Any, capsys: pytest.CaptureFixtu
 
 
 def test_no_cluster_there(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    import rgs_core.cluster
+    import rgs_core.simulation.cluster
 
-    real = rgs_core.cluster.Cluster
+    real = rgs_core.simulation.cluster.Cluster
     monkeypatch.setattr("rgs_core.commands.simulate.Cluster", lambda address: real(address, timeout_s=0.5))
     assert main(["simulate", "ember_sevens", "--spins", "1000", "--cluster", "tcp://127.0.0.1:9"]) == 2
     assert "no Dask scheduler at tcp://127.0.0.1:9" in capsys.readouterr().err
@@ -442,7 +443,7 @@ def test_a_folder_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_a_worker_with_another_version_is_refused() -> None:
-    from rgs_core.cluster import play_remote_shard
+    from rgs_core.simulation.cluster import play_remote_shard
 
     with pytest.raises(SimulationError, match="install the same rgs-core"):
         play_remote_shard(games.find("lantern_tide").read_text("utf-8"), "rtp_96", "base", "sha256:0", KEY, None, 0, 10)

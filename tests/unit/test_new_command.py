@@ -10,11 +10,11 @@ import pytest
 
 from rgs_core import Engine
 from rgs_core.__main__ import main
-from rgs_core.analysis import analyse
-from rgs_core.book_events import Narrator
+from rgs_core.books.events import Narrator
+from rgs_core.exact.analysis import analyse
 from rgs_core.game import seeded_key
-from rgs_core.model_file import loads
-from rgs_core.starters import kinds, starter
+from rgs_core.language.model_file import loads
+from rgs_core.language.starters import kinds, starter
 
 KINDS = list(kinds())
 

@@ -10,7 +10,7 @@ from tape import enumerate_feature_spin, enumerate_spin
 
 from rgs_core import Engine, ModelError, reference
 from rgs_core.commands.drawing import draw_round
-from rgs_core.model_file import load, loads
+from rgs_core.language.model_file import load, loads
 from rgs_core.outcome import Spin
 from rgs_core.reference import Memory
 
@@ -207,7 +207,7 @@ def test_a_mistake_is_named(old: str, new: str, place: str, message: str, remedy
 
 
 def test_a_nudge_counts_in_the_bound_of_a_round() -> None:
-    from rgs_core.model_file import most_units
+    from rgs_core.language.model_file import most_units
 
     plain, nudged = loads(GOOD), loads(GOOD.replace("steps_max = 3", "steps_max = 3\nmultiplier = 5"))
     assert most_units(nudged) == (1 + 5 * 3 * 2) * most_units(plain)

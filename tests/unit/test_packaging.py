@@ -47,7 +47,7 @@ def test_the_wheel_is_complete(tmp_path: Path) -> None:
         "rgs_core/py.typed",
         "rgs_core/_engine.pyi",
         "rgs_core/commands/verify.py",
-        "rgs_core/templates/lines.toml",
+        "rgs_core/language/templates/lines.toml",
         "rgs_models/lantern_tide.toml",
         "rgs_models/certificates/lantern_tide.rtp_96.toml",
         "rgs_server/app.py",

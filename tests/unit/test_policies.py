@@ -19,20 +19,20 @@ from tape import enumerate_round
 from rgs_core import reference
 from rgs_core.__main__ import main
 from rgs_core._engine import Engine
-from rgs_core.analysis import analyse
+from rgs_core.certified.significance import mean_p
+from rgs_core.certified.verification import compare_options
 from rgs_core.commands import parsheet
 from rgs_core.commands.drawing import draw_round
+from rgs_core.engine.playing import PlainPlayer
 from rgs_core.errors import ModelError, PolicyError, SimulationError
-from rgs_core.model import Build
-from rgs_core.model_file import loads
-from rgs_core.montecarlo import restored, simulate
-from rgs_core.playing import PlainPlayer
-from rgs_core.policies import variants, with_policy
-from rgs_core.policy_figures import policy_figures
+from rgs_core.exact.analysis import analyse
+from rgs_core.exact.policy_figures import policy_figures
+from rgs_core.language.model import Build
+from rgs_core.language.model_file import loads
+from rgs_core.language.policies import variants, with_policy
 from rgs_core.seeds import derive_key
-from rgs_core.sheet import Sheet
-from rgs_core.significance import mean_p
-from rgs_core.verification import compare_options
+from rgs_core.sheet.sheet import Sheet
+from rgs_core.simulation.montecarlo import restored, simulate
 
 KEY = derive_key(bytes(32))
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pytest
 from tape import enumerate_feature_spin, enumerate_round, enumerate_spin
 
-from rgs_core.mechanics import (
+from rgs_core.language.mechanics import (
     Add,
     Bonus,
     BonusTrigger,
@@ -54,7 +54,7 @@ from rgs_core.mechanics import (
     by_count,
     frozen,
 )
-from rgs_core.model import Build, Mode, Model, Profile, State, Strip, StripChoice
+from rgs_core.language.model import Build, Mode, Model, Profile, State, Strip, StripChoice
 from rgs_core.outcome import BonusPlay, CellTable, FreeSpinsAward, JackpotWin, Outcome, PickBonus, Spin, Win, Window
 from rgs_core.reference import Draws, Grid, Memory, play, play_spin, play_with
 from rgs_core.reference.pays import Look, evaluate, neighbours, pay_for

@@ -19,13 +19,13 @@ import rgs_core as rgs
 from rgs_core import games
 from rgs_core.__main__ import main
 from rgs_core.game import seeded_key
-from rgs_core.model_file import load, loads
-from rgs_core.montecarlo import EDGES_TENTHS, restored
+from rgs_core.language.model_file import load, loads
 from rgs_core.report import ReportError, write_page, write_workbook
 from rgs_core.report.columns import law_table
-from rgs_core.sections import Cell
-from rgs_core.session_sampling import sample_sessions
-from rgs_core.sheet import Sheet, rounds_within
+from rgs_core.sheet.sections import Cell
+from rgs_core.sheet.sheet import Sheet, rounds_within
+from rgs_core.simulation.montecarlo import EDGES_TENTHS, restored
+from rgs_core.simulation.session_sampling import sample_sessions
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 
-from rgs_core import ChaCha20, Engine, derive_key, reference, simd
+from rgs_core import ChaCha20, Engine, derive_key, reference
 from rgs_core._rng import (
     SIMD_NAMES,
     WORDS_MAX,
@@ -21,8 +21,9 @@ from rgs_core._rng import (
     keystream,
     simd_runs,
 )
+from rgs_core.engine import simd
 from rgs_core.errors import DrawLimitError, SeedError
-from rgs_core.model_file import loads
+from rgs_core.language.model_file import loads
 from rgs_core.seeds import commitment, parse_server_seed
 
 KEY = bytes(range(32))

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from rgs_core import derive_key
 from rgs_core._rng import block, draw_columns, keystream
-from rgs_core.battery import TESTS, battery, interplay
-from rgs_core.significance import holm
-from rgs_core.simd import chosen
+from rgs_core.certified.battery import TESTS, battery, interplay
+from rgs_core.certified.significance import holm
+from rgs_core.engine.simd import chosen
 
 BOUNDS = [45, 44, 22, 64, 10, 37]
 SPINS = 2_000_000

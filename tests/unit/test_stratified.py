@@ -10,12 +10,12 @@ from scipy.stats import chisquare, norm
 
 from rgs_core import games
 from rgs_core._engine import Engine
-from rgs_core.analysis import analyse
 from rgs_core.errors import AnalysisError
+from rgs_core.exact.analysis import analyse
 from rgs_core.game import seeded_key
-from rgs_core.model_file import loads
-from rgs_core.sheet import Sheet
-from rgs_core.stratified import FirstGrids, stratified
+from rgs_core.language.model_file import loads
+from rgs_core.sheet.sheet import Sheet
+from rgs_core.simulation.stratified import FirstGrids, stratified
 
 KEY = seeded_key("strata")
 
@@ -127,7 +127,7 @@ def test_games_without_strata(old: str, new: str, reason: str) -> None:
 
 def test_it_says_more_for_as_many_rounds() -> None:
     """Features are rare and weigh much: the shipped cascades have a smaller error than their plain simulation."""
-    from rgs_core.montecarlo import simulate
+    from rgs_core.simulation.montecarlo import simulate
 
     build, _ = games.find_build("rose_window")
     found = stratified(build, KEY, 60_000, threads=2)

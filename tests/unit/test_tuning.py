@@ -15,17 +15,17 @@ from scipy.optimize import brentq, minimize
 
 from rgs_core import games
 from rgs_core.__main__ import main
-from rgs_core.analysis import FullCycle, analyse
 from rgs_core.errors import TuningError
-from rgs_core.figures import Figures, Meter, Target, parse_target
-from rgs_core.model import Build, Profile, Strip, frozen
-from rgs_core.model_file import load, loads
-from rgs_core.profile_text import profile_text, strip_text, with_profile
-from rgs_core.restrip import StripRules, runs_of, tune_strips
-from rgs_core.tilt import TiltProblem, clipped, divergence, extreme, tilted
-from rgs_core.tuner import Tuner
-from rgs_core.tuning import Tuned, tune_weights
-from rgs_core.tuning_limits import reach
+from rgs_core.exact.analysis import FullCycle, analyse
+from rgs_core.language.model import Build, Profile, Strip, frozen
+from rgs_core.language.model_file import load, loads
+from rgs_core.language.profile_text import profile_text, strip_text, with_profile
+from rgs_core.tuning.figures import Figures, Meter, Target, parse_target
+from rgs_core.tuning.limits import reach
+from rgs_core.tuning.strips import StripRules, runs_of, tune_strips
+from rgs_core.tuning.tilt import TiltProblem, clipped, divergence, extreme, tilted
+from rgs_core.tuning.tuner import Tuner
+from rgs_core.tuning.weights import Tuned, tune_weights
 
 TINY = """
 format = 1

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from rgs_core.__main__ import main
-from rgs_core.analysis import analyse
 from rgs_core.errors import TuningError
-from rgs_core.figures import parse_target
-from rgs_core.model import BASE_MODE
-from rgs_core.model_file import loads
-from rgs_core.profile_text import profile_text, with_profile
-from rgs_core.restrip import tune_strips
-from rgs_core.starters import starter
-from rgs_core.tuning import Tuned, tune_weights
+from rgs_core.exact.analysis import analyse
+from rgs_core.language.model import BASE_MODE
+from rgs_core.language.model_file import loads
+from rgs_core.language.profile_text import profile_text, with_profile
+from rgs_core.language.starters import starter
+from rgs_core.tuning.figures import parse_target
+from rgs_core.tuning.strips import tune_strips
+from rgs_core.tuning.weights import Tuned, tune_weights
 
 GAME = """
 format = 1

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from rgs_core.game import DEFAULT_SEED
 from rgs_core.games import find_build
-from rgs_core.model import Build
-from rgs_core.policies import with_policy
+from rgs_core.language.model import Build
+from rgs_core.language.policies import with_policy
 from rgs_core.seeds import derive_key, parse_server_seed
 
 OK, OFF, USAGE, INTERRUPTED = 0, 1, 2, 130

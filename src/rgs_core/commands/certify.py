@@ -7,13 +7,13 @@ import os
 
 from rich.console import Console
 
-from rgs_core.certificate import write_certificate
+from rgs_core.certified.certificate import write_certificate
 from rgs_core.commands.arguments import OK, add_game, chosen_build, count
 from rgs_core.commands.drawing import draw_callback_note
 from rgs_core.game import seeded_key
 from rgs_core.games import certificate_path
-from rgs_core.montecarlo import simulate
-from rgs_core.sheet import Sheet
+from rgs_core.sheet.sheet import Sheet
+from rgs_core.simulation.montecarlo import simulate
 
 HELP = "print a certificate with a build's figures, exact where they can be, or write it beside the model file"
 EXAMPLES = """\

@@ -12,11 +12,11 @@ from rich.table import Table
 
 from rgs_core import games
 from rgs_core.commands.arguments import OK, add_json
+from rgs_core.engine.playing import Player, player
 from rgs_core.errors import ModelError, RgsError
 from rgs_core.game import DEFAULT_SEED, seeded_key
-from rgs_core.model import Build, Model
-from rgs_core.model_file import load
-from rgs_core.playing import Player, player
+from rgs_core.language.model import Build, Model
+from rgs_core.language.model_file import load
 
 HELP = "read a model file and list everything that is wrong with it"
 EXAMPLES = """\

@@ -8,11 +8,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from rgs_core.mechanics import Choice
-from rgs_core.model import BASE_MODE, Build
+from rgs_core.books.win_cells import Cell, cells_counting, win_cells
+from rgs_core.language.mechanics import Choice
+from rgs_core.language.model import BASE_MODE, Build
 from rgs_core.outcome import Award, CellTable, FreeSpinsAward, JackpotWin, PickBonus, Played, Spin, Win, Window
-from rgs_core.sections import Section
-from rgs_core.win_cells import Cell, cells_counting, win_cells
+from rgs_core.sheet.sections import Section
 
 
 def draw_round(console: Console, build: Build, outcome: Played) -> None:

@@ -18,11 +18,11 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from rgs_core import games
-from rgs_core.analysis import analyse
-from rgs_core.books import BOOKS_MAX, PUBLISHED_STEP, Books, write_books, write_index, zstandard
+from rgs_core.books.files import BOOKS_MAX, PUBLISHED_STEP, Books, write_books, write_index, zstandard
 from rgs_core.commands.arguments import OK, add_game, add_json, add_seed, chosen_build, chosen_key, count, nonce
 from rgs_core.errors import AnalysisError
-from rgs_core.model import BASE_MODE, Build
+from rgs_core.exact.analysis import analyse
+from rgs_core.language.model import BASE_MODE, Build
 
 HELP = "play rounds and write them as books: index.json, look-up table, events (Stake Engine's format)"
 EXAMPLES = """\

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from rgs_core import games
 from rgs_core.commands.arguments import OK, written
-from rgs_core.model_file import load
-from rgs_core.strip_files import find_sets
-from rgs_core.strip_import import (
+from rgs_core.language.model_file import load
+from rgs_core.language.strip_files import find_sets
+from rgs_core.language.strip_import import (
     checked_symbols,
     choose,
     completed,

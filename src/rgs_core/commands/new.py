@@ -9,7 +9,7 @@ from rich.console import Console
 
 from rgs_core import games
 from rgs_core.commands.arguments import OK
-from rgs_core.starters import DEFAULT_KIND, kinds, starter
+from rgs_core.language.starters import DEFAULT_KIND, kinds, starter
 
 HELP = "write a commented model file to begin a game with"
 EXAMPLES = """\

@@ -15,20 +15,20 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from rgs_core.certificate import exact_figures
-from rgs_core.closed_form import SpinFigures
+from rgs_core.certified.certificate import exact_figures
 from rgs_core.commands.arguments import OK, add_game, add_json, add_policy, chosen_build, count, written
 from rgs_core.commands.drawing import draw_callback_note, draw_section
 from rgs_core.commands.progress import advance, rounds_bar
 from rgs_core.commands.simulate import as_json as simulated_json
 from rgs_core.errors import AnalysisError
+from rgs_core.exact.closed_form import SpinFigures
+from rgs_core.exact.policy_figures import PolicyFigures, policy_figures
 from rgs_core.game import DEFAULT_SEED, seeded_key
-from rgs_core.montecarlo import simulate
-from rgs_core.policy_figures import PolicyFigures, policy_figures
-from rgs_core.sections import Section
-from rgs_core.session_sampling import SampledSessions, sample_sessions
-from rgs_core.sheet import ABOVE_STAKES, CAPS_STAKES, QUANTILES, Sheet
-from rgs_core.stratified import Stratified, stratified
+from rgs_core.sheet.sections import Section
+from rgs_core.sheet.sheet import ABOVE_STAKES, CAPS_STAKES, QUANTILES, Sheet
+from rgs_core.simulation.montecarlo import simulate
+from rgs_core.simulation.session_sampling import SampledSessions, sample_sessions
+from rgs_core.simulation.stratified import Stratified, stratified
 
 HELP = "print the PAR sheet: RTP and its parts, hit frequency, volatility, law of wins, pay tables"
 EXAMPLES = """\

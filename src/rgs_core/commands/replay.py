@@ -14,11 +14,11 @@ from rich.console import Console
 from rgs_core import games, reference
 from rgs_core.commands.arguments import OFF, OK, add_json
 from rgs_core.commands.drawing import draw_callback_note, draw_round
+from rgs_core.engine.playing import player
 from rgs_core.errors import RgsError
-from rgs_core.model import BASE_MODE, Build
-from rgs_core.model_file import load
-from rgs_core.playing import player
-from rgs_core.policies import with_policy
+from rgs_core.language.model import BASE_MODE, Build
+from rgs_core.language.model_file import load
+from rgs_core.language.policies import with_policy
 from rgs_core.seeds import commitment, derive_key, parse_server_seed
 
 HELP = "recompute a round from its audit record: MATCH or MISMATCH"

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from rgs_core._rng import STREAM_OUTCOME, STREAM_STATISTICS, keystream
 from rgs_core.commands.arguments import OK, add_seed, chosen_key, count, nonce
-from rgs_core.simd import chosen
+from rgs_core.engine.simd import chosen
 
 HELP = "write raw 32-bit words of the generator to standard output, for a battery of tests"
 EXAMPLES = """\

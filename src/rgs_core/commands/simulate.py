@@ -17,8 +17,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from rgs_core.analysis import MAXIMUM, full_cycle
-from rgs_core.cluster import Cluster, remote_shard
 from rgs_core.commands.arguments import (
     INTERRUPTED,
     OFF,
@@ -36,13 +34,15 @@ from rgs_core.commands.arguments import (
 from rgs_core.commands.drawing import draw_section
 from rgs_core.commands.progress import advance, rounds_bar
 from rgs_core.errors import AnalysisError, CallbackError, SimulationError
-from rgs_core.estimate_sections import estimates
+from rgs_core.exact.analysis import MAXIMUM, full_cycle
+from rgs_core.exact.stats import Z_90, z_for
 from rgs_core.game import DEFAULT_SEED
-from rgs_core.kept_rounds import Keep
-from rgs_core.model import Build
-from rgs_core.montecarlo import UNTIL_ROUNDS, Simulation, Until, class_labels, key_id, restored, simulate
-from rgs_core.sheet import Sheet
-from rgs_core.stats import Z_90, z_for
+from rgs_core.language.model import Build
+from rgs_core.sheet.estimate_sections import estimates
+from rgs_core.sheet.sheet import Sheet
+from rgs_core.simulation.cluster import Cluster, remote_shard
+from rgs_core.simulation.kept_rounds import Keep
+from rgs_core.simulation.montecarlo import UNTIL_ROUNDS, Simulation, Until, class_labels, key_id, restored, simulate
 
 HELP = "play many rounds: RTP with its interval, hit and bonus frequency, win distribution"
 EXAMPLES = """\

@@ -20,8 +20,8 @@ from rgs_core.commands.arguments import (
     nonce,
 )
 from rgs_core.commands.drawing import draw_callback_note, draw_round
-from rgs_core.model import BASE_MODE
-from rgs_core.playing import player
+from rgs_core.engine.playing import player
+from rgs_core.language.model import BASE_MODE
 from rgs_core.seeds import commitment
 
 HELP = "play round NONCE of a seed and draw it"

@@ -11,16 +11,16 @@ from rich.console import Console
 from rich.table import Table
 
 from rgs_core import games
-from rgs_core.analysis import analyse
 from rgs_core.commands.arguments import OK, add_game, add_json, chosen_build, count, written
 from rgs_core.errors import TuningError
-from rgs_core.figures import NAMES, Figures, parse_target, show
-from rgs_core.model import BASE_MODE, Build
-from rgs_core.model_file import load
-from rgs_core.profile_text import check_name, profile_text, with_profile
-from rgs_core.restrip import tune_strips
-from rgs_core.tuner import MOST, played_sets
-from rgs_core.tuning import Tuned, shares, tune_weights
+from rgs_core.exact.analysis import analyse
+from rgs_core.language.model import BASE_MODE, Build
+from rgs_core.language.model_file import load
+from rgs_core.language.profile_text import check_name, profile_text, with_profile
+from rgs_core.tuning.figures import NAMES, Figures, parse_target, show
+from rgs_core.tuning.strips import tune_strips
+from rgs_core.tuning.tuner import MOST, played_sets
+from rgs_core.tuning.weights import Tuned, shares, tune_weights
 
 HELP = "find stop weights or strips whose exact RTP, hit frequency, deviation or bonus odds meet targets"
 EXAMPLES = """\

@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from rgs_core import games
-from rgs_core.certificate import load_certificate
+from rgs_core.certified.certificate import load_certificate
+from rgs_core.certified.verification import Check, compare_exact, compare_options, compare_simulated
 from rgs_core.commands.arguments import OFF, OK, add_json, add_seed, chosen_key, count
 from rgs_core.commands.drawing import draw_callback_note
-from rgs_core.model import Build
-from rgs_core.model_file import load
-from rgs_core.montecarlo import simulate
-from rgs_core.sheet import Sheet
-from rgs_core.verification import Check, compare_exact, compare_options, compare_simulated
+from rgs_core.language.model import Build
+from rgs_core.language.model_file import load
+from rgs_core.sheet.sheet import Sheet
+from rgs_core.simulation.montecarlo import simulate
 
 HELP = "compare a build's exact and simulated figures with its certificate; exit 1 when one is off"
 EXAMPLES = """\

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rgs_core.mechanics import Choice, Pick, Take, Trail, Wheel, given
-from rgs_core.model import Model, State
+from rgs_core.language.mechanics import Choice, Pick, Take, Trail, Wheel, given
+from rgs_core.language.model import Model, State
 from rgs_core.outcome import BonusPlay, JackpotWin, PickBonus
 from rgs_core.reference.words import Numbers, draw_table, draw_unless_one
 

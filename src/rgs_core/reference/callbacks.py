@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rgs_core.callback import Refusal, View, run
 from rgs_core.errors import CallbackError
-from rgs_core.mechanics import Callback, frozen
-from rgs_core.model import CALLBACK_DRAWS_MAX, CALLBACK_SPINS_MAX, CALLBACK_UNITS_MAX, START_STATE, Model
+from rgs_core.language.callback import Refusal, View, run
+from rgs_core.language.mechanics import Callback, frozen
+from rgs_core.language.model import CALLBACK_DRAWS_MAX, CALLBACK_SPINS_MAX, CALLBACK_UNITS_MAX, START_STATE, Model
 from rgs_core.outcome import FreeSpinsAward, Win
 from rgs_core.reference.grid import Grid, Memory
 from rgs_core.reference.words import Numbers

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rgs_core.mechanics import Gamble
-from rgs_core.model import GAMBLE_SUB_SPIN, Model
+from rgs_core.language.mechanics import Gamble
+from rgs_core.language.model import GAMBLE_SUB_SPIN, Model
 from rgs_core.outcome import GambleStep
 from rgs_core.reference.words import Numbers, draw_unless_one
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from rgs_core.mechanics import Cascade
-from rgs_core.model import Model, State, Strip
+from rgs_core.language.mechanics import Cascade
+from rgs_core.language.model import Model, State, Strip
 from rgs_core.outcome import CellTable, Window
 from rgs_core.reference.words import Numbers, draw_stop, draw_unless_one
 

@@ -14,7 +14,7 @@ from functools import cache
 from itertools import permutations
 from math import prod
 
-from rgs_core.mechanics import (
+from rgs_core.language.mechanics import (
     CellValues,
     Cluster,
     Collect,
@@ -27,7 +27,7 @@ from rgs_core.mechanics import (
     Special,
     Ways,
 )
-from rgs_core.model import Model, State
+from rgs_core.language.model import Model, State
 from rgs_core.outcome import Win, Window
 from rgs_core.reference.grid import Cell, Grid
 

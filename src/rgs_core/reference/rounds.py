@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from rgs_core.mechanics import FreeSpinsTrigger
-from rgs_core.model import Build, State
+from rgs_core.language.mechanics import FreeSpinsTrigger
+from rgs_core.language.model import Build, State
 from rgs_core.outcome import Award, BonusPlay, FreeSpinsAward, Outcome, Spin
 from rgs_core.reference.gamble import play_gamble
 from rgs_core.reference.grid import Cell, Grid, Memory

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from math import prod
 
-from rgs_core.mechanics import BonusTrigger, Cascade, Collect, Evaluator, Final, FreeSpinsTrigger, Scatter
-from rgs_core.model import Build, Model, State, Strip
+from rgs_core.language.mechanics import BonusTrigger, Cascade, Collect, Evaluator, Final, FreeSpinsTrigger, Scatter
+from rgs_core.language.model import Build, Model, State, Strip
 from rgs_core.outcome import Award, Spin, Step, Win
 from rgs_core.reference.callbacks import call_callback
 from rgs_core.reference.grid import (

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from rgs_core.mechanics import Add, Expand, Multiplier, Nudge, Replace, Reveal, Stick, Values
-from rgs_core.model import State, Strip
+from rgs_core.language.mechanics import Add, Expand, Multiplier, Nudge, Replace, Reveal, Stick, Values
+from rgs_core.language.model import State, Strip
 from rgs_core.reference.grid import Grid, Memory
 from rgs_core.reference.words import Numbers, draw_unless_one
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from rgs_core.mechanics import (
+from rgs_core.language.mechanics import (
     BonusTrigger,
     CollectedTrigger,
     FreeSpinsTrigger,
@@ -15,7 +15,7 @@ from rgs_core.mechanics import (
     Trigger,
     WinTrigger,
 )
-from rgs_core.model import Build, Model, State
+from rgs_core.language.model import Build, Model, State
 from rgs_core.outcome import Award, FreeSpinsAward, JackpotWin, Win
 from rgs_core.reference.bonuses import play_bonus
 from rgs_core.reference.grid import Cell, Grid, Memory

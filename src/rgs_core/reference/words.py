@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from rgs_core.errors import DrawLimitError
-from rgs_core.mechanics import Table
-from rgs_core.model import Strip
+from rgs_core.language.mechanics import Table
+from rgs_core.language.model import Strip
 
 WORDS_PER_SUB_SPIN = 4096
 

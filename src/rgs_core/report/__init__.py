@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from rgs_core.errors import RgsError
-from rgs_core.montecarlo import Simulation
-from rgs_core.sheet import Sheet
+from rgs_core.sheet.sheet import Sheet
+from rgs_core.simulation.montecarlo import Simulation
 
 
 class ReportError(RgsError):

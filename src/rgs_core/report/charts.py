@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from rgs_core.distribution import WinLaw
-from rgs_core.montecarlo import EDGES_TENTHS
-from rgs_core.pay_sections import symbol_contributions
-from rgs_core.sheet import NOISE, Sheet
-from rgs_core.stats import z_for
+from rgs_core.exact.distribution import WinLaw
+from rgs_core.exact.stats import z_for
+from rgs_core.sheet.pay_sections import symbol_contributions
+from rgs_core.sheet.sheet import NOISE, Sheet
+from rgs_core.simulation.montecarlo import EDGES_TENTHS
 
 EXACT, SIMULATED, SOFT = "#0b6e99", "#d9730d", "#9fc5d8"
 SIZE = (7.6, 3.6)

@@ -6,8 +6,8 @@ import json
 
 import pyarrow as pa
 
-from rgs_core.distribution import WinLaw
-from rgs_core.montecarlo import EDGES_TENTHS, Simulation
+from rgs_core.exact.distribution import WinLaw
+from rgs_core.simulation.montecarlo import EDGES_TENTHS, Simulation
 
 
 def class_table(simulation: Simulation) -> pa.Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from rgs_core.sections import Section
+from rgs_core.sheet.sections import Section
 
 
 def section_html(section: Section) -> str:

@@ -6,7 +6,7 @@ from html import escape
 
 from rgs_core.report.charts import charts
 from rgs_core.report.html import section_html
-from rgs_core.sheet import Sheet
+from rgs_core.sheet.sheet import Sheet
 
 STYLE = """
 :root { color-scheme: light; }

@@ -10,9 +10,9 @@ from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
-from rgs_core.montecarlo import EDGES_TENTHS
-from rgs_core.sections import Cell, Section
-from rgs_core.sheet import ABOVE_STAKES, Sheet
+from rgs_core.sheet.sections import Cell, Section
+from rgs_core.sheet.sheet import ABOVE_STAKES, Sheet
+from rgs_core.simulation.montecarlo import EDGES_TENTHS
 
 FORMATS = {
     "percent": "0.000000%",

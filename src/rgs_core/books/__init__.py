@@ -1,0 +1,1 @@
+"""Finished rounds as files for publishers."""

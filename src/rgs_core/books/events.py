@@ -1,0 +1,437 @@
+"""Tells a round as the events of a book, in the order in which a front end plays them.
+
+Events have the names and fields that front ends on Stake Engine's SDK know, where it has such an event: `reveal`,
+`winInfo`, `updateTumbleWin`, `tumbleBoard`, `updateGlobalMult`, `boardMultiplierInfo`, `newStickySymbols`, `setWin`,
+`setTotalWin`, `freeSpinTrigger`, `freeSpinRetrigger`, `updateFreeSpin`, `freeSpinEnd`, `wincap`, `finalWin`. For what
+it has none of there are events of ours: `transformBoard`, `nudgeReels`, `specialSymbol`, `updateCollected`, `pickBonus`,
+`takeBonus`, `wheelBonus`, `choiceBonus`, `trailBonus`, `jackpotWin`. docs/exchange.md lists the fields. Amounts are hundredths of the stake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from rgs_core.books.amounts import FEATURE_LEVELS, WIN_LEVELS, check_hundredths, level
+from rgs_core.books.boards import Boards, Event
+from rgs_core.books.features import Course, Feature, check_told
+from rgs_core.books.win_cells import Cell, cells_counting, cells_with, win_cells
+from rgs_core.errors import BooksError
+from rgs_core.language.mechanics import (
+    BonusTrigger,
+    Choice,
+    Cluster,
+    CollectedTrigger,
+    Count,
+    FreeSpinsTrigger,
+    Take,
+    Wheel,
+    WinTrigger,
+)
+from rgs_core.language.model import START_STATE, Build, Model
+from rgs_core.outcome import (
+    Award,
+    BonusPlay,
+    CellTable,
+    FreeSpinsAward,
+    JackpotWin,
+    PickBonus,
+    Played,
+    Spin,
+    Win,
+    Window,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A grid of a spin: as it pays first, or of a further step of its cascade. `stopped`: as it was before transforms,
+    where the record knows. `fired`: triggers whose cells are removed from it."""
+
+    window: Window
+    values: CellTable
+    wins: tuple[Win, ...]
+    stopped: Window
+    fired: tuple[FreeSpinsTrigger | BonusTrigger, ...]
+
+
+class Narrator:
+    """Tells rounds of one build, in its mode, as books.
+
+    Raises BooksError for a build whose prizes are no whole hundredths of the stake, or whose held or removed cells
+    the records do not tell. `padding`: boards have the symbols above and below the rows in view.
+    """
+
+    def __init__(self, build: Build, *, padding: bool = True) -> None:
+        self.build = build
+        self._model = build.model
+        self._stake = build.model.stake_units
+        check_hundredths(build)
+        check_told(build.model)
+        self._boards = Boards(build, padding=padding, hundredths=self.hundredths)
+        self._bought = build.play.spins > 1 or build.play.start in _awarded(build.model)
+
+    def book(self, number: int, played: Played) -> Event:
+        """One round as a book, JSON-ready. Raises BooksError when its events do not add up to its win."""
+        story = _Story(self, played)
+        events = story.events
+        payout = self.hundredths(played.win_units)
+        if payout != story.total:
+            raise BooksError(f"book {number}: its events do not add up to its win; do not use these books")
+        events.append({"type": "finalWin", "amount": payout})
+        criteria = "freegame" if story.free_spins else "basegame" if payout else "0"
+        return {
+            "id": number,
+            "payoutMultiplier": payout,
+            "events": [{"index": i, **event} for i, event in enumerate(events)],
+            "criteria": "wincap" if story.capped else criteria,
+            "baseGameWins": (payout - story.free) / 100,
+            "freeGameWins": story.free / 100,
+        }
+
+    def hundredths(self, units: int) -> int:
+        """An amount of units in hundredths of the stake. Raises BooksError when that is no whole number."""
+        amount, rest = divmod(100 * units, self._stake)
+        if rest:
+            raise BooksError(f"a win of {units} of {self._stake} units is no whole number of hundredths of the stake")
+        return amount
+
+
+class _Story:
+    """One round while it is told. `total`: hundredths won so far; `free`: of them by features; `free_spins`: their
+    spins."""
+
+    def __init__(self, narrator: Narrator, played: Played) -> None:
+        self.narrator = narrator
+        self.model = narrator._model
+        self.boards = narrator._boards
+        self.hundredths = narrator.hundredths
+        self.capped = bool(getattr(played, "capped", False))
+        self.events: list[Event] = []
+        self.total = self.free = self.free_spins = 0
+        self.global_multiplier = 1
+        self.course = Course(narrator.build, narrator._bought)
+        if narrator._bought:
+            self._tell_trigger(self.course.queue[0], True, "", [])
+        spins = played.spins
+        for place, spin in enumerate(spins):
+            self._spin(spin, last=place == len(spins) - 1)
+        if self.course.queue and not self.capped:
+            raise BooksError(f"the round has {len(spins)} spins, but more were awarded; do not use these books")
+
+    def _spin(self, spin: Spin, last: bool) -> None:
+        """One spin: what it shows, what it wins step by step, what it starts."""
+        feature = self.course.front(spin)
+        feature.begin(spin)
+        if not feature.paid:
+            self.free_spins += 1
+            event = {"type": "updateFreeSpin", "amount": feature.played - 1, "total": feature.total}
+            self.events.append({**event, "state": spin.state} if len(self.model.states) > 2 else event)
+        if spin.special and feature.played == 1 and feature.state.special:
+            self.events.append({"type": "specialSymbol", "name": feature.state.special.name, "symbol": spin.special})
+        held_before = frozenset(feature.held)
+        self._show(spin, feature)
+        grids = list(_grids(self.model, spin, feature, held_before))
+        won = self._steps(spin, feature, grids)
+        won += self._closing(spin, feature, grids[-1], won)
+        if self.capped and last:
+            cap = self.model.win_units_cap
+            assert cap is not None
+            won = self.hundredths(cap) - self.total
+            self.events.append({"type": "wincap", "amount": self.hundredths(cap)})
+        if won:
+            self.events.append({"type": "setWin", "amount": won, "winLevel": level(won, WIN_LEVELS)})
+        self.total += won
+        feature.won += won
+        self.free += 0 if feature.paid else won
+        self.events.append({"type": "setTotalWin", "amount": self.total})
+        self._collect(feature, grids[-1].window)
+        for award in spin.awards:
+            granted = self.course.grant(award, feature, grids[-1].window)
+            if granted is not None and not (self.capped and last):
+                self._tell_trigger(*granted, award.trigger, self._cells_of(award, spin, feature, grids, held_before))
+        if (self.course.end(feature, grids[-1].window) or (self.capped and last)) and not feature.paid:
+            loud = level(feature.won, FEATURE_LEVELS)
+            self.events.append({"type": "freeSpinEnd", "amount": feature.won, "winLevel": loud})
+
+    # -- what a spin shows ----------------------------------------------------------------------
+
+    def _show(self, spin: Spin, feature: Feature) -> None:
+        """The grid as it stops, what transforms make of it, cells that stay, and the multiplier of its wins."""
+        boards = self.boards
+        reveal = boards.reveal(spin, "basegame" if feature.paid else "freegame")
+        if feature.held:
+            reveal["held"] = boards.places(feature.held)
+        self.events.append(reveal)
+        if spin.nudged:
+            self.events.append({"type": "nudgeReels", "stops": list(spin.nudged)})
+        if spin.stopped:
+            self._transform(spin, spin.stopped, spin.window, spin.values)
+        new = feature.stick(spin.window)
+        if new:
+            cells = [
+                {**boards.at((reel, row)), **boards.tops(spin.window, spin.values, [(reel, row)])[reel][0]}
+                for reel, row in new
+            ]
+            self.events.append({"type": "newStickySymbols", "newPrizes": cells})
+        self._tell_multiplier(spin, feature, feature.ladder)
+
+    def _transform(self, spin: Spin, before: Window, after: Window, values: CellTable) -> None:
+        """Cells that show another symbol than they stopped with."""
+        changed = [(r, i) for r, reel in enumerate(after) for i, symbol in enumerate(reel) if symbol != before[r][i]]
+        board = self.boards.board(spin, after, values)
+        self.events.append({"type": "transformBoard", "positions": self.boards.places(changed), "board": board})
+
+    def _tell_multiplier(self, spin: Spin, feature: Feature, ladder: int) -> None:
+        """The multiplier of state, levels, spin and step together, where it changes."""
+        factor = feature.state.multiplier * feature.levels_multiplier * spin.multiplier * ladder
+        if factor != self.global_multiplier:
+            self.global_multiplier = factor
+            self.events.append({"type": "updateGlobalMult", "globalMult": factor})
+
+    # -- what it wins ---------------------------------------------------------------------------
+
+    def _steps(self, spin: Spin, feature: Feature, grids: list[Grid]) -> int:
+        """Every grid of the spin: its wins, and how the next one comes about. Returns hundredths."""
+        won = 0
+        for place, grid in enumerate(grids):
+            if grid.wins:
+                won += self._wins(grid.wins, feature, grid)
+                if feature.state.cascade is not None:
+                    self.events.append({"type": "updateTumbleWin", "amount": won})
+            if grid.wins or grid.fired:
+                feature.won_steps += 1
+            if place + 1 < len(grids):
+                self._tumble(spin, feature, grid, grids[place + 1])
+                self._tell_multiplier(spin, feature, feature.ladder)
+        return won
+
+    def _wins(self, wins: tuple[Win, ...], feature: Feature, grid: Grid) -> int:
+        told = [self._win(win, feature, grid) for win in wins]
+        total: int = sum(win["win"] for win in told)
+        self.events.append({"type": "winInfo", "totalWin": total, "wins": told})
+        return total
+
+    def _win(self, win: Win, feature: Feature, grid: Grid) -> Event:
+        cells = win_cells(self.model, feature.state, win, grid.window, grid.stopped)
+        multiplier = win.wild_multiplier * win.multiplier
+        meta: Event = {} if win.line is None else {"lineIndex": win.line}
+        meta |= {
+            "multiplier": multiplier,
+            "winWithoutMult": self.hundredths(win.amount_units // multiplier),
+            "globalMult": win.multiplier,
+        }
+        rule = self.model.evaluators.get(win.evaluator)
+        if win.line is not None:
+            meta["lineMultiplier"] = win.wild_multiplier
+        elif win.ways:
+            meta["ways"] = win.ways
+        else:
+            meta |= {"clusterMult": win.wild_multiplier} if isinstance(rule, Cluster | Count) else {}
+            meta["overlay"] = self.boards.at(_middle(cells))
+        return {
+            "symbol": win.symbol,
+            "kind": win.count,
+            "win": self.hundredths(win.amount_units),
+            "positions": [self.boards.at(cell) for cell in cells],
+            "meta": meta,
+        }
+
+    def _tumble(self, spin: Spin, feature: Feature, grid: Grid, after: Grid) -> None:
+        """Winning cells go, those above fall past held ones, new ones come from above."""
+        removed = removed_cells(self.model, feature, grid)
+        fallen, new = _fall(grid.window, removed, feature.held.keys(), after.window)
+        event = {"type": "tumbleBoard", "explodingSymbols": self.boards.places(removed)}
+        self.events.append({**event, "newSymbols": self.boards.tops(after.window, after.values, new)})
+        if fallen != after.window:
+            self._transform(spin, fallen, after.window, after.values)
+
+    def _closing(self, spin: Spin, feature: Feature, grid: Grid, won: int) -> int:
+        """Multipliers in view, then bonuses, then what pays at the end of the feature. Returns hundredths."""
+        final = feature.state.final
+        at_end = []
+        more = 0
+        for win in spin.closing:
+            if final is None or win.evaluator != final.name:
+                at_end.append(win)
+                continue
+            more += self.hundredths(win.amount_units)
+            places = [
+                {**self.boards.at((r, i)), "multiplier": grid.values[r][i], "name": symbol}
+                for symbol in sorted(final.symbols)
+                for r, i in cells_with(grid.window, symbol)
+                if grid.values and grid.values[r][i]
+            ]
+            shown = {"tumbleWin": won, "boardMult": win.multiplier, "totalWin": won + more}
+            self.events.append({"type": "boardMultiplierInfo", "multInfo": {"positions": places}, "winInfo": shown})
+        for award in spin.awards:
+            if isinstance(award, PickBonus | BonusPlay | JackpotWin):
+                more += self._bonus(award, feature)
+        if at_end:
+            self._tell_multiplier(spin, feature, ladder=1)  # no step wins these
+            more += self._wins(tuple(at_end), feature, grid)
+        return more
+
+    def _bonus(self, award: PickBonus | BonusPlay | JackpotWin, feature: Feature) -> int:
+        """A bonus with what it drew. Returns hundredths."""
+        if isinstance(award, JackpotWin):
+            self.events.append({"type": "jackpotWin", "name": award.trigger, "jackpot": award.jackpot})
+            return 0
+        amount = self.hundredths(award.amount_units)
+        if isinstance(award, PickBonus):
+            prizes = [[self.hundredths(units) for units in place] for place in award.prizes]
+            event: Event = {"type": "pickBonus", "name": award.trigger, "line": award.line, "prizes": prizes}
+            self.events.append({**event, "amount": amount})
+            return amount
+        bonus = self.model.bonuses[award.bonus]
+        event = {"name": award.trigger, "bonus": award.bonus, "line": award.line}
+        if isinstance(bonus, Take):
+            unit = self.model.basis_units(bonus.of) * feature.state.multiplier_for(award.trigger)
+            taken = [self.hundredths(bonus.prizes[place] * unit) for place in award.drawn]
+            event = {"type": "takeBonus", **event, "taken": list(award.drawn), "prizes": taken}
+        elif isinstance(bonus, Wheel):
+            event = {"type": "wheelBonus", **event, "segment": award.drawn[0]}
+            if award.spins:
+                event |= {"spins": award.spins, "state": award.state}
+        elif isinstance(bonus, Choice):
+            event = {"type": "choiceBonus", **event, "option": bonus.option.name}
+            if award.spins:
+                event |= {"spins": award.spins, "state": award.state}
+        else:
+            event = {"type": "trailBonus", **event, "squares": list(award.drawn)}
+        self.events.append({**event, "amount": amount})
+        return amount
+
+    # -- what it starts -------------------------------------------------------------------------
+
+    def _collect(self, feature: Feature, window: Window) -> None:
+        """Symbols that are counted over the feature, with the level reached."""
+        for trigger in feature.state.triggers:
+            if isinstance(trigger, CollectedTrigger):
+                cells = cells_counting(self.model, window, trigger.symbol)
+                more = count_of(self.model, window, cells)
+                feature.collected[trigger.name] = feature.collected.get(trigger.name, 0) + more
+                if cells:
+                    self.events.append(
+                        {
+                            "type": "updateCollected",
+                            "name": trigger.name,
+                            "symbol": trigger.symbol,
+                            "positions": self.boards.places(cells),
+                            "collected": feature.collected[trigger.name],
+                            "level": feature.level(trigger),
+                        }
+                    )
+
+    def _tell_trigger(self, target: Feature, begins: bool, trigger: str, cells: list[Cell]) -> None:
+        event: Event = {"type": "freeSpinTrigger" if begins else "freeSpinRetrigger", "totalFs": target.total}
+        event["positions"] = self.boards.places(cells)
+        if len(self.model.states) > 2:
+            event |= {"name": trigger, "state": target.state.name}
+        self.events.append(event)
+
+    def _cells_of(
+        self, award: Award, spin: Spin, feature: Feature, grids: list[Grid], held: frozenset[Cell]
+    ) -> list[Cell]:
+        """The cells that awarded spins, on the grid where they did."""
+        if not isinstance(award, FreeSpinsAward):
+            return []
+        trigger = next(t for t in feature.state.triggers if t.name == award.trigger)
+        if isinstance(trigger, WinTrigger):
+            return sorted(
+                {
+                    cell
+                    for grid in grids
+                    for win in grid.wins
+                    if (win.evaluator, win.symbol, win.count) == (trigger.evaluator, award.symbol, award.count)
+                    for cell in win_cells(self.model, feature.state, win, grid.window, grid.stopped)
+                }
+            )
+        grid = next((grid for grid in grids if trigger in grid.fired), grids[-1])
+        if isinstance(trigger, FreeSpinsTrigger):
+            return _counted(self.model, trigger, grid, held)
+        if isinstance(trigger, CollectedTrigger):
+            return cells_counting(self.model, grid.window, trigger.symbol)
+        return []
+
+
+# --- Grids of a spin -----------------------------------------------------------------------------------
+
+
+def _grids(model: Model, spin: Spin, feature: Feature, held: frozenset[Cell]) -> Iterator[Grid]:
+    """The grid as it pays first and those of the further steps, with the triggers that fired on each.
+
+    `held`: cells that were held before the spin.
+    """
+    cascade = feature.state.cascade
+    removing = [t for t in feature.state.triggers if cascade is not None and t.name in cascade.remove]
+    first = spin.window, spin.values, spin.wins, spin.stopped
+    for window, values, wins, stopped in [first, *((s.window, s.values, s.wins, ()) for s in spin.steps)]:
+        grid = Grid(window, values, wins, stopped, ())
+        fired = []
+        for trigger in removing:
+            assert isinstance(trigger, FreeSpinsTrigger | BonusTrigger)  # the model file was refused otherwise
+            count = count_of(model, trigger_grid(trigger, grid), _counted(model, trigger, grid, held))
+            if trigger.award(count) if isinstance(trigger, FreeSpinsTrigger) else trigger.times(count):
+                fired.append(trigger)
+        yield Grid(window, values, wins, stopped, tuple(fired))
+
+
+def _counted(model: Model, trigger: FreeSpinsTrigger | BonusTrigger, grid: Grid, held: frozenset[Cell]) -> list[Cell]:
+    """The cells that a trigger counts."""
+    fresh = isinstance(trigger, FreeSpinsTrigger) and trigger.fresh
+    return [cell for cell in trigger_cells(model, trigger, grid) if not (fresh and cell in held)]
+
+
+def trigger_grid(trigger: FreeSpinsTrigger | BonusTrigger, grid: Grid) -> Window:
+    """Where a trigger looks."""
+    return (grid.stopped or grid.window) if trigger.stopped else grid.window
+
+
+def trigger_cells(model: Model, trigger: FreeSpinsTrigger | BonusTrigger, grid: Grid) -> list[Cell]:
+    """The cells that count as the symbol of a trigger."""
+    return cells_counting(model, trigger_grid(trigger, grid), trigger.symbol)
+
+
+def count_of(model: Model, window: Window, cells: list[Cell]) -> int:
+    """How many symbols cells count as."""
+    return sum(model.read(window[reel][row])[1] for reel, row in cells)
+
+
+def removed_cells(model: Model, feature: Feature, grid: Grid) -> list[Cell]:
+    """The cells that a cascade removes from a grid, in order."""
+    cascade = feature.state.cascade
+    assert cascade is not None
+    cells = {cell for trigger in grid.fired for cell in trigger_cells(model, trigger, grid)}
+    for win in grid.wins:
+        if win.evaluator in cascade.remove:
+            cells |= set(win_cells(model, feature.state, win, grid.window, grid.stopped))
+    return sorted(c for c in cells if c not in feature.held and grid.window[c[0]][c[1]] not in cascade.keep)
+
+
+def _fall(window: Window, removed: list[Cell], held: Collection[Cell], after: Window) -> tuple[Window, list[Cell]]:
+    """The grid once cells have fallen, with the symbols of the next one where cells are new, and these cells."""
+    fallen, new = [], []
+    for reel, column in enumerate(window):
+        places = [row for row in range(len(column)) if (reel, row) not in held]
+        staying = [column[row] for row in places if (reel, row) not in removed]
+        empty = places[: len(places) - len(staying)]
+        new += [(reel, row) for row in empty]
+        rows = dict(zip(places, [after[reel][row] for row in empty] + staying, strict=True))
+        fallen.append(tuple(rows.get(row, symbol) for row, symbol in enumerate(column)))
+    return tuple(fallen), new
+
+
+def _middle(cells: list[Cell]) -> Cell:
+    """The cell nearest to the middle of a win, where its amount is shown."""
+    reel, row = (sum(cell[axis] for cell in cells) / len(cells) for axis in (0, 1))
+    return min(cells, key=lambda cell: ((cell[0] - reel) ** 2 + (cell[1] - row) ** 2, cell))
+
+
+def _awarded(model: Model) -> set[str]:
+    """States whose spins something awards; a mode that begins with one of them is a bought feature."""
+    found = {getattr(trigger, "state", START_STATE) for s in model.states.values() for trigger in s.triggers}
+    for bonus in model.bonuses.values():
+        if isinstance(bonus, Wheel):
+            found |= {segment.state or START_STATE for segment in bonus.segments}
+    return found - {START_STATE}

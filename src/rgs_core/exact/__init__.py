@@ -1,0 +1,1 @@
+"""Exact figures: laws of a spin, of features, of rounds."""

@@ -1,0 +1,329 @@
+"""Figures of a round over its full cycle, from the joint laws of the spins that it can be made of.
+
+A round is a branching process over states (rgs_core.exact.feature). Where a feature draws a special symbol that all
+its spins share, it is one such process for each symbol, and the round is their mixture: `Scenario`s. A feature whose
+spins remember has a law as a whole by what it begins with (rgs_core.exact.memory.whole_feature), and takes part as one spin of a
+state of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from itertools import product
+
+from rgs_core._engine import Engine
+from rgs_core.errors import AnalysisError
+from rgs_core.exact.awarding import NOTHING
+from rgs_core.exact.feature import RoundMoments, round_moments
+from rgs_core.exact.joint import Joint, joint_law, model_states
+from rgs_core.exact.memory.feature_starts import feature_refused, feature_round, remembering_states
+from rgs_core.exact.memory.whole_feature import FeatureRound, WholeFeature
+from rgs_core.exact.reached import awards_of, plays_once, reached
+from rgs_core.exact.stats import Z_90, root
+from rgs_core.language.mechanics import SIMULATED_ONLY, FreeSpinsTrigger, frozen
+from rgs_core.language.model import Build
+
+SCENARIOS_MAX = 256
+"""Most combinations of special symbols of a round."""
+
+FURTHER = "free spins"
+"""The part of the RTP that all further spins win."""
+
+
+@dataclass(frozen=True)
+class SpinLaws:
+    """Laws of single spins of the states that a mode can reach, or why there is none.
+
+    `laws[state]` is None, with the reason in `skipped`, or where `special_laws[state]` holds a law for each
+    special symbol, or where `features` knows those of the state as a whole.
+    """
+
+    laws: Mapping[str, Joint | None]
+    special_laws: Mapping[str, Mapping[str, Joint]]
+    skipped: Mapping[str, str]
+    features: FeatureRound | None = None
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """States whose features have laws as a whole."""
+        return () if self.features is None else tuple(self.features.methods)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """With this probability the spins of a round have these laws."""
+
+    probability: Fraction
+    laws: Mapping[str, Joint | WholeFeature]
+
+
+@dataclass(frozen=True)
+class FullCycle:
+    """Figures of a round over its full cycle; RTP and variances are of win / cost of the mode.
+
+    `paid` is the law of the mode's first state and `free` that of the only other one, if there is one and it
+    has a law of its own; `laws` and `special_laws` hold those of all. `paid_spin` figures are of the mode's own
+    spins without what they start. Means and variances are those without the maximum win: where `capped`,
+    the law of wins (rgs_core.exact.distribution) knows the round as it is paid. `most_units` is the largest win
+    without it. `spins`: mean further spins by state. `features`: those that are known as a whole, `scenarios` then
+    hold their laws by name; `spins_max`: most further spins of a round, each such feature as one.
+    """
+
+    build: Build
+    paid: Joint
+    free: Joint | None
+    rtp: Fraction
+    rtp_parts: Mapping[str, Fraction]
+    hit_frequency: Fraction
+    paid_spin_hit_frequency: Fraction
+    paid_spin_variance: Fraction
+    variance: Fraction
+    max_win_units: int
+    max_win_reached: bool
+    feature_probability: Fraction
+    neglected: float
+    laws: Mapping[str, Joint] = field(default_factory=dict)
+    special_laws: Mapping[str, Mapping[str, Joint]] = field(default_factory=dict)
+    scenarios: tuple[Scenario, ...] = ()
+    spins: Mapping[str, Fraction] = field(default_factory=dict)
+    most_units: int = 0
+    capped: bool = False
+    features: FeatureRound | None = None
+    spins_max: int = 0
+
+    @property
+    def combinations(self) -> int:
+        """Length of the paid spin's cycle, in stop weights."""
+        return self.paid.cycle
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Order of the states in what spins award."""
+        return self.paid.states
+
+    @property
+    def free_spins_per_round(self) -> Fraction:
+        """Mean further spins of a round."""
+        return sum(self.spins.values(), Fraction(0))
+
+    @property
+    def free_spins_per_feature(self) -> Fraction:
+        """Mean further spins of a round that has any; 0 when there are none."""
+        return self.free_spins_per_round / self.feature_probability if self.feature_probability else Fraction(0)
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation of a round's win / cost."""
+        return root(self.variance)
+
+    @property
+    def paid_spin_sd(self) -> float:
+        return root(self.paid_spin_variance)
+
+    def volatility_index(self, z: float = Z_90) -> float:
+        """z times the standard deviation of a round."""
+        return z * self.sd
+
+
+def full_cycle(build: Build, *, merge: bool = True) -> FullCycle:
+    """Figures of the joint laws, by merging situations or (merge=False) by visiting every combination.
+
+    Raises AnalysisError with the reason for states that remember, laws too large to hold, or retriggers
+    without end.
+    """
+    return round_figures(build, spin_laws(build, counting_engine(build), merge=merge))
+
+
+def counting_engine(build: Build) -> Engine:
+    """The engine that counts the spins of a build; callbacks are left out, and so are laws of their states."""
+    model = build.model
+    if not model.callbacks:
+        return Engine(build)
+    states = {name: replace(state, callback=None) for name, state in model.states.items()}
+    return Engine(replace(build, model=replace(model, states=frozen(states))))
+
+
+def spin_laws(
+    build: Build,
+    engine: Engine,
+    *,
+    merge: bool = True,
+    joint: Callable[..., Joint] = joint_law,
+    features_of: Callable[..., FeatureRound] = feature_round,
+) -> SpinLaws:
+    """Laws of the spins of every state that the mode can reach; `engine`: its `counting_engine`.
+
+    `joint` and `features_of` compute them; who asks for many builds gives functions that remember.
+    """
+    names = model_states(engine)
+    laws: dict[str, Joint | None] = {}
+    special_laws: dict[str, dict[str, Joint]] = {}
+    skipped: dict[str, str] = {}
+    states = reached(build)
+    features, remembering = None, remembering_states(build)
+    if remembering:
+        try:
+            if build.model.callbacks:
+                raise AnalysisError(f"a callback may begin features of state {' and '.join(remembering)}")
+            features = features_of(build, merge=merge)
+        except AnalysisError as error:
+            skipped |= {name: feature_refused(build, name) or str(error) for name in remembering}
+    for name in states:
+        state, index = build.model.states[name], names.index(name)
+        laws[name] = None
+        if state.callback is not None:
+            skipped[name] = f"state '{name}' {SIMULATED_ONLY}"
+            continue
+        if name in remembering:
+            continue
+        if features is not None and name == build.play.start:
+            laws[name] = features.paid
+            continue
+        try:
+            if state.special is None:
+                laws[name] = joint(engine, index, merge=merge, single=plays_once(build, name))
+            else:
+                special_laws[name] = {
+                    symbol: joint(engine, index, merge=merge, special=symbol) for symbol in state.special.table.symbols
+                }
+        except AnalysisError as error:
+            skipped[name] = str(error)
+    start = build.play.start
+    for name in remembering:
+        if name != start and name in skipped and skipped[name] == skipped.get(start):
+            skipped[name] = f"its features begin with spins of state '{start}', which have no law"
+    return SpinLaws(laws, special_laws, skipped, features)
+
+
+def round_refused(build: Build, whole: Collection[str] = ()) -> str:
+    """Why spins with laws of their own do not make a round that is a mixture of branching processes; "" if they do.
+
+    `whole`: states whose features have a law as a whole, by the way in which they begin.
+    """
+    model, play = build.model, build.play
+    states = reached(build)
+    awarded = {name: set(awards_of(model, model.states[name])) for name in states}
+    returns = any(play.start in targets for targets in awarded.values())
+    for name in states:
+        state = model.states[name]
+        for trigger in state.triggers:
+            if not isinstance(trigger, FreeSpinsTrigger) or trigger.state in whole:
+                continue
+            if trigger.carry:
+                return f"trigger '{trigger.name}' of state '{name}' carries cells into the feature"
+            alone = list(awards_of(model, state)).count(trigger.state) == 1
+            others = any(trigger.state in awarded[other] for other in states if other != name)
+            if trigger.reset and not (name == play.start and play.spins == 1 and not returns and alone and not others):
+                return f"trigger '{trigger.name}' of state '{name}' resets the spins left"
+        by_others = any(name in awarded[other] for other in states if other not in (name, play.start))
+        if state.special is not None and (by_others or returns):
+            return f"several features of state '{name}' may draw a special symbol each in one round"
+    return ""
+
+
+def scenarios(build: Build, spins: SpinLaws) -> tuple[Scenario, ...]:
+    """Every combination of special symbols with its probability; one without special states.
+
+    Raises AnalysisError with the reason when a state has no law, or the round is no such mixture.
+    """
+    for reason in spins.skipped.values():
+        raise AnalysisError(reason)
+    reason = round_refused(build, spins.whole)
+    if reason:
+        raise AnalysisError(f"{reason}, for which there is no exact law of a round")
+    plain: dict[str, Joint | WholeFeature] = {name: law for name, law in spins.laws.items() if law is not None}
+    features = spins.features
+    if features is not None:
+        plain = {name: features.widened(law) for name, law in spins.laws.items() if law is not None}
+        plain |= {build.play.start: features.starting, **features.laws}
+    choices = []
+    for name, laws in spins.special_laws.items():
+        special = build.model.states[name].special
+        assert special is not None
+        table = special.table
+        choices.append([
+            (name, Fraction(weight, table.total), laws[symbol] if features is None else features.widened(laws[symbol]))
+            for symbol, weight in zip(table.symbols, table.weights, strict=True)
+        ])  # fmt: skip
+    result = []
+    for chosen in product(*choices):
+        odds = Fraction(1)
+        for _, p, _ in chosen:
+            odds *= p
+        result.append(Scenario(odds, plain | {name: law for name, _, law in chosen}))
+        if len(result) > SCENARIOS_MAX:
+            raise AnalysisError(f"a round has more than {SCENARIOS_MAX} combinations of special symbols")
+    return tuple(result)
+
+
+def round_figures(build: Build, spins: SpinLaws) -> FullCycle:
+    """Figures of a round from the laws of its spins. Raises AnalysisError when they make none."""
+    model, play = build.model, build.play
+    cases = scenarios(build, spins)
+    paid = spins.laws[play.start]
+    assert paid is not None  # a state with a special symbol begins no mode
+    cost = play.cost_units
+    spins_max = model.free_spins_max
+    features = spins.features
+    if features is not None:  # a feature counts as one spin, and its spins must be within the cap
+        granted = sum(features.granted.values())
+        if granted > spins_max:
+            raise AnalysisError(
+                f"features of state {' and '.join(features.granted)} can be awarded {granted} spins, more than the cap of "
+                f"{spins_max}, for which there is no exact walk; set caps.free_spins out of reach"
+            )
+        spins_max -= granted - len(features.granted)
+    mean = second = nothing = further = Fraction(0)
+    played: dict[str, Fraction] = {}
+    most, reached_most, neglected = -1, True, 0.0
+    for case in cases:
+        laws = {name: law.by_award() for name, law in case.laws.items()}
+        states = case.laws[play.start].states
+        moments: RoundMoments = round_moments(laws, states, play.start, play.spins, spins_max)
+        p = case.probability
+        mean += p * moments.mean
+        second += p * moments.second
+        nothing += p * moments.nothing
+        for name, n in moments.spins.items():
+            of = case.laws[name]
+            further += p * n * sum((a.win for a in laws[name].values()), Fraction(0))
+            if not isinstance(of, Joint):
+                name, n = of.state_name, n * of.spins
+            played[name] = played.get(name, Fraction(0)) + p * n
+        whole = all(law.most_reached for law in case.laws.values() if not isinstance(law, Joint))
+        most, reached_most = max((most, reached_most), (moments.most, moments.most_reached and whole))
+        neglected = max(neglected, moments.neglected)
+    parts = {name: units * play.spins / cost for name, units in paid.mean_parts().items()}
+    others = [name for name in spins.laws if name != play.start]
+    if others or played:
+        parts[FURTHER] = further / cost
+    law = paid.by_award()
+    first = sum((a.win for a in law.values()), Fraction(0))
+    first_second = sum((a.win_squared for a in law.values()), Fraction(0))
+    none = law.get((0,) * len(paid.states), NOTHING.given(Fraction(0))).probability
+    cap = model.win_units_cap
+    return FullCycle(
+        build=build,
+        paid=paid,
+        free=spins.laws[others[0]] if len(others) == 1 else None,
+        rtp=mean / cost,
+        rtp_parts=parts,
+        hit_frequency=1 - nothing,
+        paid_spin_hit_frequency=1 - sum((a.nothing for a in law.values()), Fraction(0)) ** play.spins,
+        paid_spin_variance=play.spins * (first_second - first**2) / cost**2,
+        variance=(second - mean**2) / cost**2,
+        max_win_units=most if cap is None else min(most, cap),
+        max_win_reached=reached_most,
+        feature_probability=1 - none**play.spins,
+        neglected=neglected + (0.0 if features is None else features.neglected),
+        laws={name: joint for name, joint in spins.laws.items() if joint is not None},
+        special_laws=spins.special_laws,
+        scenarios=cases,
+        spins=played,
+        most_units=most,
+        capped=cap is not None and most > cap,
+        features=features,
+        spins_max=spins_max,
+    )

@@ -1,0 +1,130 @@
+"""Jackpots: how often they are won, what is in the pool then, and what they return. The pools are the service's.
+
+Triggered: with c wins a round in the mean, a pool that begins with S stakes and takes the share s of each holds
+S + s / c stakes in the mean when it is won, and returns c (S + s / c) = c S + s of a stake.
+
+Must hit by: it drops at an amount between S and M stakes, every one equally likely, so after (M - S) / 2s rounds
+in the mean, with (S + M) / 2 stakes in it; by the law of renewals with reward it returns their quotient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from rgs_core.exact.closed_parts import count_law
+from rgs_core.exact.cycle import FullCycle
+from rgs_core.exact.joint import Joint, bonus_name
+from rgs_core.exact.memory.hold import HoldStart
+from rgs_core.language.mechanics import BonusTrigger, Jackpot, JackpotTrigger, PickTrigger, Wheel, settled
+from rgs_core.language.model import Model, State
+
+PPM = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class JackpotFigures:
+    """`rounds`: mean number of rounds from one win to the next; `value`: mean stakes in the pool at a win; `rtp`: what
+    it returns of a stake. All exact."""
+
+    jackpot: Jackpot
+    rounds: Fraction
+    value: Fraction
+    rtp: Fraction
+
+
+def jackpot_figures(cycle: FullCycle) -> list[JackpotFigures]:
+    """Figures of the jackpots that the rounds of a mode can win; a stake is what a round costs. Jackpots whose odds
+    are not known are left out."""
+    found = []
+    for jackpot in cycle.build.model.jackpots.values():
+        share = Fraction(jackpot.share_ppm, PPM)
+        if jackpot.must_hit_by is not None:
+            rounds = Fraction(jackpot.must_hit_by - jackpot.start) / (2 * share)
+            value = Fraction(jackpot.start + jackpot.must_hit_by, 2)
+        else:
+            wins = wins_per_round(cycle, jackpot.name)
+            if not wins:
+                continue
+            rounds = 1 / wins
+            value = jackpot.start + share * rounds
+        found.append(JackpotFigures(jackpot, rounds, value, value / rounds))
+    return found
+
+
+def wins_per_round(cycle: FullCycle, name: str) -> Fraction | None:
+    """Mean number of times that a round wins a jackpot: by triggers, and by bonuses that lead to it. None where the
+    odds of a spin are not known: of symbols on grids that change, in features that are known as a whole only."""
+    model, play = cycle.build.model, cycle.build.play
+    spins = dict(cycle.spins)
+    spins[play.start] = spins.get(play.start, Fraction(0)) + play.spins
+    wins = Fraction(0)
+    for state_name, n in spins.items():
+        state = model.states[state_name]
+        for trigger in state.triggers:
+            if isinstance(trigger, JackpotTrigger) and trigger.jackpot == name:
+                odds = Fraction(trigger.chance_of(play.cost_units), trigger.out_of)
+                if trigger.symbol is None:
+                    wins += n * odds
+                    continue
+                shown = _shown(cycle, state, trigger, n)
+                if shown is None:
+                    return None
+                wins += shown * odds
+            elif isinstance(trigger, PickTrigger | BonusTrigger):
+                each = _bonus_wins(model, bonus_name(trigger), name)
+                law = cycle.laws.get(state_name)
+                if each and law is None:
+                    return None
+                if each and law is not None:
+                    wins += n * law.plays_mean()[trigger.name] * each
+    return wins
+
+
+def _shown(cycle: FullCycle, state: State, trigger: JackpotTrigger, spins: Fraction) -> Fraction | None:
+    """Mean number of spins of a round in which so many of the symbol of a trigger are in view, of so many spins."""
+    assert trigger.symbol is not None
+    model = cycle.build.model
+    if state.name in cycle.laws and not state.transforms and state.cascade is None:
+        odds = Fraction(0)
+        weights = state.strip_choice.weights if state.strip_choice else (1,)
+        for strips, weight in zip(state.strip_sets, weights, strict=True):
+            law = count_law(model, cycle.build.strips(state, strips), (trigger.symbol,), state)
+            odds += Fraction(weight, sum(weights)) * sum(
+                (p for (n,), p in law.items() if n >= trigger.count), Fraction(0)
+            )
+        return spins * odds
+    if cycle.features is None or state.name not in cycle.features.methods:
+        return None
+    shown = Fraction(0)
+    for case in cycle.scenarios:
+        begun = case.laws[cycle.build.play.start]
+        if not isinstance(begun, Joint):
+            return None
+        for started, mean in begun.award_mean.items():
+            feature = case.laws.get(started)
+            if feature is None or getattr(feature, "state_name", "") != state.name:
+                continue
+            # A full grid of held cells ends its feature, so it is seen once.
+            if (
+                not isinstance(feature, HoldStart)
+                or trigger.symbol not in feature.rules.symbols
+                or trigger.count < feature.rules.cells
+            ):
+                return None
+            place = feature.rules.symbols.index(trigger.symbol)
+            full = sum((p for counts, p in feature.ends.items() if counts[place] >= trigger.count), Fraction(0))
+            shown += case.probability * mean * full
+    return shown
+
+
+def _bonus_wins(model: Model, bonus: str, name: str) -> Fraction:
+    """Mean number of times that a play of a bonus wins a jackpot."""
+    wins = Fraction(0)
+    played = settled(model.bonuses[bonus])
+    if isinstance(played, Wheel):
+        total = sum(segment.weight for segment in played.segments)
+        for segment in played.segments:
+            further = _bonus_wins(model, segment.bonus, name) if segment.bonus else Fraction(0)
+            wins += Fraction(segment.weight, total) * (further + (segment.jackpot == name))
+    return wins

@@ -1,0 +1,266 @@
+"""Joint law of a spin that pays ways: equal situations are merged reel by reel.
+
+A situation is what the symbols still running have for their product of cells (and of cells that are wilds
+only, where a run of those does not pay), what has been paid, and the counts of counted symbols. Symbols that
+cannot win any more are dropped at once, so few situations are left after the first reels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgs_core.errors import AnalysisError
+from rgs_core.exact.row_merging import Rows, Weights, merged_rows
+from rgs_core.exact.spin_multiplier import grid_transforms, multiplies, partly_exempt
+from rgs_core.language.mechanics import BonusTrigger, FreeSpinsTrigger, JackpotTrigger, Scatter, Ways
+from rgs_core.language.model import Build, Model, State, Strip
+
+SITUATIONS_MAX = 2_000_000
+"""Most different situations at a time."""
+
+STEPS_MAX = 40_000_000
+"""Most situations taken on by one reel: about a minute."""
+
+BATCH = 2_000_000
+"""Situations that are gathered before they are merged."""
+
+Reel = dict[tuple[int, ...], int]
+"""Weight of a window by its figures: cells for each paying symbol, wild cells for each, counts."""
+
+
+def ways_refused(build: Build, state: State) -> str:
+    """Why this merging does not know a state; "" when it does."""
+    model = build.model
+    if grid_transforms(state):
+        return "transforms of the grid"
+    if state.cascade or state.final or state.special:
+        return "cascades, final multipliers and special symbols"
+    ways = [e for name in state.evaluators if isinstance(e := model.evaluators[name], Ways)]
+    others = [e for name in state.evaluators if not isinstance(e := model.evaluators[name], Ways | Scatter)]
+    if others or len(ways) > 1 or any(e.direction == "both" for e in ways):
+        return "evaluators other than one of ways from one side and scatters"
+    if multiplies(state) and any(partly_exempt(state, e.name) for e in ways):
+        return "multipliers of some wins of ways and not of others"
+    for trigger in state.triggers:
+        if not isinstance(trigger, FreeSpinsTrigger | BonusTrigger | JackpotTrigger):
+            return f"triggers of kind {trigger.kind}"
+    if not ways and not (state.heights is not None or state.cells or state.strip_choice is not None):
+        return "no ways"  # plain scatters belong to the compiled merging
+    return ""
+
+
+def ways_law(build: Build, state: State, symbols: Sequence[str]) -> tuple[Rows, Rows, NDArray[np.object_]]:
+    """(units of the ways int64[n], counts int64[n, len(symbols)], weights object[n]) of a spin.
+
+    Counts stop at the largest that matters. Raises AnalysisError when the situations are too many.
+    """
+    model = build.model
+    ways = next((e for name in state.evaluators if isinstance(e := model.evaluators[name], Ways)), None)
+    figures = _Figures(model, state, ways, tuple(symbols))
+    laws = []
+    for name in state.strip_sets:
+        reels = [figures.reel(reel, strip) for reel, strip in enumerate(build.strips(state, name))]
+        laws.append(_merged_reels(figures, reels if ways is None or ways.direction == "left" else reels[::-1]))
+    chances = state.strip_choice.weights if state.strip_choice else (1,)
+    cycles = [int(weights.sum()) for _, weights in laws]
+    common = math.lcm(*cycles)
+    rows = np.concatenate([rows for rows, _ in laws])
+    scaled = [
+        weights.astype(object) * (chance * (common // cycle))
+        for (_, weights), chance, cycle in zip(laws, chances, cycles, strict=True)
+    ]
+    rows, weights = merged_rows(rows, np.concatenate(scaled))
+    return rows[:, 0], rows[:, 1 : 1 + len(symbols)], weights.astype(object)
+
+
+class _Figures:
+    """What a window of one reel comes to, and pays by symbol and run."""
+
+    def __init__(self, model: Model, state: State, ways: Ways | None, counted: tuple[str, ...]) -> None:
+        self.model, self.state = model, state
+        self.paying = tuple(ways.pays) if ways else ()
+        self.own = ways is not None and ways.pure_wild_run == "own"
+        self.counted = counted
+        n = len(self.paying)
+        self.pays = np.zeros((n, model.reels + 1), dtype=np.int64)
+        self.cells: dict[str, tuple[int, ...]] = {}
+        for i, paid in enumerate(self.paying):
+            assert ways is not None
+            for count, pay in ways.pays[paid].items():
+                multiplier = state.multiplier_for(ways.name, paid, count)
+                self.pays[i, count] = pay * model.line_units * multiplier
+        for shown in model.symbols:
+            whole, wilds = [0] * n, [0] * n
+            read, times = model.read(shown)
+            wild = model.wilds.get(read)
+            for i, paid in enumerate(self.paying):
+                if read == paid:
+                    whole[i] = times
+                elif wild is not None and paid in wild.substitutes:
+                    whole[i] = wild.multiplier * times
+                    wilds[i] = whole[i] if self.own else 0
+            self.cells[shown] = (*whole, *wilds, *(times * (read == symbol) for symbol in counted))
+        self.most = tuple(self._matters(symbol) for symbol in counted)
+
+    def _matters(self, symbol: str) -> int:
+        """Largest count of a symbol that differs from one less."""
+        tables = [
+            e.pays
+            for name in self.state.evaluators
+            if isinstance(e := self.model.evaluators[name], Scatter) and e.symbol == symbol
+        ]
+        tables += [t.spins for t in self.state.triggers if isinstance(t, FreeSpinsTrigger) and t.symbol == symbol]
+        tables += [t.plays for t in self.state.triggers if isinstance(t, BonusTrigger) and t.symbol == symbol]
+        return max((max(table) for table in tables), default=0)
+
+    def heights(self, reel: int) -> list[tuple[int, int]]:
+        """(rows, weight) of a reel."""
+        if self.state.heights is None:
+            return [(self.model.rows, 1)]
+        table = self.state.heights[reel]
+        if len(table.values) == 1:
+            return [(table.values[0], 1)]
+        return list(zip(table.values, table.weights, strict=True))
+
+    def reel(self, reel: int, strip: Strip) -> Reel:
+        """Law of a reel's window, heights drawn and equal windows merged."""
+        law: Reel = defaultdict(int)
+        heights = self.heights(reel)
+        if self.state.cells:
+            cell: Reel = defaultdict(int)
+            for symbol, weight in zip(strip.symbols, strip.weights, strict=True):
+                cell[self.cells[symbol]] += weight
+            highest = max(rows for rows, _ in heights)
+            column: Reel = {(0,) * len(next(iter(cell))): 1}
+            for row in range(highest + 1):
+                for rows, weight in heights:
+                    if rows == row:  # heights have a common total of strip.total ** highest
+                        for key, times in column.items():
+                            law[key] += times * weight * strip.total ** (highest - row)
+                column = _sums(column, cell)
+        else:
+            for rows, height_weight in heights:
+                for stop, weight in enumerate(strip.weights):
+                    window = [self.cells[symbol] for symbol in strip.window(stop, rows)]
+                    law[tuple(map(sum, zip(*window, strict=True)))] += weight * height_weight
+        capped: Reel = defaultdict(int)
+        first = 2 * len(self.paying)
+        for key, weight in law.items():
+            counts = (min(n, most) for n, most in zip(key[first:], self.most, strict=True))
+            capped[(*key[:first], *counts)] += weight
+        return capped
+
+
+def _sums(a: Reel, b: Reel) -> Reel:
+    """Law of the sum of two independent cells."""
+    result: Reel = defaultdict(int)
+    for x, v in a.items():
+        for y, w in b.items():
+            result[tuple(i + j for i, j in zip(x, y, strict=True))] += v * w
+    return result
+
+
+def _merged_reels(figures: _Figures, reels: Sequence[Reel]) -> tuple[Rows, Weights]:
+    """Rows (units, counts) with weights over all reels. Columns on the way: units, counts, products, wild products."""
+    n, counted = len(figures.paying), len(figures.counted)
+    first = 1 + counted
+    rows = np.zeros((1, first + 2 * n), dtype=np.int64)
+    rows[:, first:] = 1
+    if not figures.own:
+        rows[:, first + n :] = 0
+    most = np.array(figures.most, dtype=np.int64)
+    weights: Weights = np.ones(1, dtype=object)
+    if math.prod(sum(reel.values()) for reel in reels) < 2**63:
+        weights = np.ones(1, dtype=np.int64)
+    for run, reel in enumerate(reels):
+        # Symbols whose runs pay nothing from here on; those that cannot go on are settled by `_step`.
+        hopeless = np.flatnonzero((figures.pays[:, run:] == 0).all(axis=1))
+        rows[:, first + hopeless] = 0
+        rows[:, first + n + hopeless] = 0
+        rows, weights = merged_rows(rows, weights)
+        merge = _Merge(figures.state.name)
+        groups = [(chosen, _narrowed(reel, alive, n)) for alive, chosen in _by_alive(rows[:, first : first + n])]
+        steps = sum(len(chosen) * len(windows) for chosen, windows in groups)
+        if steps > STEPS_MAX:
+            raise AnalysisError(
+                f"the law of state '{figures.state.name}' has {steps:,} situations after {run + 1} reels; ways are "
+                f"merged up to {STEPS_MAX:,}"
+            )
+        for chosen, windows in groups:
+            for key, weight in windows.items():
+                part = _step(rows[chosen], np.array(key, dtype=np.int64), figures.pays[:, run], n, first, most)
+                if run == len(reels) - 1:
+                    part[:, 0] += _paid(part, figures.pays[:, run + 1], n, first)
+                    part = part[:, :first]
+                merge.add(part, weights[chosen] * weight)
+        rows, weights = merge.result()
+    return rows, weights
+
+
+class _Merge:
+    """Gathers situations and merges equal ones whenever many have come together."""
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+        self.parts: list[tuple[Rows, Weights]] = []
+        self.waiting = 0
+
+    def add(self, rows: Rows, weights: Weights) -> None:
+        """Raises AnalysisError when there are too many."""
+        self.parts.append((rows, weights))
+        self.waiting += len(rows)
+        if self.waiting > BATCH:
+            self.parts = [self.result()]
+            merged = len(self.parts[0][0])
+            if merged > SITUATIONS_MAX:
+                raise AnalysisError(
+                    f"the law of state '{self.state}' has more than {SITUATIONS_MAX:,} situations, too many to merge"
+                )
+            self.waiting = 0 if merged < BATCH else -merged  # so that large ones are merged more seldom
+
+    def result(self) -> tuple[Rows, Weights]:
+        rows = np.concatenate([rows for rows, _ in self.parts])
+        weights: Any = np.concatenate([weights for _, weights in self.parts])
+        return merged_rows(rows, weights)
+
+
+def _by_alive(products: Rows) -> list[tuple[NDArray[np.bool_], NDArray[np.intp]]]:
+    """Row numbers by which symbols still run."""
+    if not products.shape[1]:
+        return [(np.zeros(0, dtype=bool), np.arange(len(products)))]
+    alive = products != 0
+    patterns, member = np.unique(alive, axis=0, return_inverse=True)
+    return [(pattern, np.flatnonzero(member.reshape(-1) == i)) for i, pattern in enumerate(patterns)]
+
+
+def _narrowed(reel: Reel, alive: NDArray[np.bool_], n: int) -> Reel:
+    """The windows of a reel as far as they matter to the symbols that still run."""
+    mask = [*alive.tolist(), *alive.tolist()]
+    result: Reel = defaultdict(int)
+    for key, weight in reel.items():
+        result[(*(x if on else 0 for x, on in zip(key, mask, strict=False)), *key[2 * n :])] += weight
+    return result
+
+
+def _paid(rows: Rows, pays: Rows, n: int, first: int) -> Rows:
+    """Units of the runs in `rows` when they end now."""
+    paid: Rows = (rows[:, first : first + n] - rows[:, first + n : first + 2 * n]) @ pays
+    return paid
+
+
+def _step(rows: Rows, key: Rows, pays: Rows, n: int, first: int, most: Rows) -> Rows:
+    """Situations after one more reel with the figures `key`; runs that end are paid."""
+    after = rows.copy()
+    ending = key[:n] == 0
+    if ending.any() and pays[ending].any():
+        columns = first + np.flatnonzero(ending)
+        after[:, 0] += (rows[:, columns] - rows[:, columns + n]) @ pays[ending]
+    after[:, first:] *= key[: 2 * n]
+    after[:, 1:first] = np.minimum(rows[:, 1:first] + key[2 * n :], most)
+    return after

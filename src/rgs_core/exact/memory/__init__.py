@@ -1,0 +1,1 @@
+"""Features whose spins remember: hold and spin, and chains of memories."""

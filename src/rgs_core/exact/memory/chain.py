@@ -1,0 +1,380 @@
+"""Features whose spins remember: a Markov chain on (memory, spins left), exact.
+
+With v = (m, l) a situation before a spin, the joint law of a spin from m (rgs_core.exact.memory.memories) says with which odds it
+wins x, awards r spins of its own state and K of others, and leaves m'. Then l' = l - 1 + r spins are left, or
+max(l - 1, r) where a trigger resets, and never more than the cap of free spins allows. The chain is walked forwards
+from (nothing, n): for each situation the odds to be in it and the moments of what was won by then,
+
+    P' = P p,   E[S'] = E[S] p + P E[x],   E[S'^2] = E[S^2] p + 2 E[S] E[x] + P E[x^2],   P0' = P0 P(x = 0),
+
+in integers over one common denominator. As every spin uses up one of those that are granted, this ends by itself
+where a feature cannot go on; else situations that are less likely than RARE are left out, and `neglected` says how
+likely all of these are together. On the Fourier side the same walk multiplies transforms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rgs_core.engine.tables import compile_tables, state_names
+from rgs_core.errors import AnalysisError
+from rgs_core.exact.awarding import Awarding, Awards
+from rgs_core.exact.joint import bonus_name, bonus_triggers, remembers_because
+from rgs_core.exact.memory.held import HeldMemories
+from rgs_core.exact.memory.memories import FRESH, OVER, Memories, RememberingSpin, Situation, VisitedMemories
+from rgs_core.exact.memory.merge import MergedMemories
+from rgs_core.exact.reached import awards_of
+from rgs_core.exact.spin_paths import UNCOUNTED, spin_paths
+from rgs_core.exact.spin_terms import Amount, Value
+from rgs_core.language.mechanics import CollectedTrigger, FreeSpinsTrigger, WinTrigger
+from rgs_core.language.model import Build, State
+
+RARE = 10**22
+"""One in so many: situations that are less likely are left out."""
+
+NEGLIGIBLE = 1e-15
+"""Odds of all that is left out, at most."""
+
+MOVES_MAX = 2_000_000
+"""Most moves of a chain: twenty seconds."""
+
+TRANSFORMED_MAX = 1 << 32
+"""Largest product of moves and frequencies of a law of wins: half a minute."""
+
+BLOCK_VALUES = 1 << 22
+"""Values of transforms of a layer that are held at once."""
+
+Weights = tuple[int, int, int, int, int]
+"""Odds, E[S], E[S^2] and odds of nothing as integers over a common denominator, and the largest S."""
+
+Place = tuple[int, int, Awards]
+"""Memory, spins left, and the spins awarded to other states so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Moves:
+    """What a spin can do: awards with the memory it leaves, and weights over `scale`."""
+
+    scale: int
+    events: tuple[tuple[Awards, Weights], ...]
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Moves of one spin of the feature: from place `sources[i]` by `moves[i]` to place `targets[i]` of the following
+    layer of `following` places, or to the end number ~`targets[i]`. int64 arrays of equal length."""
+
+    sources: NDArray[np.int64]
+    moves: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    following: int
+
+
+@dataclass(frozen=True)
+class MemoryFeature:
+    """Law of all that a feature wins and awards to other states when it begins with `begun` spins.
+
+    `law`: exact moments by awards; `spins`: mean spins; `granted`: most spins awarded to it; `layers`, `moves` and
+    `ends` are the walk: its moves by spin, the situation and awards of each move, the awards of each end.
+    """
+
+    state_name: str
+    begun: int
+    states: tuple[str, ...]
+    law: Mapping[Awards, Awarding]
+    spins: Fraction
+    granted: int
+    neglected: float
+    most_reached: bool
+    memories: Memories
+    layers: tuple[_Layer, ...]
+    moves: tuple[tuple[Situation, Awards], ...]
+    ends: tuple[Awards, ...]
+
+    @property
+    def name(self) -> str:
+        """Names the law among those of the states of a round."""
+        return f"{self.state_name} @ {self.begun} spins"
+
+    def among(self, states: tuple[str, ...]) -> MemoryFeature:
+        """The same law where there are these states; the first ones are those that it knows."""
+        more = (0,) * (len(states) - len(self.states))
+        return replace(
+            self,
+            states=states,
+            law={(*key, *more): event for key, event in self.law.items()},
+            ends=tuple((*key, *more) for key in self.ends),
+        )
+
+    def by_award(self) -> Mapping[Awards, Awarding]:
+        """Exact moments of the win by the spins of other states that it awards."""
+        return self.law
+
+    @cached_property
+    def _spins(self) -> dict[Situation, RememberingSpin]:
+        return {situation: self.memories.law(situation) for situation in {s for s, _ in self.moves}}
+
+    def terms(self, amount: Amount[Value]) -> dict[Awards, Value]:
+        """Transform of the win by the spins of other states that it awards. AnalysisError where it takes too long."""
+        spins = {situation: terms.terms(amount) for situation, terms in self._spins.items()}
+        moves: list[Any] = [spins[situation][key] for situation, key in self.moves]
+        width, kind = len(moves[0]), moves[0].dtype
+        steps = sum(len(layer.sources) for layer in self.layers)
+        if steps * width > TRANSFORMED_MAX:
+            raise AnalysisError(
+                f"features of state '{self.state_name}' are chains of {steps:,} moves, too many for an exact law of "
+                f"wins at {width:,} frequencies; simulate instead"
+            )
+        result: dict[Awards, Any] = {key: np.zeros(width, kind) for key in self.ends}
+        block = max(1, BLOCK_VALUES // max(layer.following + 1 for layer in self.layers))
+        for begin in range(0, width, block):
+            part = slice(begin, begin + block)
+            values = np.ones((1, len(moves[0][part])), kind)
+            for layer in self.layers:
+                following = np.zeros((layer.following, values.shape[1]), kind)
+                for source, move, target in zip(layer.sources, layer.moves, layer.targets, strict=True):
+                    after = values[source] * moves[move][part]
+                    if target >= 0:
+                        following[target] += after
+                    else:
+                        result[self.ends[~target]][part] += after
+                values = following
+        return result
+
+    @cached_property
+    def step(self) -> int:
+        """Greatest common divisor of all amounts that a win adds up from; 0 without wins."""
+        return math.gcd(*(terms.step for terms in self._spins.values()))
+
+    @property
+    def amounts(self) -> float:
+        """Most random amounts that a win adds up."""
+        return len(self.layers) * max(terms.amounts for terms in self._spins.values())
+
+    @property
+    def transforms(self) -> int:
+        """Transforms that are held at once to compute `terms`."""
+        return len(self.moves)
+
+
+class MemoryChain:
+    """The chain of a state: features by the number of spins with which they begin."""
+
+    def __init__(self, build: Build, name: str, *, merge: bool = True) -> None:
+        """Raises AnalysisError with the reason where features of the state are no such chain."""
+        self.state = state = build.model.states[name]
+        reason = _refused(build, state)
+        if reason:
+            raise AnalysisError(f"{remembers_because(build.model, state)} and {reason}")
+        self._merge = merge
+        self.states = tuple(state_names(build.model))
+        self._build = build
+        self._column = self.states.index(state.name)
+        self._cap = build.model.free_spins_max
+        self._resets = any(trigger.reset for trigger in _own_triggers(state) if isinstance(trigger, FreeSpinsTrigger))
+        self._ends = any(getattr(build.model.evaluators[part], "at", "") == "end" for part in state.evaluators)
+        self._known: dict[Situation, _Moves] = {}
+
+    @cached_property
+    def memories(self) -> Memories:
+        """The laws of its spins: by merging where that is known, else by visiting."""
+        for kind in (MergedMemories, HeldMemories) if self._merge else ():
+            with suppress(AnalysisError):
+                return kind(self._build, self.state.name)
+        return VisitedMemories(self._build, self.state.name)
+
+    @property
+    def method(self) -> str:
+        """How the laws of features are computed."""
+        return f"chain of {self.memories.count:,} memories, {self.memories.method}"
+
+    def feature(self, spins: int) -> MemoryFeature:
+        """The law of a feature that begins with so many spins. Raises AnalysisError where it is too large."""
+        walk = _Walk(self._ends, self._cap)
+        place = FRESH, min(spins, self._cap), (0,) * len(self.states)
+        layer: dict[Place, Weights] = {place: (1, 0, 0, 1, 0)}
+        while layer:
+            situations = {(memory, left == 1) for memory, left, _ in layer}
+            self.memories.need(situations)
+            moves = {situation: self._moves(situation) for situation in sorted(situations)}
+            layer = walk.spin(self, layer, moves)
+        if walk.neglected > NEGLIGIBLE:
+            raise AnalysisError(
+                f"features of state '{self.state.name}' go on for too long: {walk.neglected:.1e} of them are left out; "
+                "award fewer spins, or set caps.free_spins lower"
+            )
+        return MemoryFeature(
+            state_name=self.state.name,
+            begun=spins,
+            states=self.states,
+            law={key: self._awarding(weights, walk) for key, weights in walk.ended.items()},
+            spins=Fraction(walk.spins, walk.scale),
+            granted=walk.granted,
+            neglected=walk.neglected,
+            most_reached=walk.neglected == 0,
+            memories=self.memories,
+            layers=tuple(walk.layers),
+            moves=tuple(walk.moves),
+            ends=tuple(walk.ended),
+        )
+
+    def _awarding(self, weights: Weights, walk: _Walk) -> Awarding:
+        p, first, second, zero, most = weights
+        if walk.neglected:  # something may have won more
+            bound = compile_tables(self._build).win_units_max  # of a round; of a spin where a maximum win is declared
+            most = max(most, bound * (1 if self._build.model.win_max is None else self._cap))
+        scale = walk.scale
+        return Awarding(
+            Fraction(p, scale), Fraction(first, scale), Fraction(second, scale), Fraction(zero, scale), most
+        )
+
+    def _moves(self, situation: Situation) -> _Moves:
+        if situation not in self._known:
+            law = {key: a for key, a in self.memories.law(situation).by_award().items() if a.probability}
+            amounts = {key: (a.probability, a.win, a.win_squared, a.nothing) for key, a in law.items()}
+            scale = math.lcm(*(x.denominator for of in amounts.values() for x in of))
+            events = []
+            for key, of in amounts.items():
+                p, first, second, zero = (int(x * scale) for x in of)
+                events.append((key, (p, first, second, zero, law[key].most)))
+            self._known[situation] = _Moves(scale, tuple(events))
+        return self._known[situation]
+
+    def following(self, left: int, awarded: int) -> int:
+        """Spins left after a spin that had `left` left with itself and awards so many, without the cap."""
+        return max(left - 1, awarded) if self._resets else left - 1 + awarded
+
+    def split(self, awards: Awards) -> tuple[int, Awards, int]:
+        """What a move does: spins of the state itself, of others, and the memory that it leaves."""
+        *others, memory = awards
+        own, others[self._column] = others[self._column], 0
+        return own, tuple(others), memory
+
+
+class _Walk:
+    """A walk through a chain, spin by spin. All weights are over `scale`."""
+
+    def __init__(self, ends: bool, cap: int) -> None:
+        self.ends, self.cap = ends, cap
+        self.scale = 1
+        self.spins = self.granted = self.played = 0
+        self.neglected = 0.0
+        self.ended: dict[Awards, Weights] = {}
+        self.layers: list[_Layer] = []
+        self.moves: dict[tuple[Situation, Awards], int] = {}
+        self._steps = 0
+
+    def spin(
+        self, chain: MemoryChain, layer: Mapping[Place, Weights], moves: Mapping[Situation, _Moves]
+    ) -> dict[Place, Weights]:
+        """One spin from all places of a layer: those that follow."""
+        common = math.lcm(*(of.scale for of in moves.values()))
+        self.spins = (self.spins + sum(weights[0] for weights in layer.values())) * common
+        self.scale *= common
+        self.ended = {key: _times(weights, common) for key, weights in self.ended.items()}
+        ends = {key: place for place, key in enumerate(self.ended)}
+        following: dict[Place, Weights] = {}
+        numbers: dict[Place, int] = {}
+        steps: list[tuple[int, int, int]] = []
+        for source, ((memory, left, others), weights) in enumerate(layer.items()):
+            situation = memory, left == 1
+            of = moves[situation]
+            here = _times(weights, common // of.scale)
+            self.granted = max(self.granted, self.played + left)
+            for key, event in of.events:
+                own, more, then = chain.split(key)
+                awards = tuple(map(sum, zip(others, more, strict=True)))
+                rest = chain.following(left, own)
+                if self.played + 1 + rest > self.cap:
+                    if self.ends:
+                        raise AnalysisError(
+                            f"features of state '{chain.state.name}', which pays at their end, can reach the cap of "
+                            f"{self.cap} free spins; set caps.free_spins out of reach"
+                        )
+                    rest = self.cap - self.played - 1
+                after = _joined(here, event)
+                move = self.moves.setdefault((situation, key), len(self.moves))
+                if rest == 0 or then == OVER:
+                    self.ended[awards] = _either(self.ended.get(awards), after)
+                    steps.append((source, move, ~ends.setdefault(awards, len(ends))))
+                else:
+                    place = then, rest, awards
+                    following[place] = _either(following.get(place), after)
+                    steps.append((source, move, numbers.setdefault(place, len(numbers))))
+        self._steps += len(steps)
+        if self._steps > MOVES_MAX:
+            raise AnalysisError(
+                f"features of state '{chain.state.name}' can take too many ways for their law: award fewer spins"
+            )
+        self.played += 1
+        return self._kept(following, steps)
+
+    def _kept(self, following: dict[Place, Weights], steps: list[tuple[int, int, int]]) -> dict[Place, Weights]:
+        """Leaves out what is too unlikely, and writes the layer down."""
+        kept = {place: weights for place, weights in following.items() if weights[0] * RARE >= self.scale}
+        sources, moves, targets = np.array(steps, dtype=np.int64).reshape(-1, 3).T
+        if len(kept) < len(following):
+            self.neglected += float(
+                Fraction(sum(weights[0] for place, weights in following.items() if place not in kept), self.scale)
+            )
+            numbers = {place: number for number, place in enumerate(kept)}
+            renumbered = np.array([numbers.get(place, -1) for place in following], dtype=np.int64)
+            stay = targets < 0
+            stay |= renumbered[np.maximum(targets, 0)] >= 0
+            sources, moves, targets = sources[stay], moves[stay], targets[stay]
+            targets = np.where(targets < 0, targets, renumbered[np.maximum(targets, 0)])
+        self.layers.append(_Layer(sources, moves, targets, len(kept)))
+        return kept
+
+
+def _times(weights: Weights, factor: int) -> Weights:
+    p, first, second, zero, most = weights
+    return p * factor, first * factor, second * factor, zero * factor, most
+
+
+def _joined(a: Weights, b: Weights) -> Weights:
+    """Both of two independent events; their wins add up."""
+    p, first, second, zero, most = a
+    q, one, two, none, top = b
+    return p * q, first * q + p * one, second * q + 2 * first * one + p * two, zero * none, most + top
+
+
+def _either(a: Weights | None, b: Weights) -> Weights:
+    """Either of two events that exclude each other."""
+    if a is None:
+        return b
+    return a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], max(a[4], b[4])
+
+
+def _own_triggers(state: State) -> list[FreeSpinsTrigger | WinTrigger | CollectedTrigger]:
+    """Triggers of a state that lengthen its features."""
+    kinds = FreeSpinsTrigger | WinTrigger | CollectedTrigger
+    return [trigger for trigger in state.triggers if isinstance(trigger, kinds) and trigger.state == state.name]
+
+
+def _refused(build: Build, state: State) -> str:
+    """Why features of a state are no chain of memories; "" when they are."""
+    model, own = build.model, _own_triggers(state)
+    sources = list(awards_of(model, state)).count(state.name)
+    if state.special is not None:
+        return "draws a special symbol"
+    if any(isinstance(trigger, FreeSpinsTrigger) and trigger.reset for trigger in own):
+        if sources > 1:
+            return "has several triggers that award its own spins, of which one resets those left"
+        if state.cascade is not None and own[0].name in state.cascade.remove:
+            return "resets the spins left at every step of a cascade"
+    if state.cascade is not None and spin_paths(build, state) >= UNCOUNTED:
+        return "draws at every step of a cascade"
+    if sources > len(own) and any(getattr(model.evaluators[part], "at", "") == "end" for part in state.evaluators):
+        names = {bonus_name(trigger) for trigger in bonus_triggers(state)}
+        return f"pays at the end of a feature that bonuses make longer ({', '.join(sorted(names))})"
+    return ""

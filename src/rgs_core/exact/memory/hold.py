@@ -1,0 +1,433 @@
+"""Exact law of a hold-and-spin feature: cells draw for themselves, what lands is held, the end pays.
+
+Held cells never change and nothing else is remembered, and the cells of a reel are alike, those of reels with
+equal odds too: they are a class. So a feature is a Markov chain on (held cells by class and symbol, spins left),
+rgs_core.exact.memory.hold_chain. The values of the held cells are independent of it: with k cells of a symbol carried into the
+feature and j landed in it, the values add up to the k-fold law of those that were carried and the j-fold law of
+the others (`HoldStart`).
+
+`hold_rules` says which states this is about, and why others are not; rgs_core.exact.memory.feature_starts how features begin.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, ClassVar, cast
+
+import numpy as np
+
+from rgs_core.errors import AnalysisError
+from rgs_core.exact.awarding import Awarding, Awards
+from rgs_core.exact.spin_terms import Amount, Value
+from rgs_core.language.mechanics import Collect, FreeSpinsTrigger, JackpotTrigger, Scatter, Stick, Table, Values
+from rgs_core.language.model import Build, Model, State
+
+HOLDING = "chain of held cells"
+"""How the law of a feature is computed."""
+
+NO_VALUE = Table((0,), (1,))
+"""The value of a cell that never draws one."""
+
+Held = tuple[int, ...]
+"""Held cells by class and symbol: of class c and symbol s at `c * symbols + s`."""
+
+Counts = tuple[int, ...]
+"""Held cells by symbol."""
+
+Situation = tuple[Held, int]
+"""Held cells and spins left, before a spin."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellClass:
+    """Cells that draw alike: those of `reels`. `weights[s]` of `total` show the held symbol s."""
+
+    reels: tuple[int, ...]
+    cells: int
+    weights: tuple[int, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRules:
+    """A state of hold and spin: which symbols are held, where they land, what they are worth.
+
+    `values[s]`: the table of values of the symbol s when it lands, NO_VALUE without one.
+    """
+
+    model: Model
+    state: State
+    symbols: tuple[str, ...]
+    classes: tuple[CellClass, ...]
+    values: tuple[Table, ...]
+
+    @property
+    def cells(self) -> int:
+        """Cells of the grid."""
+        return sum(cells.cells for cells in self.classes)
+
+    @property
+    def nothing(self) -> Held:
+        """No cell held."""
+        return (0,) * (len(self.classes) * len(self.symbols))
+
+    def heights(self) -> tuple[int, ...]:
+        """Rows in view on each reel."""
+        return reel_heights(self.model, self.state)
+
+    def counts(self, held: Held) -> Counts:
+        """Held cells by symbol."""
+        return tuple(sum(held[s :: len(self.symbols)]) for s in range(len(self.symbols)))
+
+    def free(self, held: Held) -> tuple[int, ...]:
+        """Cells that are not held, by class."""
+        width = len(self.symbols)
+        return tuple(c.cells - sum(held[i * width : (i + 1) * width]) for i, c in enumerate(self.classes))
+
+    def following(self, left: int, landed: Counts, full: bool) -> tuple[int, int]:
+        """Spins left after a spin that had `left` left with itself, and the spins that it was granted."""
+        left -= 1
+        granted = 0
+        for trigger in self.state.triggers:
+            if isinstance(trigger, FreeSpinsTrigger):
+                award = trigger.award(landed[self.symbols.index(trigger.symbol)]) if self.lands(trigger.symbol) else 0
+                more = max(0, award - left) if trigger.reset else award
+                left, granted = left + more, granted + more
+        return (0 if full else left), granted
+
+    def lands(self, symbol: str) -> bool:
+        """Whether the symbol is one of those that can be held."""
+        return symbol in self.symbols
+
+    def scale(self, symbol: int, count: int) -> int:
+        """Units that the end pays for each 1 of the values of a symbol of which so many are held."""
+        name, scale = self.symbols[symbol], 0
+        for part in self.state.evaluators:
+            evaluator = self.model.evaluators[part]
+            if isinstance(evaluator, Collect) and evaluator.symbol == name and count >= evaluator.count_min and count:
+                scale += self._unit(evaluator, count)
+        return scale
+
+    def fixed(self, counts: Counts) -> int:
+        """Units that the end pays for the numbers of held symbols, whatever their values."""
+        return sum(self._prizes(counts).values())
+
+    def _prizes(self, counts: Counts) -> dict[str, int]:
+        prizes = {}
+        for part in self.state.evaluators:
+            evaluator = self.model.evaluators[part]
+            if isinstance(evaluator, Scatter) and self.lands(evaluator.symbol):
+                count = counts[self.symbols.index(evaluator.symbol)]
+                prizes[part] = evaluator.pay(count) * self._unit(evaluator, count)
+        return prizes
+
+    def _unit(self, evaluator: Collect | Scatter, count: int) -> int:
+        multiplier = self.state.multiplier_for(evaluator.name, evaluator.symbol, count)
+        return self.model.basis_units(evaluator.of) * multiplier
+
+    def parts(self, counts: Counts, sums: Sequence[Fraction]) -> dict[str, Fraction]:
+        """Units that each evaluator pays at the end, by held cells and the sums of their values, or means of these."""
+        paid = dict.fromkeys(self.state.evaluators, Fraction(0))
+        for part, units in self._prizes(counts).items():
+            paid[part] += units
+        for part in self.state.evaluators:
+            evaluator = self.model.evaluators[part]
+            if isinstance(evaluator, Collect) and self.lands(evaluator.symbol):
+                s = self.symbols.index(evaluator.symbol)
+                if counts[s] >= max(1, evaluator.count_min):
+                    paid[part] += self._unit(evaluator, counts[s]) * sums[s]
+        return paid
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a feature begins: spins left, cells already held, and the values of these by symbol."""
+
+    spins: int
+    held: Held
+    carried: tuple[Table, ...] = ()
+
+
+@dataclass(frozen=True)
+class HoldStart:
+    """Law of all that a feature wins when it begins with `start`.
+
+    `ends[N]`: odds that it ends with N held cells by symbol; `spins`: mean spins that it plays; `granted`: most
+    spins that can be awarded to it on its way; `states`: order of the states in what spins award.
+    """
+
+    rules: HoldRules
+    start: Start
+    ends: Mapping[Counts, Fraction]
+    spins: Fraction
+    granted: int
+    states: tuple[str, ...] = ()
+
+    neglected: ClassVar[float] = 0.0
+    most_reached: ClassVar[bool] = True
+    transforms: ClassVar[int] = 1
+
+    @property
+    def state_name(self) -> str:
+        """The state whose spins it plays."""
+        return self.rules.state.name
+
+    @property
+    def name(self) -> str:
+        """Names the law among those of the states of a round."""
+        held = ", ".join(f"{n} {s}" for s, n in zip(self.rules.symbols, self.carried, strict=True) if n)
+        places = "/".join(map(str, self.start.held)) if len(self.rules.classes) > 1 and held else ""
+        return f"{self.rules.state.name} @ {self.start.spins} spins" + (held and f" with {held} {places}".rstrip())
+
+    @cached_property
+    def carried(self) -> Counts:
+        """Cells held from the beginning, by symbol."""
+        return self.rules.counts(self.start.held)
+
+    def tables(self, symbol: int, count: int) -> list[tuple[Table, int]]:
+        """Tables of values of the cells of a symbol of which so many are held, with their number of cells."""
+        old = self.carried[symbol]
+        carried = [(self.start.carried[symbol], old)] if old else []
+        return [*carried, *([(self.rules.values[symbol], count - old)] if count > old else [])]
+
+    def scales(self, counts: Counts) -> list[int]:
+        """Units for each 1 of the values, by symbol."""
+        return [self.rules.scale(s, n) for s, n in enumerate(counts)]
+
+    def among(self, states: tuple[str, ...]) -> HoldStart:
+        """The same law where there are these states."""
+        return replace(self, states=states)
+
+    # -- moments ----------------------------------------------------------------------------------------
+
+    def by_award(self) -> Mapping[Awards, Awarding]:
+        """Exact moments of the win; a feature awards nothing."""
+        return {(0,) * len(self.states): self.moments}
+
+    @cached_property
+    def moments(self) -> Awarding:
+        """E[X], E[X^2], P(X = 0) and the largest X: by the held cells, given which the values are independent."""
+        win = second = nothing = Fraction(0)
+        most = 0
+        for counts, p in self.ends.items():
+            fixed = self.rules.fixed(counts)
+            mean, variance, zero, top = Fraction(fixed), Fraction(0), Fraction(int(fixed == 0)), fixed
+            for s, scale in enumerate(self.scales(counts)):
+                for table, n in self.tables(s, counts[s]) if scale else ():
+                    one = table_mean(table, 1)
+                    mean += scale * n * one
+                    variance += scale**2 * n * (table_mean(table, 2) - one**2)
+                    zero *= Fraction(weight_of(table, 0), table.total) ** n
+                    top += scale * n * largest(table)
+            win += p * mean
+            second += p * (variance + mean**2)
+            nothing += p * zero
+            most = max(most, top)
+        return Awarding(Fraction(1), win, second, nothing, most)
+
+    def mean_parts(self) -> dict[str, Fraction]:
+        """Mean units by evaluator."""
+        parts = dict.fromkeys(self.rules.state.evaluators, Fraction(0))
+        for counts, p in self.ends.items():
+            sums = [
+                sum((n * table_mean(table, 1) for table, n in self.tables(s, count)), Fraction(0))
+                for s, count in enumerate(counts)
+            ]
+            for part, units in self.rules.parts(counts, sums).items():
+                parts[part] += p * units
+        return parts
+
+    # -- the whole law ----------------------------------------------------------------------------------
+
+    def terms(self, amount: Amount[Value]) -> dict[Awards, Value]:
+        """The transform of what it wins, given which cells are held at its end; it awards nothing."""
+        total = cast(Any, 0.0)
+        powers: dict[tuple[Table, int], list[Value]] = {}
+        for counts, p in self.ends.items():
+            term: Any = amount(np.array([self.rules.fixed(counts)], dtype=np.int64), np.array([float(p)]))
+            for s, scale in enumerate(self.scales(counts)):
+                for table, n in self.tables(s, counts[s]) if scale else ():
+                    known = powers.setdefault((table, scale), [])
+                    while len(known) < n:
+                        known.append(known[0] * known[-1] if known else self._value(table, scale, amount))
+                    term = term * known[n - 1]
+            total = total + term
+        return {(0,) * len(self.states): total}
+
+    @staticmethod
+    def _value(table: Table, scale: int, amount: Amount[Value]) -> Value:
+        return amount(np.array(table.values, dtype=np.int64) * scale, np.array(table.weights) / table.total)
+
+    @property
+    def amounts(self) -> float:
+        """Largest number of random amounts that it adds up."""
+        return 1.0 + self.rules.cells
+
+    @property
+    def step(self) -> int:
+        """Greatest common divisor of all amounts that a win adds up from."""
+        step = 0
+        for counts in self.ends:
+            step = math.gcd(step, self.rules.fixed(counts))
+            for s, scale in enumerate(self.scales(counts)):
+                for table, _ in self.tables(s, counts[s]) if scale else ():
+                    values = (v for v, w in zip(table.values, table.weights, strict=True) if w)
+                    step = math.gcd(step, *(scale * value for value in values))
+        return step
+
+    def law(self) -> dict[int, Fraction]:
+        """Every win in units with its probability: convolutions of the weights of the tables, in integers."""
+        sums: dict[tuple[tuple[Table, int], ...], dict[int, int]] = {}
+
+        def of_values(tables: tuple[tuple[Table, int], ...]) -> dict[int, int]:
+            """Weights of the sum of the values of all these cells."""
+            if tables not in sums:
+                if not tables:
+                    sums[tables] = {0: 1}
+                else:
+                    *others, (table, n) = tables
+                    fewer = of_values((*others, (table, n - 1)) if n > 1 else tuple(others))
+                    sums[tables] = convolved(fewer, list(zip(table.values, table.weights, strict=True)))
+            return sums[tables]
+
+        law: dict[int, Fraction] = defaultdict(Fraction)
+        for counts, p in sorted(self.ends.items()):
+            here = {self.rules.fixed(counts): 1}
+            for s, scale in enumerate(self.scales(counts)):
+                if scale:
+                    weights = of_values(tuple(self.tables(s, counts[s])))
+                    here = convolved(here, [(scale * value, weight) for value, weight in weights.items()])
+            total = sum(here.values())
+            for units, weight in here.items():
+                law[units] += p * Fraction(weight, total)
+        return dict(law)
+
+
+def convolved(law: Mapping[int, int], more: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """Weights of the sum of two independent amounts."""
+    result: dict[int, int] = defaultdict(int)
+    for value, weight in more:
+        if weight:
+            for so_far, w in law.items():
+                result[so_far + value] += w * weight
+    return dict(result)
+
+
+def table_mean(table: Table, power: int) -> Fraction:
+    """E[V^power] of a value of a table."""
+    return Fraction(sum(v**power * w for v, w in zip(table.values, table.weights, strict=True)), table.total)
+
+
+def weight_of(table: Table, value: int) -> int:
+    """Weight of a value of a table."""
+    return sum(w for v, w in zip(table.values, table.weights, strict=True) if v == value)
+
+
+def largest(table: Table) -> int:
+    """Largest value that is possible."""
+    return max(v for v, w in zip(table.values, table.weights, strict=True) if w)
+
+
+# --- Which states ------------------------------------------------------------------------------------------
+
+
+def holds(state: State) -> bool:
+    """Whether a state is of the kind that is looked at here: cells that draw for themselves, and some that stay."""
+    return state.cells and any(isinstance(transform, Stick) for transform in state.transforms)
+
+
+def hold_rules(build: Build, state: State, carried: Iterable[str] = ()) -> HoldRules:
+    """The rules of a state of hold and spin that may begin with cells of the symbols `carried`.
+
+    Raises AnalysisError with the reason where a feature of the state is no such chain.
+    """
+    model = build.model
+    reason = _refused(model, state, set(carried))
+    if reason:
+        raise AnalysisError(f"state '{state.name}' keeps cells over the spins of a feature and {reason}")
+    strips = build.strips(state)
+    sticky = [s for s in model.symbols if any(isinstance(t, Stick) and s in t.symbols for t in state.transforms)]
+    odds = [[symbol_weight(strip.symbols, strip.weights, symbol) for symbol in sticky] for strip in strips]
+    kept = [i for i, s in enumerate(sticky) if s in carried or any(reel[i] for reel in odds)]
+    classes: dict[tuple[tuple[int, ...], int], list[int]] = {}
+    for reel, strip in enumerate(strips):
+        weights = tuple(odds[reel][i] for i in kept)
+        shared = math.gcd(strip.total, *weights)
+        classes.setdefault((tuple(w // shared for w in weights), strip.total // shared), []).append(reel)
+    heights = reel_heights(model, state)
+    symbols = tuple(sticky[i] for i in kept)
+    return HoldRules(
+        model,
+        state,
+        symbols,
+        tuple(
+            CellClass(tuple(reels), sum(heights[reel] for reel in reels), weights, total)
+            for (weights, total), reels in classes.items()
+        ),
+        tuple(values_of(state, symbol) or NO_VALUE for symbol in symbols),
+    )
+
+
+def _refused(model: Model, state: State, carried: set[str]) -> str:
+    """Why a state is no chain of held cells; "" when it is one."""
+    if not state.cells:
+        return "draws its reels as a whole"
+    if model.doubles:
+        return "may hold double symbols"
+    if state.heights is not None and any(len(reel.values) > 1 for reel in state.heights):
+        return "draws the heights of its reels"
+    if state.strip_choice or state.cascade or state.final or state.special:
+        return "draws its strips, cascades, or has a final multiplier or a special symbol"
+    first: dict[str, int] = {}
+    for place, transform in enumerate(state.transforms):
+        if isinstance(transform, Stick):
+            if transform.step:
+                return "moves them"
+            for symbol in transform.symbols:
+                first.setdefault(symbol, place)
+        elif not isinstance(transform, Values):
+            return f"has a transform of kind {transform.kind}"
+    for place, transform in enumerate(state.transforms):
+        if isinstance(transform, Values) and any(first.get(s, place) < place for s in transform.symbols):
+            return "gives them values after it holds them"
+    if not carried <= first.keys():
+        return f"does not hold all that is carried into it ({', '.join(sorted(carried - first.keys()))})"
+    for name in state.evaluators:
+        evaluator = model.evaluators[name]
+        if not isinstance(evaluator, Scatter | Collect) or evaluator.at != "end":
+            return f"pays '{name}' at every spin"
+        if evaluator.symbol not in first:
+            return f"pays '{name}' for a symbol that it does not hold"
+        if isinstance(evaluator, Collect) and evaluator.collector is not None:
+            return f"pays '{name}' once for each collector"
+    for trigger in state.triggers:
+        if isinstance(trigger, JackpotTrigger):
+            continue
+        if not isinstance(trigger, FreeSpinsTrigger):
+            return f"has a trigger of kind {trigger.kind}"
+        if trigger.state != state.name:
+            return f"awards spins of state '{trigger.state}'"
+        if not trigger.fresh or trigger.symbol not in first or trigger.award(0):
+            return f"awards spins by '{trigger.name}' for other than newly held cells"
+    return ""
+
+
+def values_of(state: State, symbol: str) -> Table | None:
+    """The table that gives a symbol its value: the first one does."""
+    tables = (t.table for t in state.transforms if isinstance(t, Values) and symbol in t.symbols)
+    return next(tables, None)
+
+
+def symbol_weight(symbols: Sequence[str], weights: Sequence[int], symbol: str) -> int:
+    """Weight of the stops of a strip that show a symbol."""
+    return sum(w for s, w in zip(symbols, weights, strict=True) if s == symbol)
+
+
+def reel_heights(model: Model, state: State) -> tuple[int, ...]:
+    """Most rows in view on each reel."""
+    return (model.rows,) * model.reels if state.heights is None else tuple(max(r.values) for r in state.heights)

@@ -1,0 +1,510 @@
+"""Reads the states of a model file: grid, strips, transforms, cascade, final, special and triggers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rgs_core.language import mechanics as words
+from rgs_core.language import model as m
+from rgs_core.language.callback import SOURCE_BYTES_MAX, faults
+from rgs_core.language.mechanics_file import MechanicsReading
+from rgs_core.language.reading import items, join, show
+
+STATE_KEYS = [
+    "strips", "evaluators", "multiplier", "multiplier_exempt", "triggers", "rows", "draw", "transforms", "cascade",
+    "final", "special", "callback",
+]  # fmt: skip
+AWARD_MAX = 1000
+PLAYS_MAX = 64
+LEVELS_MAX = 16
+CALLBACK = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,59}\.py):([A-Za-z0-9_]+)")
+
+Heights = tuple[words.Table, ...]
+Inherited = tuple[dict[str, Any], dict[str, str]]
+"""The keys of a state with what `like` adds, and the path at which each of them stands."""
+
+
+class StatesReading(MechanicsReading):
+    """Reads states. `evaluators` and `bonuses` have been read before; `folder`: where callback files lie."""
+
+    folder: Path | None
+
+    evaluators: dict[str, words.Evaluator]
+    bonuses: dict[str, words.Bonus]
+    inherited: dict[str, Inherited]
+    grid_heights: Heights
+
+    # -- inheritance and the grid ---------------------------------------------------------------
+
+    def inherit(self, raw: object) -> None:
+        """Completes each state by the keys of the state that it is `like`."""
+        states = dict(items(raw)[: m.STATES_MAX])
+        self.state_names = list(states)
+        self.inherited = {}
+        for name, value in states.items():
+            keys: dict[str, Any] = {}
+            places: dict[str, str] = {}
+            for ancestor in self._ancestry(states, name) if isinstance(value, dict) else []:
+                own = states[ancestor]
+                for key in STATE_KEYS:
+                    if key in own and key not in keys:
+                        keys[key] = own[key]
+                        places[key] = f"states.{ancestor}.{key}"
+            self.inherited[name] = (keys, places)
+
+    def _ancestry(self, states: dict[str, Any], name: str) -> list[str]:
+        """The state and those that it is like, nearest first."""
+        found = [name]
+        while isinstance(states[found[-1]], dict) and "like" in states[found[-1]]:
+            path = f"states.{found[-1]}.like"
+            other = self.reference(states[found[-1]]["like"], path, list(states), "state")
+            if other is None:
+                break
+            if other in found:
+                circle = " -> ".join([*found[found.index(other) :], other])
+                self.bad(path, f"states like each other in a circle: {circle}", "write one of them out")
+                break
+            if not isinstance(states[other], dict):
+                break
+            found.append(other)
+        return found
+
+    def read_grid(self, table: Mapping[str, Any]) -> None:
+        """Reels, heights of the grid, and `rows`, the largest height of any state."""
+        self.reels = self.integer(table.get("reels", 5), "grid.reels", m.REELS_MIN, m.REELS_MAX, 5)
+        heights = {"grid.rows": self._heights(table.get("rows", 3), "grid.rows")}
+        self.grid_heights = heights["grid.rows"]
+        for keys, places in self.inherited.values():
+            if "rows" in keys:
+                heights[places["rows"]] = self._heights(keys["rows"], places["rows"])
+        for path, reels in heights.items():
+            rows = max(max(reel.values) for reel in reels)
+            if rows * self.reels > m.CELLS_MAX:
+                self.bad(path, f"{self.reels} reels of {rows} rows", f"keep reels x rows at most {m.CELLS_MAX}")
+        self.rows = max(max(reel.values) for reels in heights.values() for reel in reels)
+
+    def _heights(self, value: object, path: str) -> Heights:
+        """Rows in view by reel: a number or a weight table for all reels, or an array of them."""
+        if isinstance(value, list):
+            rows = self.array(value, path, self.reels, self.reels)
+            heights = [self.number_table(item, f"{path}[{i}]", m.ROWS_MAX, m.ROWS_MIN) for i, item in enumerate(rows)]
+            return tuple(heights) or (words.Table((1,), (1,)),)
+        return (self.number_table(value, path, m.ROWS_MAX, m.ROWS_MIN),) * self.reels
+
+    # -- a state --------------------------------------------------------------------------------
+
+    def read_states(self, value: object) -> dict[str, m.State]:
+        return self.named(value, "states", self._state, m.STATES_MAX, "states")
+
+    def _state(self, name: str, value: object, path: str) -> m.State | None:
+        own = self.table(value, path, [], ["like", *STATE_KEYS])
+        if not isinstance(value, dict):
+            return None
+        keys, places = self.inherited[name]
+        for key in ("strips", "evaluators"):
+            if key not in keys:
+                self.bad(path, f"key '{key}' is missing", f"add '{key}'" + (" here or there" if "like" in own else ""))
+        at = {key: places.get(key, f"{path}.{key}") for key in STATE_KEYS}
+        strips, choice = self._strip_choice(keys.get("strips", ""), at["strips"])
+        names = self._evaluator_names(keys.get("evaluators", []), at["evaluators"])
+        multiplier = self.integer(keys.get("multiplier", 1), at["multiplier"], 1, m.MULTIPLIER_MAX, 1)
+        raw = self.array(keys.get("triggers", []), at["triggers"], 0, m.TRIGGERS_MAX)
+        read = [self._trigger(item, f"{at['triggers']}[{i}]", names) for i, item in enumerate(raw)]
+        triggers = tuple(trigger for trigger in read if trigger)
+        raw = self.array(keys.get("transforms", []), at["transforms"], 0, m.TRANSFORMS_MAX)
+        changes = [self._transform(item, f"{at['transforms']}[{i}]") for i, item in enumerate(raw)]
+        transforms = tuple(transform for transform in changes if transform)
+        heights = self._heights(keys["rows"], at["rows"]) if "rows" in keys else self.grid_heights
+        fixed = all(reel.values == (self.rows,) for reel in heights)
+        cells = self.choice(keys.get("draw", "reel"), at["draw"], ["reel", "cell"]) == "cell"
+        self._check_nudges(transforms, cells, at["transforms"])
+        cascade = self._cascade(keys["cascade"], at["cascade"], names, triggers) if "cascade" in keys else None
+        final = self._final(keys["final"], at["final"]) if "final" in keys else None
+        special = self._special(keys["special"], at["special"], names) if "special" in keys else None
+        callback = self._callback(keys["callback"], at["callback"]) if "callback" in keys else None
+        if cascade and cascade.refill == "strip" and cells:
+            self.bad(
+                f"{at['cascade']}.refill",
+                "cells that draw alone have no strip to go on",
+                'write refill = "fresh", or draw = "reel"',
+            )
+        if cascade and special:
+            self.bad(at["special"], "a special symbol in a state with a cascade", "remove one of them")
+        extra = [*(part.name for part in (final, special) if part), *([callback.function] if callback else [])]
+        labels = [*self.evaluators, *(t.name for t in triggers), *extra]
+        for label in sorted({label for label in labels if labels.count(label) > 1}):
+            where = at["triggers"] if label not in extra else path
+            parts = "trigger or evaluator" if label not in extra else "trigger, evaluator, final, special or callback"
+            self.bad(where, f"the name '{label}' is used twice", f"rename one {parts}")
+        exempt = self._exempt(
+            keys.get("multiplier_exempt", []), at["multiplier_exempt"], names, triggers, special.name if special else ""
+        )
+        return m.State(
+            name,
+            strips,
+            tuple(names),
+            multiplier,
+            exempt,
+            triggers,
+            strip_choice=choice,
+            heights=None if fixed else heights,
+            cells=cells,
+            transforms=transforms,
+            cascade=cascade,
+            final=final,
+            special=special,
+            callback=callback,
+        )
+
+    def _callback(self, value: object, path: str) -> words.Callback | None:
+        """A function in a file beside the model file; its source becomes part of the model."""
+        match = CALLBACK.fullmatch(value) if isinstance(value, str) else None
+        if match is None:
+            remedy = 'write "FILE.py:FUNCTION", a file beside the model file and a function in it'
+            self.bad(path, f"{show(value)} names no callback", remedy)
+            return None
+        file, function = match[1], self.label({"name": match[2]}, path)
+        if self.folder is None:
+            self.bad(path, "a text without a folder has no callback files", "load the model from its file")
+            return None
+        try:
+            with (self.folder / file).open("rb") as opened:
+                raw = opened.read(SOURCE_BYTES_MAX + 1)
+            source = raw.decode("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            self.bad(path, f"{file} cannot be read: {reason}", "put it beside the model file, as UTF-8")
+            return None
+        if len(raw) > SOURCE_BYTES_MAX:
+            self.bad(path, f"{file} is too long", f"keep it below {SOURCE_BYTES_MAX} bytes")
+            return None
+        callback = words.Callback(file, function, source)
+        for fault in faults(callback):
+            self.bad(path, f"{file}, line {fault.line}: {fault.message}", fault.remedy)
+        return callback
+
+    def _strip_choice(self, value: object, path: str) -> tuple[str, m.StripChoice | None]:
+        """The strip set, and the weights when there are several."""
+        if not isinstance(value, dict):
+            return self.text(value, path, 32), None
+        order = sorted(name for name in value if len(name) <= 32)
+        names, weights = self.named_weights(value, path, order, "strip set", "{ one = 3, two = 1 }: set = weight")
+        if len(value) > m.STRIP_SETS_MAX:
+            self.bad(path, f"{len(value)} strip sets", f"use at most {m.STRIP_SETS_MAX}")
+        if len(names) < 2:
+            return names[0] if names else "", None
+        return names[0], m.StripChoice(names, weights)
+
+    def _evaluator_names(self, value: object, path: str) -> list[str]:
+        names: list[str] = []
+        for i, item in enumerate(self.array(value, path, 1, m.EVALUATORS_MAX)):
+            found = self.reference(item, f"{path}[{i}]", list(self.evaluators), "evaluator")
+            if found in names:
+                self.bad(f"{path}[{i}]", f"'{found}' stands there twice", "remove one")
+            elif found:
+                names.append(found)
+        lines = [n for n in names if isinstance(self.evaluators[n], words.Lines | words.Combinations)]
+        if len(lines) > 1:
+            self.bad(path, "two line evaluators in one state", "put all pays and paylines in one")
+        return names
+
+    def _exempt(
+        self, value: object, path: str, names: list[str], triggers: tuple[words.Trigger, ...], special: str
+    ) -> frozenset[str]:
+        exempt: set[str] = set()
+        bonuses = [t.name for t in triggers if isinstance(t, words.PickTrigger | words.BonusTrigger)]
+        known = [*names, *bonuses, *([special] if special else [])]
+        for i, item in enumerate(self.array(value, path, 0, 64)):
+            place = f"{path}[{i}]"
+            parts = item.split(".") if isinstance(item, str) else []
+            paying = self._paying(parts[0]) if parts and parts[0] in known else {}
+            if not 1 <= len(parts) <= 3 or parts[0] not in known:
+                self.bad(
+                    place,
+                    f"{show(item)} names nothing that pays here",
+                    f"names that pay here: {', '.join(known) or 'none'}",
+                )
+            elif len(parts) > 1 and parts[1] not in paying:
+                shown = ", ".join(paying) or f"none, name '{parts[0]}' alone"
+                self.bad(place, f"'{parts[0]}' pays nothing for '{parts[1]}'", f"symbols it pays: {shown}")
+            elif len(parts) > 2 and parts[2] not in paying[parts[1]]:
+                counts = ", ".join(paying[parts[1]])
+                self.bad(place, f"'{parts[2]}' is not a count that pays", f"counts it pays: {counts}")
+            else:
+                exempt.add(item)
+        return frozenset(exempt)
+
+    def _paying(self, name: str) -> dict[str, list[str]]:
+        """Symbols that an evaluator pays, each with its counts as text; nothing for a bonus or special."""
+        evaluator = self.evaluators.get(name)
+        if isinstance(evaluator, words.Lines | words.Ways):
+            return {symbol: [str(count) for count in pays] for symbol, pays in evaluator.pays.items()}
+        if isinstance(evaluator, words.Count | words.Cluster):
+            return {symbol: self._counts_from(min(pays)) for symbol, pays in evaluator.pays.items()}
+        if isinstance(evaluator, words.Scatter):
+            return {evaluator.symbol: self._counts_from(min(evaluator.pays))}
+        if isinstance(evaluator, words.Collect):
+            return {evaluator.symbol: self._counts_from(evaluator.count_min)}
+        paying: dict[str, list[str]] = {}
+        for combination in evaluator.combinations if isinstance(evaluator, words.Combinations) else ():
+            named = [element for element in combination.symbols if element]
+            if named:
+                paying.setdefault(named[0], []).append(str(len(named)))
+        return {symbol: sorted(set(counts)) for symbol, counts in paying.items()}
+
+    def _counts_from(self, first: int) -> list[str]:
+        most = self.cells * max((double.count for double in self.doubles.values()), default=1)
+        return [str(count) for count in range(first, most + 1)]
+
+    # -- transforms -----------------------------------------------------------------------------
+
+    def _transform(self, value: object, path: str) -> words.Transform | None:
+        readers: Mapping[str, Callable[[object, str], words.Transform]] = {
+            "reveal": self._reveal,
+            "expand": self._expand,
+            "replace": self._replace,
+            "add": self._add,
+            "values": self._values,
+            "stick": self._stick,
+            "multiplier": self._multiplier,
+            "nudge": self._nudge,
+        }
+        reader = self.kind(value, path, readers)
+        return reader(value, path) if reader else None
+
+    def _reveal(self, value: object, path: str) -> words.Reveal:
+        table = self.table(value, path, ["kind", "symbol", "table"], ["each"])
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol")
+        revealed = self.symbol_table(table.get("table"), f"{path}.table", self.symbols)
+        each = self.choice(table.get("each", "spin"), f"{path}.each", ["spin", "reel", "cell"])
+        return words.Reveal(symbol or "", revealed, each)
+
+    def _expand(self, value: object, path: str) -> words.Expand:
+        table = self.table(value, path, ["kind", "symbol"], ["into", "reels"])
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol") or ""
+        into = self.reference(table.get("into", symbol or None), f"{path}.into", self.symbols, "symbol") or ""
+        return words.Expand(symbol, into, self._reels(table, path))
+
+    def _replace(self, value: object, path: str) -> words.Replace:
+        table = self.table(value, path, ["kind", "symbol", "into"], ["reels"])
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol") or ""
+        into = self.reference(table.get("into"), f"{path}.into", self.symbols, "symbol") or ""
+        if symbol and symbol == into:
+            self.bad(f"{path}.into", f"'{symbol}' becomes itself", "write another symbol or remove the transform")
+        return words.Replace(symbol, into, self._reels(table, path))
+
+    def _add(self, value: object, path: str) -> words.Add:
+        table = self.table(value, path, ["kind", "symbol", "count"], ["reels", "over"])
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol")
+        count = self.number_table(table.get("count", 0), f"{path}.count", m.CELLS_MAX, 0)
+        over = self.references(table["over"], f"{path}.over", self.symbols, "symbol") if "over" in table else None
+        return words.Add(symbol or "", count, self._reels(table, path), over)
+
+    def _values(self, value: object, path: str) -> words.Values:
+        table = self.table(value, path, ["kind", "symbols", "table"])
+        symbols = self.references(table.get("symbols", []), f"{path}.symbols", self.symbols, "symbol")
+        return words.Values(symbols, self.weights(table.get("table"), f"{path}.table", m.VALUE_MAX))
+
+    def _stick(self, value: object, path: str) -> words.Stick:
+        table = self.table(value, path, ["kind", "symbols"], ["step"])
+        symbols = self.references(table.get("symbols", []), f"{path}.symbols", self.symbols, "symbol")
+        step = self.integer(table.get("step", 0), f"{path}.step", -1, 1, 0)
+        return words.Stick(symbols, step)  # type: ignore[arg-type]
+
+    def _multiplier(self, value: object, path: str) -> words.Multiplier:
+        table = self.table(value, path, ["kind", "table"], ["each", "symbol", "combine", "persist"])
+        drawn = self.weights(table.get("table"), f"{path}.table", m.MULTIPLIER_MAX)
+        each = self.choice(table.get("each", "spin"), f"{path}.each", ["spin", "full_reel", "cell"])
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol")
+        if each == "spin" and "symbol" in table:
+            self.bad(f"{path}.symbol", "one multiplier a spin needs no symbol", 'remove it, or write each = "cell"')
+        if each != "spin" and "symbol" not in table:
+            self.bad(path, f"a multiplier for each {each} of no symbol", "add 'symbol'")
+        combine = self.choice(table.get("combine", "product"), f"{path}.combine", ["product", "sum"])
+        persist = self.flag(table.get("persist", False), f"{path}.persist")
+        return words.Multiplier(drawn, each, symbol, combine, persist)
+
+    def _nudge(self, value: object, path: str) -> words.Nudge:
+        table = self.table(value, path, ["kind", "symbol", "steps_max"], ["reels", "multiplier"])
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol") or ""
+        steps_max = self.integer(table.get("steps_max", 1), f"{path}.steps_max", 1, self.rows, 1)
+        multiplier = self.integer(table.get("multiplier", 0), f"{path}.multiplier", 0, m.MULTIPLIER_MAX, 0)
+        return words.Nudge(symbol, self._reels(table, path), steps_max, multiplier)
+
+    def _check_nudges(self, transforms: tuple[words.Transform, ...], cells: bool, path: str) -> None:
+        """Nudges move whole reels as they stopped."""
+        for place, transform in enumerate(transforms):
+            if not isinstance(transform, words.Nudge):
+                continue
+            if cells:
+                message = "cells that draw alone are no reel that could move"
+                self.bad(f"{path}[{place}]", message, 'remove the nudge, or write draw = "reel"')
+            elif any(not isinstance(before, words.Nudge) for before in transforms[:place]):
+                message = "a nudge after a transform that looks at the reels or changes them"
+                self.bad(f"{path}[{place}]", message, "put nudges before all other transforms")
+
+    def _reels(self, table: Mapping[str, Any], path: str) -> tuple[int, ...] | None:
+        """`reels`: numbers from 1 in the file, from 0 in the model; None for all."""
+        if "reels" not in table:
+            return None
+        numbers = self.integers(table["reels"], f"{path}.reels", (1, self.reels), 1, self.reels)
+        if len(set(numbers)) < len(numbers):
+            self.bad(f"{path}.reels", "a reel stands there twice", "remove one")
+        return tuple(sorted(number - 1 for number in set(numbers)))
+
+    # -- cascade, final, special ----------------------------------------------------------------
+
+    def _cascade(
+        self, value: object, path: str, names: list[str], triggers: tuple[words.Trigger, ...]
+    ) -> words.Cascade:
+        table = self.table(value, path, ["refill"], ["remove", "keep", "multipliers", "persist", "steps_max"])
+        refill = self.choice(table.get("refill", "strip"), f"{path}.refill", ["strip", "fresh"])
+        spin = [name for name in names if getattr(self.evaluators[name], "at", "spin") == "spin"]
+        removing = [t.name for t in triggers if isinstance(t, words.FreeSpinsTrigger | words.BonusTrigger)]
+        remove = frozenset(spin)
+        if "remove" in table:
+            known = [*spin, *removing]
+            remove = self.references(table["remove"], f"{path}.remove", known, "removing evaluator or trigger")
+        elif not remove:
+            self.bad(path, "no evaluator that removes cells", 'list one with at = "spin" in the state')
+        keep = self.references(table.get("keep", []), f"{path}.keep", self.symbols, "symbol", 0)
+        multipliers = self.integers(
+            table.get("multipliers", [1]), f"{path}.multipliers", (1, m.STEPS_MAX), 1, m.MULTIPLIER_MAX
+        )
+        persist = self.flag(table.get("persist", False), f"{path}.persist")
+        steps_max = self.integer(table.get("steps_max", m.STEPS_MAX), f"{path}.steps_max", 2, m.STEPS_MAX, m.STEPS_MAX)
+        return words.Cascade(refill, remove, keep, multipliers or (1,), persist, steps_max)
+
+    def _final(self, value: object, path: str) -> words.Final:
+        table = self.table(value, path, ["symbols"], ["name", "combine", "persist"])
+        symbols = self.references(table.get("symbols", []), f"{path}.symbols", self.counted, "symbol")
+        combine = self.choice(table.get("combine", "sum"), f"{path}.combine", ["sum", "product"])
+        persist = self.flag(table.get("persist", False), f"{path}.persist")
+        return words.Final(self.label(table, path, "Final"), symbols, combine, persist)
+
+    def _special(self, value: object, path: str, names: list[str]) -> words.Special:
+        table = self.table(value, path, ["name", "table", "lines"], ["own_lines"])
+        drawn = self.symbol_table(table.get("table"), f"{path}.table", self.counted)
+        lines = [name for name in names if isinstance(self.evaluators[name], words.Lines)]
+        by = self.reference(table.get("lines"), f"{path}.lines", lines, "line evaluator of this state")
+        evaluator = self.evaluators.get(by or "")
+        if isinstance(evaluator, words.Lines):
+            for symbol in drawn.symbols:
+                if symbol and symbol not in evaluator.pays:
+                    self.bad(f"{path}.table.{symbol}", f"'{by}' pays nothing for '{symbol}'", "add pays or remove it")
+        own = self.flag(table.get("own_lines", True), f"{path}.own_lines")
+        return words.Special(self.label(table, path), drawn, by or "", own)
+
+    # -- triggers -------------------------------------------------------------------------------
+
+    def _trigger(self, value: object, path: str, names: list[str]) -> words.Trigger | None:
+        readers: Mapping[str, Callable[[object, str, list[str]], words.Trigger]] = {
+            "free_spins": self._free_spins,
+            "win_spins": self._win_spins,
+            "collected": self._collected,
+            "pick": self._pick_trigger,
+            "bonus": self._bonus_trigger,
+            "jackpot": self._jackpot,
+        }
+        reader = self.kind(value, path, readers)
+        return reader(value, path, names) if reader else None
+
+    def _free_spins(self, value: object, path: str, names: list[str]) -> words.FreeSpinsTrigger:
+        table = self.table(
+            value, path, ["name", "kind", "symbol", "spins", "state"], ["stopped", "fresh", "reset", "carry"]
+        )
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.counted, "symbol")
+        spins = self.counts(table.get("spins"), f"{path}.spins", self.cells * self.heaviest(symbol or ""), AWARD_MAX)
+        target = self.awarded(table, path)
+        stopped = self.flag(table.get("stopped", False), f"{path}.stopped")
+        fresh = self.flag(table.get("fresh", False), f"{path}.fresh")
+        reset = self.flag(table.get("reset", False), f"{path}.reset")
+        carry = self.references(table.get("carry", []), f"{path}.carry", self.symbols, "symbol", 0)
+        name = self.label(table, path)
+        return words.FreeSpinsTrigger(
+            name,
+            symbol or "",
+            words.frozen(spins or {1: 0}),
+            target or "",
+            stopped=stopped,
+            fresh=fresh,
+            reset=reset,
+            carry=carry,
+        )
+
+    def _win_spins(self, value: object, path: str, names: list[str]) -> words.WinTrigger:
+        table = self.table(value, path, ["name", "kind", "evaluator", "spins", "state"])
+        kinds = words.Lines | words.Ways | words.Count | words.Cluster
+        known = [name for name in names if isinstance(self.evaluators[name], kinds)]
+        what = "evaluator of this state of kind lines, ways, count or cluster:"
+        by = self.reference(table.get("evaluator"), f"{path}.evaluator", known, what)
+        evaluator = self.evaluators.get(by or "")
+        cells = self.reels if isinstance(evaluator, words.Lines | words.Ways) else self.cells
+        paid = list(evaluator.pays) if isinstance(evaluator, kinds) else [*self.counted, *self.groups]
+        spins: dict[str, Mapping[int, int]] = {}
+        raw = table.get("spins", {})
+        if not isinstance(raw, dict) or ("spins" in table and not raw):
+            self.bad(f"{path}.spins", "no spins", "write SYMBOL = { 3 = 5, 4 = 10 } for each symbol whose wins award")
+        for symbol, counts in items(raw):
+            place = join(f"{path}.spins", symbol)
+            self.reference(symbol, place, paid, "paid symbol")
+            most = cells if isinstance(evaluator, words.Ways) else cells * self.heaviest(symbol)
+            read = self.counts(counts, place, most, AWARD_MAX)
+            spins[symbol] = words.frozen(read or {1: 0})
+        target = self.awarded(table, path)
+        return words.WinTrigger(self.label(table, path), by or "", words.frozen(spins), target or "")
+
+    def _collected(self, value: object, path: str, names: list[str]) -> words.CollectedTrigger:
+        table = self.table(value, path, ["name", "kind", "symbol", "every", "spins", "multipliers", "state"])
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.counted, "symbol")
+        every = self.integer(table.get("every", 1), f"{path}.every", 1, m.VALUE_MAX, 1)
+        spins = self.integers(table.get("spins", [0]), f"{path}.spins", (1, LEVELS_MAX), 0, AWARD_MAX)
+        multipliers = self.integers(
+            table.get("multipliers", [1]), f"{path}.multipliers", (1, LEVELS_MAX), 1, m.MULTIPLIER_MAX
+        )
+        if "spins" in table and "multipliers" in table and len(spins) != len(multipliers):
+            message = f"{len(multipliers)} multipliers for {len(spins)} levels"
+            self.bad(f"{path}.multipliers", message, "give `spins` and `multipliers` one entry a level")
+        target = self.awarded(table, path)
+        return words.CollectedTrigger(self.label(table, path), symbol or "", every, spins, multipliers, target or "")
+
+    def _pick_trigger(self, value: object, path: str, names: list[str]) -> words.PickTrigger:
+        table = self.table(value, path, ["name", "kind", "pattern", "pick"])
+        pattern: list[str | None] = []
+        raw = self.array(table.get("pattern", []), f"{path}.pattern", 1, self.reels)
+        for i, item in enumerate(raw):
+            known = item == "*" or self.reference(item, f"{path}.pattern[{i}]", self.counted, "symbol")
+            pattern.append(None if item == "*" or not known else item)
+        if raw and all(item == "*" for item in raw):
+            self.bad(f"{path}.pattern", "matches every line", "name at least one symbol")
+        pick = self.reference(table.get("pick"), f"{path}.pick", self.bonus_names, "bonus")
+        if not any(isinstance(self.evaluators[name], words.Lines | words.Combinations) for name in names):
+            self.bad(path, "no paylines in this state", "add a line evaluator to the state")
+        return words.PickTrigger(self.label(table, path), tuple(pattern), pick or "")
+
+    def _bonus_trigger(self, value: object, path: str, names: list[str]) -> words.BonusTrigger:
+        table = self.table(value, path, ["name", "kind", "symbol", "plays", "bonus"], ["stopped"])
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.counted, "symbol")
+        plays = self.counts(table.get("plays"), f"{path}.plays", self.cells * self.heaviest(symbol or ""), PLAYS_MAX)
+        bonus = self.reference(table.get("bonus"), f"{path}.bonus", self.bonus_names, "bonus")
+        stopped = self.flag(table.get("stopped", False), f"{path}.stopped")
+        name = self.label(table, path)
+        return words.BonusTrigger(name, symbol or "", words.frozen(plays or {1: 0}), bonus or "", stopped)
+
+    def _jackpot(self, value: object, path: str, names: list[str]) -> words.JackpotTrigger:
+        table = self.table(value, path, ["name", "kind", "jackpot", "chance", "out_of"], ["per", "symbol", "count"])
+        out_of = self.integer(table.get("out_of", m.WEIGHT_TOTAL_MAX), f"{path}.out_of", 1, m.WEIGHT_TOTAL_MAX, 1)
+        chance = self.integer(table.get("chance", 1), f"{path}.chance", 1, out_of, 1)
+        jackpot = self.label(table, path, key="jackpot")
+        per = self.choice(table.get("per", "spin"), f"{path}.per", ["spin", "unit"])
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.counted, "symbol")
+        most = self.cells * self.heaviest(symbol or "")
+        count = self.integer(table["count"], f"{path}.count", 1, most, 1) if "count" in table else 0
+        for key, other in (("symbol", "count"), ("count", "symbol")):
+            if key in table and other not in table:
+                self.bad(path, f"'{key}' without '{other}'", f"add '{other}': how many of which symbol win it")
+        name = self.label(table, path)
+        return words.JackpotTrigger(name, jackpot, chance, out_of, per=per, symbol=symbol, count=count)

@@ -1,0 +1,1 @@
+"""New weights and strips whose exact figures meet targets."""
