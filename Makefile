@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXT := setup.py pyproject.toml $(wildcard ext/rgs_core/*.* ext/rgs_core/lanes/*)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help setup run check test crash bench bench-tiny debian-tools dossier sanitize golden clean
+.PHONY: help setup run check test crash bench bench-tiny debian-tools dossier openapi sanitize golden clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -39,6 +39,7 @@ check: $(VENV)/.ready-dev  ## formatting, lint, types, stubs
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest rgs_core._rng rgs_core._round rgs_core._engine
 	PATH=$(BIN):$$PATH cython-lint ext/rgs_core
+	$(BIN)/rgs-server openapi --against docs/openapi.json
 
 test: $(VENV)/.ready-dev  ## the whole suite: real PostgreSQL, real HTTP, killed processes
 	$(BIN)/python -m pytest -q
@@ -67,12 +68,14 @@ bench: $(VENV)/.ready-dev  ## all benches at full size; bench/README.md explains
 	$(BIN)/python -m pytest -q bench/bench_rng.py bench/bench_engine.py --benchmark-columns=median,ops --benchmark-sort=name
 	$(BIN)/python bench/bench_ratios.py
 	$(BIN)/python bench/bench_mechanics.py
+	$(BIN)/python bench/bench_contract.py
 	$(BIN)/python bench/bench_server.py
 
 bench-tiny: $(VENV)/.ready-dev  ## every bench once, tiny, so that none rots
 	$(BIN)/python -m pytest -q bench/bench_rng.py bench/bench_engine.py --benchmark-disable
 	$(BIN)/python bench/bench_ratios.py --tiny
 	$(BIN)/python bench/bench_mechanics.py --tiny
+	$(BIN)/python bench/bench_contract.py --tiny
 	$(BIN)/python bench/bench_server.py --tiny
 	$(BIN)/python bench/dossier.py --tiny --out build/rng-dossier-tiny.md
 
@@ -82,6 +85,9 @@ debian-tools:  ## optional (needs root): what tests of pages, of ARM and of the 
 
 dossier: $(VENV)/.ready-dev  ## evidence about the generator: dieharder, ent, NIST and our battery -> build/rng-dossier.md
 	$(BIN)/python bench/dossier.py --out build/rng-dossier.md
+
+openapi: $(VENV)/.ready  ## rewrite docs/openapi.json; refuses to take away or narrow what it promised
+	$(BIN)/rgs-server openapi --write docs/openapi.json
 
 golden: $(VENV)/.ready-dev  ## rewrite the golden outcomes of the shipped games; review the diff
 	$(BIN)/python tests/golden/write_golden.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import sys
 from collections.abc import Coroutine
 from dataclasses import replace
@@ -17,6 +18,8 @@ from rgs_core.errors import RgsError
 from rgs_server import sandbox
 from rgs_server.client import Client, Credentials, curl_line
 from rgs_server.config import Config, ConfigError, read_config
+from rgs_server.contract.compatibility import broken_promises
+from rgs_server.contract.openapi import document
 from rgs_server.logs import configure_logging
 from rgs_server.master_key import MasterKeyError
 from rgs_server.operators import add_operator
@@ -32,6 +35,7 @@ examples:
   rgs-server call GET /rgs/v1/games              signed with the sandbox credentials
   rgs-server call POST /rgs/v1/spins '{"spin_id": "…", …}'
   rgs-server call --curl POST /rgs/v1/spins @spin.json
+  rgs-server openapi > openapi.json              the contract; the service has it at /openapi.json and /docs
 
 Settings are RGS_* environment variables; docs/operations.md lists them.
 exit codes: 0 fine, 1 the request was answered with an error, 2 wrong use or a failed start"""
@@ -58,6 +62,11 @@ def parser() -> argparse.ArgumentParser:
     call.add_argument("body", metavar="BODY", nargs="?", default="", help="JSON, @FILE, or @- for standard input")
     call.add_argument("--credentials", metavar="FILE", help="default: sandbox.json in RGS_DATA_DIR")
     call.add_argument("--curl", action="store_true", help="print the signed curl line instead; valid for minutes")
+    contract = commands.add_parser("openapi", help="print the contract, or compare it with an older one")
+    contract.add_argument("--against", metavar="FILE", help="fail when it takes away or narrows what FILE promised")
+    contract.add_argument(
+        "--write", metavar="FILE", help="write it to FILE, unless that would break what FILE promised"
+    )
     return root
 
 
@@ -65,6 +74,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     args = parser().parse_args(arguments)
     try:
+        if args.command == "openapi":
+            return openapi(args.against, args.write)
         config = read_config()
         if args.command == "serve":
             return run(serve(config))
@@ -124,6 +135,22 @@ async def call(config: Config, args: argparse.Namespace) -> int:
             raise OSError(f"no answer from {credentials.url}") from None
     print(reply.body.decode())
     return 0 if reply.status < 400 else 1
+
+
+def openapi(against: str | None, write: str | None) -> int:
+    text = json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+    older = against or (write if write and Path(write).exists() else None)
+    broken = broken_promises(json.loads(Path(older).read_text("utf-8")), document()) if older else []
+    for promise in broken:
+        print(f"breaks {older}: {promise}", file=sys.stderr)
+    if broken:
+        print("Add beside it, or serve it under /rgs/v2.", file=sys.stderr)
+        return 1
+    if write:
+        Path(write).write_text(text, "utf-8")
+    elif not against:
+        print(text, end="")
+    return 0
 
 
 def read_body(text: str) -> bytes:

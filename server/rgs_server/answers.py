@@ -1,49 +1,48 @@
-"""What clients receive: the JSON of sessions, spins, events and audit records.
-
-Amounts are written as decimal numbers with the currency's decimals, straight from integers.
-"""
+"""Answers and events from outcomes and records."""
 
 from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
 
 import asyncpg
 import orjson
+from msgspec import Raw
 
 from rgs_core.certified.certificate import Certificate
 from rgs_core.language.model import Build
 from rgs_core.outcome import FreeSpinsAward, JackpotWin, Played
-from rgs_server.money import format_amount
+from rgs_server.contract.answers import (
+    AuditRecord,
+    BonusAward,
+    BonusRetrigger,
+    BonusTrigger,
+    Feature,
+    GameRow,
+    JackpotAward,
+    SpinAnswer,
+    SpinOutcome,
+    SpinRecord,
+    encode,
+    money,
+)
+from rgs_server.contract.money import format_amount
 from rgs_server.signing import time_text
 
-Json = dict[str, Any]
 
-
-def number(minor: int, exponent: int) -> orjson.Fragment:
-    """An amount as a JSON number."""
-    return orjson.Fragment(format_amount(minor, exponent))
-
-
-def money(minor: int, currency: str, exponent: int) -> Json:
-    """An amount as the contract shows it, with its minor units."""
-    return {"amount": number(minor, exponent), "currency": currency, "minor": orjson.Fragment(str(minor))}
-
-
-def features(build: Build, outcome: Played, unit_minor: int, currency: str, exponent: int) -> list[Json]:
+def features(build: Build, outcome: Played, unit_minor: int, currency: str, exponent: int) -> list[Feature]:
     """What the round triggered, in order."""
-    rows: list[Json] = []
+    rows: list[Feature] = []
     for spin in outcome.spins:
         for award in spin.awards:
             if isinstance(award, FreeSpinsAward):
-                kind = "bonus_trigger" if spin.sub_spin == 0 else "bonus_retrigger"
-                rows.append({"type": kind, "name": award.trigger, "count": award.spins})
+                kind = BonusTrigger if spin.sub_spin == 0 else BonusRetrigger
+                rows.append(kind(award.trigger, award.spins))
             elif isinstance(award, JackpotWin):
-                rows.append({"type": "jackpot_win", "name": award.trigger, "jackpot": award.jackpot})
+                rows.append(JackpotAward(award.trigger, award.jackpot))
             else:
                 win = money(award.amount_units * unit_minor, currency, exponent)
-                rows.append({"type": "bonus_award", "name": award.trigger, "line": award.line, "win": win})
+                rows.append(BonusAward(award.trigger, award.line, win))
     return rows
 
 
@@ -63,22 +62,21 @@ def spin_answer(
     """The answer to a spin; these bytes are stored and sent again for the same key."""
     window = outcome.spins[0].window
     height = max(len(reel) for reel in window)
-    return orjson.dumps(
-        {
-            "spin_id": spin_id,
-            "round_id": round_id,
-            "outcome": {
-                "win": money(outcome.win_units * unit_minor, currency, exponent),
-                "features": features(build, outcome, unit_minor, currency, exponent),
-                # Rows from the top; a reel that is shorter than the tallest has null there.
-                "symbols": [[reel[row] if row < len(reel) else None for reel in window] for row in range(height)],
-            },
-            "stake": money(stake_minor, currency, exponent),
-            "rgs_txns": [],
-            "build_hash": build.build_hash,
-            "nonce": nonce,
-            "telemetry_ref": telemetry_ref,
-        }
+    return encode(
+        SpinAnswer(
+            spin_id=spin_id,
+            round_id=round_id,
+            outcome=SpinOutcome(
+                win=money(outcome.win_units * unit_minor, currency, exponent),
+                features=features(build, outcome, unit_minor, currency, exponent),
+                symbols=[[reel[row] if row < len(reel) else None for reel in window] for row in range(height)],
+            ),
+            stake=money(stake_minor, currency, exponent),
+            rgs_txns=[],
+            build_hash=build.build_hash,
+            nonce=nonce,
+            telemetry_ref=telemetry_ref,
+        )
     )
 
 
@@ -108,8 +106,8 @@ def spin_event(
             "spin_id": spin_id,
             "round_id": round_id,
             "session_id": session_id,
-            "stake": number(stake_minor, exponent),
-            "win": number(win_minor, exponent),
+            "stake": orjson.Fragment(format_amount(stake_minor, exponent)),
+            "win": orjson.Fragment(format_amount(win_minor, exponent)),
             "currency": currency,
             "game_id": game_id,
             "build_hash": build.build_hash,
@@ -120,43 +118,43 @@ def spin_event(
     )
 
 
-def spin_record(record: asyncpg.Record) -> Json:
+def spin_record(record: asyncpg.Record) -> SpinRecord:
     """A stored spin, with the answer that was given."""
     currency, exponent = record["currency"], record["exponent"]
-    return {
-        "spin_id": record["spin_id"],
-        "round_id": record["round_id"],
-        "session_id": record["session_id"],
-        "operator_id": record["operator_id"],
-        "player_id": record["player_id"],
-        "game_id": record["game_id"],
-        "build_hash": record["build_hash"],
-        "spin_type": record["spin_type"],
-        "stake": money(int(record["stake_minor"]), currency, exponent),
-        "win": money(int(record["win_minor"]), currency, exponent),
-        "nonce": record["nonce"],
-        "created_at": time_text(record["created_at"]),
-        "telemetry_ref": record["telemetry_ref"],
-        "answer": orjson.Fragment(record["response"]),
-    }
+    return SpinRecord(
+        spin_id=record["spin_id"],
+        round_id=record["round_id"],
+        session_id=record["session_id"],
+        operator_id=record["operator_id"],
+        player_id=record["player_id"],
+        game_id=record["game_id"],
+        build_hash=record["build_hash"],
+        spin_type=record["spin_type"],
+        stake=money(int(record["stake_minor"]), currency, exponent),
+        win=money(int(record["win_minor"]), currency, exponent),
+        nonce=record["nonce"],
+        created_at=time_text(record["created_at"]),
+        telemetry_ref=record["telemetry_ref"],
+        answer=Raw(record["response"]),
+    )
 
 
-def audit_record(record: asyncpg.Record, server_seed: bytes | None) -> Json:
+def audit_record(record: asyncpg.Record, server_seed: bytes | None) -> AuditRecord:
     """What `rgs replay` needs to recompute a spin without this service."""
-    return {
-        "derivation": "rgs-rng-1",
-        "mechanic_version": record["mechanic_version"],
-        "build_hash": record["build_hash"],
-        "seed_commitment": record["seed_commitment"].hex(),
-        "server_seed": server_seed.hex() if server_seed else None,
-        "client_seed": record["client_seed"],
-        "nonce": record["nonce"],
-        "win_units": record["win_units"],
-        "outcome_digest": record["outcome_digest"].hex(),
-        "spin_id": record["spin_id"],
-        "session_id": record["session_id"],
-        "created_at": time_text(record["created_at"]),
-    }
+    return AuditRecord(
+        derivation="rgs-rng-1",
+        mechanic_version=record["mechanic_version"],
+        build_hash=record["build_hash"],
+        seed_commitment=record["seed_commitment"].hex(),
+        server_seed=server_seed.hex() if server_seed else None,
+        client_seed=record["client_seed"],
+        nonce=record["nonce"],
+        win_units=record["win_units"],
+        outcome_digest=record["outcome_digest"].hex(),
+        spin_id=record["spin_id"],
+        session_id=record["session_id"],
+        created_at=time_text(record["created_at"]),
+    )
 
 
 def answered_win_minor(response: bytes) -> int:
@@ -164,21 +162,20 @@ def answered_win_minor(response: bytes) -> int:
     return int(json.loads(response)["outcome"]["win"]["minor"])
 
 
-def game(game_id: str, build_ref: str, build: Build, certificate: Certificate) -> Json:
+def game(game_id: str, build_ref: str, build: Build, certificate: Certificate) -> GameRow:
     """A row of the catalogue; the RTP is the certified one."""
     model = build.model
-    lines = len(model.paylines_of(model.states["base"]))
-    return {
-        "game_id": game_id,
-        "build_ref": build_ref,
-        "build_hash": build.build_hash,
-        "model": model.id,
-        "title": model.title,
-        "version": model.version,
-        "rtp_profile": build.profile.name,
-        "rtp": float(certificate.declared["rtp"]),
-        "reels": model.reels,
-        "rows": model.rows,
-        "lines": lines,
-        "stake_step_minor": model.stake_units,
-    }
+    return GameRow(
+        game_id=game_id,
+        build_ref=build_ref,
+        build_hash=build.build_hash,
+        model=model.id,
+        title=model.title,
+        version=model.version,
+        rtp_profile=build.profile.name,
+        rtp=float(certificate.declared["rtp"]),
+        reels=model.reels,
+        rows=model.rows,
+        lines=len(model.paylines_of(model.states["base"])),
+        stake_step_minor=model.stake_units,
+    )

@@ -10,9 +10,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Literal
 
 import asyncpg
-import orjson
+import msgspec
 from aiohttp import web
 
 from rgs_core.language.model import MECHANIC_VERSION
@@ -20,7 +21,12 @@ from rgs_core.seeds import derive_key
 from rgs_server import answers, signing
 from rgs_server.catalogue import Playable
 from rgs_server.config import Config
-from rgs_server.problems import Problem
+from rgs_server.contract import pages
+from rgs_server.contract.answers import GamesAnswer, Health, Ready, ReplayAnswer, encode
+from rgs_server.contract.openapi import document
+from rgs_server.contract.operations import OPERATIONS, ROOT
+from rgs_server.contract.problems import PAGES, Problem
+from rgs_server.contract.versions import answer_type, ending_headers
 from rgs_server.sealing import Sealer
 from rgs_server.sessions import open_session, seed_context
 from rgs_server.spins import SpinDesk
@@ -130,17 +136,24 @@ def create_app(service: Service) -> web.Application:
     """The application around a service."""
     app = web.Application(middlewares=[problems_middleware], client_max_size=service.config.body_bytes_max)
     app[SERVICE] = service
-    app.add_routes(
-        [
-            web.post("/rgs/v1/sessions", post_session),
-            web.post("/rgs/v1/spins", post_spin),
-            web.get("/rgs/v1/spins/{spin_id}", get_spin),
-            web.get("/rgs/v1/spins/{spin_id}/replay", get_replay),
-            web.get("/rgs/v1/games", get_games),
-            web.get("/healthz", get_health),
-            web.get("/readyz", get_ready),
-        ]
-    )
+    handlers: dict[str, Handler] = {
+        "openSession": open_session_request,
+        "playSpin": play_spin,
+        "getSpin": get_spin,
+        "replaySpin": replay_spin,
+        "listGames": list_games,
+        "getHealth": get_health,
+        "getReady": get_ready,
+    }
+    for operation in OPERATIONS:
+        handler = with_headers(handlers[operation.operation_id], ending_headers(operation))
+        for path in [operation.full_path, *([ROOT + operation.path] if operation.versioned else [])]:
+            app.router.add_route(operation.method, path, handler)
+    app.router.add_get("/openapi.json", get_document)
+    app.router.add_get("/docs", get_reference)
+    app.router.add_get("/docs/assets/{name}", get_asset)
+    app.router.add_get(PAGES, get_problem)
+    app.router.add_get(PAGES + "{code}", get_problem)
 
     async def life(_: web.Application) -> AsyncIterator[None]:
         await service.start()
@@ -159,7 +172,10 @@ async def problems_middleware(request: web.Request, handler: Handler) -> web.Str
     """Turns every error into a problem document, and asks for new connections while draining."""
     service = request.app[SERVICE]
     try:
+        media_type = answer_type(request.path, request.headers.get("Accept", ""))
         response = await handler(request)
+        if response.content_type == "application/json":
+            response.content_type = media_type
     except Problem as problem:
         response = problem_answer(request, problem)
     except web.HTTPRequestEntityTooLarge:
@@ -194,6 +210,19 @@ def problem_answer(request: web.Request, problem: Problem) -> web.Response:
     return answer
 
 
+def with_headers(handler: Handler, headers: Mapping[str, str]) -> Handler:
+    """A handler whose answers carry further headers."""
+    if not headers:
+        return handler
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = await handler(request)
+        response.headers.update(headers)
+        return response
+
+    return answer
+
+
 def json_answer(body: bytes, replayed: bool = False) -> web.Response:
     headers = {"Idempotent-Replayed": "true"} if replayed else None
     return web.Response(body=body, content_type="application/json", headers=headers)
@@ -202,7 +231,7 @@ def json_answer(body: bytes, replayed: bool = False) -> web.Response:
 # --- Endpoints: decode, call, encode ---------------------------------------------------------------
 
 
-async def post_session(request: web.Request) -> web.Response:
+async def open_session_request(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     body = await request.read()
     operator_id = await service.operator(request, body)
@@ -211,7 +240,7 @@ async def post_session(request: web.Request) -> web.Response:
     return json_answer(answer, replayed)
 
 
-async def post_spin(request: web.Request) -> web.Response:
+async def play_spin(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     body = await request.read()
     operator_id = await service.operator(request, body)
@@ -234,27 +263,24 @@ async def stored_spin(request: web.Request) -> asyncpg.Record:
 
 
 async def get_spin(request: web.Request) -> web.Response:
-    return json_answer(orjson.dumps(answers.spin_record(await stored_spin(request))))
+    return json_answer(encode(answers.spin_record(await stored_spin(request))))
 
 
-async def get_replay(request: web.Request) -> web.Response:
+async def replay_spin(request: web.Request) -> web.Response:
     """Recomputes a spin from its seed and nonce and compares it with its record."""
     service = request.app[SERVICE]
     record = await stored_spin(request)
-    return json_answer(orjson.dumps(replay(service, record)))
+    return json_answer(encode(replay(service, record)))
 
 
-def replay(service: Service, record: asyncpg.Record) -> answers.Json:
+def replay(service: Service, record: asyncpg.Record) -> ReplayAnswer:
     """The verdict on a stored spin, with its audit record and, if it can be played, its outcome."""
     seed = service.sealer.open(record["seed_sealed"], seed_context(record["operator_id"], record["session_id"]))
     playable = service.catalogue.get(record["build_hash"])
-    verdict: answers.Json = {
-        "spin_id": record["spin_id"],
-        "audit_record": answers.audit_record(record, seed if record["reveal_seeds"] else None),
-    }
+    audited = answers.audit_record(record, seed if record["reveal_seeds"] else None)
     if playable is None or record["mechanic_version"] != MECHANIC_VERSION:
         reason = f"build {record['build_hash']} is not loaded here; replay it with its model file and 'rgs replay'"
-        return {"result": "unavailable", "reason": reason, **verdict}
+        return ReplayAnswer("unavailable", record["spin_id"], audited, reason=reason)
     key = derive_key(seed, record["client_seed"])
     outcome = playable.engine.spin(key, record["nonce"])
     unit_minor = int(record["stake_minor"]) // playable.build.model.stake_units
@@ -264,13 +290,13 @@ def replay(service: Service, record: asyncpg.Record) -> answers.Json:
         "win_minor": outcome.win_units * unit_minor == int(record["win_minor"]),
         "answer": answers.answered_win_minor(record["response"]) == int(record["win_minor"]),
     }
-    result = "match" if all(checks.values()) else "mismatch"
-    if result == "mismatch":
+    if not all(checks.values()):
         log.error("spin %s does not replay: %s", record["spin_id"], checks)
-    return {"result": result, "checks": checks, **verdict, "outcome": outcome.as_dict()}
+    result: Literal["match", "mismatch"] = "match" if all(checks.values()) else "mismatch"
+    return ReplayAnswer(result, record["spin_id"], audited, checks=checks, outcome=outcome.as_dict())
 
 
-async def get_games(request: web.Request) -> web.Response:
+async def list_games(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     operator_id = await service.operator(request, await request.read())
     async with service.store() as store:
@@ -280,12 +306,12 @@ async def get_games(request: web.Request) -> web.Response:
         for game in offered
         if (playable := service.catalogue.get(game["build_hash"])) is not None
     ]
-    return json_answer(orjson.dumps({"games": rows}))
+    return json_answer(encode(GamesAnswer(rows)))
 
 
 async def get_health(_: web.Request) -> web.Response:
     """The process is alive."""
-    return web.json_response({"status": "ok"})
+    return json_answer(encode(Health("ok")))
 
 
 async def get_ready(request: web.Request) -> web.Response:
@@ -295,4 +321,37 @@ async def get_ready(request: web.Request) -> web.Response:
         raise Problem("MAINTENANCE", "the worker is stopping")
     async with service.store() as store:
         await store.ready()
-    return web.json_response({"status": "ready", "builds": len(service.catalogue)})
+    return json_answer(encode(Ready("ready", len(service.catalogue))))
+
+
+# --- Documents and pages: nothing in them is secret, nothing is signed -------------------------------
+
+
+async def get_document(_: web.Request) -> web.Response:
+    return web.Response(body=msgspec.json.encode(document()), content_type="application/json")
+
+
+def page(text: str) -> web.Response:
+    headers = {"Content-Security-Policy": pages.POLICY, "X-Content-Type-Options": "nosniff"}
+    return web.Response(text=text, content_type="text/html", headers=headers)
+
+
+async def get_reference(_: web.Request) -> web.Response:
+    return page(pages.REFERENCE)
+
+
+async def get_asset(request: web.Request) -> web.Response:
+    found = pages.asset(request.match_info["name"])
+    if found is None:
+        raise Problem("NOT_FOUND", f"no file {request.path[:200]}")
+    body, media_type = found
+    headers = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
+    return web.Response(body=body, content_type=media_type, charset="utf-8", headers=headers)
+
+
+async def get_problem(request: web.Request) -> web.Response:
+    code = request.match_info.get("code")
+    text = pages.problem_page(code) if code else pages.problems_page()
+    if text is None:
+        raise Problem("NOT_FOUND", f"no problem '{request.match_info['code'][:80]}'; {PAGES} lists them")
+    return page(text)

@@ -11,9 +11,10 @@ import orjson
 
 from rgs_core.seeds import commitment, new_server_seed
 from rgs_server.catalogue import Playable
-from rgs_server.messages import SessionRequest, decode_session
-from rgs_server.money import exponent_of
-from rgs_server.problems import Problem
+from rgs_server.contract.answers import SessionAnswer, encode
+from rgs_server.contract.money import exponent_of
+from rgs_server.contract.problems import Problem
+from rgs_server.contract.requests import SessionRequest, decode_session
 from rgs_server.sealing import Sealer
 from rgs_server.signing import time_text
 from rgs_server.store import Store
@@ -64,21 +65,21 @@ async def _new_session(
     created_at = datetime.now(UTC)
     created_at = created_at.replace(microsecond=created_at.microsecond // 1000 * 1000)
     build = playable.build
-    response = orjson.dumps(
-        {
-            "session_id": request.session_id,
-            "operator_id": operator_id,
-            "player_id": request.player_id,
-            "game_id": request.game_id,
-            "build_hash": build.build_hash,
-            "rtp_profile": build.profile.name,
-            "currency": request.currency,
-            "stake_step_minor": build.model.stake_units,
-            "seed_commitment": commitment(seed),
-            "client_seed": request.client_seed,
-            "created_at": time_text(created_at),
-            "open_rounds": [],
-        }
+    response = encode(
+        SessionAnswer(
+            session_id=request.session_id,
+            operator_id=operator_id,
+            player_id=request.player_id,
+            game_id=request.game_id,
+            build_hash=build.build_hash,
+            rtp_profile=build.profile.name,
+            currency=request.currency,
+            stake_step_minor=build.model.stake_units,
+            seed_commitment=commitment(seed),
+            client_seed=request.client_seed,
+            created_at=time_text(created_at),
+            open_rounds=[],
+        )
     )
     written = await store.open_session(
         operator_id,

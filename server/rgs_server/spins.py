@@ -31,9 +31,9 @@ from rgs_core.seeds import derive_key
 from rgs_server import answers
 from rgs_server.catalogue import Playable
 from rgs_server.config import Config
-from rgs_server.messages import SpinRequest, decode_spin
-from rgs_server.money import format_amount, parse_amount
-from rgs_server.problems import Problem
+from rgs_server.contract.money import format_amount, parse_amount
+from rgs_server.contract.problems import Problem
+from rgs_server.contract.requests import SpinRequest, decode_spin
 from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.sessions import seed_context
 from rgs_server.store import SpinRow, Store

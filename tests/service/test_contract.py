@@ -9,7 +9,7 @@ from dataclasses import replace
 import aiohttp
 import pytest
 from rgs_server.client import Credentials, Reply
-from rgs_server.problems import KINDS
+from rgs_server.contract.problems import KINDS
 from service_process import BUILD, Service, run, session_body, spin_body
 
 # Section 6 of the integration guide, with its typographic quotes and stray spaces mended.

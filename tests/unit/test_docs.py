@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from rgs_server.config import Config
-from rgs_server.problems import KINDS
+from rgs_server.contract.problems import KINDS
 
 from rgs_core import Engine, commitment, derive_key, games
 from rgs_core.__main__ import COMMANDS

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rgs_server import signing
 from rgs_server.config import Config, ConfigError, environment_of, read_config
+from rgs_server.contract.money import EXPONENTS, format_amount, parse_amount
+from rgs_server.contract.problems import Problem
+from rgs_server.contract.requests import decode_session, decode_spin
 from rgs_server.master_key import MasterKeyError, ensure_master_key, read_master_key
-from rgs_server.messages import decode_session, decode_spin
-from rgs_server.money import EXPONENTS, format_amount, parse_amount
-from rgs_server.problems import Problem
 from rgs_server.sealing import SealBroken, Sealer
 
 

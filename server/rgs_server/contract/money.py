@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rgs_server.problems import Problem
+from rgs_server.contract.problems import Problem
 
 # ISO 4217 active currencies by number of decimals. Crypto codes are no ISO codes; platforms use them.
 _EXPONENTS = {

@@ -1,0 +1,1 @@
+"""What callers see: requests, answers, problems, amounts, and the OpenAPI document made of them."""

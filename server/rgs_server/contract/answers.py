@@ -1,0 +1,237 @@
+"""What clients receive, as types: answers are encoded from them, and the OpenAPI document is made of them.
+
+Fields are only ever added. Lists of kinds (of features, transactions, problems) may grow; a client skips what it
+does not know.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from rgs_server.contract.money import format_amount
+
+Time = Annotated[
+    str,
+    Meta(
+        description="RFC 3339 in UTC with milliseconds",
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
+        examples=["2026-01-31T12:00:00.000Z"],
+    ),
+]
+BuildHash = Annotated[str, Meta(description="SHA-256 of the build's canonical form", pattern=r"^sha256:[0-9a-f]{64}$")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Number = Annotated[
+    Raw,
+    Meta(
+        description="A decimal with exactly the currency's decimals. Read it from its text: a binary float may not "
+        "hold it.",
+        extra_json_schema={"type": "number", "examples": [3.40]},
+    ),
+]
+Minor = Annotated[
+    Raw,
+    Meta(
+        description="Minor units of the currency; a string of digits above 2^53 - 1.",
+        extra_json_schema={"type": ["integer", "string"], "pattern": r"^[0-9]+$", "examples": [340]},
+    ),
+]
+SAFE_INTEGER_MAX = 2**53 - 1
+"""The largest integer that every JSON reader keeps (RFC 8259, section 6)."""
+
+
+class Money(Struct, frozen=True):
+    """An amount of a currency, as a decimal and in minor units."""
+
+    amount: Number
+    currency: str
+    minor: Minor
+
+
+def number(minor: int, exponent: int) -> Raw:
+    """An amount as a JSON number."""
+    return Raw(format_amount(minor, exponent).encode())
+
+
+def money(minor: int, currency: str, exponent: int) -> Money:
+    """An amount as the contract shows it."""
+    digits = str(minor) if minor <= SAFE_INTEGER_MAX else f'"{minor}"'
+    return Money(number(minor, exponent), currency, Raw(digits.encode()))
+
+
+class SessionAnswer(Struct, frozen=True):
+    """An open session."""
+
+    session_id: str
+    operator_id: str
+    player_id: str
+    game_id: Annotated[str, Meta(description="as in the request")]
+    build_hash: BuildHash
+    rtp_profile: str
+    currency: str
+    stake_step_minor: Annotated[int, Meta(description="stakes are multiples of so many minor units")]
+    seed_commitment: Annotated[str, Meta(description="SHA-256 of the server seed", pattern=r"^[0-9a-f]{64}$")]
+    client_seed: str
+    created_at: Time
+    open_rounds: Annotated[
+        list[dict[str, Any]], Meta(description="rounds to go on with; empty: each round ends with its spin")
+    ]
+
+
+class BonusTrigger(Struct, frozen=True, tag_field="type", tag="bonus_trigger"):
+    """The paid spin awarded spins."""
+
+    name: Annotated[str, Meta(description="of the trigger in the model file")]
+    count: Annotated[int, Meta(description="spins awarded")]
+
+
+class BonusRetrigger(Struct, frozen=True, tag_field="type", tag="bonus_retrigger"):
+    """A further spin awarded spins."""
+
+    name: str
+    count: int
+
+
+class BonusAward(Struct, frozen=True, tag_field="type", tag="bonus_award"):
+    """A bonus paid."""
+
+    name: str
+    line: Annotated[int | None, Meta(description="number of the payline that started it, from 0")]
+    win: Money
+
+
+class JackpotAward(Struct, frozen=True, tag_field="type", tag="jackpot_win"):
+    """A jackpot was won."""
+
+    name: str
+    jackpot: str
+
+
+Feature = BonusTrigger | BonusRetrigger | BonusAward | JackpotAward
+
+
+class SpinOutcome(Struct, frozen=True):
+    """What a round paid and showed."""
+
+    win: Money
+    features: Annotated[list[Feature], Meta(description="in the order in which they happened")]
+    symbols: Annotated[
+        list[list[str | None]],
+        Meta(description="rows of the paid spin's window from the top; null where a reel is shorter"),
+    ]
+
+
+class RgsTransaction(Struct, frozen=True):
+    """Money that moved on our side."""
+
+    type: Annotated[str, Meta(examples=["jackpot_contribution"])]
+    amount: Number
+
+
+class SpinAnswer(Struct, frozen=True):
+    """A finished round. The same request gives these bytes for ever."""
+
+    spin_id: str
+    round_id: str
+    outcome: SpinOutcome
+    stake: Money
+    rgs_txns: list[RgsTransaction]
+    build_hash: BuildHash
+    nonce: Annotated[int, Meta(description="number of the round in its session, from 0, without gaps", ge=0)]
+    telemetry_ref: Annotated[str, Meta(description="id of the event spin_finished")]
+
+
+class SpinRecord(Struct, frozen=True):
+    """A stored round."""
+
+    spin_id: str
+    round_id: str
+    session_id: str
+    operator_id: str
+    player_id: str
+    game_id: str
+    build_hash: BuildHash
+    spin_type: str
+    stake: Money
+    win: Money
+    nonce: int
+    created_at: Time
+    telemetry_ref: str
+    answer: Annotated[
+        Raw,
+        Meta(
+            description="the answer that was given, byte for byte",
+            extra_json_schema={"$ref": "#/components/schemas/SpinAnswer"},
+        ),
+    ]
+
+
+class AuditRecord(Struct, frozen=True):
+    """What recomputes a round without this service (`rgs replay`)."""
+
+    derivation: Literal["rgs-rng-1"]
+    mechanic_version: int
+    build_hash: BuildHash
+    seed_commitment: Sha256
+    server_seed: Annotated[str | None, Meta(description="null until the seed is revealed")]
+    client_seed: str
+    nonce: int
+    win_units: Annotated[int, Meta(description="win in units, the smallest parts of a stake")]
+    outcome_digest: Sha256
+    spin_id: str
+    session_id: str
+    created_at: Time
+
+
+class ReplayAnswer(Struct, frozen=True):
+    """The verdict on a stored round."""
+
+    result: Literal["match", "mismatch", "unavailable"]
+    spin_id: str
+    audit_record: AuditRecord
+    reason: Annotated[str | UnsetType, Meta(description="why it is unavailable")] = UNSET
+    checks: Annotated[dict[str, bool] | UnsetType, Meta(description="what was compared")] = UNSET
+    outcome: Annotated[
+        dict[str, Any] | UnsetType, Meta(description="the whole round: stops, windows, wins, awards of every spin")
+    ] = UNSET
+
+
+class GameRow(Struct, frozen=True):
+    """A build that the operator may offer."""
+
+    game_id: str
+    build_ref: Annotated[str, Meta(description="the operator's name of the build: `build_hash` in a session")]
+    build_hash: BuildHash
+    model: str
+    title: str
+    version: str
+    rtp_profile: str
+    rtp: Annotated[float, Meta(description="certified return to player, as a part of the stake")]
+    reels: int
+    rows: int
+    lines: int
+    stake_step_minor: int
+
+
+class GamesAnswer(Struct, frozen=True):
+    """The catalogue."""
+
+    games: list[GameRow]
+
+
+class Health(Struct, frozen=True):
+    """The process lives."""
+
+    status: Literal["ok"]
+
+
+class Ready(Struct, frozen=True):
+    """The worker takes spins."""
+
+    status: Literal["ready"]
+    builds: Annotated[int, Meta(description="builds that can be played")]
+
+
+encode = msgspec.json.encode

@@ -1,0 +1,138 @@
+"""The OpenAPI 3.1 document, made of the types that decode requests and encode answers, and of the operations."""
+
+from __future__ import annotations
+
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from rgs_core import __version__
+from rgs_server import signing
+from rgs_server.contract.operations import OPERATIONS, VERSION, Operation
+from rgs_server.contract.problems import KINDS, ProblemDocument
+
+Json = dict[str, Any]
+
+MEDIA_TYPE = f"application/vnd.rgs.v{VERSION}+json"
+DESCRIPTION = """\
+One round is one request, one transaction, one record. Repeat a request with the same key and you get the same bytes.
+
+* **Versions.** `/rgs/v1/…`, or `/rgs/…` with `Accept: application/vnd.rgs.v1+json`; without either, v1. Fields are only
+  added; what is removed or narrowed comes with `/rgs/v2`. Skip fields, kinds of features and codes that you do not know.
+* **Signatures.** HMAC-SHA256 of `METHOD \\n path \\n sorted query \\n timestamp \\n nonce \\n hex(SHA-256(body))` in four
+  headers; see `docs/api.md` for the same in shell.
+* **Errors.** `application/problem+json` with `code`, `retryable` and `money_state`; each code has a page.
+* **Amounts.** Decimals with the currency's digits, and minor units beside them. Nothing is ever rounded.
+"""
+TRACEPARENT: Json = {
+    "name": "traceparent",
+    "in": "header",
+    "description": "W3C Trace Context; its trace id is that of problems",
+    "schema": {"type": "string"},
+}
+IDEMPOTENCY_KEY: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "the key, where the body has none; both, if they are equal",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+SIGNING_HEADERS = {
+    signing.KEY_ID: "id of the operator's key",
+    signing.TIMESTAMP: "RFC 3339 in UTC with milliseconds, within 300 s of the server's clock",
+    signing.NONCE: "a fresh text for each request",
+    signing.SIGNATURE: "`v1=` and the signature in hex; several, separated by commas, while keys change",
+}
+
+
+@cache
+def document() -> Json:
+    """The whole document. Callers do not change it."""
+    types = {kind for operation in OPERATIONS for kind in (operation.request, operation.answer) if kind}
+    ordered: list[type] = sorted([*types, ProblemDocument], key=lambda kind: kind.__name__)
+    _, schemas = msgspec.json.schema_components(ordered, ref_template="#/components/schemas/{name}")
+    paths: Json = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.full_path, {})[operation.method.lower()] = described(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "rgs-core",
+            "version": __version__,
+            "summary": "Remote game server for slot games",
+            "description": DESCRIPTION,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                name: {"type": "apiKey", "in": "header", "name": name, "description": text}
+                for name, text in SIGNING_HEADERS.items()
+            },
+        },
+    }
+
+
+def described(operation: Operation) -> Json:
+    """The operation object (OpenAPI 3.1, section 4.8.10)."""
+    answer: Json = {"$ref": f"#/components/schemas/{operation.answer.__name__}"}
+    found: Json = {
+        "operationId": operation.operation_id,
+        "summary": operation.summary,
+        "description": operation.description,
+        "parameters": [
+            {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "description": text,
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+                **({"example": operation.example[name]} if name in operation.example else {}),
+            }
+            for name, text in operation.parameters.items()
+        ],
+        "responses": {"200": {"description": operation.answer.__doc__, "content": json_content(answer)}},
+        "security": [{header: [] for header in SIGNING_HEADERS}] if operation.signed else [],
+    }
+    if operation.versioned:
+        found["parameters"].append(TRACEPARENT)
+    if operation.operation_id == "playSpin":
+        found["parameters"].append(IDEMPOTENCY_KEY)
+    if operation.repeatable:
+        found["responses"]["200"]["headers"] = {
+            "Idempotent-Replayed": {"description": "the answer was given before", "schema": {"const": "true"}}
+        }
+    if operation.request is not None:
+        body: Json = {"schema": {"$ref": f"#/components/schemas/{operation.request.__name__}"}}
+        found["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {**body, "example": operation.example}},
+        }
+    if operation.deprecated_on is not None:
+        found["deprecated"] = True
+    found["responses"] |= problem_responses(operation.codes)
+    return found
+
+
+def json_content(schema: Json) -> Json:
+    """An answer in both of its media types."""
+    return {"application/json": {"schema": schema}, MEDIA_TYPE: {"schema": schema}}
+
+
+def problem_responses(codes: list[str]) -> Json:
+    """A response for each status, with the codes that come under it."""
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(KINDS[code].status, []).append(code)
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+    found: Json = {}
+    for status, together in sorted(by_status.items()):
+        lines = [f"* `{code}`: {KINDS[code].title}" for code in together]
+        found[str(status)] = {"description": "\n".join([HTTPStatus(status).phrase, "", *lines]), "content": problem}
+        if any(KINDS[code].retryable for code in together):
+            seconds = {"description": "seconds to wait, where the code may be repeated", "schema": {"type": "integer"}}
+            found[str(status)]["headers"] = {"Retry-After": seconds}
+    return found

@@ -1,0 +1,167 @@
+"""The operations of the API, one entry each: routes, documents and tests are made of this table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+from msgspec import Struct
+
+from rgs_server.contract import answers
+from rgs_server.contract.requests import SessionRequest, SpinRequest
+
+VERSION = 1
+ROOT = "/rgs"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path.
+
+    `path` lies under /rgs/v1, or is absolute where it is not versioned. `problems` are the codes that a right but
+    refused request can meet, beside those that every operation has (`COMMON`, and `SIGNED` where a signature is
+    needed). `example` is a request that the sandbox answers with 200: its body, or the values of its path.
+    """
+
+    operation_id: str
+    method: Literal["GET", "POST"]
+    path: str
+    summary: str
+    answer: type[Struct]
+    description: str = ""
+    request: type[Struct] | None = None
+    problems: tuple[str, ...] = ()
+    signed: bool = True
+    repeatable: bool = False  # answers twice with the same bytes, and says so
+    parameters: dict[str, str] = field(default_factory=dict)  # what the values in the path are
+    example: dict[str, object] = field(default_factory=dict)
+    deprecated_on: date | None = None
+    sunset_on: date | None = None
+
+    @property
+    def versioned(self) -> bool:
+        return not self.path.startswith("/healthz") and not self.path.startswith("/readyz")
+
+    @property
+    def full_path(self) -> str:
+        return f"{ROOT}/v{VERSION}{self.path}" if self.versioned else self.path
+
+    @property
+    def codes(self) -> list[str]:
+        """Every problem code that it can answer."""
+        return [*self.problems, *(SIGNED if self.signed else ()), *(COMMON if self.versioned else ())]
+
+
+SIGNED = ("SIGNATURE_INVALID", "TIMESTAMP_SKEW")
+COMMON = ("VERSION_UNKNOWN", "BODY_TOO_LARGE", "INTERNAL")
+
+SESSION_EXAMPLE: dict[str, object] = {
+    "session_id": "s-1",
+    "operator_id": "op-sandbox",
+    "player_id": "p-1",
+    "game_id": "g-BookOf…",
+    "build_hash": "sha256:…",
+    "geo": "DE",
+    "currency": "EUR",
+    "client_seed": "any words",
+    "rg_flags": {"self_excluded": False, "time_limit_min": 60},
+}
+SPIN_EXAMPLE: dict[str, object] = {
+    "spin_id": "spin-1",
+    "round_id": "rnd-1",
+    "session_id": "s-1",
+    "stake": {"amount": "1.00", "currency": "EUR"},
+    "spin_type": "cash",
+    "idempotency_key": "spin-1",
+}
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "openSession",
+        "POST",
+        "/sessions",
+        "Open a session",
+        answers.SessionAnswer,
+        "A player's session with one build and one seed, whose SHA-256 is answered before the first spin. The same "
+        "`session_id` with the same request gets the same bytes.",
+        request=SessionRequest,
+        problems=(
+            "VALIDATION_FAILED",
+            "FORBIDDEN",
+            "RG_BLOCKED",
+            "BUILD_NOT_CERTIFIED",
+            "GAME_UNKNOWN",
+            "IDEMPOTENCY_CONFLICT",
+        ),
+        repeatable=True,
+        example=SESSION_EXAMPLE,
+    ),
+    Operation(
+        "playSpin",
+        "POST",
+        "/spins",
+        "Play a round",
+        answers.SpinAnswer,
+        "Draws a paid spin with all that follows from it, and writes it before it answers. The same key with the same "
+        "request gets the stored bytes, from every worker, after any crash; a new key never draws an old `spin_id` "
+        "again.",
+        request=SpinRequest,
+        problems=(
+            "VALIDATION_FAILED",
+            "AMOUNT_PRECISION",
+            "IDEMPOTENCY_KEY_REQUIRED",
+            "SESSION_UNKNOWN",
+            "IDEMPOTENCY_CONFLICT",
+            "ROUND_ALREADY_CLOSED",
+            "STAKE_NOT_ALLOWED",
+            "ROUND_UNPLAYABLE",
+            "OVERLOADED",
+            "BUILD_UNAVAILABLE",
+            "MAINTENANCE",
+        ),
+        repeatable=True,
+        example=SPIN_EXAMPLE,
+    ),
+    Operation(
+        "getSpin",
+        "GET",
+        "/spins/{spin_id}",
+        "Read a round",
+        answers.SpinRecord,
+        "The record of a round with the answer that was given.",
+        problems=("SPIN_UNKNOWN",),
+        parameters={"spin_id": "id of the spin, percent-encoded"},
+        example={"spin_id": "spin-1"},
+    ),
+    Operation(
+        "replaySpin",
+        "GET",
+        "/spins/{spin_id}/replay",
+        "Replay a round",
+        answers.ReplayAnswer,
+        "Recomputes the round from its seed and nonce and compares it with the record, bit for bit.",
+        problems=("SPIN_UNKNOWN",),
+        parameters={"spin_id": "id of the spin, percent-encoded"},
+        example={"spin_id": "spin-1"},
+    ),
+    Operation(
+        "listGames",
+        "GET",
+        "/games",
+        "List games",
+        answers.GamesAnswer,
+        "The builds that the operator may offer, with their certified RTP.",
+    ),
+    Operation("getHealth", "GET", "/healthz", "Is the process alive", answers.Health, signed=False),
+    Operation(
+        "getReady",
+        "GET",
+        "/readyz",
+        "Does the worker take spins",
+        answers.Ready,
+        "The database answers, and the worker is not being stopped.",
+        signed=False,
+        problems=("INTERNAL", "MAINTENANCE"),
+    ),
+)

@@ -1,0 +1,159 @@
+"""Errors as the API shows them: application/problem+json (RFC 9457) with a code to act upon.
+
+Every answer says whether to retry and whether money may have moved. `KINDS` is the list: the OpenAPI document and
+the pages under /docs/problems are made of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+MoneyState = Literal["none", "moved", "unknown"]
+PAGES = "/docs/problems/"
+"""Where the page of each code is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One error code: its status, its title, what the caller does, and whether the same request may succeed later."""
+
+    status: int
+    title: str
+    remedy: str
+    retryable: bool = False
+    money_state: MoneyState = "none"
+
+
+KINDS: dict[str, Kind] = {
+    "VALIDATION_FAILED": Kind(
+        400,
+        "The request is malformed",
+        "Correct what `detail` names; `errors` has the path where a field is missing or of another type.",
+    ),
+    "AMOUNT_PRECISION": Kind(
+        400,
+        "The amount has more decimals than its currency",
+        "Send no more decimals than the currency has: nothing is rounded.",
+    ),
+    "IDEMPOTENCY_KEY_REQUIRED": Kind(
+        400,
+        "A money step needs an idempotency key",
+        "Send `idempotency_key` in the body or the header `Idempotency-Key`.",
+    ),
+    "SIGNATURE_INVALID": Kind(
+        401,
+        "The request is not signed by a known key",
+        "Check key id, secret and the canonical string; sign the bytes that are sent.",
+    ),
+    "TIMESTAMP_SKEW": Kind(401, "The timestamp is outside the window", "Set the clock, and sign anew."),
+    "FORBIDDEN": Kind(403, "This key may not do that", "Use a key of the operator that the request names."),
+    "RG_BLOCKED": Kind(403, "The player is blocked", "Do not offer play to this player."),
+    "BUILD_NOT_CERTIFIED": Kind(403, "The operator may not offer this build", "Take a build of `GET /rgs/v1/games`."),
+    "NOT_FOUND": Kind(404, "No such resource", "See the list of operations in `/openapi.json`."),
+    "SESSION_UNKNOWN": Kind(
+        404, "No such session", "Open it with `POST /rgs/v1/sessions`; those of other operators do not exist for you."
+    ),
+    "SPIN_UNKNOWN": Kind(404, "No such spin", "Check the id; spins of other operators do not exist for you."),
+    "GAME_UNKNOWN": Kind(404, "No such game", "`GET /rgs/v1/games` lists yours."),
+    "METHOD_NOT_ALLOWED": Kind(405, "This resource does not take the method", "Use one of the methods in `Allow`."),
+    "VERSION_UNKNOWN": Kind(
+        406,
+        "No such version of the API",
+        "Ask for `application/vnd.rgs.v1+json`, or use `/rgs/v1` and leave the version out of `Accept`.",
+    ),
+    "IDEMPOTENCY_CONFLICT": Kind(
+        409,
+        "The key or the spin belongs to another request",
+        "Never use a key or an id for two requests; a new spin needs new ones.",
+    ),
+    "ROUND_ALREADY_CLOSED": Kind(409, "The round was played already", "Open a new round with a new `round_id`."),
+    "BODY_TOO_LARGE": Kind(413, "The body is too large", "Bodies have at most 64 KiB unless the operator set more."),
+    "STAKE_NOT_ALLOWED": Kind(
+        422,
+        "The game does not take this stake",
+        "Send a multiple of `stake_step_minor`, in the session's currency.",
+    ),
+    "ROUND_UNPLAYABLE": Kind(
+        500,
+        "The round cannot be drawn; nothing was written",
+        "Open a new session, and report the session to the operator of the service.",
+    ),
+    "INTERNAL": Kind(
+        500,
+        "The outcome is unknown; repeat the same request",
+        "Repeat the same request with the same key: the answer tells what happened.",
+        True,
+        "unknown",
+    ),
+    "OVERLOADED": Kind(
+        503, "Too many spins are waiting; nothing was started", "Wait `Retry-After`, then repeat.", True
+    ),
+    "BUILD_UNAVAILABLE": Kind(
+        503,
+        "The session's build is not loaded here; nothing was started",
+        "Repeat: another worker may have it. If it lasts, the service lacks the model or its master key.",
+        True,
+    ),
+    "MAINTENANCE": Kind(503, "The service is stopping; nothing was started", "Repeat: another worker takes it.", True),
+}
+
+
+class FieldError(Struct, frozen=True):
+    """Where a request is wrong."""
+
+    path: Annotated[str, Meta(description="such as stake.amount")]
+    message: str
+
+
+class ProblemDocument(Struct, frozen=True):
+    """RFC 9457, with what a machine needs to go on."""
+
+    type: Annotated[str, Meta(description="page of the code, relative to the service")]
+    title: str
+    status: int
+    detail: str
+    instance: Annotated[str, Meta(description="path of the request")]
+    code: Annotated[str, Meta(description="what to act upon; codes may be added", examples=list(KINDS))]
+    retryable: Annotated[bool, Meta(description="the same request may succeed later")]
+    retry_after_ms: int | None
+    money_state: Annotated[MoneyState, Meta(description="whether money has moved")]
+    trace_id: Annotated[str, Meta(description="that of `traceparent` where it was sent", pattern=r"^[0-9a-f]{32}$")]
+    errors: list[FieldError]
+
+
+class Problem(Exception):
+    """Raised anywhere below a handler; becomes the answer."""
+
+    def __init__(self, code: str, detail: str, *, errors: list[FieldError] | None = None) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.errors = errors or []
+        self.kind = KINDS[code]
+
+    @property
+    def retry_after_ms(self) -> int | None:
+        """When to try again, for codes that may succeed later."""
+        return 1000 if self.kind.retryable else None
+
+    def body(self, instance: str, trace_id: str) -> bytes:
+        """The problem document."""
+        return msgspec.json.encode(
+            ProblemDocument(
+                type=f"{PAGES}{self.code}",
+                title=self.kind.title,
+                status=self.kind.status,
+                detail=self.detail.encode(errors="replace").decode(),
+                instance=instance.encode(errors="replace").decode(),
+                code=self.code,
+                retryable=self.kind.retryable,
+                retry_after_ms=self.retry_after_ms,
+                money_state=self.kind.money_state,
+                trace_id=trace_id,
+                errors=self.errors,
+            )
+        )

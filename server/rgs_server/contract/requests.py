@@ -1,0 +1,142 @@
+"""What clients send: typed requests, decoded and validated in one step.
+
+Unknown fields are ignored, so that a platform may send more than this version reads.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Generic, TypeVar
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from rgs_server.contract.money import EXPONENTS
+from rgs_server.contract.problems import FieldError, Problem
+
+END = r"(?![\s\S])"
+"""The end of a text in the patterns of Python and of JSON Schema (ECMA-262) alike; Python's $ lets a line end through."""
+
+Id = Annotated[
+    str,
+    Meta(
+        description="an opaque id of the caller: printable characters",
+        min_length=1,
+        max_length=255,
+        pattern=rf"^[^\x00-\x1f\x7f]+{END}",
+    ),
+]
+Currency = Annotated[
+    str,
+    Meta(description="ISO 4217, or the usual code of a crypto currency", extra_json_schema={"enum": sorted(EXPONENTS)}),
+]
+
+
+class Stake(Struct, frozen=True):
+    """What a round costs. `amount` is kept as it was written, so that no float can touch it."""
+
+    amount: Annotated[
+        Raw,
+        Meta(
+            description="a plain decimal as number or string, with at most the currency's decimals; never rounded",
+            extra_json_schema={
+                "anyOf": [
+                    {"type": "number", "minimum": 0},
+                    {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,29})(\.[0-9]{1,30})?$"},
+                ]
+            },
+        ),
+    ]
+    currency: Currency
+
+
+class SpinRequest(Struct, frozen=True):
+    """A paid spin with all that follows from it."""
+
+    spin_id: Id
+    round_id: Id
+    session_id: Id
+    stake: Stake
+    spin_type: Annotated[str, Meta(extra_json_schema={"enum": ["cash"]})] = "cash"
+    idempotency_key: Annotated[
+        Id | None, Meta(description="needed here or as the header Idempotency-Key; the same key, the same bytes")
+    ] = None
+
+
+class RgFlags(Struct, frozen=True):
+    """What the platform knows about the player's limits."""
+
+    self_excluded: Annotated[bool, Meta(description="true: refused with RG_BLOCKED")] = False
+    time_limit_min: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+
+
+class SessionRequest(Struct, frozen=True):
+    """A player's session with one build."""
+
+    session_id: Id
+    operator_id: Id
+    player_id: Id
+    game_id: Id
+    build_hash: Annotated[Id, Meta(description="a `build_ref` of the catalogue; mostly the hash of the build")]
+    geo: Annotated[
+        str,
+        Meta(
+            description="ISO 3166-1 alpha-2",
+            pattern=f"^[A-Z]{{2}}{END}",
+        ),
+    ]
+    currency: Currency
+    jwt: Annotated[str, Meta(description="the player's token; not verified yet", max_length=4096)] = ""
+    rg_flags: RgFlags = RgFlags()
+    client_seed: Annotated[
+        str,
+        Meta(
+            description="what the player adds to the seed",
+            max_length=64,
+            pattern=rf"^[^\x00-\x1f\x7f]*{END}",
+        ),
+    ] = ""
+
+
+T = TypeVar("T", SpinRequest, SessionRequest)
+
+_PATH = re.compile(r"(.*) - at `\$\.?(.*)`\Z", re.DOTALL)
+
+
+class Decoder(Generic[T]):
+    """Decodes bodies of one type. Raises Problem VALIDATION_FAILED with the path of the error."""
+
+    def __init__(self, kind: type[T]) -> None:
+        self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(kind)
+
+    def decode(self, body: bytes) -> T:
+        try:
+            return self._decoder.decode(body)
+        except msgspec.ValidationError as error:
+            match = _PATH.match(str(error))
+            message, path = (match[1], match[2]) if match else (str(error), "")
+            raise Problem(
+                "VALIDATION_FAILED",
+                f"{path or 'body'}: {message}",
+                errors=[FieldError(path, message)],
+            ) from None
+        except msgspec.DecodeError as error:
+            raise Problem("VALIDATION_FAILED", f"the body is not JSON: {error}") from None
+        except RecursionError:
+            raise Problem("VALIDATION_FAILED", "the body is nested too deep") from None
+        except UnicodeDecodeError:
+            raise Problem("VALIDATION_FAILED", "the body is not UTF-8") from None
+
+
+_SPIN = Decoder(SpinRequest)
+_SESSION = Decoder(SessionRequest)
+
+
+def decode_spin(body: bytes) -> SpinRequest:
+    """A spin request. Raises Problem."""
+    return _SPIN.decode(body)
+
+
+def decode_session(body: bytes) -> SessionRequest:
+    """A session request. Raises Problem."""
+    return _SESSION.decode(body)

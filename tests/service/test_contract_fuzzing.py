@@ -1,0 +1,84 @@
+"""Requests that a machine makes up from the contract: none may be answered in a way that it does not describe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import hypothesis
+import pytest
+import requests
+import schemathesis
+from hypothesis.strategies import booleans
+from rgs_server import signing
+from rgs_server.contract.openapi import document
+from rgs_server.contract.operations import OPERATIONS, Operation
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from service_process import BUILD, GAME, Service, spin_body
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+REQUESTS = 40
+"""For each operation."""
+
+
+class Signed(requests.auth.AuthBase):
+    """Signs what is really sent."""
+
+    def __init__(self, service: Service) -> None:
+        assert service.credentials is not None
+        self._credentials = service.credentials
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        parts = urlsplit(str(request.url))
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        body = request.body or b""
+        raw = body.encode() if isinstance(body, str) else body
+        key = self._credentials
+        request.headers.update(signing.headers(key.key_id, key.secret.encode(), str(request.method), target, raw))
+        return request
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.operation_id)
+def test_no_request_breaks_the_contract(service: Service, new_session: Callable[[], str], operation: Operation) -> None:
+    assert service.credentials is not None
+    session = new_session()
+    service.send("POST", "/rgs/v1/spins", spin_body("fuzzed", session))
+    schema = schemathesis.openapi.from_dict(json.loads(json.dumps(document())))
+    schema.config.update(base_url=service.credentials.url)
+    found = schema[operation.full_path][operation.method]
+    sent = []
+
+    @hypothesis.given(case=found.as_strategy(), existing=booleans())
+    @hypothesis.settings(
+        max_examples=REQUESTS,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    def fuzz(case: Any, existing: bool) -> None:
+        # Half of the requests name what exists, or most would end at an unknown id.
+        if existing and isinstance(case.body, dict) and operation.operation_id == "playSpin":
+            case.body |= {
+                "session_id": session,
+                "round_id": f"r-{len(sent)}",
+                "stake": {"amount": 1, "currency": "EUR"},
+            }
+        elif existing and isinstance(case.body, dict):
+            case.body |= {"operator_id": "op-sandbox", "game_id": GAME, "build_hash": BUILD.build_hash}
+        elif existing and case.path_parameters:
+            case.path_parameters["spin_id"] = "fuzzed"
+        response = case.call(auth=Signed(service))
+        sent.append(response.status_code)
+        case.validate_response(response, checks=CHECKS)
+
+    fuzz()
+    assert 200 in sent
+    assert 401 not in sent
