@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from rgs_server.config import Config
+from rgs_server.contract.operations import OPERATIONS
 from rgs_server.contract.problems import KINDS
 
 from rgs_core import Engine, commitment, derive_key, games
@@ -71,9 +72,12 @@ def test_every_error_code() -> None:
 
 
 def test_every_endpoint() -> None:
-    source = doc("server/rgs_server/app.py")
-    for method, path in re.findall(r'web\.(get|post)\("([^"]+)"', source):
-        assert f"`{method.upper()} {path}`" in doc("docs/api.md"), path
+    text = doc("docs/api.md")
+    pages = re.findall(r'add_get\("([^"]+)"', doc("server/rgs_server/app.py"))
+    assert "/openapi.json" in pages
+    endpoints = [(operation.method, operation.full_path) for operation in OPERATIONS]
+    for method, path in [*endpoints, *(("GET", page) for page in pages if "assets" not in page)]:
+        assert f"`{method} {path}`" in text, path
 
 
 def test_every_model_field() -> None:

@@ -6,6 +6,7 @@ Unknown fields are ignored, so that a platform may send more than this version r
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Generic, TypeVar
 
 import msgspec
@@ -14,8 +15,8 @@ from msgspec import Meta, Raw, Struct
 from rgs_server.contract.money import EXPONENTS
 from rgs_server.contract.problems import FieldError, Problem
 
-END = r"(?![\s\S])"
-"""The end of a text in the patterns of Python and of JSON Schema (ECMA-262) alike; Python's $ lets a line end through."""
+PRINTABLE = {"pattern": r"^[^\u0000-\u001f\u007f]*$"}
+"""What the document says of texts; msgspec does not check it: `Decoder` does, many times faster."""
 
 Id = Annotated[
     str,
@@ -23,7 +24,7 @@ Id = Annotated[
         description="an opaque id of the caller: printable characters",
         min_length=1,
         max_length=255,
-        pattern=rf"^[^\x00-\x1f\x7f]+{END}",
+        extra_json_schema=PRINTABLE,
     ),
 ]
 Currency = Annotated[
@@ -59,7 +60,11 @@ class SpinRequest(Struct, frozen=True):
     stake: Stake
     spin_type: Annotated[str, Meta(extra_json_schema={"enum": ["cash"]})] = "cash"
     idempotency_key: Annotated[
-        Id | None, Meta(description="needed here or as the header Idempotency-Key; the same key, the same bytes")
+        Id | None,
+        Meta(
+            description="needed here or as the header Idempotency-Key; the same key, the same bytes",
+            extra_json_schema=PRINTABLE,
+        ),
     ] = None
 
 
@@ -82,7 +87,7 @@ class SessionRequest(Struct, frozen=True):
         str,
         Meta(
             description="ISO 3166-1 alpha-2",
-            pattern=f"^[A-Z]{{2}}{END}",
+            pattern=r"^[A-Z]{2}(?![\s\S])",  # $ would let a line end through
         ),
     ]
     currency: Currency
@@ -93,7 +98,7 @@ class SessionRequest(Struct, frozen=True):
         Meta(
             description="what the player adds to the seed",
             max_length=64,
-            pattern=rf"^[^\x00-\x1f\x7f]*{END}",
+            extra_json_schema=PRINTABLE,
         ),
     ] = ""
 
@@ -101,6 +106,18 @@ class SessionRequest(Struct, frozen=True):
 T = TypeVar("T", SpinRequest, SessionRequest)
 
 _PATH = re.compile(r"(.*) - at `\$\.?(.*)`\Z", re.DOTALL)
+
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def texts(value: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a request, with its path."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Struct):
+        for name in value.__struct_fields__:
+            yield from texts(getattr(value, name), f"{path}.{name}" if path else name)
 
 
 class Decoder(Generic[T]):
@@ -111,7 +128,14 @@ class Decoder(Generic[T]):
 
     def decode(self, body: bytes) -> T:
         try:
-            return self._decoder.decode(body)
+            request = self._decoder.decode(body)
+            # JSON has control characters in escaped form only, but for DEL: most bodies need no closer look.
+            if b"\\" in body or b"\x7f" in body:
+                for path, text in texts(request):
+                    if CONTROL.search(text):
+                        message = "a control character"
+                        raise Problem("VALIDATION_FAILED", f"{path}: {message}", errors=[FieldError(path, message)])
+            return request
         except msgspec.ValidationError as error:
             match = _PATH.match(str(error))
             message, path = (match[1], match[2]) if match else (str(error), "")
