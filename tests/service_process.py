@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 from rgs_server.client import Client, Credentials, Reply
-from rgs_server.config import Config
+from rgs_server.config import Config, environment_of
 from rgs_server.operators import add_operator
 from rgs_server.postgres import EmbeddedPostgres
 from rgs_server.sandbox import open_operators
@@ -48,6 +49,7 @@ class Service:
 
     def __init__(self, folder: Path, **settings: object) -> None:
         self.config = Config(data_dir=str(folder), port=free_port(), **settings)  # type: ignore[arg-type]
+        self.tls: ssl.SSLContext | None = None
         self.folder = folder
         self.process: subprocess.Popen[bytes] | None = None
         self.credentials: Credentials | None = None
@@ -57,16 +59,7 @@ class Service:
 
     def start(self) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RGS_")}
-        for name in (
-            "data_dir",
-            "port",
-            "workers",
-            "commit_lanes",
-            "queue_max",
-            "batch_max",
-            "commit_timeout_ms",
-        ):
-            environment[f"RGS_{name.upper()}"] = str(getattr(self.config, name))
+        environment |= environment_of(self.config)
         with (self.folder / "service.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "rgs_server", "serve"], env=environment, stderr=log, stdout=log
@@ -78,8 +71,7 @@ class Service:
         run(self._ready())
 
     async def _ready(self) -> None:
-        assert self.credentials is not None
-        async with Client(self.credentials) as client:
+        async with self.client() as client:
             await client.wait_until_ready()
 
     def log_text(self) -> str:
@@ -142,7 +134,7 @@ class Service:
     def client(self, credentials: Credentials | None = None) -> Client:
         chosen = credentials or self.credentials
         assert chosen is not None
-        return Client(chosen)
+        return Client(chosen, self.tls)
 
 
 def children(pid: int) -> list[int]:

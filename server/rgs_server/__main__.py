@@ -16,13 +16,14 @@ import asyncpg
 
 from rgs_core.errors import RgsError
 from rgs_server import sandbox
-from rgs_server.client import Client, Credentials, curl_line
+from rgs_server.addresses import networks
+from rgs_server.client import Client, Credentials, client_context, curl_line
 from rgs_server.config import Config, ConfigError, read_config
 from rgs_server.contract.compatibility import broken_promises
 from rgs_server.contract.openapi import document
 from rgs_server.logs import configure_logging
 from rgs_server.master_key import MasterKeyError
-from rgs_server.operators import add_operator
+from rgs_server.operators import OperatorRefused, add_operator, change_operator
 from rgs_server.postgres import PostgresUnavailable
 from rgs_server.store import SchemaMismatch
 from rgs_server.supervisor import AlreadyRunning, DatabaseUnreachable, Supervisor, WorkerFailed
@@ -31,7 +32,8 @@ EXAMPLES = """\
 examples:
   rgs-server sandbox                          service, embedded database, demo operator, one spin shown
   RGS_DATABASE_URL=postgresql://… RGS_MASTER_KEY_FILE=/run/secrets/master rgs-server serve
-  rgs-server operator op-acme --key key-acme-1   prints the new secret once
+  rgs-server operator op-acme --key key-acme-2   prints the new secret once; the old key goes on
+  rgs-server operator op-acme --retire key-acme-1 --networks 192.0.2.0/24
   rgs-server call GET /rgs/v1/games              signed with the sandbox credentials
   rgs-server call POST /rgs/v1/spins '{"spin_id": "…", …}'
   rgs-server call --curl POST /rgs/v1/spins @spin.json
@@ -52,15 +54,20 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
     commands.add_parser("serve", help="run the service until SIGTERM or Ctrl-C")
     commands.add_parser("sandbox", help="serve with a demo operator, play one spin and replay it")
-    operator = commands.add_parser("operator", help="open an operator or give it a new key")
+    operator = commands.add_parser("operator", help="open an operator, give it a key, say from where it may call")
     operator.add_argument("operator_id", metavar="OPERATOR_ID")
-    operator.add_argument("--key", required=True, metavar="KEY_ID", help="id of the new signing key")
+    operator.add_argument("--key", metavar="KEY_ID", help="id of a new signing key; several may be live")
     operator.add_argument("--write", metavar="FILE", help="write the credentials for 'call' to a file (mode 0600)")
+    operator.add_argument("--retire", metavar="KEY_ID", help="refuse a key from now on")
+    operator.add_argument("--networks", metavar="LIST", help="10.0.0.0/8,192.0.2.7: from where it calls; '': anywhere")
+    operator.add_argument("--certificates", metavar="LIST", help="common names, separated by commas; '': any")
     call = commands.add_parser("call", help="send a signed request and print the answer")
     call.add_argument("method", metavar="METHOD", choices=["GET", "POST"])
     call.add_argument("target", metavar="PATH", help="path and query, such as /rgs/v1/games")
     call.add_argument("body", metavar="BODY", nargs="?", default="", help="JSON, @FILE, or @- for standard input")
     call.add_argument("--credentials", metavar="FILE", help="default: sandbox.json in RGS_DATA_DIR")
+    call.add_argument("--ca", metavar="FILE", help="authority of the service's certificate (PEM)")
+    call.add_argument("--certificate", metavar="FILE", help="own certificate with its key (PEM), for mutual TLS")
     call.add_argument("--curl", action="store_true", help="print the signed curl line instead; valid for minutes")
     contract = commands.add_parser("openapi", help="print the contract, or compare it with an older one")
     contract.add_argument("--against", metavar="FILE", help="fail when it takes away or narrows what FILE promised")
@@ -82,10 +89,10 @@ def main(arguments: list[str] | None = None) -> int:
         if args.command == "sandbox":
             return run(serve(config, sandboxed=True))
         if args.command == "operator":
-            return run(new_operator(config, args.operator_id, args.key, args.write))
+            return run(operator(config, args))
         return run(call(config, args))
     except (
-        AlreadyRunning, ConfigError, DatabaseUnreachable, MasterKeyError, PostgresUnavailable, RgsError, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
+        AlreadyRunning, ConfigError, DatabaseUnreachable, MasterKeyError, OperatorRefused, PostgresUnavailable, RgsError, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
         OSError, asyncpg.PostgresError, aiohttp.ClientError,
     ) as error:  # fmt: skip
         print(f"rgs-server {args.command}: {error}", file=sys.stderr)
@@ -107,15 +114,35 @@ async def serve(config: Config, *, sandboxed: bool = False) -> int:
     return 0
 
 
-async def new_operator(config: Config, operator_id: str, key_id: str, file: str | None) -> int:
+async def operator(config: Config, args: argparse.Namespace) -> int:
     if not config.database_url:
         raise ConfigError("set RGS_DATABASE_URL: operators are opened in the database of the service")
-    credentials = await add_operator(config, operator_id, key_id, reveal_seeds=False)
-    if file is not None:
-        credentials.write(Path(file))
-        print(f"operator {operator_id}, key {key_id}; credentials in {file}")
-    else:
-        print(f"operator {operator_id}, key {key_id}\nsecret {credentials.secret}\nIt is not shown again.")
+    changes = (args.retire, args.networks, args.certificates)
+    if args.key is None and all(change is None for change in changes):
+        raise ConfigError("nothing to do: give --key, --retire, --networks or --certificates")
+    try:
+        allowed = None if args.networks is None else networks(args.networks)
+    except ValueError as error:
+        raise ConfigError(f"--networks: {error}") from None
+    names = (
+        None if args.certificates is None else [name.strip() for name in args.certificates.split(",") if name.strip()]
+    )
+    operator_id = args.operator_id
+    if args.key is not None:
+        credentials = await add_operator(config, operator_id, args.key, reveal_seeds=False)
+        if args.write is not None:
+            credentials.write(Path(args.write))
+            print(f"operator {operator_id}, key {args.key}; credentials in {args.write}")
+        else:
+            print(f"operator {operator_id}, key {args.key}\nsecret {credentials.secret}\nIt is not shown again.")
+    if any(change is not None for change in changes):
+        await change_operator(config, operator_id, retire=args.retire, networks=allowed, certificates=names)
+        if args.retire is not None:
+            print(f"key {args.retire} is retired; workers refuse it within {config.key_cache_s} s")
+        if allowed is not None:
+            print(f"calls come from {', '.join(map(str, allowed)) or 'anywhere'}")
+        if names is not None:
+            print(f"calls come with a certificate of {', '.join(names) or 'anybody, or none'}")
     return 0
 
 
@@ -128,7 +155,7 @@ async def call(config: Config, args: argparse.Namespace) -> int:
     if args.curl:
         print(curl_line(credentials, args.method, args.target, body))
         return 0
-    async with Client(credentials) as client:
+    async with Client(credentials, client_context(args.ca, args.certificate)) as client:
         try:
             reply = await client.send(args.method, args.target, body)
         except TimeoutError:

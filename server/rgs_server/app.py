@@ -6,10 +6,8 @@ import asyncio
 import logging
 import re
 import secrets
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Literal
 
 import asyncpg
@@ -18,7 +16,7 @@ from aiohttp import web
 
 from rgs_core.language.model import MECHANIC_VERSION
 from rgs_core.seeds import derive_key
-from rgs_server import answers, signing
+from rgs_server import answers
 from rgs_server.catalogue import Playable
 from rgs_server.config import Config
 from rgs_server.contract import pages
@@ -27,17 +25,17 @@ from rgs_server.contract.openapi import document
 from rgs_server.contract.operations import OPERATIONS, ROOT
 from rgs_server.contract.problems import PAGES, Problem
 from rgs_server.contract.versions import answer_type, ending_headers
+from rgs_server.gate import Gate
 from rgs_server.sealing import Sealer
 from rgs_server.sessions import open_session, seed_context
 from rgs_server.spins import SpinDesk
 from rgs_server.store import Store
+from rgs_server.tls import STRICT_TRANSPORT
 
 log = logging.getLogger("rgs.http")
 
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context, level 1."""
-
-KEYS_MAX = 10_000
 
 
 class Service:
@@ -51,8 +49,7 @@ class Service:
         self.draining = False
         self._url = url
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
-        self._keys: dict[str, tuple[float, tuple[str, bytes] | None]] = {}
-        self._reading: dict[str, asyncio.Future[tuple[str, bytes] | None]] = {}
+        self.gate = Gate(config, sealer, self.store)
 
     async def start(self) -> None:
         self._pool = await asyncpg.create_pool(self._url, min_size=1, max_size=4, command_timeout=5)
@@ -75,58 +72,6 @@ class Service:
             raise Problem("INTERNAL", "the database does not answer; repeat the same request") from error
         except asyncpg.CannotConnectNowError as error:
             raise Problem("INTERNAL", "the database is starting; repeat the same request") from error
-
-    async def operator(self, request: web.Request, body: bytes) -> str:
-        """The operator whose key signed the request. Raises Problem."""
-        given = request.headers
-        key_id, timestamp = given.get(signing.KEY_ID, ""), given.get(signing.TIMESTAMP, "")
-        # Bytes beyond ASCII arrive as surrogates, which can be neither signed nor stored.
-        if not all(given.get(name, "").isascii() for name in signing.HEADERS) or not request.raw_path.isascii():
-            raise Problem("SIGNATURE_INVALID", "the signing headers and the path are ASCII; percent-encode the rest")
-        if not key_id or not given.get(signing.NONCE) or not given.get(signing.SIGNATURE):
-            names = f"{signing.KEY_ID}, {signing.TIMESTAMP}, {signing.NONCE} and {signing.SIGNATURE}"
-            raise Problem("SIGNATURE_INVALID", f"sign the request with {names}")
-        key = await self._key(key_id)
-        wrong = Problem("SIGNATURE_INVALID", "unknown key, or the signature does not fit the request as it arrived")
-        if key is None:
-            raise wrong
-        operator_id, secret = key
-        if not signing.verified(secret, given, request.method, request.raw_path, body):
-            raise wrong
-        skew = signing.skew_seconds(timestamp, datetime.now(UTC))
-        if skew is None:
-            raise Problem("TIMESTAMP_SKEW", f"'{timestamp[:40]}' is not a time like 2026-01-31T12:00:00.000Z")
-        if skew > self.config.signature_window_s:
-            raise Problem(
-                "TIMESTAMP_SKEW",
-                f"{skew:.0f} s from the server's clock; allowed are {self.config.signature_window_s} s",
-            )
-        return operator_id
-
-    async def _key(self, key_id: str) -> tuple[str, bytes] | None:
-        """Operator and secret of a key, None when it is unknown; kept for a while, unknown ones briefly."""
-        kept = self._keys.get(key_id)
-        if kept is not None and kept[0] > time.monotonic():
-            return kept[1]
-        if len(key_id) > 255 or not key_id.isprintable():
-            return None
-        reading = self._reading.get(key_id)
-        if reading is None:  # one read, however many requests wait for it
-            reading = self._reading[key_id] = asyncio.ensure_future(self._read_key(key_id))
-            reading.add_done_callback(lambda _: self._reading.pop(key_id, None))
-        return await asyncio.shield(reading)
-
-    async def _read_key(self, key_id: str) -> tuple[str, bytes] | None:
-        async with self.store() as store:
-            record = await store.find_key(key_id)
-        key = None
-        if record is not None:
-            key = record["operator_id"], self.sealer.open(record["secret_sealed"], f"key:{key_id}")
-        if len(self._keys) >= KEYS_MAX:
-            self._keys.clear()
-        kept_s = self.config.key_cache_s if key else min(1, self.config.key_cache_s)
-        self._keys[key_id] = (time.monotonic() + kept_s, key)
-        return key
 
 
 SERVICE = web.AppKey("service", Service)
@@ -194,6 +139,8 @@ async def problems_middleware(request: web.Request, handler: Handler) -> web.Str
         response = problem_answer(request, Problem("INTERNAL", "an unexpected fault; repeat the same request"))
     if service.draining:
         response.force_close()
+    if request.secure:
+        response.headers["Strict-Transport-Security"] = STRICT_TRANSPORT
     return response
 
 
@@ -234,7 +181,7 @@ def json_answer(body: bytes, replayed: bool = False) -> web.Response:
 async def open_session_request(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     body = await request.read()
-    operator_id = await service.operator(request, body)
+    operator_id = await service.gate.operator(request, body)
     async with service.store() as store:
         answer, replayed = await open_session(store, service.sealer, service.catalogue, operator_id, body)
     return json_answer(answer, replayed)
@@ -243,7 +190,7 @@ async def open_session_request(request: web.Request) -> web.Response:
 async def play_spin(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     body = await request.read()
-    operator_id = await service.operator(request, body)
+    operator_id = await service.gate.operator(request, body)
     answer = await service.desk.play(operator_id, body, request.headers.get("Idempotency-Key"))
     return json_answer(answer.body, answer.replayed)
 
@@ -251,7 +198,7 @@ async def play_spin(request: web.Request) -> web.Response:
 async def stored_spin(request: web.Request) -> asyncpg.Record:
     """The spin in the path, of the operator that signed. Raises Problem."""
     service = request.app[SERVICE]
-    operator_id = await service.operator(request, await request.read())
+    operator_id = await service.gate.operator(request, await request.read())
     spin_id = request.match_info["spin_id"]
     record = None
     if "\x00" not in spin_id:
@@ -298,7 +245,7 @@ def replay(service: Service, record: asyncpg.Record) -> ReplayAnswer:
 
 async def list_games(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
-    operator_id = await service.operator(request, await request.read())
+    operator_id = await service.gate.operator(request, await request.read())
     async with service.store() as store:
         offered = await store.list_games(operator_id)
     rows = [

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shlex
+import ssl
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,13 +52,15 @@ class Reply:
 class Client:
     """Signs and sends requests; use as `async with Client(credentials) as client`."""
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: Credentials, tls: ssl.SSLContext | None = None) -> None:
+        """`tls`: for services with a certificate of an authority of their own; None: the system's authorities."""
         self.credentials = credentials
+        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Client:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=30)
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._tls or True), timeout=aiohttp.ClientTimeout(total=30)
         )
         return self
 
@@ -88,6 +91,16 @@ class Client:
                 except aiohttp.ClientError:
                     pass
                 await asyncio.sleep(0.05)
+
+
+def client_context(ca: str | None, certificate: str | None) -> ssl.SSLContext | None:
+    """TLS that trusts an authority, and shows a certificate; None where neither is given. Raises OSError."""
+    if ca is None and certificate is None:
+        return None
+    context = ssl.create_default_context(cafile=ca)
+    if certificate is not None:
+        context.load_cert_chain(certificate, password="")
+    return context
 
 
 def curl_line(credentials: Credentials, method: str, target: str, body: bytes) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from rgs_server.addresses import networks
+
 NOT_OURS = {"RGS_DEBUG", "RGS_SIMD"}
 """RGS_ variables of the build and of the core, not of the service."""
 
@@ -27,6 +29,10 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 2  # processes that share the port
+    tls_cert_file: str = ""  # certificate chain (PEM); empty: plain HTTP
+    tls_key_file: str = ""  # its private key, where it is not in the same file
+    tls_client_ca_file: str = ""  # authorities of callers (PEM); set: no connection without a certificate of theirs
+    trusted_proxies: str = ""  # networks whose X-Forwarded-For is believed, separated by commas
     models_dir: str = ""  # further model files, with certificates/; the shipped games are always there
     master_key_file: str = ""  # 64 hex digits; default: data_dir/master.key, made when missing
     batch_max: int = 256  # spins in one commit
@@ -83,6 +89,12 @@ def read_config(environment: Mapping[str, str] = os.environ) -> Config:
                 problems.append(f"{name}={text!r} is not a whole number from {low} to {high}")
             else:
                 values[field.name] = int(text)
+        elif field.name == "trusted_proxies":
+            try:
+                networks(text)
+            except ValueError as error:
+                problems.append(f"{name}: {error}")
+            values[field.name] = text
         elif field.name == "log_level" and text not in LOG_LEVELS:
             problems.append(f"{name}={text!r} is not one of {', '.join(LOG_LEVELS)}")
         else:

@@ -16,6 +16,8 @@ from typing import Any
 
 import asyncpg
 
+from rgs_server.addresses import Network
+
 SCHEMA_LOCK = 7_249_001
 """Advisory lock that serialises the creation of the schema."""
 
@@ -106,8 +108,19 @@ class Store:
     async def add_operator(self, operator_id: str, reveal_seeds: bool) -> None:
         await self.connection.execute(QUERIES["add_operator"], operator_id, reveal_seeds)
 
-    async def add_key(self, key_id: str, operator_id: str, secret_sealed: bytes) -> None:
-        await self.connection.execute(QUERIES["add_key"], key_id, operator_id, secret_sealed)
+    async def add_key(self, key_id: str, operator_id: str, secret_sealed: bytes) -> bool:
+        """False when the key is another operator's, or retired."""
+        return await self.connection.fetchrow(QUERIES["add_key"], key_id, operator_id, secret_sealed) is not None
+
+    async def retire_key(self, key_id: str, operator_id: str) -> bool:
+        """False when the operator has no such key that is live."""
+        return await self.connection.fetchrow(QUERIES["retire_key"], key_id, operator_id) is not None
+
+    async def set_networks(self, operator_id: str, networks: Sequence[Network]) -> None:
+        await self.connection.execute(QUERIES["set_networks"], operator_id, list(networks))
+
+    async def set_certificates(self, operator_id: str, common_names: Sequence[str]) -> None:
+        await self.connection.execute(QUERIES["set_certificates"], operator_id, list(common_names))
 
     async def add_game(self, operator_id: str, game_id: str, build_ref: str, build_hash: str) -> None:
         await self.connection.execute(QUERIES["add_game"], operator_id, game_id, build_ref, build_hash)

@@ -21,6 +21,7 @@ from rgs_server.config import Config, environment_of
 from rgs_server.master_key import ensure_master_key, read_master_key
 from rgs_server.postgres import EmbeddedPostgres
 from rgs_server.store import create_schema
+from rgs_server.tls import server_context
 
 log = logging.getLogger("rgs.supervisor")
 
@@ -93,6 +94,8 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self._tell_workers, signal.SIGHUP)
+        server_context(self._config)  # what is wrong with certificates is said before anything starts
         require_free_port(self._config.host, self._config.port)
         if self._config.database_url:
             await self._run(self._config, when_up)
@@ -159,10 +162,13 @@ class Supervisor:
             pause = RESTART_PAUSE_S if lived > HEALTHY_AFTER_S else min(2 * pause, RESTART_PAUSE_MAX_S)
             await asyncio.sleep(pause)
 
-    async def _stop_workers(self, keepers: list[asyncio.Task[None]]) -> None:
+    def _tell_workers(self, signum: int) -> None:
         for process in self._workers:
             if process is not None and process.returncode is None:
-                process.terminate()
+                process.send_signal(signum)
+
+    async def _stop_workers(self, keepers: list[asyncio.Task[None]]) -> None:
+        self._tell_workers(signal.SIGTERM)
         limit = self._config.drain_timeout_ms / 1000 + 5
         _, late = await asyncio.wait(keepers, timeout=limit)
         for keeper in late:
@@ -170,6 +176,4 @@ class Supervisor:
             keeper.cancel()
 
     def _kill_workers(self) -> None:
-        for process in self._workers:
-            if process is not None and process.returncode is None:
-                process.kill()
+        self._tell_workers(signal.SIGKILL)

@@ -10,6 +10,7 @@ import gc
 import logging
 import os
 import signal
+import ssl
 import sys
 
 import uvloop
@@ -17,10 +18,11 @@ from aiohttp import web
 
 from rgs_server.app import SERVICE, Service, create_app
 from rgs_server.catalogue import load_catalogue
-from rgs_server.config import Config, read_config
+from rgs_server.config import Config, ConfigError, read_config
 from rgs_server.logs import configure_logging
 from rgs_server.master_key import read_master_key
 from rgs_server.sealing import Sealer
+from rgs_server.tls import load_files, server_context
 
 log = logging.getLogger("rgs.worker")
 
@@ -49,7 +51,10 @@ async def serve(config: Config, parent: int) -> None:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    site = web.TCPSite(runner, config.host, config.port, reuse_port=True)
+    context = server_context(config)
+    if context is not None:
+        loop.add_signal_handler(signal.SIGHUP, reload_files, context, config)
+    site = web.TCPSite(runner, config.host, config.port, reuse_port=True, ssl_context=context)
     await site.start()
     # Tables, models and code live as long as the process: keep the collector from walking them.
     gc.collect()
@@ -69,10 +74,24 @@ async def serve(config: Config, parent: int) -> None:
     log.info("worker drained")
 
 
+def reload_files(context: ssl.SSLContext, config: Config) -> None:
+    """Certificates for the connections to come; the old ones stay where the new cannot be read."""
+    try:
+        load_files(context, config)
+    except ConfigError as error:
+        log.error("certificates stay as they are: %s", error)
+    else:
+        log.info("certificates were read again")
+
+
 def main() -> int:
     config = read_config()
     configure_logging(config.log_level)
-    uvloop.run(serve(config, int(sys.argv[1])))
+    try:
+        uvloop.run(serve(config, int(sys.argv[1])))
+    except ConfigError as error:
+        print(f"rgs-server: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -53,7 +53,7 @@ class Operation:
         return [*self.problems, *(SIGNED if self.signed else ()), *(COMMON if self.versioned else ())]
 
 
-SIGNED = ("SIGNATURE_INVALID", "TIMESTAMP_SKEW")
+SIGNED = ("SIGNATURE_INVALID", "KEY_RETIRED", "TIMESTAMP_SKEW", "FORBIDDEN")
 COMMON = ("VERSION_UNKNOWN", "BODY_TOO_LARGE", "INTERNAL")
 
 SESSION_EXAMPLE: dict[str, object] = {
@@ -88,7 +88,6 @@ OPERATIONS: tuple[Operation, ...] = (
         request=SessionRequest,
         problems=(
             "VALIDATION_FAILED",
-            "FORBIDDEN",
             "RG_BLOCKED",
             "BUILD_NOT_CERTIFIED",
             "GAME_UNKNOWN",

@@ -111,8 +111,12 @@ JOIN idempotency k ON k.operator_id = p.operator_id AND k.operation = 'spin' AND
 WHERE p.operator_id = $1 AND p.spin_id = $2;
 
 -- name: find_key
+-- A key, and from where its operator may call.
 -- $1 key_id
-SELECT operator_id, secret_sealed FROM operator_keys WHERE key_id = $1 AND retired_at IS NULL;
+SELECT k.operator_id, k.secret_sealed, k.retired_at,
+       ARRAY(SELECT network::text FROM operator_networks n WHERE n.operator_id = k.operator_id) AS networks,
+       ARRAY(SELECT common_name FROM operator_certificates c WHERE c.operator_id = k.operator_id) AS certificates
+FROM operator_keys k WHERE k.key_id = $1;
 
 -- name: list_games
 -- $1 operator_id
@@ -127,7 +131,23 @@ ON CONFLICT (operator_id) DO UPDATE SET reveal_seeds = excluded.reveal_seeds;
 -- $1 key_id $2 operator_id $3 secret_sealed
 INSERT INTO operator_keys (key_id, operator_id, secret_sealed) VALUES ($1, $2, $3)
 ON CONFLICT (key_id) DO UPDATE SET secret_sealed = excluded.secret_sealed
-WHERE operator_keys.operator_id = excluded.operator_id;
+WHERE operator_keys.operator_id = excluded.operator_id AND operator_keys.retired_at IS NULL
+RETURNING key_id;
+
+-- name: retire_key
+-- $1 key_id $2 operator_id
+UPDATE operator_keys SET retired_at = now() WHERE key_id = $1 AND operator_id = $2 AND retired_at IS NULL
+RETURNING key_id;
+
+-- name: set_networks
+-- $1 operator_id $2 networks (array)
+WITH gone AS (DELETE FROM operator_networks WHERE operator_id = $1 AND network <> ALL ($2::cidr[]))
+INSERT INTO operator_networks (operator_id, network) SELECT $1, * FROM unnest($2::cidr[]) ON CONFLICT DO NOTHING;
+
+-- name: set_certificates
+-- $1 operator_id $2 common_names (array)
+WITH gone AS (DELETE FROM operator_certificates WHERE operator_id = $1 AND common_name <> ALL ($2::text[]))
+INSERT INTO operator_certificates (operator_id, common_name) SELECT $1, * FROM unnest($2::text[]) ON CONFLICT DO NOTHING;
 
 -- name: add_game
 -- $1 operator_id $2 game_id $3 build_ref $4 build_hash

@@ -20,6 +20,20 @@ CREATE TABLE operator_keys (
     created_at     timestamptz NOT NULL DEFAULT now()
 );
 
+-- Networks from which an operator calls; none: from anywhere.
+CREATE TABLE operator_networks (
+    operator_id  text NOT NULL REFERENCES operators,
+    network      cidr NOT NULL,
+    PRIMARY KEY (operator_id, network)
+);
+
+-- Common names of the certificates with which an operator calls; none: any that the service trusts, or none.
+CREATE TABLE operator_certificates (
+    operator_id  text NOT NULL REFERENCES operators,
+    common_name  text NOT NULL,
+    PRIMARY KEY (operator_id, common_name)
+);
+
 -- Which build an operator may offer, under which names of its own.
 CREATE TABLE operator_games (
     operator_id  text NOT NULL REFERENCES operators,
