@@ -11,6 +11,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from rgs_core.language.mechanics import by_count
+
 SYMBOLS = ["A", "B", "C", "D", "W", "X", "S", "P"]
 
 
@@ -134,6 +136,9 @@ REGULAR = ["A", "B", "C", "D"]
 RICH_SYMBOLS = [*REGULAR, "W", "X", "S", "P", "V"]
 DOUBLES = ["E", "F"]
 SHAPES = [(1, 1), (2, 2), (3, 1), (3, 2), (3, 3), (3, 3), (4, 3), (5, 3), (4, 4), (6, 2), (8, 1), (2, 10), (1, 12)]
+OF_WIN = ("boost", "stars")
+"""Bonuses that multiply a win."""
+
 LINED = {"lines", "combos"}
 READS_VALUES = {"coins", "total"}
 
@@ -152,8 +157,10 @@ class _Rich:
     def __init__(self, draw: Draw) -> None:
         self.draw = draw
         self.reels, self.rows = draw(st.sampled_from(SHAPES))
-        self.cells = self.reels * self.rows
+        self.top = self._top()
+        self.cells = self.reels * (self.rows + bool(self.top))
         self.free_spins = draw(st.integers(1, 12))
+        self.growing = self.maybe(1, 5)
         self.bits = 30
         self.names = [
             "base",
@@ -173,6 +180,7 @@ class _Rich:
         self.evaluators = {
             name: getattr(self, f"_{name}")() for name in dict.fromkeys(e for used in self.used.values() for e in used)
         }
+        self.multiplied = self.maybe(1, 2) and self.spend(2)  # of awards; every one may multiply by 3
         self.bonuses = self._bonuses()
         self.wilds = self._wilds()
         self._widen()
@@ -213,6 +221,13 @@ class _Rich:
         last = largest if full else min(largest, first + self.number(0, 3))
         return {str(count): self.one(amounts) for count in range(first, last + 1)}
 
+    def _top(self) -> list[int]:
+        """Neighbouring reels below a top reel; none where their rows would be too many."""
+        if self.rows > 11 or not self.maybe(1, 4):
+            return []
+        first = self.number(1, self.reels)
+        return list(range(first, self.number(first, self.reels) + 1))
+
     @staticmethod
     def _largest(reel: Any) -> int:
         return max(map(int, reel)) if isinstance(reel, dict) else int(reel)
@@ -235,7 +250,7 @@ class _Rich:
 
     def _used(self, state: str) -> list[str]:
         fixed = not any(isinstance(reel, dict) for reel in self.heights[state])
-        known = ["ways", "count", "cluster", "stars", "coins", "last", "total"]
+        known = ["ways", "count", *([] if self.top else ["cluster"]), "stars", "coins", "last", "total"]
         known += self.one([["lines"], ["lines"], ["combos"]]) if fixed else []
         known = [name for name in known if name != self.missing]  # a game has at most eight
         used = self.draw(st.permutations(self.some(known, 1, 3)))
@@ -305,8 +320,10 @@ class _Rich:
         if not self.maybe():
             return {}
         rule = self.one(options)
-        bits = {"ignore": 0, "highest": 3, "sum": 8, "product": 2 * cells}[rule]
-        return {"cell_values": rule} if self.spend(bits) else {}
+        value = 11 if self.growing else 2
+        bits = {"ignore": 0, "highest": value + 1, "sum": value + 6, "product": value * cells}[rule]
+        most = {"cell_values_max": self.number(1, 9)} if rule != "ignore" and len(options) > 2 and self.maybe() else {}
+        return {"cell_values": rule, **most} if self.spend(4 if most else bits) else {}
 
     def _lines(self) -> Document:
         entries = [*REGULAR, "W", "X", *self.groups]
@@ -365,7 +382,7 @@ class _Rich:
     def _stars(self, **more: Any) -> Document:
         pays = self.counts(self.reels * self.largest, [0, 1, 2, 25])
         of = self.one(["line_bet", "total_bet"])
-        symbol = self.one(["S", "S", "A", "W"])
+        symbol = self.one(["S", "S", "A", "W", *self.groups])
         return {
             "kind": "scatter",
             "symbol": symbol,
@@ -381,10 +398,10 @@ class _Rich:
     def _coins(self, **more: Any) -> Document:
         optional = self.optional(
             count_min=self.number(1, min(3, self.reels * self.largest)),
-            collector=self.one(["W", "S", "V"]),
+            collector=self.one(["W", "S", "V", *self.groups]),
             of=self.one(["line_bet", "total_bet"]),
         )
-        return {"kind": "collect", "symbol": self.one(["V", "V", "A"]), **more, **optional}
+        return {"kind": "collect", "symbol": self.one(["V", "V", "A", *self.groups]), **more, **optional}
 
     def _total(self) -> Document:
         return self._coins(at="end")
@@ -400,11 +417,16 @@ class _Rich:
         segments = []
         for _ in range(self.number(1, 4)):
             spins = {"spins": self.number(1, 4), "state": self.one(targets)} if targets and self.maybe() else {}
+            spins |= self._award_multiplier() if spins else {}
             won = {"jackpot": "major"} if self.maybe(1, 4) else {}
             segments.append({"weight": self.number(1, 4), **self.optional(pay=self.number(0, 20)), **spins, **won})
+        boosts: list[Document] = [{"weight": 2, "pay": 2}, {"weight": 1, "pay": 3}, {"weight": 1}]
+        if targets:
+            boosts[2] |= {"spins": 1, "state": self.one(targets)}
         options: list[Document] = [{"name": "first", "pay": self.number(0, 9)}]
         if targets:
-            options.append({"name": "spins", "spins": self.number(1, 4), "state": self.one(targets)})
+            spins = {"spins": self.number(1, 4), "state": self.one(targets)}
+            options.append({"name": "spins", **spins, **self._award_multiplier()})
         options.append({"name": "last", "pay": 1, "bonus": self.one(["chest", "wheel"])})
         further = [{"weight": 1, "bonus": self.one(["chest", "cards", "board"])}] if self.maybe() else []
         return {
@@ -413,7 +435,8 @@ class _Rich:
                 "kind": "take",
                 "prizes": taken,
                 "take": self.number(1, len(taken)),
-                **self.optional(equal_multiplier=self.number(1, 3), of=of),
+                **self.optional(of=of),
+                **(self._stops(len(taken)) if self.maybe() else self.optional(equal_multiplier=self.number(1, 3))),
             },
             "wheel": {"kind": "wheel", "segments": [*segments, *further], **self.optional(of=of)},
             "board": {
@@ -421,10 +444,22 @@ class _Rich:
                 "squares": squares,
                 "die": self.weights(1, 4),
                 "rolls_max": self.number(1, 6),
-                **self.optional(ends=[self.number(1, len(squares))], finish=self.number(0, 30), of=of),
+                **self.optional(ends=[self.number(1, len(squares))], finish=self.number(0, 30), of=of, pays="last"),
             },
+            "boost": {"kind": "wheel", "segments": boosts, "of": "win"},
+            "stars": {"kind": "pick", "prizes": [{"pay": 0, "weight": 1}, {"pay": 3, "weight": 2}], "of": "win"},
             "doors": {"kind": "choice", "options": options, "matters": True, **self.optional(of=of)},
         }
+
+    def _stops(self, prizes: int) -> Document:
+        ends = self.some(list(range(1, prizes + 1)))
+        return {"ends": ends, **self.optional(lives=self.number(1, len(ends)))}
+
+    def _award_multiplier(self) -> Document:
+        """Of the feature whose spins are awarded."""
+        if not self.multiplied or self.maybe():
+            return {}
+        return {"multiplier": self.number(1, 3) if self.maybe() else self.weights(1, 3)}
 
     def _gamble(self) -> Document:
         if self.maybe():
@@ -452,18 +487,24 @@ class _Rich:
             "multiplier": self.number(1, 3),
             "triggers": self._triggers(name),
             **({"draw": "cell"} if by_cell else {}),
+            **({"new_rows": "bottom"} if self.maybe(1, 4) else {}),
         }
         if self.heights[name] != self.grid:
             document["rows"] = self.heights[name]
+        if not by_cell and self.maybe(1, 4):
+            runs = [f"{first}-{last}" for last in range(2, self.reels + 1) for first in range(1, last)]
+            document["linked"] = {run: self.number(1, 3) for run in self.some(["none", *runs], 1, 3)}
         transforms = self._transforms(name, by_cell)
         if transforms:
             document["transforms"] = transforms
         has_values = any(transform["kind"] == "values" for transform in transforms)
         if has_values and self.maybe():
-            document["final"] = self._final()
+            document |= {"final": final} if (final := self._final()) else {}
         lined = [s for s in self.evaluators["lines"]["pays"] if s in RICH_SYMBOLS] if "lines" in used else []
         if lined and name not in self.starts and self.maybe():
             table = {symbol: self.number(1, 3) for symbol in lined}
+            for transform in transforms:
+                transform.pop("when", None)
             document["special"] = {
                 "name": "Special",
                 "table": table,
@@ -472,20 +513,45 @@ class _Rich:
             }
         elif self.maybe(1, 3):
             document |= self._cascade(used, document["triggers"], by_cell)
+        if "cascade" in document and "combos" not in used and self.maybe():
+            document |= self._spots()
+        for transform in document.get("transforms", []) if "cascade" not in document else []:
+            if transform["kind"] == "stick":
+                transform.pop("each", None)
         exempt = [*used, *(t["name"] for t in document["triggers"] if t["kind"] in ("pick", "bonus"))]
         if self.maybe(1, 3):
             document["multiplier_exempt"] = self.some(exempt, 0, 3)
+        if name != "base" and self.maybe(1, 4):
+            document["win_min"] = self.number(1, 30)
         self.bits = kept
         return document
 
+    def _odds(self) -> Document:
+        if self.maybe(4, 5):
+            return {}
+        out_of = self.number(1, 5)
+        return {"chance": self.number(1, out_of), "out_of": out_of}
+
+    def _conditions(self, name: str) -> Document:
+        if self.maybe(2, 3):
+            return {}
+        once = {"once": True} if name != "base" and self.maybe(1, 3) else {}
+        more = self.optional(when=self.one(["win", "no_win"]), per_reel=self.maybe())
+        return {**self._odds(), **more, **once, **self._some_reels()}
+
     def _transforms(self, name: str, by_cell: bool) -> list[Document]:
-        kinds = ["reveal", "expand", "replace", "add", "values", "stick", "multiplier"]
+        kinds = ["reveal", "expand", "replace", "add", "fill", "values", "stick", "multiplier"]
         transforms = [getattr(self, f"_do_{kind}")() for kind in self.some(kinds, 0, 4)]
         needed = [e for e in self.used[name] if e in READS_VALUES or "cell_values" in self.evaluators[e]]
         if needed and all(transform["kind"] != "values" for transform in transforms):
             transforms.insert(self.number(0, len(transforms)), self._do_values())
-        nudges = [] if by_cell else [self._do_nudge() for _ in range(self.one([0, 0, 0, 1, 2]))]
-        return [*nudges, *transforms]
+        if any(transform["kind"] == "values" for transform in transforms) and self.maybe():
+            transforms.insert(self.number(0, len(transforms)), self._do_act())
+        nudges = [] if by_cell or self.top else [self._do_nudge() for _ in range(self.one([0, 0, 0, 1, 2]))]
+        return [t if t["kind"] == "stick" else t | self._odds() | self._when() for t in [*nudges, *transforms]]
+
+    def _when(self) -> Document:
+        return {"when": self.one(["win", "no_win"])} if self.maybe(1, 6) else {}
 
     def _some_reels(self) -> Document:
         return (
@@ -500,7 +566,7 @@ class _Rich:
             "kind": "reveal",
             "symbol": self.one(["P", "D"]),
             "table": table,
-            **self.optional(each=self.one(["spin", "reel", "cell"])),
+            **self.optional(each=self.one(["spin", "reel", "cell", "feature"])),
         }
 
     def _do_expand(self) -> Document:
@@ -520,51 +586,84 @@ class _Rich:
         over = {"over": self.some(self.shown)} if self.maybe(1, 3) else {}
         return {"kind": "add", "symbol": self.one(["W", "V", "S", "A"]), "count": count, **over, **self._some_reels()}
 
+    def _do_fill(self) -> Document:
+        among = {"among": self._some_reels().get("reels", [self.reels])} if self.maybe() else {}
+        most = len(among.get("among", range(self.reels)))
+        reels = self.number(0, most) if self.maybe() else self.weights(0, most)
+        return {"kind": "fill", "symbol": self.one(["W", "V", "S", "A"]), "reels": reels, **among}
+
     def _do_values(self) -> Document:
         return {
             "kind": "values",
             "symbols": ["V", *self.some(["A", "W", "S", *self.doubles], 0, 2)],
             "table": self.weights(1, 4),
+            **self.optional(each=self.one(["cell", "reel"])),
+            **({"grow": self.number(1, 2)} if self.growing else {}),
+        }
+
+    def _do_act(self) -> Document:
+        does = self.one(["add_to_all", "multiply_all", "multiply_some", "collect_all"])
+        count = self.number(1, 3) if self.maybe() else self.weights(1, 3)
+        return {
+            "kind": "act",
+            "symbols": self.some(["V", "W", "A", *self.doubles], 1, 2),
+            "does": does,
+            "max": self.one([1, 4]),  # as large as those that are drawn, so that bounds hold
+            **({"count": count} if does == "multiply_some" else {}),
+            **self.optional(over=self.some(["V", "W", "A", "S"], 1, 3), once=self.maybe()),
         }
 
     def _do_stick(self) -> Document:
         return {
             "kind": "stick",
             "symbols": self.some(["V", "W", "S", "A", *self.doubles], 1, 2),
-            **self.optional(step=self.one([-1, 0, 1])),
+            **(self.optional(step=self.one([-1, 0, 1])) if self.maybe() else self._move()),
         }
+
+    def _move(self) -> Document:
+        return {"move": self.one(["left", "up", "down", "random"]), "each": self.one(["spin", "step", "step"])}
 
     def _do_nudge(self) -> Document:
         multiplier = {"multiplier": self.number(1, 3)} if self.maybe() and self.spend(7) else {}
         symbol, steps_max = self.one(self.shown), self.number(1, self.largest)
+        if self.maybe(1, 3):  # cells of value 2, which is within what evaluators have paid for
+            multiplier, steps_max = {"multiplier": 1, "multiplies": "cells"}, 1
         return {"kind": "nudge", "symbol": symbol, "steps_max": steps_max, **multiplier, **self._some_reels()}
 
     def _do_multiplier(self) -> Document:
-        each = self.one(["spin", "full_reel", "cell"])
-        number = {"spin": 1, "full_reel": self.reels, "cell": self.cells}[each]
+        each = self.one(["spin", "full_reel", "cell", "feature"])
+        number = {"full_reel": self.reels, "cell": self.cells}.get(each, 1)
         combine = self.one(["product", "sum"])
-        persist = self.maybe()
+        persist = each != "feature" and self.maybe()
         bits = 2 * number if combine == "product" else (3 * number).bit_length()
         spins = self.free_spins + 3
         bits = (bits * spins if combine == "product" else bits + spins.bit_length()) if persist else bits
         if not self.spend(bits):
             return {"kind": "multiplier", "table": {"1": 1}}
-        symbol = {} if each == "spin" else {"each": each, "symbol": self.one(["W", "V", "A"])}
+        symbol = {} if each in ("spin", "feature") else {"symbol": self.one(["W", "V", "A"])}
         more = {"combine": combine, "persist": persist}
-        return {"kind": "multiplier", "table": self.weights(1, 3), **symbol, **more}
+        return {"kind": "multiplier", "table": self.weights(1, 3), "each": each, **symbol, **more}
 
     def _final(self) -> Document:
         combine = self.one(["sum", "product"])
         persist = self.maybe()
-        bits = 2 * self.cells if combine == "product" else (4 * self.cells).bit_length()
+        value = 11 if self.growing else 2
+        bits = value * self.cells if combine == "product" else value + self.cells.bit_length()
         spins = self.free_spins + 3
         bits = (bits * spins if combine == "product" else bits + spins.bit_length()) if persist else bits
+        if not self.growing or self.spend(value + self.cells.bit_length()):
+            return self._final_rules(combine, persist, bits)
+        return {}
+
+    def _final_rules(self, combine: str, persist: bool, bits: int) -> Document:
         rules = {"combine": combine, "persist": persist} if self.spend(bits) else {}
         return {"symbols": ["V", *self.some(["A", "W"], 0, 1)], **rules, **self.optional(name="Last")}
 
     def _cascade(self, used: list[str], triggers: list[Document], by_cell: bool) -> Document:
         spin = [name for name in used if name not in ("last", "total")]
-        others = [t["name"] for t in triggers if t["kind"] in ("free_spins", "bonus")]
+        special = {"chance", "when", "once", "per_reel", "reels"}
+        plain = [t for t in triggers if t.get("bonus") not in OF_WIN and not special & t.keys()]
+        others = [t["name"] for t in plain if t["kind"] in ("free_spins", "bonus")]
         if not spin:
             return {}
         optional = self.optional(
@@ -572,9 +671,28 @@ class _Rich:
             keep=self.some(self.shown, 0, 2),
             multipliers=[self.number(1, 3) for _ in range(self.number(1, 4))],
             persist=self.maybe(),
+            charge=self._charge(),
+            **({"multiplier_step": self.number(1, 3)} if self.spend(9) else {}),
         )
         refill = "fresh" if by_cell else self.one(["strip", "fresh"])
         return {"cascade": {"refill": refill, "steps_max": self.number(2, 5), **optional}}
+
+    def _charge(self) -> Document:
+        kinds = ["reveal", "expand", "replace", "add"]
+        then = [getattr(self, f"_do_{kind}")() for kind in self.some(kinds, 1, 2)]
+        for transform in then:
+            if transform.get("each") == "feature":
+                del transform["each"]
+        return {"every": self.number(1, 4), "then": then, **self.optional(symbols=self.some(self.shown))}
+
+    def _spots(self) -> Document:
+        combine = self.one(["sum", "product"])
+        most = self.number(3, 9)
+        if not self.spend((4 * self.cells) if combine == "product" else (most * self.cells).bit_length()):
+            return {}
+        grow = self.one([{}, {"grow": "add"}, {"grow": "add", "step": 2}])
+        rules = self.optional(first=self.number(2, 3), persist=self.maybe())
+        return {"spots": {"max": most, "combine": combine, **grow, **rules}}
 
     # -- triggers -------------------------------------------------------------------------------
 
@@ -584,75 +702,124 @@ class _Rich:
         targets = self.names[1:]
         triggers = [self._free_spins(self.names[position + 1], "Next")] if position + 1 < len(self.names) else []
         known = ["bonus", "jackpot", *(["pick"] if LINED & set(self.used[name]) else [])]
-        known += ["free_spins", "collected"] if targets else []
+        known += ["free_spins", "collected", "full_reels"] if targets else []
         winning = [e for e in self.used[name] if e in ("lines", "ways", "count", "cluster")]
         known += ["win_spins"] if targets and winning else []
         for number, kind in enumerate(self.some(known, 0, 3)):
-            label = f"T{number}"
+            label = f"T{number}"  # the same in all states, so that a feature that goes on counts on
             if kind == "free_spins":
-                triggers.append(self._free_spins(self.one(targets), label))
+                triggers.append(self._free_spins(self.one([*targets, *self._self(name)]), label, name))
+            elif kind == "full_reels":
+                spins = self.counts(self.reels, [0, 1, 2])
+                triggers.append({"name": label, "kind": kind, "spins": spins, "state": self.one(targets)})
             elif kind == "pick":
                 pattern = [self.one(["P", "A", "*"]) for _ in range(self.number(0, self.reels - 1))] + ["A"]
                 triggers.append(
-                    {"name": label, "kind": "pick", "pattern": pattern, "pick": self.one(list(self.bonuses))}
+                    {
+                        "name": label,
+                        "kind": "pick",
+                        "pattern": pattern,
+                        "pick": self.one([name for name in self.bonuses if name not in OF_WIN]),
+                    }
                 )
             elif kind == "bonus":
                 triggers.append(
                     {
                         "name": label,
                         "kind": "bonus",
-                        "symbol": self.one(["S", "P", "B"]),
+                        "symbol": self.one(["S", "P", "B", *self.groups]),
                         "plays": self.counts(self.reels * self.largest, [0, 1, 1, 2]),
-                        "bonus": self.one(list(self.bonuses)),
+                        "bonus": self._played(name),
                         **self.optional(stopped=self.maybe()),
+                        **self._conditions(name),
                     }
                 )
             elif kind == "jackpot":
                 out_of = self.number(1, 9)
                 chance = self.number(1, out_of)
-                shown = {"symbol": self.one(["S", "V", "A"]), "count": self.number(1, 3)} if self.maybe() else {}
+                shown = (
+                    {"symbol": self.one(["S", "V", "A", *self.groups]), "count": self.number(1, 3)}
+                    if self.maybe()
+                    else {}
+                )
                 shown = shown if self.reels * self.largest >= 3 else {}
+                shown |= self.one([{}, {"fresh": True}, {"at": "end"}]) if shown else {}
                 triggers.append(
                     {"name": label, "kind": "jackpot", "jackpot": "grand", "chance": chance, "out_of": out_of, **shown}
                 )
             else:
-                triggers.append(self._feature_trigger(kind, label, winning))
+                triggers.append(self._feature_trigger(kind, label, winning, name))
         return triggers
 
-    def _free_spins(self, state: str, label: str) -> Document:
+    def _played(self, state: str) -> str:
+        """A bonus; one of the win multiplies by up to 9, and needs a win that is known."""
+        boosts = [*OF_WIN] if self.bits >= 4 and not {"last", "total"} & set(self.used[state]) else []
+        bonus = self.one([*(name for name in self.bonuses if name not in OF_WIN), *boosts])
+        self.bits -= 4 if bonus in OF_WIN else 0
+        return bonus
+
+    def _free_spins(self, state: str, label: str, name: str = "base") -> Document:
+        if self.maybe(1, 8):
+            spins, odds = self.number(1, 3), self._odds() or {"when": self.one(["win", "no_win"])}
+            return {"name": label, "kind": "free_spins", "spins": spins, "state": state, **odds}
+        become = {"become": True} if name != "base" and self.maybe(1, 4) else {}
+        carry = (
+            become
+            or self._award_multiplier()
+            or self.optional(carry=self.some(["V", "W", "S", "A", *self.doubles], 0, 2))
+        )
         return {
             "name": label,
             "kind": "free_spins",
-            "symbol": self.one(["S", "S", "V", "A"]),
+            "symbol": self.one(["S", "S", "V", "A", *self.groups]),
             "spins": self.counts(self.reels * self.largest, [0, 1, 2, 4]),
             "state": state,
             **self.optional(
                 stopped=self.maybe(),
                 fresh=self.maybe(),
                 reset=self.maybe(),
-                carry=self.some(["V", "W", "S", "A", *self.doubles], 0, 2),
             ),
+            **self._conditions(name),
+            **carry,
         }
 
-    def _feature_trigger(self, kind: str, label: str, winning: list[str]) -> Document:
-        state = self.one(self.names[1:])
+    @staticmethod
+    def _self(name: str) -> list[str]:
+        """How awards of a feature name its state."""
+        return ["self"] if name != "base" else []
+
+    def _feature_trigger(self, kind: str, label: str, winning: list[str], name: str) -> Document:
+        state = self.one([*self.names[1:], *self._self(name)])
         if kind == "win_spins":
-            name = self.one(winning)
-            largest = self.reels if name in ("lines", "ways") else self.reels * self.largest
-            paid = self.some(list(self.evaluators[name]["pays"]), 1, 2)
-            spins = {symbol: self.counts(largest, [0, 1, 2]) for symbol in paid}
-            return {"name": label, "kind": kind, "evaluator": name, "spins": spins, "state": state}
+            evaluator = self.one(winning)
+            largest = self.reels if evaluator in ("lines", "ways") else self.reels * self.largest
+            paid = self.some(list(self.evaluators[evaluator]["pays"]), 1, 2)
+            pays = {
+                symbol: {int(n): pay for n, pay in self.evaluators[evaluator]["pays"][symbol].items()}
+                for symbol in paid
+            }
+            spins = {
+                symbol: {n: award if by_count(pays[symbol], int(n)) else 0 for n, award in counts.items()}
+                for symbol in paid
+                for counts in [self.counts(largest, [0, 1, 2])]
+            }
+            more = {"become": True} if name != "base" and self.maybe(1, 3) else self._award_multiplier()
+            return {"name": label, "kind": kind, "evaluator": evaluator, "spins": spins, "state": state, **more}
         levels = self.number(1, 3)
         multipliers = [self.number(1, 3) if self.bits >= 2 else 1 for _ in range(levels)]
         self.bits -= 2 if max(multipliers) > 1 else 0
         return {
             "name": label,
             "kind": kind,
-            "symbol": self.one(["S", "V", "A"]),
+            "symbol": self.one(["S", "V", "A", *self.groups]),
             "every": self.number(1, 3),
             "spins": [self.number(0, 2) for _ in range(levels)],
-            "multipliers": multipliers,
-            "state": state,
+            **self.optional(multipliers_from=self.one(["spin", "batch"])),
+            **(
+                {"multipliers": multipliers, "states": [self.one([*self.names[1:], "self"]) for _ in range(levels)]}
+                if name != "base" and self.maybe()
+                else {"state": state, **self.optional(multipliers=multipliers), **self._award_multiplier()}
+            ),
         }
 
     # -- the whole ------------------------------------------------------------------------------
@@ -672,9 +839,10 @@ class _Rich:
             "grid": {
                 "reels": self.reels,
                 "rows": self.grid if self.maybe() or len(set(map(str, self.grid))) > 1 else self.grid[0],
+                **({"top": {"reels": self.top}} if self.top else {}),
             },
             "caps": {"free_spins": self.free_spins, **({"win": self.number(1, 200)} if self.maybe(1, 3) else {})},
-            "groups": self._used_groups(),
+            "groups": self._used_groups(full),
             "doubles": self.doubles,
             "wilds": self.wilds,
             "evaluators": self.evaluators,
@@ -683,13 +851,19 @@ class _Rich:
             **({"gamble": gamble} if (gamble := self._gamble()) else {}),
             "states": {name: self._like(name, full) for name in self.names},
             "profiles": {
-                "one": {"strips": {name: [self._strip() for _ in range(self.reels)] for name in sorted(sets)}}
+                "one": {
+                    "strips": {
+                        name: [self._strip() for _ in range(self.reels + bool(self.top))] for name in sorted(sets)
+                    }
+                }
             },
         }
 
-    def _used_groups(self) -> Document:
+    def _used_groups(self, states: Document) -> Document:
         lines, combos = self.evaluators.get("lines", {}), self.evaluators.get("combos", {})
         used = {*lines.get("pays", ()), *(s for c in combos.get("combinations", ()) for s in c["symbols"])}
+        parts = [*self.evaluators.values(), *(t for state in states.values() for t in state["triggers"])]
+        used |= {part.get(key) for part in parts for key in ("symbol", "collector")}
         return {name: members for name, members in self.groups.items() if name in used}
 
     def _used_bonuses(self, states: Document) -> Document:

@@ -21,7 +21,7 @@ from rgs_core.errors import AnalysisError, DrawLimitError, RgsError
 from rgs_core.engine.lanes import NotInLanes, compile_lanes
 from rgs_core.engine.simd import chosen
 from rgs_core.exact.spin_law import merged_law, part_places
-from rgs_core.engine.tables import COMBINES, combination_count, compile_tables
+from rgs_core.engine.tables import COMBINES, combination_count, compile_tables, counted_bits
 from rgs_core._game cimport *
 from rgs_core._round cimport Round
 from rgs_core._rng cimport RGS_SIMD_SCALAR, load_key, number, simd_number
@@ -96,11 +96,13 @@ cdef int set_evaluator(rgs_evaluator *evaluator, object table) except -1:
     get = fields.get
     evaluator.kind = fields["kind"]
     evaluator.symbol = table.symbol
+    evaluator.symbols = get("symbols", 0)
     evaluator.pays = <const int64_t *>address(table.pays)
     evaluator.exempt = <const uint8_t *>address(get("exempt"))
     evaluator.counts = fields["counts"]
     evaluator.direction = fields["direction"]
     evaluator.cell_values = fields["cell_values"]
+    evaluator.cell_values_max = fields["cell_values_max"]
     evaluator.neighbours = get("neighbours", 4)
     evaluator.wilds = get("wilds", 0)
     evaluator.stopped = fields["stopped"]
@@ -117,7 +119,7 @@ cdef int set_evaluator(rgs_evaluator *evaluator, object table) except -1:
     evaluator.combination_counts = <const uint8_t *>address(get("combination_counts"))
     evaluator.combination_exempt = <const uint8_t *>address(get("combination_exempt"))
     evaluator.combination_pays = <const int64_t *>address(get("combination_pays"))
-    evaluator.collector = get("collector", RGS_ANY_SYMBOL)
+    evaluator.collectors = get("collectors", 0)
     return 0
 
 
@@ -132,8 +134,17 @@ cdef int set_transform(rgs_transform *transform, object fields) except -1:
     transform.persist = fields["persist"]
     transform.steps_max = get("steps_max", 0)
     transform.multiplier = get("multiplier", 0)
+    transform.slot = get("slot", 0)
     transform.symbols = get("symbols", 0)
+    transform.over = get("over", 0)
+    transform.does = get("does", 0)
+    transform.once = get("once", 0)
+    transform.value_max = get("value_max", 0)
     transform.reels = fields["reels"]
+    transform.conditional = get("conditional", 0)
+    transform.when = get("when", 0)
+    transform.chance = get("chance", 0)
+    transform.out_of = get("out_of", 0)
     if "table" in fields:
         set_table(&transform.table, fields["table"])
     return 0
@@ -146,10 +157,27 @@ cdef int set_cascade(rgs_cascade *cascade, object fields) except -1:
     cascade.persist = fields["persist"]
     cascade.steps_max = fields["steps_max"]
     cascade.multipliers_count = fields["multipliers_count"]
+    cascade.multiplier_step = fields["multiplier_step"]
     cascade.multipliers = <const int64_t *>address(fields["multipliers"])
     cascade.remove_evaluators = fields["remove_evaluators"]
     cascade.remove_triggers = fields["remove_triggers"]
     cascade.keep = fields["keep"]
+    cascade.charge_every = fields["charge_every"]
+    cascade.charge_symbols = fields["charge_symbols"]
+    cascade.charge_count = len(fields["charge"])
+    for i, transform in enumerate(fields["charge"]):
+        set_transform(&cascade.charge[<Py_ssize_t>i], transform)
+    return 0
+
+
+# The members of rgs_spots. Fails as set_evaluator does.
+cdef int set_spots(rgs_spots *spots, object fields) except -1:
+    spots.on = fields["on"]
+    spots.persist = fields["persist"]
+    spots.product = fields["product"]
+    spots.first = fields["first"]
+    spots.step = fields["step"]
+    spots.multiplier_max = fields["multiplier_max"]
     return 0
 
 
@@ -159,16 +187,31 @@ cdef int set_trigger(rgs_trigger *trigger, object table) except -1:
     get = fields.get
     trigger.kind = fields["kind"]
     trigger.symbol = table.symbol
+    trigger.symbols = fields["symbols"]
     trigger.state = fields["state"]
     trigger.spins = <const uint32_t *>address(table.spins)
     trigger.counts = get("counts", 0)
     trigger.stopped = fields["stopped"]
     trigger.fresh = get("fresh", 0)
     trigger.reset = get("reset", 0)
+    trigger.by_reels = get("by_reels", 0)
+    trigger.per_reel = get("per_reel", 0)
+    trigger.reels = get("reels", 255)
+    trigger.conditional = get("conditional", 0)
+    trigger.when = get("when", 0)
+    trigger.once = get("once", 0)
+    trigger.at_end = get("at_end", 0)
     trigger.carry = get("carry", 0)
     trigger.evaluator = get("evaluator", 0)
     trigger.every = get("every", 1)
     trigger.levels = get("levels", 0)
+    trigger.slot = get("slot", 0)
+    trigger.most = get("most", 0)
+    trigger.from_batch = get("from_batch", 0)
+    trigger.become = get("become", 0)
+    trigger.least = get("least", 0)
+    for i, state in enumerate(get("level_states", ())):
+        trigger.level_states[<Py_ssize_t>i] = state
     for i, spins in enumerate(get("level_spins", ())):
         trigger.level_spins[<Py_ssize_t>i] = spins
     for i, multiplier in enumerate(get("level_multipliers", ())):
@@ -179,7 +222,9 @@ cdef int set_trigger(rgs_trigger *trigger, object table) except -1:
     trigger.bonus = get("bonus", RGS_ANY_SYMBOL)
     trigger.factor = get("factor", 1)
     trigger.chance = get("chance", 0)
-    trigger.out_of = get("out_of", 1)
+    trigger.out_of = get("out_of", 0)
+    if "multiplier" in fields:
+        set_table(&trigger.multiplier, fields["multiplier"])
     return 0
 
 
@@ -196,12 +241,19 @@ cdef int set_bonus(rgs_bonus *bonus, object fields) except -1:
     bonus.segment_spins = <const uint32_t *>address(get("segment_spins"))
     bonus.segment_states = <const uint32_t *>address(get("segment_states"))
     bonus.segment_bonuses = <const uint32_t *>address(get("segment_bonuses"))
+    bonus.segment_multipliers = <const uint32_t *>address(get("segment_multipliers"))
+    bonus.segment_become = <const uint8_t *>address(get("segment_become"))
+    bonus.multiplier_values = <const int64_t *>address(get("multiplier_values"))
+    bonus.multiplier_cumulative = <const uint32_t *>address(get("multiplier_cumulative"))
     bonus.segment_jackpots = <const uint8_t *>address(get("segment_jackpots"))
     bonus.squares = get("squares", 0)
     bonus.rolls_max = get("rolls_max", 0)
     bonus.square_pays = <const int64_t *>address(get("square_pays"))
     for i, word in enumerate(get("ends", ())):
         bonus.ends[<Py_ssize_t>i] = word
+    bonus.of_win = fields["of_win"]
+    bonus.lives = get("lives", 1)
+    bonus.pays_last = get("pays_last", 0)
     return 0
 
 
@@ -231,7 +283,15 @@ cdef int set_state(rgs_state *state, object table) except -1:
     state.heights_drawn = fields["heights_drawn"]
     state.cells = fields["cells"]
     state.changes = fields["changes"]
+    if table.linked is not None:
+        state.linked_on = 1
+        set_table(&state.linked, table.linked)
     state.remembers = fields["remembers"]
+    state.draws_once = fields["draws_once"]
+    state.win_min = fields["win_min"]
+    state.waits = fields["waits"]
+    state.rows_below = fields["rows_below"]
+    state.persisting = fields["persisting"]
     state.ends = fields["ends"]
     state.evaluators_count = len(table.evaluators)
     for e, evaluator in enumerate(table.evaluators):
@@ -244,8 +304,17 @@ cdef int set_state(rgs_state *state, object table) except -1:
         set_trigger(&state.triggers[<Py_ssize_t>t], trigger)
     if table.cascade is not None:
         set_cascade(&state.cascade, table.cascade)
-    for i, step in enumerate(table.held_step):
-        state.held_step[<Py_ssize_t>i] = step
+    if fields["spots"] is not None:
+        set_spots(&state.spots, fields["spots"])
+    for symbol in range(64):
+        state.held_step[symbol] = table.moves["held_step"][symbol]
+        state.held_fall[symbol] = table.moves["held_fall"][symbol]
+        state.held_each[symbol] = table.moves["held_each"][symbol]
+        state.held_jump[symbol] = table.moves["held_jump"][symbol]
+        state.grow[symbol] = table.moves["grow"][symbol]
+    state.jumps = table.moves["held_jump"].any()
+    state.moves_in_steps = table.moves["held_each"].any()
+    state.grows = table.moves["grow"].any()
     state.final_symbols = fields["final_symbols"]
     state.final_combine = fields["final_combine"]
     state.final_persist = fields["final_persist"]
@@ -332,6 +401,7 @@ cdef class Engine:
         memset(&self.game, 0, sizeof(self.game))
         self.game.reels = model.reels
         self.game.rows = model.rows
+        self.game.top = sum(1 << reel for reel in model.top)
         self.game.symbols_count = len(model.symbols)
         self.game.states_count = len(tables.states)
         self.game.start = tables.index(mode.start)
@@ -355,7 +425,9 @@ cdef class Engine:
             self.game.wild_combine[symbol] = COMBINES.index(wild.combine)
             self.game.wilds_multiply |= wild.multiplies
         self.game.has_values = any(
-            transform.kind == "values" for state in model.states.values() for transform in state.transforms
+            transform.kind == "values" or getattr(transform, "multiplies", "spin") == "cells"
+            for state in model.states.values()
+            for transform in state.all_transforms
         )
         self.game.wins_award = any(
             trigger.kind == "win_spins" for state in model.states.values() for trigger in state.triggers
@@ -523,22 +595,22 @@ cdef class Engine:
             fail(error)
         return wins
 
-    def joint(self, int state_index, counted, *, bint merge=True, special=None, stopped=(), held=None):
+    def joint(self, int state_index, counted, *, bint merge=True, special=None, held=None):
         """Joint law of one spin of a state over its whole cycle, exact.
 
         By merging equal situations reel by reel, or with merge=False by visiting every combination of
-        stops (pruned): two algorithms that must agree. `counted`: up to COUNTED_MAX symbol indices. `special`: the
-        special symbol of the feature, counted after the others by the reels that show it (merging only). `stopped`:
-        places in `counted` of those that are counted as the reels stopped, before reels expand. `held`: (symbol, bits
-        of the cells that show it whatever their reels stop at, cells on which it may land beside them), merging only;
-        a cell is reel x rows + row.
+        stops (pruned): two algorithms that must agree. `counted`: up to COUNTED_MAX sets of symbols, each a
+        mapping with the members of rgs_counted: bits of `symbols`; `stopped`: as the reels stopped, before reels
+        expand. `special`: the special symbol of the feature, counted after the others by the reels that show it
+        (merging only). `held`: (symbol, bits of the cells that show it whatever their reels stop at, cells on which it
+        may land beside them), merging only; a cell is reel x rows + row.
         Returns (pays int64[n] of all lines in units, counts uint8[n, len(counted)] in view, matches
         uint16[n, triggers] lines that match a pick pattern, weights object[n] of ints, landed uint32[n]), rows in
         ascending order; the weights add up to the cycle length. Bit i of `landed`: the symbol is on the i-th of the
         cells given.
         Raises AnalysisError when that is 2^127 or more, or the situations are too many to hold.
         """
-        cdef uint8_t symbols[4]
+        cdef rgs_counted counting[4]
         cdef rgs_joint joint
         cdef rgs_merged_table merged
         cdef const uint16_t[::1] order
@@ -549,12 +621,13 @@ cdef class Engine:
         cdef int64_t[::1] pays_view
         cdef uint32_t[::1] counts_view
         cdef uint64_t[::1] matches_view, low_view, high_view
-        cdef uint32_t counted_count, by_reel = special is not None, skip = RGS_ANY_SYMBOL, as_stopped
-        counted = [*counted, *([special] if by_reel else [])]
-        as_stopped = sum(1 << place for place in stopped)
+        cdef uint32_t counted_count, skip = RGS_ANY_SYMBOL
+        if special is not None:
+            name = self.build.model.symbols[special]
+            counted = [*counted, {"symbols": counted_bits(self.build.model, name), "by_reel": 1}]
         counted_count = len(counted)
         if counted_count > COUNTED_MAX:
-            raise AnalysisError(f"more than {COUNTED_MAX} counted symbols in one state")
+            raise AnalysisError(f"more than {COUNTED_MAX} sets of symbols are counted in one state")
         if held is not None:
             symbol, cells, places = held
             if not merge or 8 * counted_count + len(places) > 32:
@@ -568,17 +641,20 @@ cdef class Engine:
         if not 0 <= state_index < <int>self.game.states_count:
             raise IndexError("no such state")
         state_table = self.tables.states[state_index]
-        if by_reel and not merge:
+        if special is not None and not merge:
             raise AnalysisError("the law of a special symbol comes by merging")
-        if by_reel and not state_table.special["special_own_lines"]:
+        if special is not None and not state_table.special["special_own_lines"]:
             skip = special
         cycle = 1
         for strip in state_table.strips:
             cycle *= strip.total
         if cycle >= 1 << 127:
             raise AnalysisError(f"a cycle of {cycle} is too long to count exactly in 127 bits")
-        for place, symbol in enumerate(counted):
-            symbols[<Py_ssize_t>place] = symbol
+        for place, fields in enumerate(counted):
+            counting[<Py_ssize_t>place].symbols = fields["symbols"]
+            counting[<Py_ssize_t>place].stopped = fields.get("stopped", 0)
+            counting[<Py_ssize_t>place].by_reel = fields.get("by_reel", 0)
+            counting[<Py_ssize_t>place].reels = fields.get("reels", 255)
         memset(&joint, 0, sizeof(joint))
         memset(&merged, 0, sizeof(merged))
         # Paylines in lexical order of their rows; one entry more, so that there is always an address.
@@ -586,11 +662,10 @@ cdef class Engine:
         try:
             with nogil:
                 if merge:
-                    error = rgs_merge_joint(&self.game, state_index, symbols, counted_count, as_stopped, by_reel, skip,
-                                            held_cells, &order[0], interrupted, &merged)
+                    error = rgs_merge_joint(&self.game, state_index, counting, counted_count, skip, held_cells,
+                                            &order[0], interrupted, &merged)
                 else:
-                    error = rgs_cycle_joint(&self.game, state_index, symbols, counted_count, as_stopped, interrupted,
-                                            &joint)
+                    error = rgs_cycle_joint(&self.game, state_index, counting, counted_count, interrupted, &joint)
             if error == RGS_CYCLE_INTERRUPTED:
                 raise raised_by_signal
             if error == RGS_MERGE_TOO_LARGE:
@@ -643,39 +718,68 @@ cdef class Engine:
         """Combinations of strip set, heights and stops that one spin of a state has, equal windows taken together."""
         return combination_count(self.tables.states[state_index])
 
-    def spin_law(self, int state_index, *, special=None, memory=b"", last=False, limit=None, threads=None):
+    @staticmethod
+    def held_memory(cells):
+        """What a feature remembers that begins with held cells: (cell, number of the symbol, value) of each, as one of
+        `SpinLaw.memories`; a cell is reel x rows + row."""
+        cdef rgs_memory memory
+        memset(&memory, 0, sizeof(memory))
+        for cell, symbol, value in cells:
+            memory.held |= <uint64_t>1 << <int>cell
+            memory.held_symbols[<Py_ssize_t>cell] = symbol
+            memory.held_values[<Py_ssize_t>cell] = value
+        return (<const char *>&memory)[:sizeof(memory)] if memory.held else b""
+
+    @staticmethod
+    def held_cells(const uint8_t[::1] memory):
+        """The held cells in one of `SpinLaw.memories`, in ascending order: what `held_memory` takes. Raises ValueError
+        for bytes that are no memory."""
+        cdef rgs_memory of
+        if not memory.shape[0]:
+            return ()
+        if memory.shape[0] != <Py_ssize_t>sizeof(of):
+            raise ValueError("no memory of a feature")
+        memcpy(&of, &memory[0], sizeof(of))
+        return tuple([(cell, of.held_symbols[<Py_ssize_t>cell], of.held_values[<Py_ssize_t>cell])
+                      for cell in range(64) if of.held >> <int>cell & 1])
+
+    def spin_law(self, int state_index, *, special=None, memory=b"", first=None, last=False, limit=None, threads=None):
         """Law of one spin of a state by visiting every path of its draws, bonuses counted and not drawn: a `SpinLaw`.
 
         `special`: number of the special symbol of the feature. `memory`: what the feature remembers from its spins
-        so far, as one of `SpinLaw.memories`; nothing before the first. `last`: whether the spin ends the feature unless
-        it awards spins of its state; then it also wins what pays at the end. Raises AnalysisError when there are more
-        than `limit` combinations (combinations()), more than four awarded states, or paths of too many draws;
-        ValueError for bytes that are no memory.
+        so far, as one of `SpinLaw.memories`, or what it begins with. `first`: whether the spin is its first, before
+        which held cells do not walk; by default where there is no memory. `last`: whether the spin ends the feature
+        unless it awards spins of its state; then it also wins what pays at the end. Raises AnalysisError when there
+        are more than `limit` combinations (combinations()), more than four awarded states, or paths of too many
+        draws; ValueError for bytes that are no memory.
         """
         table = self.tables.states[state_index]
         count = combination_count(table)
         if limit is not None and count > limit:
             raise AnalysisError(f"state '{table.state.name}' has {count:,} combinations; the limit is {limit:,}")
-        targets = table.awarded_states
+        targets = [*table.awarded_states, *(RGS_STATES_MAX + t for t in table.multiplying)]
         if len(targets) > RGS_VISIT_TARGETS:
             raise AnalysisError(
-                f"state '{table.state.name}' awards spins of {len(targets)} states; four can be told apart"
+                f"state '{table.state.name}' awards spins in {len(targets)} ways, of states and with multipliers; four "
+                "can be told apart"
             )
         parts = threads or (cpu_count() or 1) if count > 100_000 else 1
+        further = bool(memory) if first is None else not first
         if parts == 1:
-            pieces = [self._visit(state_index, special, memory, last, targets, 0, 1)]
+            pieces = [self._visit(state_index, special, memory, further, last, targets, 0, 1)]
         else:
             with ThreadPoolExecutor(parts) as pool:
                 pieces = list(
                     pool.map(
-                        lambda i: self._visit(state_index, special, memory, last, targets, i, parts), range(parts)
+                        lambda i: self._visit(state_index, special, memory, further, last, targets, i, parts),
+                        range(parts),
                     )
                 )
         return merged_law(pieces, targets, len(self.tables.states), table)
 
     # Visits one part of the paths. Returns (rows, sums of parts, reached, paths), each by the total of its paths.
-    def _visit(self, int state_index, special, const uint8_t[::1] memory, uint32_t last, targets, uint32_t part,
-               uint32_t parts):
+    def _visit(self, int state_index, special, const uint8_t[::1] memory, uint32_t further, uint32_t last, targets,
+               uint32_t part, uint32_t parts):
         cdef rgs_visit *visit
         cdef rgs_memory remembered
         cdef const rgs_memory *begin = NULL
@@ -696,8 +800,8 @@ cdef class Engine:
             raise MemoryError("no memory for the law of a spin")
         try:
             with nogil:
-                error = rgs_visit_spin(&self.game, state_index, of, begin, last, wanted, wanted_count, part, parts,
-                                       interrupted, visit)
+                error = rgs_visit_spin(&self.game, state_index, of, begin, further, last, wanted, wanted_count, part,
+                                       parts, interrupted, visit)
             name = self.tables.states[state_index].state.name
             if error == RGS_CYCLE_INTERRUPTED:
                 raise raised_by_signal
@@ -740,3 +844,14 @@ cdef int check_range(uint64_t first, uint64_t n) except -1:
     if n and first + (n - 1) < first:
         raise ValueError("nonces are below 2^64")
     return 0
+
+
+def memory_state(const uint8_t[::1] memory not None):
+    """Number of the state as which a feature with this memory (SpinLaw.memories) has gone on; None: as it began."""
+    cdef rgs_memory remembered
+    if memory.shape[0] == 0:
+        return None
+    if memory.shape[0] != <Py_ssize_t>sizeof(remembered):
+        raise ValueError("no memory of a feature")
+    memcpy(&remembered, &memory[0], sizeof(remembered))
+    return remembered.state - 1 if remembered.state else None

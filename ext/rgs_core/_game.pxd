@@ -1,6 +1,9 @@
-"""Declarations of the headers that the compiled modules share: a compiled build, rounds, logs, totals, laws."""
+"""Declarations of the headers that the compiled modules share: a compiled build, rounds, logs, totals, laws.
 
-from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+Arrays of arrays have the sizes that the headers give them; a 1 here only says how many dimensions there are.
+"""
+
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
 cdef extern from "log.h" nogil:
@@ -27,6 +30,9 @@ cdef extern from "log.h" nogil:
         RGS_EVENT_JACKPOT
         RGS_EVENT_GAMBLE
         RGS_EVENT_NUDGED
+        RGS_EVENT_ACT
+        RGS_EVENT_SPOT
+        RGS_EVENT_LINKED
         RGS_WIN_SPECIAL
         RGS_WIN_FINAL
 
@@ -72,6 +78,7 @@ cdef extern from "game.h" nogil:
     ctypedef struct rgs_evaluator:
         uint32_t kind
         uint32_t symbol
+        uint64_t symbols
         const int64_t *pays
         const uint8_t *exempt
         uint32_t counts
@@ -93,7 +100,8 @@ cdef extern from "game.h" nogil:
         const uint8_t *combination_counts
         const uint8_t *combination_exempt
         const int64_t *combination_pays
-        uint32_t collector
+        uint64_t collectors
+        int64_t cell_values_max
 
     ctypedef struct rgs_transform:
         uint32_t kind
@@ -104,8 +112,17 @@ cdef extern from "game.h" nogil:
         uint32_t persist
         uint32_t steps_max
         int64_t multiplier
+        uint32_t slot
         uint64_t symbols
+        uint64_t over
+        uint32_t does
+        uint32_t once
+        int64_t value_max
         uint64_t reels
+        uint32_t conditional
+        uint32_t when
+        uint32_t chance
+        uint32_t out_of
         rgs_table table
 
     ctypedef struct rgs_cascade:
@@ -114,24 +131,51 @@ cdef extern from "game.h" nogil:
         uint32_t persist
         uint32_t steps_max
         uint32_t multipliers_count
+        int64_t multiplier_step
         const int64_t *multipliers
         uint32_t remove_evaluators
         uint32_t remove_triggers
         uint64_t keep
+        uint32_t charge_every
+        uint32_t charge_count
+        uint64_t charge_symbols
+        rgs_transform *charge
+
+    ctypedef struct rgs_spots:
+        uint32_t on
+        uint32_t persist
+        uint32_t product
+        int32_t first
+        int32_t step
+        int32_t multiplier_max
 
     ctypedef struct rgs_trigger:
         uint32_t kind
         uint32_t symbol
+        uint64_t symbols
         uint32_t state
         const uint32_t *spins
         uint32_t counts
         uint32_t stopped
         uint32_t fresh
         uint32_t reset
+        uint32_t by_reels
+        uint32_t per_reel
+        uint64_t reels
+        uint32_t conditional
+        uint32_t when
+        uint32_t once
+        uint32_t at_end
         uint64_t carry
         uint32_t evaluator
         uint32_t every
         uint32_t levels
+        uint32_t slot
+        uint32_t most
+        uint32_t from_batch
+        uint8_t *level_states
+        uint32_t become
+        uint32_t least
         uint32_t *level_spins
         int64_t *level_multipliers
         uint32_t pattern_length
@@ -140,6 +184,7 @@ cdef extern from "game.h" nogil:
         int64_t factor
         uint32_t chance
         uint32_t out_of
+        rgs_table multiplier
 
     ctypedef struct rgs_bonus:
         uint32_t kind
@@ -152,21 +197,35 @@ cdef extern from "game.h" nogil:
         const uint32_t *segment_spins
         const uint32_t *segment_states
         const uint32_t *segment_bonuses
+        const uint32_t *segment_multipliers
+        const uint8_t *segment_become
+        const int64_t *multiplier_values
+        const uint32_t *multiplier_cumulative
         const uint8_t *segment_jackpots
         uint32_t squares
         uint32_t rolls_max
         const int64_t *square_pays
         uint64_t *ends
+        uint32_t of_win
+        uint32_t lives
+        uint32_t pays_last
 
     ctypedef struct rgs_state:
-        rgs_strip sets[8][8]
+        rgs_strip sets[1][1]
         rgs_table set_choice
         rgs_table *heights
         uint32_t heights_drawn
         uint8_t *fixed_heights
         uint32_t cells
+        uint32_t linked_on
+        rgs_table linked
         uint32_t changes
         uint32_t remembers
+        uint32_t draws_once
+        int64_t win_min
+        uint32_t waits
+        uint32_t rows_below
+        uint32_t persisting
         uint32_t ends
         uint32_t evaluators_count
         uint32_t transforms_count
@@ -175,7 +234,15 @@ cdef extern from "game.h" nogil:
         rgs_transform *transforms
         rgs_trigger *triggers
         rgs_cascade cascade
+        rgs_spots spots
         int8_t *held_step
+        int8_t *held_fall
+        uint8_t *held_each
+        uint8_t *held_jump
+        int32_t *grow
+        uint32_t jumps
+        uint32_t moves_in_steps
+        uint32_t grows
         uint64_t final_symbols
         uint32_t final_combine
         uint32_t final_persist
@@ -226,6 +293,7 @@ cdef extern from "game.h" nogil:
         uint32_t rows
         uint32_t symbols_count
         uint32_t states_count
+        uint32_t top
         uint32_t start
         uint32_t start_spins
         uint32_t free_spins_max
@@ -276,10 +344,10 @@ cdef extern from "kernels.h" nogil:
         rgs_u128 win
         rgs_u128 win_squared
         uint64_t win_squared_carry
-        rgs_u128 parts[8][14]
-        uint64_t spins[8]
-        uint64_t fired[8][4]
-        uint64_t awarded[8][4]
+        rgs_u128 parts[1][1]
+        uint64_t *spins
+        uint64_t fired[1][1]
+        uint64_t awarded[1][1]
         rgs_u128 gambled
         rgs_u128 regained
         int64_t win_max
@@ -304,13 +372,23 @@ cdef extern from *:
 
 cdef extern from "visit.h" nogil:
     ctypedef struct rgs_memory:
+        uint64_t held
+        uint8_t held_symbols[64]
+        int32_t held_values[64]
         uint32_t special
+        uint32_t state
 
     ctypedef struct rgs_cell:
         int64_t pay
         uint32_t counts
         uint64_t matches
         rgs_u128 weight
+
+    ctypedef struct rgs_counted:
+        uint64_t symbols
+        uint32_t stopped
+        uint32_t by_reel
+        uint32_t reels
 
     ctypedef struct rgs_held:
         uint64_t cells
@@ -341,18 +419,18 @@ cdef extern from "visit.h" nogil:
         rgs_memory *memories
         uint32_t *memory_slots
         rgs_merged_table cells
-        rgs_u128 parts[4096][14]
-        rgs_u128 reached[4096][64]
+        rgs_u128 parts[1][1]
+        rgs_u128 reached[1][1]
         uint64_t paths
 
-    int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
-                        uint32_t counted, uint32_t stopped, int (*interrupted)() noexcept nogil, rgs_joint *joint)
-    int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
-                        uint32_t counted, uint32_t stopped, uint32_t by_reel, uint32_t skip, const rgs_held *held,
-                        const uint16_t *order, int (*interrupted)() noexcept nogil, rgs_merged_table *result)
+    int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const rgs_counted *counted,
+                        uint32_t counted_count, int (*interrupted)() noexcept nogil, rgs_joint *joint)
+    int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const rgs_counted *counted,
+                        uint32_t counted_count, uint32_t skip, const rgs_held *held, const uint16_t *order,
+                        int (*interrupted)() noexcept nogil, rgs_merged_table *result)
     int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t special, const rgs_memory *from_memory,
-                       uint32_t last, const uint8_t *targets, uint32_t targets_count, uint32_t part, uint32_t parts,
-                       int (*interrupted)() noexcept nogil, rgs_visit *visit)
+                       uint32_t further, uint32_t last, const uint8_t *targets, uint32_t targets_count,
+                       uint32_t part, uint32_t parts, int (*interrupted)() noexcept nogil, rgs_visit *visit)
     enum:
         RGS_CYCLE_INTERRUPTED
         RGS_MERGE_TOO_LARGE

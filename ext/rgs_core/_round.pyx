@@ -4,9 +4,10 @@ cimport cython
 from libc.stdlib cimport free
 
 from rgs_core._game cimport (
-    RGS_EVENT_BONUS, RGS_EVENT_CELL, RGS_EVENT_CELL_STOP, RGS_EVENT_CLOSING, RGS_EVENT_DRAWN, RGS_EVENT_FACTOR,
-    RGS_EVENT_FREE_SPINS, RGS_EVENT_GAMBLE, RGS_EVENT_GRID, RGS_EVENT_HEIGHT, RGS_EVENT_JACKPOT, RGS_EVENT_NUDGED,
-    RGS_EVENT_PICK, RGS_EVENT_PICKED, RGS_EVENT_SPIN, RGS_EVENT_STOP, RGS_EVENT_STRIPS, RGS_EVENT_WIN, rgs_event,
+    RGS_EVENT_ACT, RGS_EVENT_BONUS, RGS_EVENT_CELL, RGS_EVENT_CELL_STOP, RGS_EVENT_CLOSING, RGS_EVENT_DRAWN,
+    RGS_EVENT_FACTOR, RGS_EVENT_FREE_SPINS, RGS_EVENT_GAMBLE, RGS_EVENT_GRID, RGS_EVENT_HEIGHT, RGS_EVENT_JACKPOT,
+    RGS_EVENT_LINKED, RGS_EVENT_NUDGED, RGS_EVENT_PICK, RGS_EVENT_PICKED, RGS_EVENT_SPIN, RGS_EVENT_SPOT,
+    RGS_EVENT_STOP, RGS_EVENT_STRIPS, RGS_EVENT_WIN, rgs_event,
 )
 
 from rgs_core import outcome as records
@@ -82,7 +83,7 @@ cdef class Round:
                 continue
             state_table = self.tables.states[self.log.events[i].a]
             spin = SpinReader(self.tables, state_table)
-            spin.begin(self.log.events[i].b, self.log.events[i].c)
+            spin.begin(self.log.events[i].b, self.log.events[i].c, self.log.events[i].amount)
             i += 1
             while i < self.log.length and self.log.events[i].kind not in (RGS_EVENT_SPIN, RGS_EVENT_GAMBLE):
                 read(spin, &self.log.events[i])
@@ -109,20 +110,27 @@ cdef int read(object spin, const rgs_event *event) except -1:
         spin.set_index = event.a
     elif kind == RGS_EVENT_HEIGHT:
         spin.heights[event.a] = event.b
+    elif kind == RGS_EVENT_LINKED:
+        spin.run = (event.a, event.b)
     elif kind == RGS_EVENT_NUDGED:
         spin.nudge(event.a, event.b)
+    elif kind == RGS_EVENT_ACT:
+        spin.act(event.a, event.b, event.c, event.amount, event.cells)
+    elif kind == RGS_EVENT_SPOT:
+        spin.spot(event.a, event.b, event.amount)
     elif kind == RGS_EVENT_FACTOR:
         spin.factor = event.amount
     elif kind == RGS_EVENT_CLOSING:
         spin.wins = spin.closing
     elif kind == RGS_EVENT_FREE_SPINS:
-        spin.free_spins(event.a, event.b, event.c, event.cells)
+        spin.free_spins(event.a, event.b, event.c, event.cells, event.factor, event.multiplier)
     elif kind == RGS_EVENT_PICK:
         spin.pick(event.a, event.b, event.amount)
     elif kind == RGS_EVENT_PICKED:
         spin.picked(event.a, event.amount)
     elif kind == RGS_EVENT_BONUS:
-        spin.bonus(event.a, event.b, event.c, event.amount, event.cells & 0xffffffff, event.cells >> 32)
+        spin.bonus(event.a, event.b, event.c, event.amount, event.cells & 0xffffffff, event.cells >> 32,
+                   event.factor)
     elif kind == RGS_EVENT_DRAWN:
         spin.drawn(event.a)
     elif kind == RGS_EVENT_JACKPOT:

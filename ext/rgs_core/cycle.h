@@ -42,18 +42,24 @@ typedef struct {
     uint8_t places[RGS_CELLS_MAX];              /* [cell] -> bit of the counts that says it landed there */
 } rgs_held;
 
+/* What is counted in view. */
+typedef struct {
+    uint64_t symbols;                           /* bits, doubles among them */
+    uint32_t stopped;                           /* 1: as the reels stopped */
+    uint32_t by_reel;                           /* 1: once on each reel that shows any */
+    uint32_t reels;                             /* bits of the reels on which it is counted */
+} rgs_counted;
+
 typedef struct {
     const rgs_game *game;
     const rgs_state *state;
     const rgs_held *held;                       /* NULL when no cell is held */
     const rgs_evaluator *lines;                 /* NULL when there is none */
     uint32_t skip;                              /* lines that begin with this symbol do not pay */
-    uint32_t by_reel;                           /* 1: the last counted symbol counts once a reel */
-    uint32_t stopped;                           /* bit i: counted symbol i is counted as the reels stopped */
     uint8_t *shown[RGS_REELS_MAX];              /* [stop][row]: what pays */
     uint32_t *counts[RGS_REELS_MAX];            /* [stop] */
-    uint32_t counted;                           /* how many symbols are counted */
-    uint8_t counted_symbols[RGS_COUNTED_MAX];
+    uint32_t counted_count;
+    const rgs_counted *counted;
     uint8_t *line_cells;                        /* [line][reel] */
     uint16_t *open[RGS_REELS_MAX + 1];          /* open lines at each depth */
     uint64_t *alive[RGS_REELS_MAX + 1];         /* readings still running, at each depth, by line */
@@ -145,17 +151,20 @@ static void rgs_window_shown(const rgs_game *game, const rgs_state *state, uint3
     }
 }
 
-/* Counted symbols in one window, as the reel stopped or as it is shown. */
-static uint32_t rgs_window_counts(const rgs_cycle *cycle, const uint8_t *stopped, const uint8_t *shown)
+/* What is counted in one window, as the reel stopped or as it is shown. */
+static uint32_t rgs_window_counts(const rgs_cycle *cycle, uint32_t reel, const uint8_t *stopped, const uint8_t *shown)
 {
     uint32_t counts = 0;
-    for (uint32_t i = 0; i < cycle->counted; i++) {
-        const uint8_t *window = cycle->stopped >> i & 1 ? stopped : shown;
+    for (uint32_t i = 0; i < cycle->counted_count; i++) {
+        const rgs_counted *counted = &cycle->counted[i];
+        const uint8_t *window = counted->stopped ? stopped : shown;
         uint32_t count = 0;
+        if (!(counted->reels >> reel & 1))
+            continue;
         for (uint32_t row = 0; row < cycle->game->rows; row++)
-            if (cycle->game->read[window[row]] == cycle->counted_symbols[i])
+            if (counted->symbols >> window[row] & 1)
                 count += cycle->game->times[window[row]];
-        if (cycle->by_reel && i + 1 == cycle->counted)
+        if (counted->by_reel)
             count = count > 0;
         counts += count << 8 * i;
     }
@@ -184,7 +193,7 @@ static int rgs_cycle_windows(rgs_cycle *cycle)
                     landed |= (uint32_t)1 << cycle->held->places[cell];
             }
             memcpy(cycle->shown[reel] + (size_t)stop * rows, shown, rows);
-            cycle->counts[reel][stop] = rgs_window_counts(cycle, strip->symbols + stop, shown) | landed;
+            cycle->counts[reel][stop] = rgs_window_counts(cycle, reel, strip->symbols + stop, shown) | landed;
         }
     }
     return 0;
@@ -303,16 +312,15 @@ fail:
 }
 
 /* Joint table of one spin of a state. The caller frees joint->cells. Returns as rgs_cycle_walk. */
-static int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
-                           uint32_t counted, uint32_t stopped, int (*interrupted)(void), rgs_joint *joint)
+static int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const rgs_counted *counted,
+                           uint32_t counted_count, int (*interrupted)(void), rgs_joint *joint)
 {
     rgs_cycle cycle = {0};
     int result = -1;
     cycle.game = game;
     cycle.state = &game->states[state_index];
     cycle.counted = counted;
-    cycle.stopped = stopped;
-    memcpy(cycle.counted_symbols, counted_symbols, counted);
+    cycle.counted_count = counted_count;
     cycle.joint = joint;
     cycle.interrupted = interrupted;
     cycle.skip = RGS_ANY_SYMBOL;

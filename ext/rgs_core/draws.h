@@ -33,6 +33,23 @@ static RGS_ALWAYS int rgs_draw_below(rgs_words *words, uint32_t n, uint32_t *val
     return rgs_words_below(words, n, value) ? RGS_ERROR_WORDS : RGS_OK;
 }
 
+/* Whether `chance` in `out_of` succeeds: one of the first `chance` of so many numbers is drawn. */
+static inline int rgs_draw_chance(rgs_words *words, uint32_t chance, uint32_t out_of, uint32_t *succeeds)
+{
+    uint32_t drawn;
+    if (__builtin_expect(words->tape != NULL, 0)) {
+        const uint32_t fails = rgs_tape_branch(words->tape, chance < out_of ? 2 : 1, out_of);
+        if (words->tape->depth)
+            words->tape->weight[words->tape->depth - 1] = fails ? out_of - chance : chance;
+        *succeeds = !fails;
+        return RGS_OK;
+    }
+    if (rgs_words_below(words, out_of, &drawn))
+        return RGS_ERROR_WORDS;
+    *succeeds = drawn < chance;
+    return RGS_OK;
+}
+
 static RGS_ALWAYS int rgs_draw_stop(rgs_words *words, const rgs_strip *strip, uint32_t *stop)
 {
     if (__builtin_expect(words->tape != NULL, 0)) {
@@ -86,6 +103,20 @@ static RGS_ALWAYS int rgs_draw_table(rgs_words *words, const rgs_table *table, i
         return RGS_ERROR_WORDS;
     *value = table->values[entry];
     return RGS_OK;
+}
+
+/* The multiplier that an award gives to its feature, 0 without one of its own. Where awards are only `counted` it is
+ * not drawn: its table is known. Returns 0 or RGS_ERROR_WORDS. */
+static inline int rgs_draw_multiplier(rgs_words *words, const rgs_table *table, uint32_t counted, int64_t *multiplier)
+{
+    *multiplier = 0;
+    if (table->length == 0)
+        return RGS_OK;
+    if (counted) {
+        *multiplier = 1;
+        return RGS_OK;
+    }
+    return rgs_draw_table(words, table, multiplier);
 }
 
 #endif

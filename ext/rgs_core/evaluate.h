@@ -52,13 +52,20 @@ static inline int64_t rgs_value_fold(uint32_t how, int64_t so_far, int32_t value
     }
 }
 
-static inline int64_t rgs_values_multiplier(uint32_t how, const int32_t *values, uint32_t count)
+/* The same, at most `most`: as values are at least 1, it is cut off on the way, before it grows too large. */
+static inline int64_t rgs_value_fold_up_to(uint32_t how, int64_t so_far, int32_t value, int64_t most)
+{
+    const int64_t folded = rgs_value_fold(how, so_far, value);
+    return folded < most ? folded : most;
+}
+
+static inline int64_t rgs_values_multiplier(const rgs_evaluator *evaluator, const int32_t *values, uint32_t count)
 {
     int64_t folded = 0;
-    if (how == RGS_IGNORE || !values)
+    if (evaluator->cell_values == RGS_IGNORE || !values)
         return 1;
     for (uint32_t i = 0; i < count; i++)
-        folded = rgs_value_fold(how, folded, values[i]);
+        folded = rgs_value_fold_up_to(evaluator->cell_values, folded, values[i], evaluator->cell_values_max);
     return folded ? folded : 1;
 }
 
@@ -92,7 +99,7 @@ static inline void rgs_read(const rgs_game *game, const rgs_evaluator *evaluator
     if (game->wilds_multiply)
         multiplier *= rgs_wild_multiplier(game, evaluator->naturals, cells + start, length, x);
     if (values)
-        multiplier *= rgs_values_multiplier(evaluator->cell_values, values + start, length);
+        multiplier *= rgs_values_multiplier(evaluator, values + start, length);
     int64_t amount = pay * multiplier;
     if (factors->factor != 1 && !(evaluator->exempt && evaluator->exempt[x * evaluator->counts + count]))
         amount *= factors->factor;

@@ -18,12 +18,13 @@ enum {
     RGS_REELS_MAX = 8,
     RGS_ROWS_MAX = 12,
     RGS_CELLS_MAX = 64,      /* reels x rows; a cell is reel * rows + row */
-    RGS_STATES_MAX = 8,
+    RGS_STATES_MAX = 32,
     RGS_SETS_MAX = 8,        /* strip sets of a state */
     RGS_EVALUATORS_MAX = 8,
     RGS_TRANSFORMS_MAX = 8,
     RGS_TRIGGERS_MAX = 4,
     RGS_BONUSES_MAX = 8,
+    RGS_MULTIPLIED_MAX = 64, /* features with multipliers that awards give them: state and multiplier */
     RGS_LEVELS_MAX = 16,
     RGS_GAMBLE_STEPS_MAX = 16,
     RGS_ANY_SYMBOL = 255,    /* in a pattern; elsewhere: no symbol */
@@ -33,9 +34,12 @@ enum {
 enum { RGS_LINES, RGS_SCATTER, RGS_COMBINATIONS, RGS_WAYS, RGS_COUNT, RGS_CLUSTER, RGS_COLLECT };
 enum { RGS_LEFT, RGS_RIGHT, RGS_BOTH, RGS_ADJACENT };
 enum { RGS_IGNORE, RGS_PRODUCT, RGS_SUM, RGS_HIGHEST, RGS_ONCE };
-enum { RGS_REVEAL, RGS_EXPAND, RGS_REPLACE, RGS_ADD, RGS_VALUES, RGS_STICK, RGS_MULTIPLIER, RGS_NUDGE };
-enum { RGS_EACH_SPIN, RGS_EACH_REEL, RGS_EACH_CELL };
-enum { RGS_FREE_SPINS, RGS_PICK, RGS_WIN_SPINS, RGS_COLLECTED, RGS_BONUS, RGS_JACKPOT };
+enum { RGS_REVEAL, RGS_EXPAND, RGS_REPLACE, RGS_ADD, RGS_VALUES, RGS_STICK, RGS_MULTIPLIER, RGS_NUDGE,
+       RGS_ACT, RGS_FILL };
+enum { RGS_ADD_TO_ALL, RGS_MULTIPLY_ALL, RGS_MULTIPLY_SOME, RGS_COLLECT_ALL };
+enum { RGS_EACH_SPIN, RGS_EACH_REEL, RGS_EACH_CELL, RGS_EACH_FEATURE, RGS_EACH_STEP, RGS_EACH_NEVER };
+enum { RGS_FREE_SPINS, RGS_PICK, RGS_WIN_SPINS, RGS_COLLECTED, RGS_BONUS, RGS_JACKPOT, RGS_FULL_REELS };
+enum { RGS_ALWAYS_FIRES, RGS_WHEN_WIN, RGS_WHEN_NO_WIN };
 enum { RGS_BONUS_PICK, RGS_BONUS_TAKE, RGS_BONUS_WHEEL, RGS_BONUS_TRAIL };
 
 typedef struct {
@@ -58,7 +62,9 @@ typedef struct {
 } rgs_table;
 
 typedef struct {
-    uint32_t kind, symbol;
+    uint32_t kind;
+    uint32_t symbol;            /* scatter, collect: the entry counted, for records */
+    uint64_t symbols;           /* the same as bits: its symbols, and the doubles of them */
     const int64_t *pays;        /* [entry][count]: ways 0..reels; lines 0..reels, count, cluster 0..cells, times the
                                    most that a cell counts for; scatter [count]; collect [count]: of a value of 1 */
     const uint8_t *exempt;      /* as pays: 1 where no step or spin multiplier applies; NULL: everywhere they do */
@@ -74,42 +80,72 @@ typedef struct {
     const uint16_t *pattern_combinations;
     const uint8_t *combination_symbols, *combination_counts, *combination_exempt; /* [combination] */
     const int64_t *combination_pays;
-    uint32_t collector;         /* collect: paid for each of this symbol in view, RGS_ANY_SYMBOL: once */
+    uint64_t collectors;        /* collect: bits of symbols; paid for each of them in view, 0: once */
+    int64_t cell_values_max;    /* values of cells multiply a win at most by this */
 } rgs_evaluator;
 
 typedef struct {
     uint32_t kind, symbol, into, each, combine, persist;
     uint32_t steps_max;         /* nudge */
     int64_t multiplier;         /* nudge: of the spin, for each step */
-    uint64_t symbols;           /* bits: values, stick; add: those that it may cover */
+    uint32_t slot;              /* multiplier: where its running value is kept */
+    uint64_t symbols;           /* bits: values, stick; act: those that act; add: those that it may cover */
+    uint64_t over;              /* act: bits of the symbols that it acts on */
+    uint32_t does, once;        /* act */
+    int64_t value_max;          /* act: largest value that it makes */
     uint64_t reels;             /* bits of the chosen reels */
+    uint32_t conditional;       /* 1: works in some spins only, by the next three */
+    uint32_t when;              /* whether the grid before it would pay */
+    uint32_t chance, out_of;    /* odds; out_of 0: certain */
     rgs_table table;
 } rgs_transform;
 
 typedef struct {
     uint32_t on, fresh, persist, steps_max, multipliers_count;
+    int64_t multiplier_step;                     /* beyond the last of the multipliers each step has so much more */
     const int64_t *multipliers;
     uint32_t remove_evaluators, remove_triggers; /* bits by index */
     uint64_t keep;                               /* bits of symbols */
+    uint32_t charge_every, charge_count;         /* removed cells of a charge, 0: there is none; transforms of it */
+    uint64_t charge_symbols;                     /* bits of the symbols that count */
+    rgs_transform charge[RGS_TRANSFORMS_MAX];
 } rgs_cascade;
+
+/* Places that are marked by cells removed from them, and multiply wins. */
+typedef struct {
+    uint32_t on, persist, product;
+    int32_t first, step, multiplier_max; /* step 0: doubles */
+} rgs_spots;
 
 typedef struct {
     uint32_t kind;
-    uint32_t symbol;            /* the symbol counted */
+    uint32_t symbol;            /* the entry counted, for records */
+    uint64_t symbols;           /* the same as bits: its symbols, and the doubles of them */
     uint32_t state;             /* whose spins are awarded */
     const uint32_t *spins;      /* free spins: award by count; bonus: plays by count; win spins: [entry][count] */
     uint32_t counts;            /* win spins: length of a row; jackpot: fewest of its symbol in view */
-    uint32_t stopped, fresh, reset, in_step;
+    uint32_t stopped, fresh, reset;
+    uint32_t by_reels;          /* 1: counts on some reels alone, or once on each */
+    uint32_t per_reel;          /* 1: once on each reel that shows any */
+    uint64_t reels;             /* bits of the reels on which it counts */
+    uint32_t conditional;       /* 1: any of the next three */
+    uint32_t when, once;        /* free spins, bonus */
+    uint32_t chance, out_of;    /* odds; out_of 0: certain */
+    uint32_t at_end;            /* jackpot: looked at once, at the end of a feature */
     uint64_t carry;             /* bits of symbols */
     uint32_t evaluator;         /* win spins */
     uint32_t every, levels;     /* collected */
+    uint32_t slot, most;        /* collected: where its count is kept, and the largest one that matters */
+    uint32_t from_batch;        /* collected: 1 when a level multiplies once the spins left before it are played */
+    uint8_t level_states[RGS_LEVELS_MAX]; /* collected: as which state the feature goes on, RGS_ANY_SYMBOL: as it is */
+    uint32_t become, least;     /* 1: the feature goes on as `state`; free spins: also by no spins, from this count on */
     uint32_t level_spins[RGS_LEVELS_MAX];
     int64_t level_multipliers[RGS_LEVELS_MAX];
     uint32_t pattern_length;    /* pick: symbols on the first reels of a payline */
     uint8_t pattern[RGS_REELS_MAX];
     uint32_t bonus;
     int64_t factor;             /* multiplier of the state on what the bonus pays */
-    uint32_t chance, out_of;    /* jackpot */
+    rgs_table multiplier;       /* of the feature with the awarded spins; length 0: none of its own */
 } rgs_trigger;
 
 /* A bonus; prizes are in units without the state's multiplier. */
@@ -119,28 +155,49 @@ typedef struct {
     uint32_t take;
     int64_t equal_multiplier, finish;
     const uint32_t *segment_spins, *segment_states, *segment_bonuses; /* wheel; bonus RGS_ANY_SYMBOL: none */
+    const uint32_t *segment_multipliers;      /* wheel: [segment][2], first entry and number of entries of the table of
+                                                 the multiplier of the awarded feature, 0 entries: none; NULL: nowhere */
+    const uint8_t *segment_become;            /* wheel: 1 where the feature goes on as the state; NULL: nowhere */
+    const int64_t *multiplier_values;         /* entries of these tables, one after the other */
+    const uint32_t *multiplier_cumulative;
     const uint8_t *segment_jackpots;          /* wheel: 1 where the segment wins a jackpot; NULL: nowhere */
     uint32_t squares, rolls_max;
     const int64_t *square_pays;
-    uint64_t ends[2];                         /* trail: bit k of a 128-bit set for square k */
+    uint64_t ends[2];                         /* trail, take: bit k of a 128-bit set for square or prize k, from 1 */
+    uint32_t of_win;                          /* 1: what it draws multiplies what the spin has won */
+    uint32_t lives;                           /* take: prizes in `ends` that end it */
+    uint32_t pays_last;                       /* trail: 1 when only the square where it ends is paid */
 } rgs_bonus;
 
 typedef struct {
-    rgs_strip sets[RGS_SETS_MAX][RGS_REELS_MAX];
+    rgs_strip sets[RGS_SETS_MAX][RGS_REELS_MAX + 1]; /* after the reels the top reel, if there is one */
     rgs_table set_choice;       /* values are indices of sets */
     rgs_table heights[RGS_REELS_MAX];
     uint32_t heights_drawn;     /* 1: some reel draws its height */
     uint8_t fixed_heights[RGS_REELS_MAX]; /* where none does */
     uint32_t cells;             /* 1: every cell draws a stop of its own */
+    uint32_t linked_on;         /* 1: some reels stop as one: `linked`, of first + last * 8 */
+    rgs_table linked;
     uint32_t changes;           /* 1: the grid is not just the windows of the stops */
     uint32_t remembers;         /* 1: a spin depends on the spins before it in the feature */
+    uint32_t draws_once;        /* 1: some transform draws once for all spins of a feature */
+    int64_t win_min;            /* units that a feature pays at least; 0: none */
+    uint32_t waits;             /* 1: some level begins to multiply only after the spins that are left */
+    uint32_t rows_below;        /* 1: where a feature goes on as this state, rows are added and taken at the bottom */
+    uint32_t persisting;        /* multipliers that persist */
     uint32_t ends;              /* 1: some evaluator looks at the end of the feature */
     uint32_t evaluators_count, transforms_count, triggers_count;
     rgs_evaluator evaluators[RGS_EVALUATORS_MAX];
     rgs_transform transforms[RGS_TRANSFORMS_MAX];
     rgs_trigger triggers[RGS_TRIGGERS_MAX];
     rgs_cascade cascade;
-    int8_t held_step[64];       /* [symbol] -> reels that a held cell with it moves before a further spin */
+    rgs_spots spots;
+    int8_t held_step[64];       /* [symbol] -> reels that a held cell with it moves to the right */
+    int8_t held_fall[64];       /* [symbol] -> rows that it moves downwards */
+    uint8_t held_each[64];      /* [symbol] -> when: RGS_EACH_SPIN or RGS_EACH_STEP */
+    uint8_t held_jump[64];      /* [symbol] -> 1: it goes to a random cell that is not held */
+    int32_t grow[64];           /* [symbol] -> what a value grows by in a win */
+    uint32_t jumps, moves_in_steps, grows; /* 1: some symbol does so */
     uint64_t final_symbols;     /* bits; 0: no final multiplier */
     uint32_t final_combine, final_persist;
     uint32_t special_on, special_own_lines;
@@ -196,6 +253,7 @@ typedef struct {
 
 typedef struct {
     uint32_t reels, rows, symbols_count, states_count;
+    uint32_t top;               /* bits of the reels whose row 0 is a cell of the top reel; 0: there is none */
     uint32_t start, start_spins; /* the mode: a round begins with so many spins of a state */
     uint32_t free_spins_max;
     int64_t win_units_max;      /* no round can win more; a larger result is a fault */

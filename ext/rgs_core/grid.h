@@ -10,7 +10,8 @@ typedef struct {
     uint8_t symbols[RGS_CELLS_MAX];  /* [reel * rows + row] */
     int32_t values[RGS_CELLS_MAX];   /* 0: none */
     uint8_t heights[RGS_REELS_MAX];
-    uint32_t tops[RGS_REELS_MAX];    /* stop of the uppermost row, for refills from the strip */
+    uint32_t tops[RGS_REELS_MAX + 1]; /* stop of the uppermost row, for refills from the strip; of the top reel: of what
+                                        comes in next */
     const rgs_strip *strips;
     uint64_t held;                   /* cells that no draw changes */
 } rgs_grid;
@@ -22,7 +23,13 @@ typedef struct {
     int32_t held_values[RGS_CELLS_MAX];
     uint32_t won_steps, special;
     int64_t multipliers[RGS_TRANSFORMS_MAX], final; /* running; 0: nothing yet */
-    uint32_t collected[RGS_TRIGGERS_MAX], levels[RGS_TRIGGERS_MAX];
+    uint32_t state;                                 /* + 1, where the feature has gone on as another state */
+    uint32_t collected[RGS_TRIGGERS_MAX];           /* by slot */
+    uint32_t multiplying[RGS_TRIGGERS_MAX];         /* levels that multiply, of triggers where they wait */
+    uint32_t waiting[RGS_TRIGGERS_MAX][RGS_LEVELS_MAX]; /* spins before each of the further ones does */
+    uint64_t fired;                  /* bits of triggers that fire once and have done so */
+    rgs_marks spots;
+    int32_t drawn[RGS_TRANSFORMS_MAX];                      /* for all spins of the feature, plus 1; 0: not yet */
 } rgs_memory;
 
 static inline void rgs_memory_clear(rgs_memory *memory)
@@ -31,10 +38,20 @@ static inline void rgs_memory_clear(rgs_memory *memory)
     memory->won_steps = 0;
     memory->special = RGS_ANY_SYMBOL;
     memory->final = 0;
+    memory->fired = 0;
     for (uint32_t i = 0; i < RGS_TRANSFORMS_MAX; i++)
-        memory->multipliers[i] = 0;
+        memory->multipliers[i] = memory->drawn[i] = 0;
+    memory->state = 0;
     for (uint32_t t = 0; t < RGS_TRIGGERS_MAX; t++)
-        memory->collected[t] = memory->levels[t] = 0;
+        memory->collected[t] = memory->multiplying[t] = 0;
+    memset(&memory->spots, 0, sizeof memory->spots);
+}
+
+/* The level that the symbols collected so far have reached. */
+static inline uint32_t rgs_level(const rgs_trigger *trigger, const rgs_memory *memory)
+{
+    const uint32_t reached = memory->collected[trigger->slot] / trigger->every;
+    return reached < trigger->levels ? reached : trigger->levels;
 }
 
 static inline void rgs_grid_view(const rgs_game *game, const rgs_grid *grid, rgs_view *view)
@@ -46,8 +63,8 @@ static inline void rgs_grid_view(const rgs_game *game, const rgs_grid *grid, rgs
     view->values = game->has_values ? grid->values : NULL;
 }
 
-/* Held cells before a spin: walking ones move (not before the first), and what has no place on the grid is gone. */
-static inline void rgs_settle_held(const rgs_game *game, const rgs_state *state, uint32_t further, rgs_memory *memory,
+/* Held cells before a spin or a refill: those that walk then do so, and what has no place on the grid is gone. */
+static inline void rgs_settle_held(const rgs_game *game, const rgs_state *state, uint32_t each, rgs_memory *memory,
                                    const rgs_grid *grid)
 {
     const uint32_t rows = game->rows;
@@ -56,11 +73,13 @@ static inline void rgs_settle_held(const rgs_game *game, const rgs_state *state,
     int32_t values[RGS_CELLS_MAX];
     for (uint64_t held = memory->held; held; held &= held - 1) {
         const uint32_t cell = (uint32_t)__builtin_ctzll(held);
-        const int32_t step = further ? state->held_step[memory->held_symbols[cell]] : 0;
-        const int32_t reel = (int32_t)(cell / rows) + step;
-        if (reel < 0 || reel >= (int32_t)game->reels || cell % rows >= grid->heights[reel])
+        const uint8_t symbol = memory->held_symbols[cell];
+        const uint32_t walks = state->held_each[symbol] == each;
+        const int32_t reel = (int32_t)(cell / rows) + (walks ? state->held_step[symbol] : 0);
+        const int32_t row = (int32_t)(cell % rows) + (walks ? state->held_fall[symbol] : 0);
+        if (reel < 0 || reel >= (int32_t)game->reels || row < 0 || row >= grid->heights[reel])
             continue;
-        const uint32_t to = (uint32_t)reel * rows + cell % rows;
+        const uint32_t to = (uint32_t)reel * rows + (uint32_t)row;
         moved |= (uint64_t)1 << to;
         symbols[to] = memory->held_symbols[cell];
         values[to] = memory->held_values[cell];
@@ -74,7 +93,8 @@ static inline void rgs_settle_held(const rgs_game *game, const rgs_state *state,
 }
 
 /* Moves reels to where most of their cells show the symbol; returns how many steps all of them have moved. Of equal
- * moves the shortest counts, then the one downwards. Held cells lie over the reel and stay. */
+ * moves the shortest counts, then the one downwards. Held cells lie over the reel and stay. With RGS_EACH_CELL cells that
+ * show the symbol on a reel that moved get its multiplier as their value. */
 RGS_APART uint32_t rgs_nudge(const rgs_game *game, const rgs_transform *transform, rgs_grid *grid)
 {
     uint32_t moved = 0;
@@ -108,22 +128,56 @@ RGS_APART uint32_t rgs_nudge(const rgs_game *game, const rgs_transform *transfor
         for (uint32_t row = 0; row < height && best_steps; row++)
             if (!(held >> row & 1))
                 grid->symbols[reel * game->rows + row] = strip->symbols[best_stop + row];
+        for (uint32_t row = 0; row < height && game->has_values; row++) {
+            const uint32_t cell = reel * game->rows + row;
+            const uint32_t given =
+                transform->each == RGS_EACH_CELL && best_steps && grid->symbols[cell] == transform->symbol;
+            if (!(held >> row & 1))
+                grid->values[cell] = given ? 1 + (int32_t)transform->multiplier * (int32_t)best_steps : 0;
+        }
         grid->tops[reel] = best_stop;
         moved += best_steps;
     }
     return moved;
 }
 
-/* One transform. `factor` is multiplied by what multipliers draw. Returns 0 or RGS_ERROR_WORDS. */
-RGS_APART int rgs_transform_grid(const rgs_game *game, const rgs_state *state, uint32_t i, rgs_grid *grid,
-                                     rgs_memory *memory, rgs_words *words, int64_t *factor)
+/* Turns a drawn number of reels into a symbol as a whole. Returns 0 or RGS_ERROR_WORDS. */
+RGS_APART int rgs_fill(const rgs_game *game, const rgs_transform *transform, rgs_grid *grid, rgs_words *words)
 {
-    const rgs_transform *transform = &state->transforms[i];
+    uint8_t reels[RGS_REELS_MAX];
+    uint32_t count = 0, chosen;
+    int64_t drawn;
+    if (rgs_draw_table(words, &transform->table, &drawn))
+        return RGS_ERROR_WORDS;
+    for (uint32_t reel = 0; reel < game->reels; reel++)
+        if (transform->reels >> reel & 1)
+            reels[count++] = (uint8_t)reel;
+    for (; drawn > 0; drawn--) {
+        if (rgs_draw_below(words, count, &chosen))
+            return RGS_ERROR_WORDS;
+        const uint32_t first = reels[chosen] * game->rows;
+        for (uint32_t cell = first; cell < first + grid->heights[reels[chosen]]; cell++)
+            if (grid->symbols[cell] != transform->symbol) {
+                grid->symbols[cell] = (uint8_t)transform->symbol;
+                grid->values[cell] = 0;
+            }
+        count--;
+        memmove(reels + chosen, reels + chosen + 1, count - chosen);
+    }
+    return RGS_OK;
+}
+
+/* One transform, the i-th of its state. `factor` is multiplied by what multipliers draw. Returns 0 or RGS_ERROR_WORDS. */
+RGS_APART int rgs_transform_grid(const rgs_game *game, const rgs_transform *transform, uint32_t i, rgs_grid *grid,
+                                 rgs_memory *memory, rgs_words *words, int64_t *factor)
+{
     const uint32_t rows = game->rows;
     int64_t drawn = 0;
     switch (transform->kind) {
     case RGS_REVEAL: {
-        uint32_t ready = 0;
+        uint32_t ready = transform->each == RGS_EACH_FEATURE;
+        if (ready)
+            drawn = memory->drawn[i] - 1;
         for (uint32_t reel = 0; reel < game->reels; reel++) {
             if (transform->each == RGS_EACH_REEL)
                 ready = 0;
@@ -183,15 +237,18 @@ RGS_APART int rgs_transform_grid(const rgs_game *game, const rgs_state *state, u
         return RGS_OK;
     }
     case RGS_VALUES:
-        for (uint32_t reel = 0; reel < game->reels; reel++)
+        for (uint32_t reel = 0; reel < game->reels; reel++) {
+            uint32_t ready = 0;
             for (uint32_t row = 0; row < grid->heights[reel]; row++) {
                 const uint32_t cell = reel * rows + row;
                 if (!(transform->symbols >> grid->symbols[cell] & 1) || grid->values[cell])
                     continue;
-                if (rgs_draw_table(words, &transform->table, &drawn))
+                if (!ready && rgs_draw_table(words, &transform->table, &drawn))
                     return RGS_ERROR_WORDS;
+                ready = transform->each == RGS_EACH_REEL;
                 grid->values[cell] = (int32_t)drawn;
             }
+        }
         return RGS_OK;
     case RGS_STICK:
         for (uint32_t reel = 0; reel < game->reels; reel++)
@@ -205,10 +262,19 @@ RGS_APART int rgs_transform_grid(const rgs_game *game, const rgs_state *state, u
                 }
             }
         return RGS_OK;
-    case RGS_NUDGE:
-        *factor *= 1 + transform->multiplier * rgs_nudge(game, transform, grid);
+    case RGS_FILL:
+        return rgs_fill(game, transform, grid, words);
+    case RGS_NUDGE: {
+        const uint32_t steps = rgs_nudge(game, transform, grid);
+        if (transform->each == RGS_EACH_SPIN)
+            *factor *= 1 + transform->multiplier * steps;
         return RGS_OK;
+    }
     default: {
+        if (transform->each == RGS_EACH_FEATURE) {
+            *factor *= memory->drawn[i] - 1;
+            return RGS_OK;
+        }
         int64_t all = transform->combine == RGS_PRODUCT;
         for (uint32_t reel = 0; reel < game->reels; reel++) {
             uint32_t shown = 0;
@@ -224,7 +290,7 @@ RGS_APART int rgs_transform_grid(const rgs_game *game, const rgs_state *state, u
             }
         }
         if (transform->persist) {
-            int64_t *running = &memory->multipliers[i];
+            int64_t *running = &memory->multipliers[transform->slot];
             if (transform->combine == RGS_PRODUCT)
                 *running = (*running ? *running : 1) * all;
             else
@@ -237,14 +303,37 @@ RGS_APART int rgs_transform_grid(const rgs_game *game, const rgs_state *state, u
     }
 }
 
-/* Removes cells, lets the rest fall and refills. Returns 0 or RGS_ERROR_WORDS. */
+/* What transforms draw once for all spins of a feature, in its first spin. Returns 0 or RGS_ERROR_WORDS. */
+RGS_APART int rgs_draw_for_feature(const rgs_state *state, rgs_memory *memory, rgs_words *words)
+{
+    for (uint32_t i = 0; i < state->transforms_count; i++) {
+        int64_t drawn;
+        if (state->transforms[i].each != RGS_EACH_FEATURE || memory->drawn[i])
+            continue;
+        if (rgs_draw_table(words, &state->transforms[i].table, &drawn))
+            return RGS_ERROR_WORDS;
+        memory->drawn[i] = (int32_t)drawn + 1;
+    }
+    return RGS_OK;
+}
+
+/* Multiplier of a step after so many that have won. */
+static inline int64_t rgs_ladder(const rgs_cascade *cascade, uint32_t won_steps)
+{
+    const uint32_t last = cascade->multipliers_count - 1, rung = won_steps < last ? won_steps : last;
+    return cascade->multipliers[rung] + (int64_t)(won_steps - rung) * cascade->multiplier_step;
+}
+
+/* Removes cells, lets the rest fall and refills; what is above in the top reel stays (top.h). Returns 0 or
+ * RGS_ERROR_WORDS. */
 RGS_APART int rgs_cascade_grid(const rgs_game *game, const rgs_cascade *cascade, rgs_grid *grid, uint64_t removed,
                                    rgs_words *words)
 {
     const uint32_t rows = game->rows;
     for (uint32_t reel = 0; reel < game->reels; reel++) {
-        const uint64_t gone = removed >> reel * rows & (((uint64_t)1 << grid->heights[reel]) - 1);
-        const uint64_t held = grid->held >> reel * rows;
+        const uint64_t above = game->top >> reel & 1;
+        const uint64_t gone = removed >> reel * rows & (((uint64_t)1 << grid->heights[reel]) - 1) & ~above;
+        const uint64_t held = grid->held >> reel * rows | above;
         const rgs_strip *strip = &grid->strips[reel];
         uint8_t *symbols = grid->symbols + reel * rows;
         int32_t *values = grid->values + reel * rows;

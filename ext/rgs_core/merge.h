@@ -534,20 +534,19 @@ static int rgs_merge_walk(rgs_merge *merge, uint32_t root_class, int64_t root_pa
     return error;
 }
 
-/* Joint table of one spin of a state, as rgs_cycle_joint. `by_reel`, `skip`: as in rgs_cycle, for the special
- * symbol of a feature. `held`: cells that are held, or NULL. The caller frees result->cells. */
-static int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const uint8_t *counted_symbols,
-                           uint32_t counted, uint32_t stopped, uint32_t by_reel, uint32_t skip, const rgs_held *held,
-                           const uint16_t *order, int (*interrupted)(void), rgs_merged_table *result)
+/* Joint table of one spin of a state, as rgs_cycle_joint. `skip`: as in rgs_cycle, for the special symbol of a
+ * feature. `held`: cells that are held, or NULL. The caller frees result->cells. */
+static int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const rgs_counted *counted,
+                           uint32_t counted_count, uint32_t skip, const rgs_held *held, const uint16_t *order,
+                           int (*interrupted)(void), rgs_merged_table *result)
 {
     const rgs_state *state = &game->states[state_index];
-    rgs_cycle cycle = {.game = game, .state = state, .held = held, .skip = skip, .by_reel = by_reel, .counted = counted,
-                       .stopped = stopped, .interrupted = interrupted};
+    rgs_cycle cycle = {.game = game, .state = state, .held = held, .skip = skip, .counted = counted,
+                       .counted_count = counted_count, .interrupted = interrupted};
     rgs_merge merge = {.game = game, .state = state, .cycle = &cycle};
     uint8_t cells[RGS_REELS_MAX];
     int64_t root_class = 0, root_pay = 0;
     uint32_t patterns = 0;
-    memcpy(cycle.counted_symbols, counted_symbols, counted);
     if (state->lines != RGS_ANY_SYMBOL)
         cycle.lines = &state->evaluators[state->lines];
     for (uint32_t t = 0; t < state->triggers_count; t++)

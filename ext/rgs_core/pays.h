@@ -8,6 +8,7 @@
 
 #include "evaluate.h"
 #include "log.h"
+#include "spots.h"
 
 /* Symbols in view: those of reel r are windows[r][0 .. heights[r] - 1]. */
 typedef struct {
@@ -23,7 +24,17 @@ typedef struct {
     uint32_t skip;              /* lines that begin with this symbol do not pay; RGS_ANY_SYMBOL: none */
     rgs_log *log;
     uint64_t *removed;          /* cells of wins; NULL when nobody asks */
+    const rgs_spots *spots;     /* NULL: no place multiplies */
+    const rgs_marks *marks;
 } rgs_look;
+
+/* What the places of a win multiply it by: 1 where no multiplier applies to what stands at `pay` in the pays. */
+static inline int64_t rgs_spots_of(const rgs_look *look, const rgs_evaluator *evaluator, uint32_t pay, uint64_t cells)
+{
+    if (!look->spots || (evaluator->exempt && evaluator->exempt[pay]))
+        return 1;
+    return rgs_spots_factor(look->spots, look->marks, cells);
+}
 
 static inline int rgs_win(const rgs_look *look, uint32_t evaluator, uint32_t line, uint32_t entry, uint32_t count,
                           uint32_t start, int64_t multiplier, int64_t amount, uint64_t cells)
@@ -37,38 +48,38 @@ static inline uint64_t rgs_cell_bit(const rgs_game *game, uint32_t reel, uint32_
     return (uint64_t)1 << (reel * game->rows + row);
 }
 
-/* How often a symbol is in view where cells count several times; all but the cells of `without`. */
-RGS_APART uint32_t rgs_count_doubles(const rgs_game *game, const rgs_view *view, uint32_t symbol, uint64_t without)
+/* How often symbols of a set are in view where cells count several times; all but the cells of `without`. */
+RGS_APART uint32_t rgs_count_doubles(const rgs_game *game, const rgs_view *view, uint64_t symbols, uint64_t without)
 {
     uint32_t count = 0;
     for (uint32_t reel = 0; reel < game->reels; reel++)
         for (uint32_t row = 0; row < view->heights[reel]; row++) {
             const uint8_t shown = view->windows[reel][row];
-            if (game->read[shown] == symbol && !(without & rgs_cell_bit(game, reel, row)))
+            if ((symbols >> shown & 1) && !(without & rgs_cell_bit(game, reel, row)))
                 count += game->times[shown];
         }
     return count;
 }
 
-/* How often a symbol is in view. */
-static inline uint32_t rgs_count_symbol(const rgs_game *game, const rgs_view *view, uint32_t symbol)
+/* How often symbols of a set are in view. */
+static inline uint32_t rgs_count_symbols(const rgs_game *game, const rgs_view *view, uint64_t symbols)
 {
     uint32_t count = 0;
     if (game->doubles)
-        return rgs_count_doubles(game, view, symbol, 0);
+        return rgs_count_doubles(game, view, symbols, 0);
     for (uint32_t reel = 0; reel < game->reels; reel++)
         for (uint32_t row = 0; row < view->heights[reel]; row++)
-            count += view->windows[reel][row] == symbol;
+            count += (uint32_t)(symbols >> view->windows[reel][row] & 1);
     return count;
 }
 
-/* Cells that show a symbol. */
-static inline uint64_t rgs_cells_with(const rgs_game *game, const rgs_view *view, uint32_t symbol)
+/* Cells that show a symbol of a set. */
+static inline uint64_t rgs_cells_with(const rgs_game *game, const rgs_view *view, uint64_t symbols)
 {
     uint64_t cells = 0;
     for (uint32_t reel = 0; reel < game->reels; reel++)
         for (uint32_t row = 0; row < view->heights[reel]; row++)
-            if (game->read[view->windows[reel][row]] == symbol)
+            if (symbols >> view->windows[reel][row] & 1)
                 cells |= rgs_cell_bit(game, reel, row);
     return cells;
 }
@@ -87,15 +98,22 @@ static inline int64_t rgs_full_grid(const rgs_game *game, const rgs_evaluator *e
 }
 
 /* Pays one line win. Returns 0 or RGS_ERROR_MEMORY. */
-static inline int rgs_pay_line(const rgs_game *game, uint32_t e, uint32_t line, const uint8_t *rows,
-                               const rgs_line_win *win, const rgs_look *look, int64_t *pays)
+static inline int rgs_pay_line(const rgs_game *game, const rgs_evaluator *evaluator, uint32_t e, uint32_t line,
+                               const uint8_t *rows, const rgs_line_win *win, const rgs_look *look, int64_t *pays)
 {
-    *pays += win->amount;
-    if (look->removed)
+    int64_t multiplier = win->multiplier, amount = win->amount;
+    if (look->removed || look->spots) {
+        uint64_t cells = 0;
         for (uint32_t reel = win->start; reel < win->start + win->cells; reel++)
-            *look->removed |= rgs_cell_bit(game, reel, rows[reel]);
-    return look->log ? rgs_win(look, e, line + 1, win->symbol, win->count, win->start, win->multiplier, win->amount, 0)
-                     : RGS_OK;
+            cells |= rgs_cell_bit(game, reel, rows[reel]);
+        if (look->removed)
+            *look->removed |= cells;
+        const int64_t spots = rgs_spots_of(look, evaluator, win->symbol * evaluator->counts + win->count, cells);
+        multiplier *= spots;
+        amount *= spots;
+    }
+    *pays += amount;
+    return look->log ? rgs_win(look, e, line + 1, win->symbol, win->count, win->start, multiplier, amount, 0) : RGS_OK;
 }
 
 /* 1 when a line that begins with such a cell does not pay. */
@@ -162,7 +180,7 @@ RGS_APART int rgs_pay_lines(const rgs_game *game, const rgs_state *state, uint32
                 if (rgs_skips(game, look, cells[0]))
                     continue;
                 const rgs_line_win win = rgs_line(game, evaluator, cells, values, reels, &factors);
-                if (win.amount && rgs_pay_line(game, e, line, rows, &win, look, pays))
+                if (win.amount && rgs_pay_line(game, evaluator, e, line, rows, &win, look, pays))
                     return RGS_ERROR_MEMORY;
             }
             return RGS_OK;
@@ -180,7 +198,7 @@ RGS_APART int rgs_pay_lines(const rgs_game *game, const rgs_state *state, uint32
             if (rgs_skips(game, look, cells[0]))
                 continue;
             const rgs_line_win win = rgs_line(game, evaluator, cells, values, reels, &factors);
-            if (win.amount && rgs_pay_line(game, e, line, rows, &win, look, pays))
+            if (win.amount && rgs_pay_line(game, evaluator, e, line, rows, &win, look, pays))
                 return RGS_ERROR_MEMORY;
         }
         return RGS_OK;
@@ -213,7 +231,7 @@ RGS_APART int rgs_pay_lines(const rgs_game *game, const rgs_state *state, uint32
                                          : rgs_line_adjacent(game, evaluator, cells, values, reels, &factors);
             if (win.amount) {
                 left_cells = win.cells;
-                if (rgs_pay_line(game, e, line, rows, &win, look, pays))
+                if (rgs_pay_line(game, evaluator, e, line, rows, &win, look, pays))
                     return RGS_ERROR_MEMORY;
             }
         }
@@ -227,7 +245,7 @@ RGS_APART int rgs_pay_lines(const rgs_game *game, const rgs_state *state, uint32
         }
         rgs_line_win win = rgs_line(game, evaluator, mirrored, values ? mirrored_values : NULL, reels, &factors);
         win.start = reels - win.cells;
-        if (win.amount && rgs_pay_line(game, e, line, rows, &win, look, pays))
+        if (win.amount && rgs_pay_line(game, evaluator, e, line, rows, &win, look, pays))
             return RGS_ERROR_MEMORY;
     }
     return RGS_OK;
@@ -322,11 +340,13 @@ RGS_APART int rgs_pay_ways(const rgs_game *game, const rgs_state *state, uint32_
                 int64_t amount = pay * ways;
                 if (look->factor != 1 && !(evaluator->exempt && evaluator->exempt[x * evaluator->counts + count]))
                     amount *= look->factor;
+                const int64_t spots = rgs_spots_of(look, evaluator, x * evaluator->counts + count, cells);
+                amount *= spots;
                 *pays += amount;
                 if (look->removed)
                     *look->removed |= cells;
                 if (look->log &&
-                    rgs_win(look, e, 0, x, count, mirrored ? reels - count : 0, 1, amount, (uint64_t)ways))
+                    rgs_win(look, e, 0, x, count, mirrored ? reels - count : 0, spots, amount, (uint64_t)ways))
                     return RGS_ERROR_MEMORY;
             }
             if (evaluator->direction == RGS_LEFT || count == reels)
@@ -391,7 +411,7 @@ static inline int64_t rgs_cells_multiplier(const rgs_game *game, const rgs_evalu
         const uint32_t cell = (uint32_t)__builtin_ctzll(cells);
         symbols[count++] = view->windows[cell / game->rows][cell % game->rows];
         if (view->values && evaluator->cell_values != RGS_IGNORE)
-            values = rgs_value_fold(evaluator->cell_values, values, view->values[cell]);
+            values = rgs_value_fold_up_to(evaluator->cell_values, values, view->values[cell], evaluator->cell_values_max);
     }
     const int64_t multiplier =
         wilds && game->wilds_multiply ? rgs_wild_multiplier(game, evaluator->naturals, symbols, count, x) : 1;
@@ -406,7 +426,8 @@ static inline int rgs_pay_cells(const rgs_game *game, const rgs_evaluator *evalu
     const int64_t pay = evaluator->pays[x * evaluator->counts + size];
     if (pay == 0)
         return RGS_OK;
-    const int64_t multiplier = rgs_cells_multiplier(game, evaluator, look->view, cells, x, wilds);
+    const int64_t multiplier = rgs_cells_multiplier(game, evaluator, look->view, cells, x, wilds) *
+                               rgs_spots_of(look, evaluator, x * evaluator->counts + size, cells);
     int64_t amount = pay * multiplier;
     if (look->factor != 1 && !(evaluator->exempt && evaluator->exempt[x * evaluator->counts + size]))
         amount *= look->factor;
@@ -490,16 +511,22 @@ RGS_APART int rgs_pay_scatter(const rgs_game *game, const rgs_state *state, uint
                                   int64_t *pays)
 {
     const rgs_evaluator *evaluator = &state->evaluators[e];
-    const uint32_t count = rgs_count_symbol(game, look->view, evaluator->symbol);
+    const uint32_t count = rgs_count_symbols(game, look->view, evaluator->symbols);
     int64_t amount = evaluator->pays[count];
     if (amount == 0)
         return RGS_OK;
     if (look->factor != 1 && !(evaluator->exempt && evaluator->exempt[count]))
         amount *= look->factor;
+    int64_t spots = 1;
+    if (look->removed || look->spots) {
+        const uint64_t cells = rgs_cells_with(game, look->view, evaluator->symbols);
+        if (look->removed)
+            *look->removed |= cells;
+        spots = rgs_spots_of(look, evaluator, count, cells);
+        amount *= spots;
+    }
     *pays += amount;
-    if (look->removed)
-        *look->removed |= rgs_cells_with(game, look->view, evaluator->symbol);
-    return look->log ? rgs_win(look, e, 0, evaluator->symbol, count, 0, 1, amount, 0) : RGS_OK;
+    return look->log ? rgs_win(look, e, 0, evaluator->symbol, count, 0, spots, amount, 0) : RGS_OK;
 }
 
 RGS_APART int rgs_pay_collect(const rgs_game *game, const rgs_state *state, uint32_t e, const rgs_look *look,
@@ -511,23 +538,29 @@ RGS_APART int rgs_pay_collect(const rgs_game *game, const rgs_state *state, uint
     int64_t sum = 0;
     for (uint32_t reel = 0; reel < game->reels; reel++)
         for (uint32_t row = 0; row < view->heights[reel]; row++)
-            if (game->read[view->windows[reel][row]] == evaluator->symbol) {
+            if (evaluator->symbols >> view->windows[reel][row] & 1) {
                 count += game->times[view->windows[reel][row]];
                 sum += view->values ? view->values[reel * game->rows + row] : 0;
             }
     if (count < evaluator->count_min || count == 0)
         return RGS_OK;
     int64_t amount = sum * evaluator->pays[count];
-    if (evaluator->collector != RGS_ANY_SYMBOL)
-        amount *= rgs_count_symbol(game, view, evaluator->collector);
+    if (evaluator->collectors)
+        amount *= rgs_count_symbols(game, view, evaluator->collectors);
     if (look->factor != 1 && !(evaluator->exempt && evaluator->exempt[count]))
         amount *= look->factor;
     if (amount == 0)
         return RGS_OK;
+    int64_t spots = 1;
+    if (look->removed || look->spots) {
+        const uint64_t cells = rgs_cells_with(game, view, evaluator->symbols);
+        if (look->removed)
+            *look->removed |= cells;
+        spots = rgs_spots_of(look, evaluator, count, cells);
+        amount *= spots;
+    }
     *pays += amount;
-    if (look->removed)
-        *look->removed |= rgs_cells_with(game, view, evaluator->symbol);
-    return look->log ? rgs_win(look, e, 0, evaluator->symbol, count, 0, 1, amount, 0) : RGS_OK;
+    return look->log ? rgs_win(look, e, 0, evaluator->symbol, count, 0, spots, amount, 0) : RGS_OK;
 }
 
 /* Any evaluator of a state. */

@@ -7,14 +7,14 @@
 #ifndef RGS_ROUND_H
 #define RGS_ROUND_H
 
-#include "spin.h"
+#include "feature.h"
 
-/* Evaluators that look at the last grid of a feature. */
-RGS_APART int rgs_end_feature(const rgs_game *game, uint32_t state_index, rgs_play *play, rgs_round *round,
-                                  rgs_log *log)
+/* Evaluators and jackpots that look at the last grid of a feature. `words`: of its last spin. */
+RGS_APART int rgs_end_feature(const rgs_game *game, uint32_t state_index, rgs_play *play, rgs_words *words,
+                                  rgs_round *round, rgs_log *log)
 {
     const rgs_state *state = &game->states[state_index];
-    rgs_look look = {&play->view, play->spin_factor, RGS_ANY_SYMBOL, log, NULL};
+    rgs_look look = {&play->view, play->spin_factor, RGS_ANY_SYMBOL, log, NULL, NULL, NULL};
     if (rgs_log_add(log, RGS_EVENT_CLOSING, 0, 0, 0, 0))
         return RGS_ERROR_MEMORY;
     for (uint32_t e = 0; e < state->evaluators_count; e++) {
@@ -27,6 +27,26 @@ RGS_APART int rgs_end_feature(const rgs_game *game, uint32_t state_index, rgs_pl
         if (pays)
             rgs_round_pay(round, state_index, e, pays);
     }
+    const rgs_seen seen = {&play->view, &play->stopped, 0, 0, 0};
+    for (uint32_t t = 0; t < state->triggers_count; t++) {
+        uint32_t fired;
+        int error;
+        if (state->triggers[t].at_end &&
+            (error = rgs_pull(game, state_index, t, &seen, play, words, round, NULL, log, &fired)))
+            return error;
+    }
+    return RGS_OK;
+}
+
+/* What a feature that ends has won less than it pays at least. Returns 0 or RGS_ERROR_MEMORY. */
+RGS_APART int rgs_pay_minimum(uint32_t state_index, int64_t missing, rgs_round *round, rgs_log *log)
+{
+    if (missing <= 0)
+        return RGS_OK;
+    rgs_round_pay(round, state_index, RGS_PART_MINIMUM, missing);
+    if (log && (rgs_log_add(log, RGS_EVENT_CLOSING, 0, 0, 0, 0) ||
+                rgs_log_event(log, (rgs_event){RGS_EVENT_WIN, RGS_WIN_MINIMUM, 0, 0, 1, 1, missing, 0})))
+        return RGS_ERROR_MEMORY;
     return RGS_OK;
 }
 
@@ -42,16 +62,6 @@ static inline void rgs_begin_feature(const rgs_game *game, rgs_play *play, rgs_e
     play->memory.held = carried->held;
     memcpy(play->memory.held_symbols, carried->symbols, sizeof carried->symbols);
     memcpy(play->memory.held_values, carried->values, sizeof carried->values);
-}
-
-/* 1 when every cell of the last grid is held, so that nothing more can land. */
-static inline int rgs_grid_held(const rgs_game *game, const rgs_play *play)
-{
-    for (uint32_t reel = 0; reel < game->reels; reel++)
-        for (uint32_t row = 0; row < play->view.heights[reel]; row++)
-            if (!(play->memory.held & rgs_cell_bit(game, reel, row)))
-                return 0;
-    return 1;
 }
 
 enum { RGS_GAMBLE_SUB_SPIN = 1 << 23 };
@@ -106,10 +116,11 @@ static inline int rgs_play_round_with(const rgs_game *game, const uint32_t key[8
     rgs_words words;
     round->win = round->paid_spin_win = 0;
     round->capped = round->further = 0;
-    play->queue[0] = (rgs_entry){game->start, game->start_spins, 0, 0};
+    play->queue[0] = (rgs_entry){game->start, game->start_spins, 0, 0, 1};
     play->count = 1;
     play->granted = 0;
     play->counting = 0;
+    int64_t over = 0; /* won by the features that are over */
     for (uint32_t sub_spin = 0; play->count > 0; sub_spin++) {
         rgs_entry *entry = &play->queue[0];
         const uint32_t state_index = entry->state, further = entry->begun;
@@ -118,21 +129,38 @@ static inline int rgs_play_round_with(const rgs_game *game, const uint32_t key[8
             rgs_begin_feature(game, play, entry);
         entry->begun = 1;
         entry->left--;
+        play->left = entry->left;
+        play->become = 0;
         if (block && sub_spin == 0)
             rgs_words_start_with(&words, key, stream, nonce, 0, block);
         else
             rgs_words_start(&words, key, stream, nonce, sub_spin);
         if (tape && sub_spin == 0)
             words.tape = tape;
+        rgs_before before;
+        if (entry->multiplier != 1)
+            rgs_note_before(round, state_index, log, &before);
         int error = rgs_play_spin(game, state_index, further, &words, play, round, wins, log);
         if (error)
             return error;
         if (play->count > 1)
             rgs_carry(game, play);
-        if (state->cells && state->remembers && entry->left && rgs_grid_held(game, play))
+        const uint32_t went_on = play->become && entry->left;
+        if (went_on) {
+            entry->state = play->become - 1;
+            rgs_go_on(game, state_index, entry->state, &play->memory);
+        }
+        if (entry->left && game->states[entry->state].cells && rgs_feature_full(game, entry->state, went_on, play))
             entry->left = 0;
-        if (entry->left == 0 && state->ends && (error = rgs_end_feature(game, state_index, play, round, log)))
+        if (entry->left == 0 && state->ends && (error = rgs_end_feature(game, state_index, play, &words, round, log)))
             return error;
+        if (entry->multiplier != 1)
+            rgs_multiply_wins(round, state_index, entry->multiplier, &before, log);
+        if (entry->left == 0) {
+            if (state->win_min && (error = rgs_pay_minimum(state_index, over + state->win_min - round->win, round, log)))
+                return error;
+            over = round->win;
+        }
         if (sub_spin == 0)
             round->paid_spin_win = round->win;
         round->further += sub_spin >= game->start_spins;

@@ -34,27 +34,36 @@ static void rgs_memory_shortest(const rgs_state *state, const rgs_memory *memory
 {
     memset(shortest, 0, sizeof *shortest); /* padding as well */
     shortest->held = memory->held;
+    shortest->fired = memory->fired;
     for (uint64_t held = memory->held; held; held &= held - 1) {
         const uint32_t cell = (uint32_t)__builtin_ctzll(held);
         shortest->held_symbols[cell] = memory->held_symbols[cell];
         shortest->held_values[cell] = memory->held_values[cell];
     }
     if (state->cascade.on && state->cascade.persist)
-        shortest->won_steps = memory->won_steps < state->cascade.multipliers_count ? memory->won_steps
-                                                                                   : state->cascade.multipliers_count - 1;
+        shortest->won_steps = state->cascade.multiplier_step || memory->won_steps < state->cascade.multipliers_count
+                                  ? memory->won_steps
+                                  : state->cascade.multipliers_count - 1;
     if (state->final_symbols && state->final_persist)
         shortest->final = memory->final;
     for (uint32_t i = 0; i < state->transforms_count; i++)
         if (state->transforms[i].kind == RGS_MULTIPLIER && state->transforms[i].persist)
-            shortest->multipliers[i] = memory->multipliers[i];
+            shortest->multipliers[state->transforms[i].slot] = memory->multipliers[state->transforms[i].slot];
     for (uint32_t t = 0; t < state->triggers_count; t++) {
         const rgs_trigger *trigger = &state->triggers[t];
-        const uint32_t most = trigger->every * trigger->levels;
         if (trigger->kind != RGS_COLLECTED)
             continue;
-        shortest->collected[t] = memory->collected[t] < most ? memory->collected[t] : most;
-        shortest->levels[t] = memory->levels[t];
+        const uint32_t slot = trigger->slot;
+        shortest->collected[slot] = memory->collected[slot] < trigger->most ? memory->collected[slot] : trigger->most;
+        shortest->multiplying[slot] = trigger->from_batch ? memory->multiplying[slot] : 0;
+        for (uint32_t level = shortest->multiplying[slot]; trigger->from_batch && level < rgs_level(trigger, memory); level++)
+            shortest->waiting[slot][level] = memory->waiting[slot][level];
     }
+    if (state->draws_once)
+        memcpy(shortest->drawn, memory->drawn, sizeof memory->drawn);
+    if (state->spots.persist)
+        shortest->spots = memory->spots;
+    shortest->state = memory->state;
 }
 
 /* The number of a memory in its shortest form, a new one where it has none. Returns 0, -1 when memory is short,
@@ -94,14 +103,15 @@ static int rgs_visit_memory(rgs_visit *visit, const rgs_memory *memory, uint32_t
 }
 
 /* Visits the paths whose first draw takes branch part, part + parts, ... `targets`: states whose awards are told
- * apart. `from`: what the feature remembers, NULL for a state that does not, and for its first spin. `last`: the
- * spin is the last one of its feature unless it awards others of its state, so that what pays at the end is paid.
+ * apart, and behind all states the triggers that give their features a multiplier. `from`: what the feature remembers,
+ * NULL for nothing. `further`: 0 for its first spin, before which carried cells do not walk. `last`: the spin is the
+ * last one of its feature unless it awards others of its state, so that what pays at the end is paid.
  * Returns 0, -1 when memory is short, RGS_CYCLE_INTERRUPTED, RGS_VISIT_TOO_LONG for paths of too many
  * draws or weights, RGS_VISIT_TOO_MANY for too many different totals, RGS_VISIT_MEMORIES for too many memories,
  * RGS_MERGE_TOO_LARGE for too many rows. */
 static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t special, const rgs_memory *from,
-                          uint32_t last, const uint8_t *targets, uint32_t targets_count, uint32_t part, uint32_t parts,
-                          int (*interrupted)(void), rgs_visit *visit)
+                          uint32_t further, uint32_t last, const uint8_t *targets, uint32_t targets_count,
+                          uint32_t part, uint32_t parts, int (*interrupted)(void), rgs_visit *visit)
 {
     const rgs_state *state = &game->states[state_index];
     rgs_tape *tape = calloc(1, sizeof *tape);
@@ -130,13 +140,17 @@ static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t s
         else
             rgs_memory_clear(&play->memory);
         play->memory.special = special;
-        error = rgs_play_spin(game, state_index, from != NULL, &words, play, round, game->wins_award ? &wins : NULL,
-                              NULL);
+        play->queue[0].state = state_index;
+        play->become = 0;
+        error = rgs_play_spin(game, state_index, further, &words, play, round, game->wins_award ? &wins : NULL, NULL);
         if (error)
             break;
-        const int over = state->cells && state->remembers && rgs_grid_held(game, play);
+        const uint32_t after = play->become ? play->become - 1 : state_index;
+        if (play->become)
+            rgs_go_on(game, state_index, after, &play->memory);
+        const int over = rgs_feature_full(game, after, play->become != 0, play);
         if (state->ends && (over || (last && !play->awards[state_index])) &&
-            (error = rgs_end_feature(game, state_index, play, round, NULL)))
+            (error = rgs_end_feature(game, state_index, play, &words, round, NULL)))
             break;
         if (tape->failed) {
             error = RGS_VISIT_TOO_LONG;
@@ -186,7 +200,7 @@ static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t s
             if (over) {
                 memory = 0;
             } else if (state->remembers) {
-                rgs_memory_shortest(state, &play->memory, &left);
+                rgs_memory_shortest(&game->states[after], &play->memory, &left);
                 if (!memory || memcmp(&left, &before, sizeof left)) {
                     if ((error = rgs_visit_memory(visit, &left, &memory)))
                         break;

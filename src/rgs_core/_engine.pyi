@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -41,21 +41,27 @@ class Engine:
     def joint(
         self,
         state_index: int,
-        counted: Sequence[int],
+        counted: Sequence[Mapping[str, int]],
         *,
         merge: bool = True,
         special: int | None = None,
-        stopped: Sequence[int] = (),
         held: tuple[int, int, Sequence[int]] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint16], NDArray[np.object_], NDArray[np.uint32]]: ...
     def combinations(self, state_index: int) -> int: ...
+    @staticmethod
+    def held_memory(cells: Sequence[tuple[int, int, int]]) -> bytes: ...
+    @staticmethod
+    def held_cells(memory: bytes) -> tuple[tuple[int, int, int], ...]: ...
     def spin_law(
         self,
         state_index: int,
         *,
         special: int | None = None,
         memory: bytes = b"",
+        first: bool | None = None,
         last: bool = False,
         limit: int | None = None,
         threads: int | None = None,
     ) -> SpinLaw: ...
+
+def memory_state(memory: bytes) -> int | None: ...

@@ -23,8 +23,8 @@ CellTable = tuple[tuple[int, ...], ...]
 class Win:
     """One paid combination. `amount_units` includes all multipliers.
 
-    `wild_multiplier` is of the wilds and cell values in the win, `multiplier` of state, step and spin
-    together. `start` is the leftmost reel of the win, from 0, for runs that do not begin on the left;
+    `wild_multiplier` is of the wilds, cell values and spots in the win, `multiplier` of state, step, spin
+    and feature together. `start` is the leftmost reel of the win, from 0, for runs that do not begin on the left;
     `ways` the number of ways; `cells` the (reel, row) of a cluster.
     """
 
@@ -42,18 +42,21 @@ class Win:
 
 @dataclass(frozen=True, slots=True)
 class FreeSpinsAward:
-    """A trigger that awarded spins; `spins` is before the cap of the round is applied."""
+    """A trigger that awarded spins; `spins` is before the cap of the round is applied. `multiplier`: what it gave or drew
+    for the feature; 0: none of its own."""
 
     trigger: str
     symbol: str
     count: int
     spins: int
     state: str
+    multiplier: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class PickBonus:
-    """A pick bonus: for each place opened the prizes found, in units with the state multiplier."""
+    """A pick bonus: for each place opened the prizes found, in units with the state multiplier; of one that multiplies
+    the win the multipliers found, and `amount_units` is what they add to it."""
 
     trigger: str
     line: int
@@ -64,7 +67,8 @@ class PickBonus:
 @dataclass(frozen=True, slots=True)
 class BonusPlay:
     """A bonus of another kind. `drawn`: numbers from 0 of the prizes taken or the segment drawn; for a trail the
-    square reached by each roll, from 1. `line` is 0 when no line started it. `spins` of `state` are awarded."""
+    square reached by each roll, from 1. `line` is 0 when no line started it. `spins` of `state` are awarded,
+    with the `multiplier` as of a trigger."""
 
     trigger: str
     line: int
@@ -73,6 +77,7 @@ class BonusPlay:
     amount_units: int
     spins: int
     state: str
+    multiplier: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +94,41 @@ KINDS: dict[type, str] = {FreeSpinsAward: "free_spins", PickBonus: "pick", Bonus
 
 
 @dataclass(frozen=True, slots=True)
+class ValueAct:
+    """A cell that acted on the values of others: what it `does` (rgs_core.language.mechanics.Act), the `value` by which it did or
+    that it collected, and the `cells` that it acted on, as (reel, row) like its own."""
+
+    symbol: str
+    does: str
+    cell: tuple[int, int]
+    value: int
+    cells: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """A further step of a cascade: the grid after removal and refill, and what it won."""
+    """A further step of a cascade: the grid after removal and refill, what it won, and `spots` as of a spin.
+    `charged`: it comes of a charge instead, which changed the grid where no cell was removed any more."""
 
     window: Window
     wins: tuple[Win, ...]
     values: CellTable = ()
+    spots: CellTable = ()
+    charged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Spin:
     """One spin of a round: sub_spin 0 is the paid spin, k the k-th further one.
 
-    `stops`: one a reel, or one a cell in reading order of the reels where cells draw alone (-1: held).
+    `stops`: one a reel and one of a top reel, or one a cell in reading order of the reels where cells draw alone (-1: held).
     `window` is the grid as it pays first, with `values` of its cells when any is not 0; `stopped` the grid as
     the reels stopped where a transform changed it. `steps` are further steps of a cascade. `closing` are wins
     at the end of the spin or feature. `strips` names the set where it was drawn, `special` the symbol of the
     feature, `multiplier` what transforms drew for this spin or gave for nudges. `nudged`: the stops of all reels after
-    nudges, where one has moved any.
+    nudges, where one has moved any. `spots`: what places hold when the grid pays first, where any does: 1 when marked,
+    else their multiplier. `acts`: what cells did to the values of others, in order. `linked`: the reels that stopped as
+    one, "2-3". `feature_multiplier`: what multiplies all that the feature wins, amounts included.
     """
 
     state: str
@@ -123,6 +145,10 @@ class Spin:
     special: str = ""
     multiplier: int = 1
     nudged: tuple[int, ...] = ()
+    spots: CellTable = ()
+    acts: tuple[ValueAct, ...] = ()
+    linked: str = ""
+    feature_multiplier: int = 1
 
     @property
     def all_wins(self) -> tuple[Win, ...]:

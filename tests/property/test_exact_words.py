@@ -19,22 +19,24 @@ from rgs_core import Engine
 from rgs_core.errors import AnalysisError
 from rgs_core.exact import spin_multiplier
 from rgs_core.exact.analysis import analyse
+from rgs_core.exact.award_columns import award_columns, feature_name
 from rgs_core.exact.bonuses import BonusLaw, bonus_law, bonus_moments
 from rgs_core.exact.closed_form import spin_figures
 from rgs_core.exact.cycle import full_cycle, spin_laws
 from rgs_core.exact.distribution import win_law
-from rgs_core.exact.joint import Joint, remembers_because
+from rgs_core.exact.joint import Joint, drawn_in_steps, remembers_because
+from rgs_core.exact.memory.memories import held_least
 from rgs_core.exact.memory.whole_feature import FeatureRound
-from rgs_core.exact.reached import reached
+from rgs_core.exact.reached import begun, reached
 from rgs_core.exact.spin_paths import spin_paths
 from rgs_core.language.mechanics import Pick, Segment, Table, Take, Trail, Wheel
 from rgs_core.language.model import Build, Model, Profile, State, Strip
 from rgs_core.language.model_file import loads
-from rgs_core.outcome import BonusPlay, FreeSpinsAward
+from rgs_core.outcome import BonusPlay, FreeSpinsAward, PickBonus
 from rgs_core.reference import Memory, play_spin
 from rgs_core.reference.bonuses import play_bonus
 
-PATHS_MAX, ROUND_PATHS_MAX = 2_000, 10_000
+PATHS_MAX, ROUND_PATHS_MAX = 2_000, 2_000
 
 slow_data = list(HealthCheck)
 SpinEvents = dict[tuple[int, tuple[int, ...]], Fraction]
@@ -57,7 +59,12 @@ def spins_of(build: Build, name: str, special: str, states: tuple[str, ...]) -> 
         awards = [0] * len(states)
         for award in spin.awards:
             if isinstance(award, FreeSpinsAward | BonusPlay) and award.spins:
-                awards[states.index(award.state)] += award.spins
+                # Triggers award spins at 1 as those without a multiplier, outside of features of the state.
+                plain = not award.multiplier or (
+                    isinstance(award, FreeSpinsAward) and award.multiplier == 1 and award.state != name
+                )
+                column = award.state if plain else feature_name(award.state, award.multiplier)
+                awards[states.index(column)] += award.spins
         law[spin.win_units, tuple(awards)] += p
     return dict(law)
 
@@ -90,8 +97,9 @@ def test_laws_of_spins_on_random_models(text: str) -> None:
     build = loads(text).build()
     model = build.model
     engine = Engine(build)
-    states = tuple(table.state.name for table in engine.tables.states)
-    names = [n for n in reached(build) if not remembers_because(model, model.states[n])]
+    states = award_columns(model)
+    names = [n for n in begun(build) if not remembers_because(model, model.states[n])]
+    names = [n for n in names if not drawn_in_steps(model.states[n])]
     # laws are computed of all these states, by every combination where nothing merges
     assume(names and all(spin_paths(build, model.states[n]) <= 20 * PATHS_MAX for n in names))
     spins = spin_laws(build, engine, features_of=no_features)
@@ -375,6 +383,126 @@ def test_wheels_that_award_spins_of_several_states_in_all_modes(base: list[str],
         check_round(model.build(mode=mode))
 
 
+BOOST = """
+format = 1
+id = "boost"
+title = "Boost"
+version = "1"
+symbols = ["A", "B", "K"]
+[stake]
+units = 2
+[grid]
+reels = 2
+rows = 1
+[caps]
+CAP
+[evaluators.ways]
+kind = "ways"
+pays = { A = { 1 = 1, 2 = 4 }, B = { 2 = 6 } }
+[bonuses.boost]
+kind = "wheel"
+of = "win"
+segments = [{ weight = 2, pay = 2 }, { weight = 1, pay = 5 }, { weight = 1, spins = 1, state = "free" }]
+[bonuses.stars]
+kind = "take"
+of = "win"
+prizes = [3, 0, 1]
+ends = [2]
+[bonuses.coins]
+kind = "pick"
+prizes = [{ pay = 1, weight = 1 }, { pay = 3, weight = 2 }]
+[states.base]
+strips = "base"
+evaluators = ["ways"]
+multiplier = 2
+transforms = TRANSFORMS
+triggers = [
+  { name = "Boost", kind = "bonus", symbol = "A", plays = { 1 = 1, 2 = 2 }, bonus = "boost" },
+  { name = "Coins", kind = "bonus", symbol = "B", plays = { 1 = 1 }, bonus = "coins" },
+]
+[states.free]
+strips = "base"
+evaluators = ["ways"]
+triggers = [{ name = "Stars", kind = "bonus", symbol = "B", plays = { 1 = 1, 2 = 1 }, bonus = "stars" }]
+[profiles.one.strips]
+base = ["A B", "A:2 B K"]
+"""
+
+
+@pytest.mark.parametrize("cap", ["", "win = 9"])
+@pytest.mark.parametrize(
+    ("transforms", "method"),
+    [
+        ("[]", "merging of ways"),
+        ("[{ kind = 'multiplier', table = { 1 = 2, 3 = 1 } }]", "merging of ways, times the multiplier of a spin"),
+        ("[{ kind = 'nudge', symbol = 'A', steps_max = 1, multiplier = 1 }]", "every combination"),
+    ],
+)
+def test_bonuses_that_multiply_the_win(transforms: str, method: str, cap: str) -> None:
+    """Laws of spins and rounds against every path of the reference, and the parts of the RTP."""
+    build = loads(BOOST.replace("TRANSFORMS", transforms).replace("CAP", cap)).build()
+    spins = spin_laws(build, Engine(build))
+    for name, joint in spins.laws.items():
+        assert joint is not None
+        expected = spins_of(build, name, "", joint.states)
+        assert expected is not None
+        compare(joint, expected)
+    assert spins.laws["base"] is not None
+    assert spins.laws["base"].method == method
+    played: dict[str, Fraction] = defaultdict(Fraction)
+    for p, spin in enumerate_paths(lambda numbers: play_spin(build, "base", Memory(), numbers, 0)[0]):
+        for award in spin.awards:
+            assert isinstance(award, BonusPlay | PickBonus)
+            played[award.trigger] += p * award.amount_units
+    parts = spins.laws["base"].mean_parts()
+    assert {name: parts[name] for name in ("Boost", "Coins")} == played
+    assert check_round(build)
+
+
+STATES_WITHOUT_LAWS = """
+format = 1
+id = "without"
+title = "Without"
+version = "1"
+symbols = ["A", "W"]
+[stake]
+units = 1
+[grid]
+reels = 3
+rows = 2
+[evaluators.count]
+kind = "count"
+of = "line_bet"
+pays = { A = { 2 = 1 } }
+[states.base]
+strips = "base"
+evaluators = ["count"]
+transforms = [{ kind = "nudge", symbol = "W", steps_max = 1 }]
+triggers = [{ name = "Free", kind = "free_spins", symbol = "W", spins = { 1 = 2 }, state = "free" }]
+[states.free]
+strips = "base"
+evaluators = ["count"]
+FREE
+[profiles.one.strips]
+base = ["A W A", "A A W W", "A W A A"]
+"""
+
+
+def test_a_state_without_a_law_bounds_what_is_counted_of_the_others() -> None:
+    """Its reason comes first; the other state is counted all the same where that is quick, or asked for."""
+    build = loads(STATES_WITHOUT_LAWS.replace("FREE", 'cascade = { refill = "fresh" }')).build()
+    few, some = (spin_laws(build, Engine(build), alone=alone) for alone in (47, 48))
+    assert list(few.skipped) == ["free", "base"]
+    assert few.skipped["base"].endswith(
+        "from at most 47, as another state of the round has none (--visit: in any case)"
+    )
+    assert list(some.skipped) == ["free"]
+    assert some.laws["base"] is not None
+    sticky = loads(STATES_WITHOUT_LAWS.replace("FREE", 'transforms = [{ kind = "stick", symbols = ["W"] }]')).build()
+    plain = Engine(sticky).spin_law(1, memory=b"", last=False)
+    assert held_least(sticky, sticky.model.states["free"]) == len(plain.memories) == 3 * 4 * 3
+
+
 # --- Bonuses -----------------------------------------------------------------------------------------------
 
 
@@ -394,14 +522,19 @@ def tables(low: int, high: int) -> st.SearchStrategy[Table]:
 basis = st.sampled_from(["line_bet", "total_bet"])
 picks = st.builds(Pick, st.just("a"), tables(1, 2), tables(1, 2), tables(0, 5), basis)
 takes = st.lists(st.integers(0, 4), min_size=2, max_size=5).flatmap(
-    lambda prizes: st.builds(
-        Take, st.just("a"), st.just(tuple(prizes)), st.integers(1, len(prizes)), st.integers(1, 3), basis
+    lambda prizes: (
+        st.builds(Take, st.just("a"), st.just(tuple(prizes)), st.integers(1, len(prizes)), st.integers(1, 3), basis)
+        | st.builds(
+            lambda take, ends, lives, of: Take("a", tuple(prizes), take, 1, of, ends=ends, lives=min(lives, len(ends))),
+            st.integers(1, len(prizes)), st.frozensets(st.integers(1, len(prizes)), min_size=1),
+            st.integers(1, 3), basis,
+        )
     )
-)
+)  # fmt: skip
 trails = st.lists(st.integers(0, 4), min_size=1, max_size=5).flatmap(
     lambda squares: st.builds(
         Trail, st.just("a"), st.just(tuple(squares)), st.frozensets(st.integers(1, len(squares)), max_size=2),
-        tables(1, 3), st.integers(1, 4), st.integers(0, 6), basis,
+        tables(1, 3), st.integers(1, 4), st.integers(0, 6), basis, pays=st.sampled_from(["all", "last"]),
     )
 )  # fmt: skip
 segments = st.builds(

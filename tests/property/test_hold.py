@@ -140,10 +140,12 @@ def exact_law(hold: FeatureRound) -> Law:
     """The law of a round that has no other features, in fractions: rows of the paid spin and the laws of features."""
     law: Law = defaultdict(Fraction)
     features = {name: feature.law() for name, feature in hold.laws.items() if isinstance(feature, HoldStart)}
-    joint = hold.starting
+    starting = hold.starting
+    joint = starting.spin.joint
     for units, awards, weight in zip(joint.units.tolist(), joint.awards.tolist(), joint.weights.tolist(), strict=True):
         here: Law = {units: Fraction(weight, joint.cycle)}
-        for name, n in zip(joint.states, awards, strict=True):
+        named = starting.names.awards(starting.beginnings, tuple(awards))
+        for name, n in zip(starting.states, named, strict=True):
             for _ in range(n):
                 here = convolved(here, features[name])
         for x, p in here.items():
@@ -325,7 +327,7 @@ def feature_by_rules(build: Build, name: str, spins: int, held: dict[tuple[int, 
                 feature = Feature(name, left - 1, Memory(held=dict(kept), started=True))  # type: ignore[call-overload]
                 spin, playing = play_spin(build, name, feature.memory, numbers)  # type: ignore[arg-type]
                 for award in spin.awards:
-                    grant([feature], award, state, playing.grid, 10**6)
+                    grant(build, [feature], award, state, playing.grid, 10**6)
                 if playing.full:
                     feature.left = 0
                 won = spin.win_units
@@ -410,7 +412,7 @@ def test_the_paid_spin_by_every_combination() -> None:
     assert merged.laws.keys() == visited.laws.keys()
     assert len(merged.laws) > 4
     assert merged.starting.by_award() == visited.starting.by_award()
-    assert merged.paid.by_award() == visited.paid.by_award()
+    assert merged.spins["base"].by_award() == visited.spins["base"].by_award()
 
 
 def test_fossil_coast() -> None:
@@ -448,14 +450,6 @@ def test_fossil_coast() -> None:
             "cells change after they have their values",
         ),
         (
-            {
-                "FREE": FREE
-                + '\n[[states.free.triggers]]\nname = "T"\nkind = "free_spins"\nsymbol = "C"\nspins = { 1 = 1 }\nstate = "hold"',
-                "MORE": '{ name = "Free", kind = "free_spins", symbol = "W", spins = { 1 = 1 }, state = "free" },',
-            },
-            "are awarded by state 'free' too",
-        ),
-        (
             {"STRIPS": '["C x", "C x:2"]', "MORE": '{ name = "P", kind = "pick", pattern = ["C"], pick = "b" },',
              "FREE": '[bonuses.b]\nkind = "take"\nprizes = [1, 2]\ntake = 1'},
             "'C' is more than what is carried",
@@ -472,7 +466,6 @@ def test_what_has_no_exact_law_is_said(words: dict[str, str], reason: str) -> No
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ('draw = "cell"', 'draw = "reel"', "carries cells into the feature"),
         ("fresh = true", "fresh = false", "other than newly held cells"),
         ('{ kind = "stick", symbols = HELD }', '{ kind = "stick", symbols = HELD, step = 1 }', "moves them"),
         ('kind = "collect"\nsymbol = "C"\nat = "end"', 'kind = "collect"\nsymbol = "C"', "pays 'coins' at every spin"),

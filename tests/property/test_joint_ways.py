@@ -20,6 +20,7 @@ from rgs_core.exact.joint_ways import ways_law, ways_refused
 from rgs_core.language.mechanics import (
     BonusTrigger,
     Count,
+    Counted,
     FreeSpinsTrigger,
     Lines,
     Scatter,
@@ -221,7 +222,7 @@ def test_two_hundred_and_forty_three_ways_take_a_moment() -> None:
         {"ways": ways, "scatter": scatter}, {}, {"base": state}, 10, {"one": Profile("one", {"one": strips})},
     )  # fmt: skip
     build = model.build()
-    units, _, weights = ways_law(build, state, ["S"])
+    units, _, weights = ways_law(build, state, [Counted("S")])
     assert weights.sum() == 40**5
     assert Fraction(int((units * weights).sum()), 40**5) == spin_figures(build, state).parts["ways"]
 

@@ -90,6 +90,7 @@ AGAIN = (
     '[[states.free.triggers]]\nname = "Again"\nkind = "free_spins"\nsymbol = "S"\nspins = { 1 = 2 }\nstate = "free"\n'
 )
 CASCADE = '[states.free.cascade]\nrefill = "strip"\nmultipliers = [1, 2, 4]\npersist = true\nsteps_max = 3\n'
+ENDLESS = CASCADE.replace("[1, 2, 4]", "[1]\nmultiplier_step = 2")
 FINAL = '[states.free.final]\nsymbols = ["M"]\npersist = true\n'
 OTHER = (
     '[states.other]\nstrips = "base"\nevaluators = ["lines"]\n'
@@ -169,11 +170,11 @@ def test_collected_levels(strips: list[str], spins: str, rows: str, cap: str, ex
     assume(check(game(STRIPS=repr(strips), AWARD=spins, ROWS=rows, EXTRA=extra + COLLECTED, CAP=cap, WINMAX=win)))
 
 
-@given(strips=strips, spins=spins, kind=st.sampled_from([FINAL, CASCADE]), cap=caps)
+@given(strips=strips, spins=spins, kind=st.sampled_from([FINAL, CASCADE, ENDLESS]), cap=caps)
 @check_rounds
 def test_final_multipliers_and_steps(strips: list[str], spins: str, kind: str, cap: str) -> None:
     words = kind.replace("persist = true", 'persist = true\ncombine = "sum"') + VALUES if kind == FINAL else kind
-    if kind == CASCADE:
+    if kind != FINAL:
         words = words.replace("persist", 'remove = ["lines"]\npersist')
     assume(check(game(STRIPS=repr(strips), AWARD=spins, EXTRA=words, CAP=cap)))
 

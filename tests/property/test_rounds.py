@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from fractions import Fraction
@@ -14,10 +15,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from rgs_core.errors import AnalysisError
+from rgs_core.exact.awarding import Awarding, Awards
 from rgs_core.exact.bonuses import bonus_law
 from rgs_core.exact.cycle import FullCycle, SpinLaws, round_figures
 from rgs_core.exact.distribution import feature_law, win_law
-from rgs_core.exact.feature import cap_tail
+from rgs_core.exact.feature import CAP_EXACT_MAX, NEGLECTED_MAX, cap_tail, round_moments
 from rgs_core.exact.joint import Joint
 from rgs_core.language.mechanics import (
     BonusTrigger,
@@ -166,7 +168,7 @@ def check(cycle: FullCycle, expected: Mapping[int, Any], tolerance: float = 1e-9
             assert cycle.variance * cost**2 == second - mean**2
             assert cycle.max_win_reached
             assert cycle.max_win_units == max(expected)
-        assert float(cycle.rtp * cost) == pytest.approx(float(mean), rel=tolerance)
+        assert float(cycle.rtp * cost) == pytest.approx(float(mean), rel=tolerance, abs=tolerance)
         assert (cycle.sd * cost) ** 2 == pytest.approx(second - mean**2, rel=2 * tolerance, abs=2 * tolerance)
         assert sum(cycle.rtp_parts.values()) == cycle.rtp
     assert float(cycle.hit_frequency) == pytest.approx(1 - float(expected.get(0, 0)), abs=tolerance)
@@ -235,6 +237,42 @@ def test_states_that_start_each_other(case: tuple[Build, SpinLaws]) -> None:
     laws = {name: joint.by_award() for name, joint in cycle.laws.items()}
     assert cap_tail(laws, STATES, play.start, play.spins, 100_000) < 1e-15
     assert cycle.free_spins_per_round >= cycle.feature_probability
+
+
+def awarding(odds: Fraction, units: int) -> Awarding:
+    return Awarding(odds, odds * units, odds * units**2, odds if not units else Fraction(0), units)
+
+
+@pytest.mark.parametrize("further", [1, 2])
+def test_the_caps_that_have_figures_and_what_messages_advise(further: int) -> None:
+    """One state: up to 250 by the walk, then from one cap on; several: from one on. The advice names it; what is
+    neglected is bounded, and the figures hardly move beyond it."""
+    states = ("base", "one", "two")
+    second = (0, 5, 5) if further == 2 else (0, 10, 0)
+    free = {(0, 0, 0): awarding(Fraction(29, 30), 1), second: awarding(Fraction(1, 30), 2)}
+    laws: dict[str, dict[Awards, Awarding]] = {
+        "base": {(0, 0, 0): awarding(Fraction(49, 50), 0), (0, 10, 0): awarding(Fraction(1, 50), 3)},
+        "one": free,
+        "two": {(0, 0, 0): awarding(Fraction(1), 2)},
+    }
+    with pytest.raises(AnalysisError, match=r"but is (too large|shared)") as caught:
+        round_moments(laws, states, "base", 1, CAP_EXACT_MAX + 1 if further == 1 else 20)
+    advised = re.search(r"set caps.free_spins to (\d+) or more", str(caught.value))
+    assert advised is not None
+    enough = int(advised[1])
+    assert (f", or to {CAP_EXACT_MAX} or less" in str(caught.value)) == (further == 1)
+    for cap in (enough - 1, enough - 7):
+        with pytest.raises(AnalysisError, match=f"free_spins to {enough} or more"):
+            round_moments(laws, states, "base", 1, cap)
+    found = [round_moments(laws, states, "base", 1, cap) for cap in (enough, enough + 1, 2 * enough)]
+    assert [0 < moments.neglected <= NEGLECTED_MAX for moments in found[:2]] == [True, True]
+    assert found[0].neglected > found[1].neglected > found[2].neglected
+    with pytest.raises(AnalysisError, match=f"the cap of {enough + 4} free spins matters .* to {enough + 5} or more"):
+        round_moments(laws, states, "base", 1, enough - 1, 5)
+    if further == 1:
+        exact = round_moments(laws, states, "base", 1, CAP_EXACT_MAX)
+        assert exact.neglected == 0
+        assert 0 < float(found[0].mean - exact.mean) < 1e-3
 
 
 @pytest.mark.parametrize("cap", [1, 2, 5])

@@ -83,7 +83,8 @@ def test_every_endpoint() -> None:
 def test_every_model_field() -> None:
     """Each key that the loader knows is named in the page."""
     source = "".join(
-        doc(f"src/rgs_core/language/{name}.py") for name in ("model_file", "mechanics_file", "states_file")
+        doc(f"src/rgs_core/language/{name}.py")
+        for name in ("model_file", "mechanics_file", "states_file", "cells_file")
     )
     keys = {
         key

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rgs_core import Engine, ModelError, games, reference
+from rgs_core.language.model import STATES_MAX
 from rgs_core.language.model_file import load, loads
 from rgs_core.language.toml_lines import line_numbers
 
@@ -149,6 +150,19 @@ def test_a_mistake_is_named_with_place_value_and_remedy(
 def test_a_game_needs_a_paid_spin() -> None:
     with pytest.raises(ModelError, match="no state 'base'; add"):
         loads(GOOD.replace("states.base", "states.start"))
+
+
+def test_too_many_states_are_one_problem() -> None:
+    """Nothing is said to be unknown or unused only because the states beyond the limit are not read."""
+    more = "".join(f'[states.s{i}]\nlike = "last"\n' for i in range(STATES_MAX - 1))
+    last = '[states.last]\nlike = "base"\nstrips = "late"\n[modes.late]\ncost = 1\nstart = "last"\n'
+    strips = '[profiles.main.strips]\nlate = ["A", "A", "A"]'
+    text = GOOD.replace("[states.free]", f"{more}{last}[states.free]").replace("[profiles.main.strips]", strips)
+    with pytest.raises(ModelError) as caught:
+        loads(text)
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.message) == ("states", f"{STATES_MAX + 2} states")
+    assert problem.remedy == f"use at most {STATES_MAX}"
 
 
 def test_all_problems_of_a_file_at_once() -> None:

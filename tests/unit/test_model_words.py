@@ -339,6 +339,18 @@ def test_bonuses() -> None:
     assert found["board"] == words.Trail("board", (1, 2, 0, 5), frozenset({3}), die, 4, 50, "total_bet")
 
 
+def test_prizes_and_squares_that_end_a_bonus() -> None:
+    text = RICH.replace("take = 2\nequal_multiplier = 3", "ends = [3, 2]\nlives = 2").replace(
+        "squares = [1", 'pays = "last"\nsquares = [1'
+    )
+    found = loads(text).bonuses
+    assert found["cards"] == words.Take("cards", (10, 10, 20), 3, 1, "line_bet", ends=frozenset({2, 3}), lives=2)
+    board = found["board"]
+    assert isinstance(board, words.Trail)
+    assert board.pays == "last"
+    assert found["wheel"] == loads(RICH).bonuses["wheel"]
+
+
 def test_states_and_what_they_take_from_another() -> None:
     base, free = (loads(RICH).states[name] for name in ("base", "free"))
     assert (base.strips, base.strip_choice) == ("base", StripChoice(("base", "other"), (3, 1)))
@@ -419,7 +431,7 @@ MISTAKES = [
     ("win = 5000", "win = 0", "caps.win", "0 is out of range", "1 to 1000000000"),
     ('red = ["A", "B"]', 'W = ["A", "B"]', "groups.W", "'W' is a symbol", "another name"),
     ('red = ["A", "B"]', 'red = ["A", "A"]', "groups.red[1]", "'A' stands there twice", "remove one"),
-    ('red = ["A", "B"]', 'red = ["A", "B"]\nblue = ["C"]', "groups.blue", "no evaluator pays for it", "add pays"),
+    ('red = ["A", "B"]', 'red = ["A", "B"]\nblue = ["C"]', "groups.blue", "nothing pays or counts it", "or remove it"),
     ("red = {", "rad = {", "evaluators.lines.pays.rad", "unknown symbol 'rad'", "did you mean 'red'?"),
     ('combine = "sum"', 'combine = "add"', "wilds.V.combine", "'add' is not allowed", "once, product, sum"),
     ('combine = "product"', 'combine = "once"', "wilds.W.combine", "no meaning for the ways of 'ways'", '"product"'),
@@ -439,6 +451,16 @@ MISTAKES = [
     ("[bonuses.chest]", "[picks.chest]", "picks", "unknown key", 'write [bonuses.NAME] with kind = "pick"'),
     ('kind = "pick"\npri', 'kind = "pik"\npri', "bonuses.chest.kind", "'pik' is not allowed", "pick, take, wheel, trail"),
     ("take = 2", "take = 4", "bonuses.cards.take", "4 is out of range", "1 to 3"),
+    ("take = 2", "", "bonuses.cards", "key 'take' is missing", "or ends"),
+    ("take = 2", "take = 2\nends = [4]", "bonuses.cards.ends[0]", "4 is out of range", "1 to 3"),
+    ("take = 2", "take = 2\nends = [3, 3]", "bonuses.cards.ends", "a prize stands there twice", "remove one"),
+    ("take = 2", "take = 2\nlives = 1", "bonuses.cards.lives", "lives that no prize takes", "add ends"),
+    ("take = 2", "ends = [3]", "bonuses.cards.equal_multiplier", "number of prizes varies", "remove it, or ends"),
+    ("take = 2\nequal_multiplier = 3", "ends = [3]\nlives = 2", "bonuses.cards.lives", "2 is out of range", "1 to 1"),
+    ('squares = [1', 'of = "win"\nsquares = [1', "bonuses.wheel.segments[1].bonus", "a bonus of the win", "of its own"),
+    ("take = 2", 'take = 2\nof = "win"', f"{FREE}[2]", "pays 'stars' at the end, after its bonuses", 'at = "spin"'),
+    ("take = 2", 'take = 2\nof = "wins"', "bonuses.cards.of", "'wins' is not allowed", "line_bet, total_bet, win"),
+    ("finish = 50", 'finish = 50\npays = "first"', "bonuses.board.pays", "'first'", "last"),
     (", spins = 10,", ",", "bonuses.wheel.segments[1]", "a state without spins", "add spins"),
     (', state = "free", bonus', ", bonus", "bonuses.wheel.segments[1]", "spins of no state", "add state"),
     ('state = "free", bonus', 'state = "base", bonus', "bonuses.wheel.segments[1].state", "the paid spin", "another state"),
@@ -481,6 +503,7 @@ MISTAKES = [
     ('"lines.red.3"', '"lines.red.2"', "states.free.multiplier_exempt[1]", "'2' is not a count", "it pays: 3"),
     ('evaluator = "lines"', 'evaluator = "stars"', f"{FREE}[0].evaluator", "unknown evaluator of this state", "lines"),
     ("{ red = { 3 = 1 } }", "{ B = { 3 = 1 } }", f"{FREE}[0].spins.B", "unknown paid symbol 'B'", "known: A, red"),
+    ("red = { 3 = 1 }", "red = { 3 = 0 }", f"{FREE}[0].spins.red.3", "pay 0 in 'lines', which is no win", "at least 1"),
     ("{ red = { 3 = 1 } }", "{}", f"{FREE}[0].spins", "no spins", "SYMBOL = {"),
     ("multipliers = [2, 3, 10]", "multipliers = [2]", f"{FREE}[1].multipliers", "1 multipliers for 3 levels", "one entry"),
     ("out_of = 1000000", "out_of = 0", "states.base.triggers[2].out_of", "0 is out of range", "1 to 2147483648"),
@@ -507,6 +530,17 @@ def test_a_mistake_is_named_with_place_value_and_remedy(
     assert found, str(caught.value)
     assert remedy in found[0].remedy, found[0].remedy
     assert found[0].line is not None
+
+
+def test_a_bonus_of_the_win_is_not_played_after_steps_of_a_cascade() -> None:
+    text = RICH.replace('remove = ["ways", "Stop"]', 'remove = ["ways", "Boost"]').replace(
+        "[[states.fall.transforms]]",
+        '[[states.fall.triggers]]\nname = "Boost"\nkind = "bonus"\nsymbol = "S"\nplays = { 3 = 1 }\nbonus = "boost"\n'
+        "[[states.fall.transforms]]",
+        1,
+    )
+    text += '\n[bonuses.boost]\nkind = "wheel"\nof = "win"\nsegments = [{ weight = 1, pay = 2 }]\n'
+    assert any("a bonus of the win after a step of the cascade" in problem for problem in problems_of(text))
 
 
 def problems_of(text: str) -> list[str]:

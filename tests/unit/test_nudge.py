@@ -10,6 +10,7 @@ from tape import enumerate_feature_spin, enumerate_spin
 
 from rgs_core import Engine, ModelError, reference
 from rgs_core.commands.drawing import draw_round
+from rgs_core.exact.joint import joint_law
 from rgs_core.language.model_file import load, loads
 from rgs_core.outcome import Spin
 from rgs_core.reference import Memory
@@ -212,3 +213,45 @@ def test_a_nudge_counts_in_the_bound_of_a_round() -> None:
     plain, nudged = loads(GOOD), loads(GOOD.replace("steps_max = 3", "steps_max = 3\nmultiplier = 5"))
     assert most_units(nudged) == (1 + 5 * 3 * 2) * most_units(plain)
     assert b"nudge" not in load("math_models/ember_sevens.toml").build().canonical
+
+
+def test_steps_that_multiply_the_wins_through_the_symbol() -> None:
+    """Each reel that moves gives its own steps to its cells with the symbol; wins without it are not multiplied."""
+    lines = (
+        'kind = "lines"\npaylines = ["00", "11", "22"]\ncell_values = "sum"\n'
+        "pays = { W = { 1 = 1, 2 = 10 }, A = { 2 = 5 } }"
+    )
+    body = text("WWWABB", 'steps_max = 3\nmultiplier = 2\nmultiplies = "cells"', "WABCSB")
+    head, rest = body.split("[evaluators.count]")
+    body = f"{head}[evaluators.count]\n{lines}\n[evaluators.stars]{rest.split('[evaluators.stars]')[1]}"
+    build = loads(body).build()
+    seen = set()
+    for p, outcome in enumerate_spin(build, "base"):
+        del p
+        values = outcome.values or (((0,) * 3,) * 2)
+        for reel, (column, given) in enumerate(zip(outcome.window, values, strict=True)):
+            length = 6
+            moved = (outcome.nudged or outcome.stops)[reel] - outcome.stops[reel]
+            steps = min(moved % length, -moved % length)
+            assert given == tuple(1 + 2 * steps if steps and symbol == "W" else 0 for symbol in column)
+        for win in outcome.wins:
+            if win.evaluator != "count":
+                continue
+            row = (win.line or 1) - 1
+            through = [values[reel][row] for reel in range(win.count) if values[reel][row]]
+            assert win.amount_units == {("W", 1): 1, ("W", 2): 10, ("A", 2): 5}[win.symbol, win.count] * (
+                sum(through) or 1
+            )
+            seen.add((win.symbol, win.count, len(through)))
+        assert outcome.multiplier == 1
+    assert {("W", 2, 0), ("W", 2, 1), ("W", 1, 1)} <= seen
+    engine = Engine(build)
+    for nonce in range(300):
+        assert engine.spin(KEY, nonce) == reference.play(build, KEY, nonce)
+    joint = joint_law(engine, 0)
+    assert joint.mean_units == sum((p * spin.win_units for p, spin in enumerate_spin(build, "base")), Fraction(0))
+
+
+def test_cells_that_no_step_multiplies() -> None:
+    with pytest.raises(ModelError, match=r"cells that no step multiplies.*add multiplier"):
+        loads(text("WAB", 'steps_max = 1\nmultiplies = "cells"'))

@@ -24,7 +24,7 @@ from rgs_core.certified.verification import compare_options
 from rgs_core.commands import parsheet
 from rgs_core.commands.drawing import draw_round
 from rgs_core.engine.playing import PlainPlayer
-from rgs_core.errors import ModelError, PolicyError, SimulationError
+from rgs_core.errors import AnalysisError, ModelError, PolicyError, SimulationError
 from rgs_core.exact.analysis import analyse
 from rgs_core.exact.policy_figures import policy_figures
 from rgs_core.language.model import Build
@@ -222,6 +222,28 @@ def test_a_saved_simulation_knows_its_policy() -> None:
     assert restored(build, json.loads(json.dumps(run.state()))).totals == run.totals
     with pytest.raises(SimulationError, match="a player with policy 'gamble=red', not with no policy"):
         restored(game(), run.state())
+
+
+def test_a_choice_that_only_awards_spins_is_no_part_of_the_rtp() -> None:
+    text = GAME.replace("MATTERS", "true").replace("GAMBLE", CARDS)
+    cash = '  { name = "cash", pay = 2, bonus = "more" },\n'
+    begin, end = text.replace(cash, "").split("[bonuses.more]")
+    silent = loads(f"{begin}[states.base]{end.split('[states.base]')[1]}").build()
+    for build, parts in ((silent, {"lines", "free spins"}), (game(), {"lines", "Doors", "free spins"})):
+        assert set(analyse(build).rtp_parts) == parts
+        assert set(simulate(build, KEY, 1000).rtp_parts) == parts
+
+
+def test_a_policy_without_figures_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise AnalysisError("a law of wins that is too large")
+
+    sheet = Sheet.of(game())
+    monkeypatch.setattr("rgs_core.exact.policy_figures.win_law", refused)
+    (red,) = (figures for figures in policy_figures(sheet.analysis) if figures.policy == "gamble=red")
+    assert (red.rtp, red.reason) == (None, "a law of wins that is too large")
+    assert sheet.policies_section().remark.endswith("Not computed: a law of wins that is too large.")
+    assert {p["reason"] for p in parsheet.as_json(sheet)["policies"]} == {None, "a law of wins that is too large"}
 
 
 def test_figures_by_policy() -> None:

@@ -714,11 +714,14 @@ def cascading(
     multipliers: Sequence[int] = (1,),
     persist: bool = False,
     steps_max: int = 64,
+    multiplier_step: int = 0,
     **rest: Any,
 ) -> State:
     """A state with a cascade; without names its evaluators are those that remove."""
     remove = frozenset(remove)
-    cascade = Cascade(refill, remove, frozenset(keep), tuple(multipliers), persist, steps_max)
+    cascade = Cascade(
+        refill, remove, frozenset(keep), tuple(multipliers), persist, steps_max, multiplier_step=multiplier_step
+    )
     return state(*(evaluators or sorted(remove)), cascade=cascade, **rest)
 
 
@@ -770,6 +773,20 @@ def test_a_ladder_that_persists() -> None:
     build = game(["BA"], [count({"A": {1: 1}})], [base])
     memory = Memory()
     assert [texts(spin(build, stop, memory=memory).all_wins) for stop in (1, 0, 1, 1)] == ["A1=1", "", "A1=2", "A1=5"]
+
+
+def test_a_ladder_without_end() -> None:
+    """Beyond the listed multipliers each winning step has so much more, and a ladder that persists goes on so."""
+    base = cascading(remove=["count"], multipliers=[1, 5], multiplier_step=3, steps_max=5)
+    assert steps_of(spin(game(["A"], [count({"A": {1: 1}})], [base]), 0)) == [
+        "A | A1=1", "A | A1=5", "A | A1=8", "A | A1=11", "A | A1=14",
+    ]  # fmt: skip
+    base = cascading(remove=["count"], multiplier_step=1, persist=True)
+    memory = Memory()
+    build = game(["BA"], [count({"A": {1: 1}})], [base])
+    assert [texts(spin(build, stop, memory=memory).all_wins) for stop in (1, 0, 1, 1)] == ["A1=1", "", "A1=2", "A1=3"]
+    assert base.cascade is not None
+    assert [base.cascade.multiplier(steps) for steps in (0, 1, 9)] == [1, 2, 10], "what books tell"
 
 
 def test_wins_that_do_not_remove_raise_the_ladder_but_do_not_go_on() -> None:
@@ -1062,6 +1079,23 @@ def test_take() -> None:
     assert spin(with_bonus(everything), 0, 1, 0).win_units == 3, "the last one is drawn too"
 
 
+def test_take_until_a_prize_ends_it() -> None:
+    """The ending prize is paid; with two lives the second one ends it; `take` ends it in any case."""
+    pots = Take("pots", (5, 10, 1, 2), 4, 1, "line_bet", ends=frozenset({3, 4}))
+    assert spin(with_bonus(pots), 0, 1, 1).awards == (BonusPlay("Go", 0, "pots", (1, 2), 11, 0, ""),)
+    assert spin(with_bonus(pots), 0, 3).awards == (BonusPlay("Go", 0, "pots", (3,), 2, 0, ""),)
+    two = replace(pots, lives=2)
+    assert spin(with_bonus(two), 0, 2, 0, 1).awards == (BonusPlay("Go", 0, "pots", (2, 0, 3), 8, 0, ""),)
+    assert spin(with_bonus(replace(two, take=2)), 0, 2, 0).awards == (BonusPlay("Go", 0, "pots", (2, 0), 6, 0, ""),)
+
+
+def test_trail_that_pays_its_last_square() -> None:
+    """Where an end square, the finish or the last roll stops the walk."""
+    trail = Trail("trail", (1, 2, 0, 7), frozenset({4}), table({1: 1, 2: 1}), 3, 9, "total_bet", pays="last")
+    for rolls, drawn, pay in [((1, 1), (2, 4), 7), ((0, 1, 1), (1, 3, 5), 9), ((0, 0, 0), (1, 2, 3), 0)]:
+        assert spin(with_bonus(trail), 0, *rolls).awards == (BonusPlay("Go", 0, "trail", drawn, pay * 10, 0, ""),)
+
+
 def test_wheel() -> None:
     """A segment pays, awards spins, leads to another bonus, or all of it."""
     wheel = Wheel("wheel", (Segment(3, 5, 0, None, None), Segment(1, 2, 4, "free", "take")), "total_bet")
@@ -1088,6 +1122,31 @@ def test_trail(rolls: list[int], drawn: tuple[int, ...], pay: int) -> None:
 def test_a_die_with_one_side_is_not_drawn() -> None:
     trail = Trail("trail", (1, 2), frozenset(), table(2), 9, 5, "line_bet")
     assert spin(with_bonus(trail), 0).awards == (BonusPlay("Go", 0, "trail", (2, 3), 7, 0, ""),)
+
+
+def test_bonuses_that_multiply_the_win() -> None:
+    """The record is what the multiplier adds. Each multiplies what those before it have made of the win; no prize of
+    another bonus is multiplied, nor does the multiplier of the state count again. 0 leaves the win as it is."""
+    wheel = Wheel("wheel", (Segment(1, 5, 0, None, None), Segment(1, 0, 2, "free", None)), "win")
+    pick = Pick("stars", table(2), table(1), table({1: 1, 2: 1}), "win")
+    take = Take("take", (1, 2), 1, 1, "line_bet")
+    triggers = (
+        BonusTrigger("Take", "S", {1: 1}, "take", False),
+        BonusTrigger("Wheel", "S", {1: 2}, "wheel", False),
+        BonusTrigger("Stars", "S", {1: 1}, "stars", False),
+    )
+    base = state("scatter", triggers=triggers, multiplier=3)
+    build = game(
+        ["S"], [scatter(pays={1: 4})], [base, state(name="free")], bonuses=[take, wheel, pick], stake=10, line=1
+    )
+    played = spin(build, 0, 1, 0, 1, 0, 0, 0, 0, 1)
+    assert played.awards == (
+        BonusPlay("Take", 0, "take", (1,), 2 * 3, 0, ""),
+        BonusPlay("Wheel", 0, "wheel", (0,), 4 * 120, 0, ""),
+        BonusPlay("Wheel", 0, "wheel", (1,), 0, 2, "free"),
+        PickBonus("Stars", 0, ((1,), (2,)), 2 * 600),
+    )
+    assert played.win_units == 120 + 6 + 480 + 1200
 
 
 # --- Rounds ----------------------------------------------------------------------------------------

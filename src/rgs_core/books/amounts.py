@@ -53,7 +53,7 @@ def _prizes(model: Model) -> Iterator[tuple[str, int]]:
     """Every prize before multipliers, in units, with its path in the model file."""
     for evaluator in model.evaluators.values():
         yield from _evaluator_prizes(model, evaluator)
-    for bonus in model.bonuses.values():
+    for bonus in (bonus for bonus in model.bonuses.values() if bonus.of != "win"):
         units = model.basis_units(bonus.of)
         yield from ((f"bonuses.{bonus.name}.{place}", pay * units) for place, pay in _bonus_prizes(bonus))
 

@@ -18,7 +18,7 @@ class Boards:
     """Draws grids of one build. `hundredths` turns units into hundredths of the stake.
 
     With `padding` each reel of a board has the symbol above and the one below it as well, as math-sdk's boards do,
-    and rows are counted from the one above.
+    and rows are counted from the one above. A cell of the top reel lies between the reel and the symbol above it.
     """
 
     def __init__(self, build: Build, *, padding: bool, hundredths: Callable[[int], int]) -> None:
@@ -26,9 +26,10 @@ class Boards:
         self.build = build
         self._padding = padding
         self._hundredths = hundredths
-        scatters = {e.symbol for e in model.evaluators.values() if isinstance(e, Scatter)}
+        named = {e.symbol for e in model.evaluators.values() if isinstance(e, Scatter)}
         for state in model.states.values():
-            scatters |= {t.symbol for t in state.triggers if isinstance(t, FreeSpinsTrigger)}
+            named |= {t.symbol for t in state.triggers if isinstance(t, FreeSpinsTrigger)}
+        scatters = {symbol for entry in named for symbol in model.members(entry)}
         self._symbols: dict[str, Event] = {
             symbol: {
                 "name": symbol,
@@ -38,7 +39,7 @@ class Boards:
             for symbol in model.symbols
         }
         collects = [e for e in model.evaluators.values() if isinstance(e, Collect)]
-        self._prizes = {e.symbol: model.basis_units(e.of) for e in collects}
+        self._prizes = {symbol: model.basis_units(e.of) for e in collects for symbol in model.members(e.symbol)}
         self._multiplying = {s for state in model.states.values() if state.final for s in state.final.symbols}
         self._anticipated = {name: _anticipated(state) for name, state in model.states.items()}
 
@@ -52,7 +53,8 @@ class Boards:
             "gameType": game_type,
             "anticipation": self._anticipation(spin.state, window),
         }
-        return {**event, "strips": spin.strips} if spin.strips else event
+        linked = {"linked": spin.linked} if spin.linked else {}
+        return {**event, "strips": spin.strips, **linked} if spin.strips else {**event, **linked}
 
     def board(self, spin: Spin, window: Window, values: CellTable) -> list[list[Event]]:
         """The cells of a grid of a spin, by reel, from the top; with padding, those of reels that nudges moved."""
@@ -63,11 +65,11 @@ class Boards:
             first = 0
             for reel, (column, strip) in enumerate(zip(board, self._strips(state, spin), strict=True)):
                 # Where cells draw alone a reel has no stop: the neighbours of its first and last cell stand in.
-                top, bottom = reel, reel
+                top, bottom, above = reel, reel, int(reel in self.build.model.top)
                 if state.cells:
-                    top, bottom = first, first + len(column) - 1
+                    top, bottom = first + above, first + len(column) - 1
                     first += len(column)
-                below = stops[bottom] + (1 if state.cells else len(column))
+                below = stops[bottom] + (1 if state.cells else len(column) - above)
                 column.append(self._symbols[strip.symbols[below % len(strip.symbols)]])
                 column.insert(0, self._symbols[strip.symbols[(stops[top] - 1) % len(strip.symbols)]])
         return board
@@ -109,7 +111,11 @@ class Boards:
         return cell
 
     def _strips(self, state: State, spin: Spin) -> tuple[Strip, ...]:
-        return self.build.strips(state, spin.strips or None)
+        strips = self.build.strips(state, spin.strips or None)
+        if not spin.linked:
+            return strips
+        first, last = (int(reel) - 1 for reel in spin.linked.split("-"))
+        return tuple(strips[first] if first <= reel <= last else strip for reel, strip in enumerate(strips))
 
     def _anticipation(self, state: str, window: Window) -> list[int]:
         """For each reel 0, or 1, 2, ... where one more scatter is enough for free spins: how long it is held."""
@@ -119,13 +125,15 @@ class Boards:
         for reel in window:
             level = level + 1 if needed > 1 and seen >= needed - 1 else 0
             levels.append(level)
-            seen += sum(times for symbol, times in map(self.build.model.read, reel) if symbol == scatter)
+            members = self.build.model.members(scatter)
+            seen += sum(times for symbol, times in map(self.build.model.read, reel) if symbol in members)
         return levels
 
 
 def _anticipated(state: State) -> tuple[str, int]:
     """The scatter that is waited for, and how many of it award spins; nothing where cells draw alone."""
-    triggers = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger)]
+    counting = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger)]
+    triggers = [t for t in counting if t.symbol and t.reels is None and not t.per_reel]
     if not triggers or state.cells:
         return "", 0
     return triggers[0].symbol, min((n for n, spins in triggers[0].spins.items() if spins), default=0)

@@ -1,9 +1,10 @@
 """Tells a round as the events of a book, in the order in which a front end plays them.
 
 Events have the names and fields that front ends on Stake Engine's SDK know, where it has such an event: `reveal`,
-`winInfo`, `updateTumbleWin`, `tumbleBoard`, `updateGlobalMult`, `boardMultiplierInfo`, `newStickySymbols`, `setWin`,
+`winInfo`, `updateTumbleWin`, `tumbleBoard`, `updateGlobalMult`, `updateGrid`, `boardMultiplierInfo`, `newStickySymbols`, `setWin`,
 `setTotalWin`, `freeSpinTrigger`, `freeSpinRetrigger`, `updateFreeSpin`, `freeSpinEnd`, `wincap`, `finalWin`. For what
-it has none of there are events of ours: `transformBoard`, `nudgeReels`, `specialSymbol`, `updateCollected`, `pickBonus`,
+it has none of there are events of ours: `transformBoard`, `nudgeReels`, `actOnValues`, `useCharge`, `minimumWin`,
+`specialSymbol`, `updateCollected`, `featureGoesOn`, `pickBonus`,
 `takeBonus`, `wheelBonus`, `choiceBonus`, `trailBonus`, `jackpotWin`. docs/exchange.md lists the fields. Amounts are hundredths of the stake.
 """
 
@@ -14,16 +15,18 @@ from dataclasses import dataclass
 
 from rgs_core.books.amounts import FEATURE_LEVELS, WIN_LEVELS, check_hundredths, level
 from rgs_core.books.boards import Boards, Event
-from rgs_core.books.features import Course, Feature, check_told
+from rgs_core.books.features import Course, Feature, check_told, full_cells
 from rgs_core.books.win_cells import Cell, cells_counting, cells_with, win_cells
 from rgs_core.errors import BooksError
 from rgs_core.language.mechanics import (
+    WIN_MIN,
     BonusTrigger,
     Choice,
     Cluster,
     CollectedTrigger,
     Count,
     FreeSpinsTrigger,
+    FullReelsTrigger,
     Take,
     Wheel,
     WinTrigger,
@@ -53,6 +56,7 @@ class Grid:
     wins: tuple[Win, ...]
     stopped: Window
     fired: tuple[FreeSpinsTrigger | BonusTrigger, ...]
+    spots: CellTable = ()
 
 
 class Narrator:
@@ -110,6 +114,7 @@ class _Story:
         self.events: list[Event] = []
         self.total = self.free = self.free_spins = 0
         self.global_multiplier = 1
+        self.spots: CellTable = ()
         self.course = Course(narrator.build, narrator._bought)
         if narrator._bought:
             self._tell_trigger(self.course.queue[0], True, "", [])
@@ -150,7 +155,10 @@ class _Story:
             granted = self.course.grant(award, feature, grids[-1].window)
             if granted is not None and not (self.capped and last):
                 self._tell_trigger(*granted, award.trigger, self._cells_of(award, spin, feature, grids, held_before))
-        if (self.course.end(feature, grids[-1].window) or (self.capped and last)) and not feature.paid:
+        went_on = self.course.follow(feature, spin.awards)
+        if went_on:
+            self.events.append({"type": "featureGoesOn", "state": feature.state.name})
+        if (self.course.end(feature, grids[-1].window, went_on) or (self.capped and last)) and not feature.paid:
             loud = level(feature.won, FEATURE_LEVELS)
             self.events.append({"type": "freeSpinEnd", "amount": feature.won, "winLevel": loud})
 
@@ -167,6 +175,9 @@ class _Story:
             self.events.append({"type": "nudgeReels", "stops": list(spin.nudged)})
         if spin.stopped:
             self._transform(spin, spin.stopped, spin.window, spin.values)
+        for act in spin.acts:
+            event = {"type": "actOnValues", "symbol": act.symbol, "does": act.does, "value": act.value}
+            self.events.append({**event, "position": boards.at(act.cell), "positions": boards.places(act.cells)})
         new = feature.stick(spin.window)
         if new:
             cells = [
@@ -183,11 +194,18 @@ class _Story:
         self.events.append({"type": "transformBoard", "positions": self.boards.places(changed), "board": board})
 
     def _tell_multiplier(self, spin: Spin, feature: Feature, ladder: int) -> None:
-        """The multiplier of state, levels, spin and step together, where it changes."""
-        factor = feature.state.multiplier * feature.levels_multiplier * spin.multiplier * ladder
+        """The multiplier of feature, state, levels, spin and step together, where it changes."""
+        factor = feature.multiplier * feature.state.multiplier * feature.levels_multiplier * spin.multiplier * ladder
         if factor != self.global_multiplier:
             self.global_multiplier = factor
             self.events.append({"type": "updateGlobalMult", "globalMult": factor})
+
+    def _tell_spots(self, grid: Grid) -> None:
+        """What the places of the grid hold, where it changes."""
+        if grid.spots != self.spots:
+            self.spots = grid.spots
+            held = grid.spots or tuple((0,) * len(reel) for reel in grid.window)
+            self.events.append({"type": "updateGrid", "gridMultipliers": [list(reel) for reel in held]})
 
     # -- what it wins ---------------------------------------------------------------------------
 
@@ -195,6 +213,7 @@ class _Story:
         """Every grid of the spin: its wins, and how the next one comes about. Returns hundredths."""
         won = 0
         for place, grid in enumerate(grids):
+            self._tell_spots(grid)
             if grid.wins:
                 won += self._wins(grid.wins, feature, grid)
                 if feature.state.cascade is not None:
@@ -202,7 +221,10 @@ class _Story:
             if grid.wins or grid.fired:
                 feature.won_steps += 1
             if place + 1 < len(grids):
-                self._tumble(spin, feature, grid, grids[place + 1])
+                if spin.steps[place].charged:
+                    self._use_charge(spin, grid, grids[place + 1])
+                else:
+                    self._tumble(spin, feature, grid, grids[place + 1])
                 self._tell_multiplier(spin, feature, feature.ladder)
         return won
 
@@ -240,18 +262,26 @@ class _Story:
     def _tumble(self, spin: Spin, feature: Feature, grid: Grid, after: Grid) -> None:
         """Winning cells go, those above fall past held ones, new ones come from above."""
         removed = removed_cells(self.model, feature, grid)
-        fallen, new = _fall(grid.window, removed, feature.held.keys(), after.window)
+        fallen, new = _fall(self.model, grid.window, removed, feature.held.keys(), after.window)
         event = {"type": "tumbleBoard", "explodingSymbols": self.boards.places(removed)}
         self.events.append({**event, "newSymbols": self.boards.tops(after.window, after.values, new)})
         if fallen != after.window:
             self._transform(spin, fallen, after.window, after.values)
+
+    def _use_charge(self, spin: Spin, grid: Grid, after: Grid) -> None:
+        """A charge of the cascade changes the grid."""
+        self.events.append({"type": "useCharge"})
+        self._transform(spin, grid.window, after.window, after.values)
 
     def _closing(self, spin: Spin, feature: Feature, grid: Grid, won: int) -> int:
         """Multipliers in view, then bonuses, then what pays at the end of the feature. Returns hundredths."""
         final = feature.state.final
         at_end = []
         more = 0
+        missing = sum(self.hundredths(win.amount_units) for win in spin.closing if win.evaluator == WIN_MIN)
         for win in spin.closing:
+            if win.evaluator == WIN_MIN:
+                continue
             if final is None or win.evaluator != final.name:
                 at_end.append(win)
                 continue
@@ -270,7 +300,9 @@ class _Story:
         if at_end:
             self._tell_multiplier(spin, feature, ladder=1)  # no step wins these
             more += self._wins(tuple(at_end), feature, grid)
-        return more
+        if missing:
+            self.events.append({"type": "minimumWin", "amount": missing})
+        return more + missing
 
     def _bonus(self, award: PickBonus | BonusPlay | JackpotWin, feature: Feature) -> int:
         """A bonus with what it drew. Returns hundredths."""
@@ -279,23 +311,29 @@ class _Story:
             return 0
         amount = self.hundredths(award.amount_units)
         if isinstance(award, PickBonus):
-            prizes = [[self.hundredths(units) for units in place] for place in award.prizes]
-            event: Event = {"type": "pickBonus", "name": award.trigger, "line": award.line, "prizes": prizes}
+            event: Event = {"type": "pickBonus", "name": award.trigger, "line": award.line}
+            if any(t.name == award.trigger and self.model.multiplies_win(t) for t in feature.state.triggers):
+                event["multipliers"] = [list(place) for place in award.prizes]
+            else:
+                event["prizes"] = [[self.hundredths(units) for units in place] for place in award.prizes]
             self.events.append({**event, "amount": amount})
             return amount
         bonus = self.model.bonuses[award.bonus]
         event = {"name": award.trigger, "bonus": award.bonus, "line": award.line}
         if isinstance(bonus, Take):
-            unit = self.model.basis_units(bonus.of) * feature.state.multiplier_for(award.trigger)
-            taken = [self.hundredths(bonus.prizes[place] * unit) for place in award.drawn]
-            event = {"type": "takeBonus", **event, "taken": list(award.drawn), "prizes": taken}
+            unit = self.model.basis_units(bonus.of) * feature.state.multiplier_for(award.trigger) * feature.multiplier
+            event = {"type": "takeBonus", **event, "taken": list(award.drawn)}
+            if bonus.of == "win":
+                event["multipliers"] = [bonus.prizes[place] for place in award.drawn]
+            else:
+                event["prizes"] = [self.hundredths(bonus.prizes[place] * unit) for place in award.drawn]
         elif isinstance(bonus, Wheel):
             event = {"type": "wheelBonus", **event, "segment": award.drawn[0]}
-            if award.spins:
+            if award.state:
                 event |= {"spins": award.spins, "state": award.state}
         elif isinstance(bonus, Choice):
             event = {"type": "choiceBonus", **event, "option": bonus.option.name}
-            if award.spins:
+            if award.state:
                 event |= {"spins": award.spins, "state": award.state}
         else:
             event = {"type": "trailBonus", **event, "squares": list(award.drawn)}
@@ -310,7 +348,7 @@ class _Story:
             if isinstance(trigger, CollectedTrigger):
                 cells = cells_counting(self.model, window, trigger.symbol)
                 more = count_of(self.model, window, cells)
-                feature.collected[trigger.name] = feature.collected.get(trigger.name, 0) + more
+                feature.collect(trigger, more)
                 if cells:
                     self.events.append(
                         {
@@ -328,6 +366,8 @@ class _Story:
         event["positions"] = self.boards.places(cells)
         if len(self.model.states) > 2:
             event |= {"name": trigger, "state": target.state.name}
+        if target.multiplier != 1:
+            event["multiplier"] = target.multiplier
         self.events.append(event)
 
     def _cells_of(
@@ -350,6 +390,8 @@ class _Story:
         grid = next((grid for grid in grids if trigger in grid.fired), grids[-1])
         if isinstance(trigger, FreeSpinsTrigger):
             return _counted(self.model, trigger, grid, held)
+        if isinstance(trigger, FullReelsTrigger):
+            return full_cells(self.model, grid.window, award.symbol)
         if isinstance(trigger, CollectedTrigger):
             return cells_counting(self.model, grid.window, trigger.symbol)
         return []
@@ -365,8 +407,9 @@ def _grids(model: Model, spin: Spin, feature: Feature, held: frozenset[Cell]) ->
     """
     cascade = feature.state.cascade
     removing = [t for t in feature.state.triggers if cascade is not None and t.name in cascade.remove]
-    first = spin.window, spin.values, spin.wins, spin.stopped
-    for window, values, wins, stopped in [first, *((s.window, s.values, s.wins, ()) for s in spin.steps)]:
+    first = spin.window, spin.values, spin.wins, spin.stopped, spin.spots
+    further = ((s.window, s.values, s.wins, (), s.spots) for s in spin.steps)
+    for window, values, wins, stopped, spots in [first, *further]:
         grid = Grid(window, values, wins, stopped, ())
         fired = []
         for trigger in removing:
@@ -374,7 +417,7 @@ def _grids(model: Model, spin: Spin, feature: Feature, held: frozenset[Cell]) ->
             count = count_of(model, trigger_grid(trigger, grid), _counted(model, trigger, grid, held))
             if trigger.award(count) if isinstance(trigger, FreeSpinsTrigger) else trigger.times(count):
                 fired.append(trigger)
-        yield Grid(window, values, wins, stopped, tuple(fired))
+        yield Grid(window, values, wins, stopped, tuple(fired), spots)
 
 
 def _counted(model: Model, trigger: FreeSpinsTrigger | BonusTrigger, grid: Grid, held: frozenset[Cell]) -> list[Cell]:
@@ -390,7 +433,8 @@ def trigger_grid(trigger: FreeSpinsTrigger | BonusTrigger, grid: Grid) -> Window
 
 def trigger_cells(model: Model, trigger: FreeSpinsTrigger | BonusTrigger, grid: Grid) -> list[Cell]:
     """The cells that count as the symbol of a trigger."""
-    return cells_counting(model, trigger_grid(trigger, grid), trigger.symbol)
+    cells = cells_counting(model, trigger_grid(trigger, grid), trigger.symbol)
+    return [cell for cell in cells if trigger.reels is None or cell[0] in trigger.reels]
 
 
 def count_of(model: Model, window: Window, cells: list[Cell]) -> int:
@@ -409,17 +453,22 @@ def removed_cells(model: Model, feature: Feature, grid: Grid) -> list[Cell]:
     return sorted(c for c in cells if c not in feature.held and grid.window[c[0]][c[1]] not in cascade.keep)
 
 
-def _fall(window: Window, removed: list[Cell], held: Collection[Cell], after: Window) -> tuple[Window, list[Cell]]:
-    """The grid once cells have fallen, with the symbols of the next one where cells are new, and these cells."""
-    fallen, new = [], []
-    for reel, column in enumerate(window):
-        places = [row for row in range(len(column)) if (reel, row) not in held]
-        staying = [column[row] for row in places if (reel, row) not in removed]
+def _fall(
+    model: Model, window: Window, removed: list[Cell], held: Collection[Cell], after: Window
+) -> tuple[Window, list[Cell]]:
+    """The grid once cells have fallen, and those of the top reel have moved to the left, with the symbols of the next one
+    where cells are new, and these cells."""
+    fallen, new = [list(column) for column in window], []
+    tracks = [[(reel, row) for row in range(reel in model.top, len(column))] for reel, column in enumerate(window)]
+    for track in [*tracks, [(reel, 0) for reel in reversed(model.top)]]:
+        places = [cell for cell in track if cell not in held]
+        staying = [window[reel][row] for reel, row in places if (reel, row) not in removed]
         empty = places[: len(places) - len(staying)]
-        new += [(reel, row) for row in empty]
-        rows = dict(zip(places, [after[reel][row] for row in empty] + staying, strict=True))
-        fallen.append(tuple(rows.get(row, symbol) for row, symbol in enumerate(column)))
-    return tuple(fallen), new
+        new += empty
+        shown = [after[reel][row] for reel, row in empty] + staying
+        for (reel, row), symbol in zip(places, shown, strict=True):
+            fallen[reel][row] = symbol
+    return tuple(map(tuple, fallen)), new
 
 
 def _middle(cells: list[Cell]) -> Cell:

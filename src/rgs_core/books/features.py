@@ -7,12 +7,25 @@ give that from the records in order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 
 from rgs_core.books.win_cells import Cell, cells_with
 from rgs_core.errors import BooksError
-from rgs_core.language.mechanics import Add, CollectedTrigger, Expand, FreeSpinsTrigger, Replace, Reveal, Scatter, Stick
+from rgs_core.language.mechanics import (
+    Add,
+    CollectedTrigger,
+    Expand,
+    Fill,
+    FreeSpinsTrigger,
+    FullReelsTrigger,
+    Replace,
+    Reveal,
+    Scatter,
+    Stick,
+    given,
+)
 from rgs_core.language.model import Build, Model, State
 from rgs_core.outcome import Award, BonusPlay, FreeSpinsAward, Spin, Window
 
@@ -22,7 +35,9 @@ class Feature:
     """The spins of one state in a row. `paid`: those that the round began with as a paid spin.
 
     `played`, `left`: its spins. `held`: cells that stay, with the symbol that each holds. `won_steps`: steps that
-    the ladder has climbed. `collected`: symbols counted, by trigger. `won`: hundredths won so far.
+    the ladder has climbed. `collected`: symbols counted, by trigger. `won`: hundredths won so far. `multiplier`: of all that it
+    wins, by its award. `multiplying`, `waiting`: levels that multiply, and spins before each further one does, of triggers
+    whose levels wait.
     """
 
     state: State
@@ -33,6 +48,9 @@ class Feature:
     won_steps: int = 0
     collected: dict[str, int] = field(default_factory=dict)
     won: int = 0
+    multiplier: int = 1
+    multiplying: dict[str, int] = field(default_factory=dict)
+    waiting: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -43,18 +61,26 @@ class Feature:
         """Its next spin: held cells walk, those without a place are gone, a ladder that does not persist falls."""
         if self.played:
             self.held = {
-                (reel + _step(self.state, symbol), row): symbol for (reel, row), symbol in sorted(self.held.items())
+                (reel + across, row + down): symbol
+                for (reel, row), symbol in sorted(self.held.items())
+                for across, down in [_move(self.state, symbol)]
             }
         shown = spin.window
         self.held = {
             (reel, row): symbol
             for (reel, row), symbol in self.held.items()
-            if 0 <= reel < len(shown) and row < len(shown[reel])
+            if 0 <= reel < len(shown) and 0 <= row < len(shown[reel])
         }
         self.played += 1
         self.left -= 1
         if self.state.cascade is None or not self.state.cascade.persist:
             self.won_steps = 0
+        for trigger in self.state.triggers:
+            if isinstance(trigger, CollectedTrigger) and trigger.multipliers_from == "batch":
+                waiting = self.waiting.get(trigger.name, [])
+                ready = next((i for i, spins in enumerate(waiting) if spins), len(waiting))
+                self.multiplying[trigger.name] = self.multiplying.get(trigger.name, 0) + ready
+                self.waiting[trigger.name] = [spins - 1 for spins in waiting[ready:]]
 
     def stick(self, window: Window) -> list[Cell]:
         """The cells that are held from this spin on; they are held now."""
@@ -69,14 +95,42 @@ class Feature:
     @property
     def levels_multiplier(self) -> int:
         """Of the levels of collected symbols that the spins before have reached."""
-        levels = ((t, self.level(t)) for t in self.state.triggers if isinstance(t, CollectedTrigger))
+        levels = ((t, self._multiplying(t)) for t in self.state.triggers if isinstance(t, CollectedTrigger))
         return prod(trigger.multipliers[level - 1] for trigger, level in levels if level)
+
+    def _multiplying(self, trigger: CollectedTrigger) -> int:
+        """The level of a trigger whose multiplier counts."""
+        if trigger.multipliers_from == "spin":
+            return self.level(trigger)
+        return min(self.multiplying.get(trigger.name, 0), len(trigger.multipliers))
+
+    def collect(self, trigger: CollectedTrigger, more: int) -> None:
+        """Counts symbols; levels that are reached may wait for the spins that are left now."""
+        before = self.level(trigger)
+        self.collected[trigger.name] = self.collected.get(trigger.name, 0) + more
+        self.waiting.setdefault(trigger.name, []).extend([self.left] * (self.level(trigger) - before))
+
+    def go_on(self, model: Model, state: State) -> None:
+        """It goes on as another state: what that does not keep is forgotten, held cells move with rows at the top."""
+        ladders = (self.state.cascade, state.cascade)
+        if not all(ladder is not None and ladder.persist for ladder in ladders):
+            self.won_steps = 0
+        names = {trigger.name for trigger in state.triggers if isinstance(trigger, CollectedTrigger)}
+        self.collected = {name: count for name, count in self.collected.items() if name in names}
+        self.multiplying = {name: level for name, level in self.multiplying.items() if name in names}
+        self.waiting = {name: spins for name, spins in self.waiting.items() if name in names}
+        if not state.rows_below:
+            heights = [(_height(model, self.state, reel), _height(model, state, reel)) for reel in range(model.reels)]
+            more = [new - old if old and new else 0 for old, new in heights]
+            held = {(reel, row + more[reel]): symbol for (reel, row), symbol in self.held.items()}
+            self.held = {(reel, row): symbol for (reel, row), symbol in held.items() if row >= 0}
+        self.state = state
 
     @property
     def ladder(self) -> int:
         """The multiplier that a cascade gives to the step at hand."""
         cascade = self.state.cascade
-        return 1 if cascade is None else cascade.multipliers[min(self.won_steps, len(cascade.multipliers) - 1)]
+        return 1 if cascade is None else cascade.multiplier(self.won_steps)
 
     def level(self, trigger: CollectedTrigger) -> int:
         """The level that a trigger has reached, from 0."""
@@ -104,7 +158,10 @@ class Course:
             return None
         triggers = {t.name: t for t in feature.state.triggers}
         trigger = triggers.get(award.trigger)
-        target = next((f for f in self.queue if f.state.name == award.state), None)
+        own = feature.multiplier if award.state == feature.state.name else 1
+        multiplier = award.multiplier or own
+        known = (f for f in self.queue if (f.state.name, f.multiplier) == (award.state, multiplier))
+        target = feature if goes_on(self.model, feature.state, award) else next(known, None)
         wanted = award.spins
         if isinstance(trigger, FreeSpinsTrigger) and trigger.reset:
             wanted = max(0, award.spins - (target.left if target else 0))
@@ -117,26 +174,55 @@ class Course:
             return target, False
         carry = trigger.carry if isinstance(trigger, FreeSpinsTrigger) else ()
         held = {cell: symbol for symbol in carry for cell in cells_with(window, symbol)}
-        target = Feature(self.model.states[award.state], more, held=held)
+        if isinstance(trigger, FullReelsTrigger) and isinstance(award, FreeSpinsAward):
+            held = {(reel, row): window[reel][row] for reel, row in full_cells(self.model, window, award.symbol)}
+        target = Feature(self.model.states[award.state], more, held=held, multiplier=multiplier)
         self.queue.append(target)
         return target, True
 
-    def end(self, feature: Feature, window: Window) -> bool:
+    def follow(self, feature: Feature, awards: Sequence[Award]) -> bool:
+        """Makes the feature go on as another state, if the awards of its spin say so and it has spins left."""
+        ways = [
+            a.state
+            for a in awards
+            if isinstance(a, FreeSpinsAward | BonusPlay) and goes_on(self.model, feature.state, a)
+        ]
+        if not ways or not feature.left:
+            return False
+        feature.go_on(self.model, self.model.states[ways[-1]])
+        return True
+
+    def end(self, feature: Feature, window: Window, went_on: bool) -> bool:
         """Whether the feature is over after its spin: no spin is left, or its cells draw alone and all are held."""
         cells = sum(len(reel) for reel in window)
+        if went_on:  # where a height is drawn nobody knows yet
+            heights = [_height(self.model, feature.state, reel) for reel in range(self.model.reels)]
+            cells = sum(heights) if all(heights) else -1
         if feature.left and not (feature.state.cells and len(feature.held) == cells):
             return False
         self.queue.pop(0)
         return True
 
 
+def full_cells(model: Model, window: Window, symbol: str) -> list[Cell]:
+    """The cells of reels that show nothing but a symbol."""
+    full = [reel for reel, column in enumerate(window) if {model.read(shown)[0] for shown in column} == {symbol}]
+    return [(reel, row) for reel in full for row in range(len(window[reel]))]
+
+
 def check_told(model: Model) -> None:
     """Raises BooksError where the records of a round do not tell which cells stay, or which a cascade removes."""
     for state in model.states.values():
+        for place, transform in enumerate(state.transforms):
+            if isinstance(transform, Stick) and (transform.jump or transform.each == "step"):
+                raise BooksError(
+                    f"states.{state.name}.transforms[{place}] moves held cells at random or between steps, and the records "
+                    "do not tell where to; move them left, right, up or down before each spin"
+                )
         kinds = [type(t) for t in state.transforms]
         after = kinds.index(Stick) + 1 if Stick in kinds else len(kinds)
         for place in range(after, len(kinds)):
-            if kinds[place] in (Reveal, Expand, Replace, Add):
+            if kinds[place] in (Reveal, Expand, Replace, Add, Fill):
                 raise BooksError(
                     f"states.{state.name}.transforms[{place}] changes symbols after 'stick' has held some, and the "
                     "records do not tell which; move 'stick' behind it"
@@ -152,6 +238,23 @@ def check_told(model: Model) -> None:
                     )
 
 
-def _step(state: State, symbol: str) -> int:
-    """Reels that a held symbol moves before each further spin."""
-    return next((t.step for t in state.transforms if isinstance(t, Stick) and symbol in t.symbols), 0)
+def goes_on(model: Model, state: State, award: FreeSpinsAward | BonusPlay) -> bool:
+    """Whether an award of a spin of the state makes its feature go on as another one."""
+    if isinstance(award, BonusPlay):
+        parts = given(model.bonuses[award.bonus])
+        return bool(parts) and parts[award.drawn[0]].become
+    trigger = next((t for t in state.triggers if t.name == award.trigger), None)
+    return getattr(trigger, "become", False) or bool(getattr(trigger, "states", ()))
+
+
+def _height(model: Model, state: State, reel: int) -> int:
+    """Rows of a reel of a state, 0 where they are drawn."""
+    if state.heights is None:
+        return model.rows
+    heights = state.heights[reel].values
+    return heights[0] if len(heights) == 1 else 0
+
+
+def _move(state: State, symbol: str) -> tuple[int, int]:
+    """Reels and rows that a held symbol moves before each further spin."""
+    return next(((t.step, t.fall) for t in state.transforms if isinstance(t, Stick) and symbol in t.symbols), (0, 0))

@@ -23,9 +23,9 @@ def cells_with(window: Window, symbol: str) -> list[Cell]:
     return [(r, i) for r, reel in enumerate(window) for i, shown in enumerate(reel) if shown == symbol]
 
 
-def cells_counting(model: Model, window: Window, symbol: str) -> list[Cell]:
-    """The cells that count as a symbol: those that show it, and its doubles."""
-    return [(r, i) for r, reel in enumerate(window) for i, shown in enumerate(reel) if model.read(shown)[0] == symbol]
+def cells_counting(model: Model, window: Window, entry: str) -> list[Cell]:
+    """The cells that count as a symbol or group: those that show one of it, and its doubles."""
+    return [(r, i) for r, reel in enumerate(window) for i, shown in enumerate(reel) if is_entry(model, shown, entry)]
 
 
 def win_cells(model: Model, state: State, win: Win, window: Window, stopped: Window = ()) -> list[Cell]:
@@ -65,8 +65,7 @@ def win_cells(model: Model, state: State, win: Win, window: Window, stopped: Win
 
 def is_entry(model: Model, shown: str, entry: str) -> bool:
     """Whether a symbol counts as the entry of a pay table itself, or as a member of that group."""
-    shown, _ = model.read(shown)
-    return shown == entry or shown in model.groups.get(entry, ())
+    return model.read(shown)[0] in model.members(entry)
 
 
 def reads_as(model: Model, shown: str, entry: str) -> bool:
@@ -74,7 +73,7 @@ def reads_as(model: Model, shown: str, entry: str) -> bool:
     if is_entry(model, shown, entry):
         return True
     wild = model.wilds.get(model.read(shown)[0])
-    return wild is not None and not wild.substitutes.isdisjoint(model.groups.get(entry, {entry}))
+    return wild is not None and not wild.substitutes.isdisjoint(model.members(entry))
 
 
 def _combination(model: Model, rule: Combinations, win: Win, line: list[Cell], window: Window) -> list[Cell]:

@@ -86,7 +86,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
                 build.label,
                 escape(f"{model.title} {model.version}"),
                 f"{model.reels} x {rows_text(model)}, {pays}",
-                " ".join(str(len(strip.symbols)) for strip in build.strips(state)),
+                " ".join(str(len(strip.symbols)) for strip in build.profile.strips[state.strips]),
                 f"{plays.kernel} {plays.simd}" if plays.kernel == "lanes" else plays.kernel,
                 build.build_hash[:15],
             )

@@ -8,10 +8,22 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from rgs_core.books.features import goes_on
 from rgs_core.books.win_cells import Cell, cells_counting, win_cells
-from rgs_core.language.mechanics import Choice
+from rgs_core.language.mechanics import WIN_MIN, Choice
 from rgs_core.language.model import BASE_MODE, Build
-from rgs_core.outcome import Award, CellTable, FreeSpinsAward, JackpotWin, PickBonus, Played, Spin, Win, Window
+from rgs_core.outcome import (
+    Award,
+    CellTable,
+    FreeSpinsAward,
+    JackpotWin,
+    PickBonus,
+    Played,
+    Spin,
+    ValueAct,
+    Win,
+    Window,
+)
 from rgs_core.sheet.sections import Section
 
 
@@ -51,8 +63,10 @@ def draw_spin(console: Console, build: Build, spin: Spin) -> None:
     notes = [f"state {spin.state}"] if len(build.model.states) > 2 else []
     notes += [f"strips {spin.strips}"] if spin.strips else []
     notes += [f"special symbol {spin.special}"] if spin.special else []
+    notes += [f"reels {spin.linked} linked"] if spin.linked else []
     if state.multiplier * spin.multiplier != 1:
         notes.append(f"wins x{state.multiplier * spin.multiplier}")
+    notes += [f"feature x{spin.feature_multiplier}"] if spin.feature_multiplier != 1 else []
     if notes:
         title += f"  ({', '.join(notes)})"
     if spin.stopped:
@@ -62,14 +76,17 @@ def draw_spin(console: Console, build: Build, spin: Spin) -> None:
     # Triggers and what pays at the end look at the last grid.
     last = winning_cells(build, spin, shown[-1], spin.closing) | award_cells(build, spin, shown[-1])
     lit = winning_cells(build, spin, spin.window, spin.wins) | (set() if spin.steps else last)
-    draw_grid(console, title, spin.window, spin.values, lit)
+    draw_grid(console, title, spin.window, spin.values, lit, spin.spots)
+    for act in spin.acts:
+        draw_act(console, act)
     if not state.cells:
         nudged = f", nudged to {' '.join(map(str, spin.nudged))}" if spin.nudged else ""
         console.print(Text(f"stops {' '.join(map(str, spin.stops))}{nudged}", style="dim"))
     draw_wins(console, spin.wins)
     for number, step in enumerate(spin.steps, start=2):
         lit = winning_cells(build, spin, step.window, step.wins) | (last if number == len(shown) else set())
-        draw_grid(console, f"step {number} of the cascade", step.window, step.values, lit)
+        by = ", by a charge" if step.charged else ""
+        draw_grid(console, f"step {number} of the cascade{by}", step.window, step.values, lit, step.spots)
         draw_wins(console, step.wins)
     final = state.final.name if state.final else ""
     draw_wins(console, spin.closing, final, state.callback.function if state.callback else "")
@@ -77,8 +94,11 @@ def draw_spin(console: Console, build: Build, spin: Spin) -> None:
         draw_award(console, build, spin, award)
 
 
-def draw_grid(console: Console, title: str, window: Window, values: CellTable, lit: set[Cell]) -> None:
-    """One grid; winning cells carry a mark besides their colour: colours do not survive a pipe."""
+def draw_grid(
+    console: Console, title: str, window: Window, values: CellTable, lit: set[Cell], spots: CellTable = ()
+) -> None:
+    """One grid; winning cells carry a mark besides their colour: colours do not survive a pipe. What the place of a cell
+    holds stands behind it, as x1 where it is only marked."""
     table = Table(box=box.ROUNDED, show_header=False, title=title, title_justify="left", padding=(0, 1))
     width = max(len(symbol) for reel in window for symbol in reel) + 2
     for _ in window:
@@ -91,10 +111,21 @@ def draw_grid(console: Console, title: str, window: Window, values: CellTable, l
                 continue
             value = values[r][row] if values else 0
             shown = f"{reel[row]} {value}" if value else reel[row]
+            shown += f" x{spots[r][row]}" if spots and spots[r][row] else ""
             won = (r, row) in lit
             cells.append(Text(f"*{shown}*" if won else shown, style="bold green" if won else "dim"))
         table.add_row(*cells)
     console.print(table)
+
+
+def draw_act(console: Console, act: ValueAct) -> None:
+    """What a cell did to the values of others."""
+    cells = f"{len(act.cells)} cell{'s' * (len(act.cells) != 1)}"
+    did = {
+        "add_to_all": f"adds {act.value} to {cells}",
+        "collect_all": f"collects {act.value} of {cells}",
+    }.get(act.does, f"multiplies {cells} by {act.value}")
+    console.print(f"  {act.symbol} on reel {act.cell[0] + 1}, row {act.cell[1]}: {did}")
 
 
 def draw_wins(console: Console, wins: tuple[Win, ...], final: str = "", callback: str = "") -> None:
@@ -102,6 +133,9 @@ def draw_wins(console: Console, wins: tuple[Win, ...], final: str = "", callback
     for win in wins:
         if win.evaluator == callback:
             console.print(f"  {win.evaluator} (callback): {escape(win.symbol)} = {units(win.amount_units)}")
+            continue
+        if win.evaluator == WIN_MIN:
+            console.print(f"  the least that the feature wins: {units(win.amount_units)} more")
             continue
         if win.evaluator == final:
             console.print(f"  {win.evaluator}: all of it x{win.multiplier}, {units(win.amount_units)} more")
@@ -114,30 +148,37 @@ def draw_wins(console: Console, wins: tuple[Win, ...], final: str = "", callback
 
 def draw_award(console: Console, build: Build, spin: Spin, award: Award) -> None:
     """What a trigger started."""
+    triggers = build.model.states[spin.state].triggers
     if isinstance(award, FreeSpinsAward):
         spins = "free spin" if award.spins == 1 else "free spins"
-        triggers = build.model.states[spin.state].triggers
         if any(t.name == award.trigger and getattr(t, "reset", False) for t in triggers):
             spins = "spins left again" if award.spins > 1 else "spin left again"
+        further = award.state != spin.state and goes_on(build.model, build.model.states[spin.state], award)
+        become = f", goes on as {award.state}" if further else ""
+        spins += f" at x{award.multiplier}" if award.multiplier else ""
         what = f"{award.count} x {award.symbol} = " if award.symbol else ""  # a callback counts nothing
-        console.print(f"  {award.trigger}: {what}{award.spins} {spins}")
+        console.print(f"  {award.trigger}: {what}{award.spins} {spins}{become}")
     elif isinstance(award, PickBonus):
-        draw_pick(console, award)
+        multiplies = any(t.name == award.trigger and build.model.multiplies_win(t) for t in triggers)
+        draw_pick(console, award, multiplies)
     elif isinstance(award, JackpotWin):
         console.print(f"  {award.trigger}: jackpot {award.jackpot}")
     else:
         bonus = build.model.bonuses[award.bonus]
         chose = bonus.option.name if isinstance(bonus, Choice) else ""
         what = f"chose {chose}" if chose else f"drew {', '.join(map(str, award.drawn))}"
-        spins = f" and {award.spins} spins of {award.state}" if award.spins else ""
-        console.print(f"  {award.trigger}, {award.bonus}: {what} = {units(award.amount_units)}{spins}")
+        spins = f" and {award.spins} spins of {award.state}" if award.state else ""
+        spins += f" at x{award.multiplier}" if award.multiplier else ""
+        more = " more" if bonus.of == "win" else ""
+        console.print(f"  {award.trigger}, {award.bonus}: {what} = {units(award.amount_units)}{more}{spins}")
 
 
-def draw_pick(console: Console, award: PickBonus) -> None:
-    """A pick bonus: the prizes of each place opened."""
+def draw_pick(console: Console, award: PickBonus, multiplies: bool = False) -> None:
+    """A pick bonus: the prizes of each place opened, or multipliers of the win."""
     places = " | ".join(" + ".join(map(str, prizes)) for prizes in award.prizes)
     where = f" on line {award.line}" if award.line else ""
-    console.print(f"  {award.trigger}{where}: {places} = {units(award.amount_units)}")
+    more = " more" if multiplies else ""
+    console.print(f"  {award.trigger}{where}: {places} = {units(award.amount_units)}{more}")
 
 
 def winning_cells(build: Build, spin: Spin, window: Window, wins: tuple[Win, ...]) -> set[Cell]:

@@ -191,7 +191,8 @@ def law_json(sheet: Sheet) -> dict[str, Any] | None:
 def policy_json(found: PolicyFigures) -> dict[str, Any]:
     """Figures by what the player chooses; null where they are not known."""
     figures = {"rtp": found.rtp, "hit_frequency": found.hit_frequency, "sd": found.sd}
-    return {"policy": found.policy} | {name: None if x is None else float(x) for name, x in figures.items()}
+    known = {name: None if x is None else float(x) for name, x in figures.items()}
+    return {"policy": found.policy} | known | {"reason": found.reason or None}
 
 
 def stratified_json(found: Stratified) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgs_core.engine.tables import ANY_SYMBOL, StateTable, Tables
+from rgs_core.exact.award_columns import multiplied_features
 from rgs_core.language import mechanics as k
 from rgs_core.language import model as m
 
@@ -78,6 +79,8 @@ def compile_lanes(tables: Tables) -> tuple[LaneTable, ...]:
         raise NotInLanes(f"mode '{build.mode}' does not begin with one paid spin")
     if tables.gamble is not None:
         raise NotInLanes("the player gambles")
+    if multiplied_features(model):
+        raise NotInLanes("awards give features a multiplier")
     if model.doubles:
         raise NotInLanes("double symbols make runs of one length count differently")
     if model.reels > REELS_MAX:
@@ -97,8 +100,14 @@ def compile_lanes(tables: Tables) -> tuple[LaneTable, ...]:
 def _beyond_lines(table: StateTable, groups: set[str]) -> str:
     """What a state has that is not plain lines or ways, scatters, free spins and picks on fixed windows; "" if nothing."""
     state = table.state
+    if table.state.linked:
+        return "its reels are linked"
+    if len(table.strips) > len(table.heights):
+        return "it has a top reel"
     if table.fields["changes"]:
         return "its grid changes after the reels have stopped"
+    if state.win_min is not None:
+        return "its features pay a least win"
     if state.heights is not None or state.strip_choice is not None:
         return "rows or strips are drawn, or differ by reel"
     for evaluator in (e.evaluator for e in table.evaluators):
@@ -113,6 +122,8 @@ def _beyond_lines(table: StateTable, groups: set[str]) -> str:
     for trigger in (t.trigger for t in table.triggers):
         if not isinstance(trigger, k.FreeSpinsTrigger | k.PickTrigger) or getattr(trigger, "reset", False):
             return f"'{trigger.name}' is of kind {trigger.kind}, or resets"
+        if isinstance(trigger, k.FreeSpinsTrigger) and not k.fires_by_count(trigger):
+            return f"'{trigger.name}' has odds, conditions or reels of its own"
     return ""
 
 
@@ -142,8 +153,9 @@ def _state(model: m.Model, table: StateTable) -> LaneTable:
     for reel, strip in enumerate(table.strips):
         row = np.zeros((strip.length, row_bytes), dtype=np.uint8)
         windows = np.lib.stride_tricks.sliding_window_view(strip.symbols, model.rows)[: strip.length]
-        for slot, symbol in enumerate(slots):
-            row[:, slot] = (windows == symbol).sum(axis=1)
+        for slot, symbols in enumerate(slots):
+            members = [symbol for symbol in range(len(model.symbols)) if symbols >> symbol & 1]
+            row[:, slot] = np.isin(windows, members).sum(axis=1)
         if wild_slot is not None:
             row[:, wild_slot] = np.isin(windows, multiplying).any(axis=1)
         if ways:
@@ -186,21 +198,27 @@ def _state(model: m.Model, table: StateTable) -> LaneTable:
         wild_flag=0 if wild_slot is None else 128 << 8 * wild_slot,
         exact_alarm=any(isinstance(t.trigger, k.PickTrigger) for t in table.triggers),
         evaluator_slots=tuple(
-            slots.index(e.symbol) if isinstance(e.evaluator, k.Scatter) else 0 for e in table.evaluators
+            slots.index(e.fields["symbols"]) if isinstance(e.evaluator, k.Scatter) else 0 for e in table.evaluators
         ),
         trigger_slots=tuple(
-            slots.index(t.symbol) if isinstance(t.trigger, k.FreeSpinsTrigger) else 0 for t in table.triggers
+            slots.index(t.fields["symbols"]) if isinstance(t.trigger, k.FreeSpinsTrigger) else 0 for t in table.triggers
         ),
     )
 
 
 def _counted(model: m.Model, table: StateTable) -> tuple[list[int], list[int]]:
-    """Symbols counted in view, and from which count on each pays or awards anything (128: never)."""
+    """Sets of symbols counted in view, as bits, and from which count on each pays or awards anything (128: never)."""
     minima: dict[int, int] = {}
-    scatters = [(e.symbol, np.flatnonzero(e.pays)) for e in table.evaluators if isinstance(e.evaluator, k.Scatter)]
-    free = [(t.symbol, np.flatnonzero(t.spins)) for t in table.triggers if isinstance(t.trigger, k.FreeSpinsTrigger)]
-    for symbol, matters in scatters + free:
-        minima[symbol] = min(int(matters[0]) if len(matters) else 128, minima.get(symbol, 128))
+    scatters = [
+        (e.fields["symbols"], np.flatnonzero(e.pays)) for e in table.evaluators if isinstance(e.evaluator, k.Scatter)
+    ]
+    free = [
+        (t.fields["symbols"], np.flatnonzero(t.spins))
+        for t in table.triggers
+        if isinstance(t.trigger, k.FreeSpinsTrigger)
+    ]
+    for symbols, matters in scatters + free:
+        minima[symbols] = min(int(matters[0]) if len(matters) else 128, minima.get(symbols, 128))
     return list(minima), list(minima.values())
 
 

@@ -17,7 +17,7 @@ from rgs_core._engine import Engine
 from rgs_core._rng import block
 from rgs_core.engine.tables import state_names
 from rgs_core.errors import CallbackError, SeedError
-from rgs_core.language.mechanics import BonusTrigger, Pick, PickTrigger, Trigger
+from rgs_core.language.mechanics import WIN_MIN, BonusTrigger, Pick, PickTrigger, Trigger
 from rgs_core.language.model import TRIGGERS_MAX, Build, Model, State
 from rgs_core.outcome import Award, BonusPlay, Outcome, PickBonus, Played, Spin
 
@@ -165,4 +165,5 @@ def _part_names(state: State) -> list[str]:
     """Names of all that a state can win."""
     names = [*state.evaluators, *(t.name for t in state.triggers if t.kind in ("pick", "bonus"))]
     names += [part.name for part in (state.special, state.final) if part is not None]
+    names += [WIN_MIN] if state.win_min is not None else []
     return names + ([state.callback.function] if state.callback else [])

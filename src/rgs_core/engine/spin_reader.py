@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from rgs_core import outcome as records
-from rgs_core.engine.tables import StateTable, Tables, entries
-from rgs_core.language.mechanics import Bonus, Choice, Cluster, Combinations, given, settled
+from rgs_core.engine.tables import ANY_SYMBOL, StateTable, Tables, entries
+from rgs_core.language.mechanics import (
+    NOTHING_LINKED,
+    WIN_MIN,
+    Bonus,
+    Choice,
+    Cluster,
+    Combinations,
+    given,
+    run_name,
+    settled,
+)
 
-WIN_SPECIAL, WIN_FINAL = 250, 251
+WIN_SPECIAL, WIN_FINAL, WIN_MINIMUM = 250, 251, 252
 """Evaluators of wins that no evaluator pays, as in log.h."""
 
 Cells = list[tuple[list[str], list[int]]]
@@ -27,17 +37,22 @@ class SpinReader:
         self.factor = 1
         self.sub_spin = 0
         self.special = ""
+        self.run = NOTHING_LINKED
+        self.feature_multiplier = 1
         self.grids: dict[int, Cells] = {}
-        self.steps: list[tuple[Cells, list[records.Win]]] = []
+        self.steps: list[tuple[Cells, list[records.Win], bool]] = []
         self.first_wins: list[records.Win] = []
         self.closing: list[records.Win] = []
         self.wins = self.first_wins
         self.awards: list[records.FreeSpinsAward | records.JackpotWin | _Pick | _Bonus] = []
         self.cells: Cells = []
+        self.spots: dict[int, records.CellTable] = {}
+        self.acts: list[records.ValueAct] = []
 
-    def begin(self, sub_spin: int, special: int) -> None:
-        """The spin's number, and its special symbol's number plus 1."""
+    def begin(self, sub_spin: int, special: int, multiplier: int) -> None:
+        """The spin's number, its special symbol's number plus 1, the multiplier of its feature."""
         self.sub_spin = sub_spin
+        self.feature_multiplier = multiplier
         self.special = self.model.symbols[special - 1] if special else ""
 
     def nudge(self, reel: int, stop: int) -> None:
@@ -46,11 +61,11 @@ class SpinReader:
         self.nudged[reel] = stop
 
     def grid(self, which: int) -> None:
-        """A grid follows, cell by cell: 0 as stopped, 1 as it pays first, 2 of a further step."""
+        """A grid follows, cell by cell: 0 as stopped, 1 as it pays first, 2 of a further step, 3 of one by a charge."""
         self.cells = [([], []) for _ in range(self.model.reels)]
-        if which == 2:
+        if which >= 2:
             self.wins = []
-            self.steps.append((self.cells, self.wins))
+            self.steps.append((self.cells, self.wins, which == 3))
         else:
             self.grids[which] = self.cells
 
@@ -59,6 +74,21 @@ class SpinReader:
         symbols, values = self.cells[reel]
         symbols.append(self.model.symbols[symbol])
         values.append(value)
+
+    def spot(self, reel: int, row: int, mark: int) -> None:
+        """What a place holds, of the grid at hand."""
+        step = len(self.steps)
+        shown = self.spots.get(step) or tuple((0,) * len(symbols) for symbols, _ in self.cells)
+        column = (*shown[reel][:row], mark, *shown[reel][row + 1 :])
+        self.spots[step] = (*shown[:reel], column, *shown[reel + 1 :])
+
+    def act(self, transform: int, cell: int, symbol: int, amount: int, cells: int) -> None:
+        """A cell acts on the values of others."""
+        rule = self.state.transforms[transform]
+        rows = self.model.rows
+        others = tuple(divmod(other, rows) for other in range(64) if cells >> other & 1)
+        shown = self.model.symbols[symbol]
+        self.acts.append(records.ValueAct(shown, getattr(rule, "does", ""), divmod(cell, rows), amount, others))
 
     def win(
         self,
@@ -76,6 +106,9 @@ class SpinReader:
         state = self.state
         ways = 0
         places: tuple[tuple[int, int], ...] = ()
+        if evaluator == WIN_MINIMUM:
+            self.wins.append(records.Win(WIN_MIN, None, "", 0, 1, 1, amount))
+            return
         if evaluator == WIN_FINAL:
             assert state.final is not None
             self.wins.append(records.Win(state.final.name, None, min(state.final.symbols), count, 1, factor, amount))
@@ -95,15 +128,18 @@ class SpinReader:
             else:
                 ways = cells
         applied = 1 if state.exempt(name, symbol, count) else state.multiplier * factor
+        applied *= self.feature_multiplier
         self.wins.append(
             records.Win(name, line or None, symbol, count, multiplier, applied, amount, start, ways, places)
         )
 
-    def free_spins(self, trigger: int, count: int, spins: int, entry: int) -> None:
-        """Spins awarded by a trigger."""
+    def free_spins(self, trigger: int, count: int, spins: int, entry: int, multiplier: int, state: int) -> None:
+        """Spins of a state awarded by a trigger, and the multiplier that it gives them, 0 for none of its own."""
         rule = self.state.triggers[trigger]
-        symbol = entries(self.model)[entry]
-        self.awards.append(records.FreeSpinsAward(rule.name, symbol, count, spins, getattr(rule, "state", "")))
+        symbol = "" if entry == ANY_SYMBOL else entries(self.model)[entry]
+        self.awards.append(
+            records.FreeSpinsAward(rule.name, symbol, count, spins, self.tables.states[state].state.name, multiplier)
+        )
 
     def pick(self, trigger: int, line: int, amount: int) -> None:
         """A pick bonus; its prizes follow."""
@@ -117,11 +153,12 @@ class SpinReader:
             pick.places.append([])
         pick.places[-1].append(amount)
 
-    def bonus(self, trigger: int, line: int, bonus: int, amount: int, spins: int, state: int) -> None:
-        """Another bonus; what it drew follows."""
+    def bonus(self, trigger: int, line: int, bonus: int, amount: int, spins: int, state: int, multiplier: int) -> None:
+        """Another bonus; what it drew follows. `multiplier`: of the spins, 0 for none of their own."""
+        multiplier = multiplier if spins else 0
         name, played = self.state.triggers[trigger].name, list(self.model.bonuses)[bonus]
-        target = self.tables.states[state].state.name if spins else ""
-        self.awards.append(_Bonus(name, line, played, amount, spins, target, self.model.bonuses[played]))
+        target = self.tables.states[state].state.name if state else ""  # no bonus awards the first state
+        self.awards.append(_Bonus(name, line, played, amount, spins, target, self.model.bonuses[played], multiplier))
 
     def drawn(self, number: int) -> None:
         """The next number that the bonus at hand drew."""
@@ -157,12 +194,19 @@ class SpinReader:
             awards=tuple(a.record() if isinstance(a, _Pick | _Bonus) else a for a in self.awards),
             values=values,
             stopped=stopped if stopped != window else (),
-            steps=tuple(records.Step(_window(c), tuple(w), _values(c)) for c, w in self.steps),
+            steps=tuple(
+                records.Step(_window(c), tuple(w), _values(c), self.spots.get(i, ()), charged)
+                for i, (c, w, charged) in enumerate(self.steps, start=1)
+            ),
             closing=tuple(self.closing),
             strips=name if len(self.state.strip_sets) > 1 else "",
             special=self.special,
             multiplier=self.factor,
             nudged=tuple(self.nudged),
+            spots=self.spots.get(0, ()),
+            acts=tuple(self.acts),
+            linked=run_name(self.run) if self.run != NOTHING_LINKED else "",
+            feature_multiplier=self.feature_multiplier,
         )
 
 
@@ -180,15 +224,19 @@ class _Pick:
 class _Bonus:
     """Another bonus while its draws are read."""
 
-    def __init__(self, trigger: str, line: int, name: str, amount: int, spins: int, state: str, rule: Bonus) -> None:
+    def __init__(
+        self, trigger: str, line: int, name: str, amount: int, spins: int, state: str, rule: Bonus, multiplier: int
+    ) -> None:
         self.trigger, self.line, self.name, self.amount = trigger, line, name, amount
-        self.spins, self.state, self.rule = spins, state, rule
+        self.spins, self.state, self.rule, self.multiplier = spins, state, rule, multiplier
         self.numbers: list[int] = []
 
     def record(self) -> records.BonusPlay:
         # the engine knows a choice as a wheel of the chosen option alone
         numbers = (self.rule.chosen,) if isinstance(self.rule, Choice) else tuple(self.numbers)
-        return records.BonusPlay(self.trigger, self.line, self.name, numbers, self.amount, self.spins, self.state)
+        return records.BonusPlay(
+            self.trigger, self.line, self.name, numbers, self.amount, self.spins, self.state, self.multiplier
+        )
 
 
 def _window(cells: Cells) -> records.Window:

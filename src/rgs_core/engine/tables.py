@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rgs_core.errors import CallbackError
 from rgs_core.language import mechanics as k
 from rgs_core.language import model as m
+from rgs_core.language.bounds import carries, collected_most, going_on, slots
 from rgs_core.language.model_file import most_units
 
 ANY_SYMBOL = 255
@@ -24,9 +25,10 @@ ANY_SYMBOL = 255
 EVALUATORS = ("lines", "scatter", "combinations", "ways", "count", "cluster", "collect")
 DIRECTIONS = ("left", "right", "both", "adjacent")
 COMBINES = ("ignore", "product", "sum", "highest", "once")
-TRANSFORMS = ("reveal", "expand", "replace", "add", "values", "stick", "multiplier", "nudge")
-EACH = {"spin": 0, "reel": 1, "full_reel": 1, "cell": 2}
-TRIGGERS = ("free_spins", "pick", "win_spins", "collected", "bonus", "jackpot")
+TRANSFORMS = ("reveal", "expand", "replace", "add", "values", "stick", "multiplier", "nudge", "act", "fill")
+EACH = {"spin": 0, "reel": 1, "full_reel": 1, "cell": 2, "feature": 3, "step": 4}
+ACTS = ("add_to_all", "multiply_all", "multiply_some", "collect_all")
+TRIGGERS = ("free_spins", "pick", "win_spins", "collected", "bonus", "jackpot", "full_reels")
 BONUSES = ("pick", "take", "wheel", "trail")
 """Names in the order of the numbers in game.h."""
 
@@ -36,7 +38,8 @@ Fields = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class StripTable:
-    """One reel. `symbols`: uint8[stops + rows - 1], so that stop s shows symbols[s : s + rows].
+    """One reel. `symbols`: uint8[stops + rows - 1], so that stop s shows symbols[s : s + rows]; of the top reel uint8[stops
+    + cells - 1].
 
     `distinct_stops` uint32[d], `distinct_weights` uint64[d]: one stop of each different window, for visiting.
     """
@@ -62,7 +65,7 @@ class WeightTable:
 class EvaluatorTable:
     """Ways: pays int64[entries, reels + 1]; lines int64[entries, reels x n + 1], where a cell counts for n symbols at
     most; count, cluster: int64[symbols, cells x n + 1]; scatter: int64[cells x n + 1]; collect: the same, of a value
-    of 1; in units. `symbol` is that of a scatter. `fields`: the rest of rgs_evaluator."""
+    of 1; in units. `symbol` is the entry that a scatter or collection counts. `fields`: the rest of rgs_evaluator."""
 
     evaluator: k.Evaluator
     symbol: int
@@ -86,11 +89,12 @@ class TriggerTable:
 
 @dataclass(frozen=True)
 class StateTable:
-    """One state. `sets`: strips by set; `paylines` uint8[lines, reels]; `cell_lines` uint64[reels * rows], the set of
+    """One state, by its number. `sets`: strips by set, that of the top reel last; `paylines` uint8[lines, reels]; `cell_lines` uint64[reels * rows], the set of
     lines through each cell, or None for more than 64 lines; `readings`, `naturals` uint64[symbols] of its
     line evaluator, see rgs_evaluator; `fields`: scalars of rgs_state."""
 
     state: m.State
+    number: int
     sets: tuple[tuple[StripTable, ...], ...]
     set_choice: WeightTable
     heights: tuple[WeightTable, ...]
@@ -99,7 +103,8 @@ class StateTable:
     triggers: tuple[TriggerTable, ...]
     cascade: Fields | None
     special: Fields | None
-    held_step: NDArray[np.int8]
+    linked: WeightTable | None
+    moves: Fields
     paylines: NDArray[np.uint8]
     cell_lines: NDArray[np.uint64] | None
     readings: NDArray[np.uint64]
@@ -115,9 +120,18 @@ class StateTable:
 
     @property
     def awarded_states(self) -> list[int]:
-        """Numbers of the states whose spins its triggers award; what bonuses award is not among them."""
-        awarding = ("free_spins", "win_spins", "collected")
-        return sorted({int(t.fields["state"]) for t in self.triggers if t.trigger.kind in awarding})
+        """Numbers of the states whose spins its triggers award without a multiplier; what bonuses award is not among
+        them."""
+        awarding = ("free_spins", "win_spins", "collected", "full_reels")
+        plain = [t for t in self.triggers if t.trigger.kind in awarding and "multiplier" not in t.fields]
+        awarded = {int(t.fields["state"]) for t in plain if not t.fields.get("become")}
+        # A feature that goes on as another state is lengthened by the spins.
+        return sorted(awarded | ({self.number} if any(t.fields.get("become") for t in plain) else set()))
+
+    @property
+    def multiplying(self) -> list[int]:
+        """Numbers of the triggers that give a multiplier to the features they award."""
+        return [i for i, table in enumerate(self.triggers) if "multiplier" in table.fields]
 
 
 @dataclass(frozen=True)
@@ -194,8 +208,9 @@ def _reel_bits(model: m.Model, reels: tuple[int, ...] | None) -> int:
     return sum(1 << reel for reel in (range(model.reels) if reels is None else reels))
 
 
-def _members(model: m.Model, entry: str) -> frozenset[str]:
-    return model.groups.get(entry, frozenset({entry}))
+def counted_bits(model: m.Model, entry: str) -> int:
+    """What a cell may show to count as a symbol or group, as bits."""
+    return _read_bits(model, model.members(entry))
 
 
 def _reading(model: m.Model, paying: Iterable[str]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
@@ -204,7 +219,7 @@ def _reading(model: m.Model, paying: Iterable[str]) -> tuple[NDArray[np.uint64],
     readings, naturals = np.zeros(64, dtype=np.uint64), np.zeros(64, dtype=np.uint64)
     for entry in set(paying):
         bit = np.uint64(1 << named.index(entry))
-        members = _members(model, entry)
+        members = model.members(entry)
         for y, shown in enumerate(model.read(symbol)[0] for symbol in model.symbols):
             wild = model.wilds.get(shown)
             if shown in members:
@@ -212,6 +227,16 @@ def _reading(model: m.Model, paying: Iterable[str]) -> tuple[NDArray[np.uint64],
             if shown in members or (wild is not None and wild.substitutes & members):
                 readings[y] |= bit
     return readings, naturals
+
+
+def counted_fields(model: m.Model, counted: k.Counted) -> dict[str, int]:
+    """Members of rgs_counted."""
+    return {
+        "symbols": counted_bits(model, counted.symbol),
+        "stopped": int(counted.stopped),
+        "by_reel": int(counted.per_reel),
+        "reels": _reel_bits(model, counted.reels),
+    }
 
 
 def _table(table: k.Table, *, unit: int = 1, draws_single: bool = False) -> WeightTable:
@@ -237,19 +262,12 @@ def _state(build: m.Build, state: m.State) -> StateTable:
     evaluators = tuple(_evaluator(model, state, model.evaluators[name]) for name in state.evaluators)
     line_table = next((e for e in evaluators if e.evaluator is lines), None)
     carried = any(
-        isinstance(t, k.FreeSpinsTrigger) and t.carry and t.state == state.name
-        for other in model.states.values()
-        for t in other.triggers
+        carries(t) and getattr(t, "state", "") == state.name for other in model.states.values() for t in other.triggers
     )
-    remembers = state.remembers or carried
+    remembers = state.remembers or carried or state.name in going_on(model)
     changes = bool(
         remembers or state.transforms or state.cascade or state.final or state.special or state.cells
-    )  # fmt: skip
-    held_step = np.zeros(64, dtype=np.int8)
-    for transform in reversed(state.transforms):  # of two that hold a symbol the first counts
-        if isinstance(transform, k.Stick):
-            for symbol in transform.symbols:
-                held_step[model.symbols.index(symbol)] = transform.step
+    ) or bool(model.top or state.linked)  # fmt: skip
     final = state.final
     none64 = np.zeros(64, dtype=np.uint64)
     readings, naturals = (
@@ -258,17 +276,17 @@ def _state(build: m.Build, state: m.State) -> StateTable:
     names = list(state.evaluators)
     return StateTable(
         state=state,
-        sets=tuple(
-            tuple(_strip(model, state, strip) for strip in build.strips(state, name)) for name in state.strip_sets
-        ),
+        number=state_names(model).index(state.name),
+        sets=tuple(_strip_set(build, state, name) for name in state.strip_sets),
         set_choice=_table(k.Table(tuple(range(len(weights))), weights)),
         heights=tuple(_table(table) for table in heights),
         evaluators=evaluators,
-        transforms=tuple(_transform(model, transform) for transform in state.transforms),
+        transforms=tuple(_transform(model, state, transform) for transform in state.transforms),
         triggers=tuple(_trigger(build, state, trigger) for trigger in state.triggers),
         cascade=_cascade(model, state, state.cascade) if state.cascade else None,
         special=_special(model, state, state.special) if state.special else None,
-        held_step=held_step,
+        linked=_linked(state.linked) if state.linked else None,
+        moves=_moves(model, state),
         paylines=paylines,
         cell_lines=_cell_lines(model, paylines),
         readings=readings,
@@ -280,16 +298,27 @@ def _state(build: m.Build, state: m.State) -> StateTable:
             "cells": int(state.cells),
             "changes": int(changes),
             "remembers": int(remembers),
+            "waits": int(any(getattr(t, "multipliers_from", "spin") == "batch" for t in state.triggers)),
+            "rows_below": int(state.rows_below),
+            "persisting": sum(isinstance(t, k.Multiplier) and t.persist for t in state.transforms),
             "looks_stopped": int(
                 any(
                     getattr(part, "stopped", False) for part in (*state.triggers, *(model.evaluators[n] for n in names))
                 )
             ),
-            "ends": int(any(getattr(model.evaluators[n], "at", "spin") == "end" for n in names)),
+            "ends": int(
+                any(
+                    getattr(part, "at", "") == "end"
+                    for part in (*state.triggers, *(model.evaluators[n] for n in names))
+                )
+            ),
             "final_symbols": _read_bits(model, final.symbols) if final else 0,
             "final_combine": COMBINES.index(final.combine) if final else 0,
             "final_persist": int(final.persist) if final else 0,
             "lines": names.index(lines.name) if lines else ANY_SYMBOL,
+            "win_min": (state.win_min or 0) * model.stake_units,
+            "draws_once": int(state.draws_once),
+            "spots": _spots(state.spots) if state.spots else None,
         },
     )
 
@@ -304,10 +333,37 @@ def _cell_lines(model: m.Model, paylines: NDArray[np.uint8]) -> NDArray[np.uint6
     return cells
 
 
-def _strip(model: m.Model, state: m.State, strip: m.Strip) -> StripTable:
+def _moves(model: m.Model, state: m.State) -> Fields:
+    """How held cells move and values grow, [symbol]; of two transforms for a symbol the first counts."""
+    step, fall, each, jump = (np.zeros(64, dtype=np.int8) for _ in range(4))
+    grow = np.zeros(64, dtype=np.int32)
+    for transform in reversed(state.transforms):
+        for symbol in (model.symbols.index(s) for s in getattr(transform, "symbols", ())):
+            if isinstance(transform, k.Stick):
+                step[symbol], fall[symbol], jump[symbol] = transform.step, transform.fall, transform.jump
+                each[symbol] = EACH[transform.each]
+            elif isinstance(transform, k.Values) and transform.grow:
+                grow[symbol] = transform.grow
+    return {"held_step": step, "held_fall": fall, "held_each": each, "held_jump": jump, "grow": grow}
+
+
+def _linked(linked: k.Linked) -> WeightTable:
+    return _table(k.Table(tuple(first + 8 * last for first, last in linked.runs), linked.weights))
+
+
+def _strip_set(build: m.Build, state: m.State, name: str) -> tuple[StripTable, ...]:
+    """The reels of a set from the left, then the top reel if there is one."""
+    model = build.model
+    reels = [_strip(model, state, strip, model.rows) for strip in build.strips(state, name)]
+    if model.top:
+        reels.append(_strip(model, state, build.top_strip(name), len(model.top)))
+    return tuple(reels)
+
+
+def _strip(model: m.Model, state: m.State, strip: m.Strip, shown: int) -> StripTable:
     length = len(strip.symbols)
     looped = np.array(
-        [model.symbols.index(strip.symbols[i % length]) for i in range(length + model.rows - 1)], dtype=np.uint8
+        [model.symbols.index(strip.symbols[i % length]) for i in range(length + shown - 1)], dtype=np.uint8
     )
     weights = np.array(strip.weights, dtype=np.uint64)
     cumulative = None if strip.uniform else np.cumsum(weights).astype(np.uint32)
@@ -315,11 +371,15 @@ def _strip(model: m.Model, state: m.State, strip: m.Strip) -> StripTable:
     if refilled or any(isinstance(transform, k.Nudge) for transform in state.transforms):
         stops, shares = np.arange(length), weights  # what lies beyond the window matters too
     else:
-        seen = 1 if state.cells else model.rows
+        seen = 1 if state.cells else shown
         windows = np.lib.stride_tricks.sliding_window_view(looped, seen)[:length]
         _, stops, member = np.unique(windows, axis=0, return_index=True, return_inverse=True)
         shares = np.zeros(len(stops), dtype=np.uint64)
         np.add.at(shares, member.reshape(-1), weights)
+    stops, shares = (
+        stops[shares > 0],
+        shares[shares > 0],
+    )  # a condition (spin_conditions) leaves a single stop its weight
     return StripTable(length, strip.total, looped, cumulative, stops.astype(np.uint32), shares)
 
 
@@ -332,6 +392,7 @@ def _evaluator(model: m.Model, state: m.State, evaluator: k.Evaluator) -> Evalua
         "stopped": int(getattr(evaluator, "stopped", False)),
         "at_end": int(getattr(evaluator, "at", "spin") == "end"),
         "cell_values": COMBINES.index(getattr(evaluator, "cell_values", "ignore")),
+        "cell_values_max": getattr(evaluator, "cell_values_max", None) or m.WIN_UNITS_MAX,
         "direction": DIRECTIONS.index(getattr(evaluator, "direction", "left")),
         "pure_wild_run": int(getattr(evaluator, "pure_wild_run", "own") == "any"),
     }
@@ -347,11 +408,15 @@ def _evaluator(model: m.Model, state: m.State, evaluator: k.Evaluator) -> Evalua
             row = [unit * state.multiplier_for(name, symbol, n) for n in counts]  # of a value of 1
             fields |= {
                 "count_min": evaluator.count_min,
-                "collector": ANY_SYMBOL if evaluator.collector is None else model.symbols.index(evaluator.collector),
+                "collectors": 0 if evaluator.collector is None else counted_bits(model, evaluator.collector),
             }
         exempt = np.array([state.exempt(name, symbol, n) for n in counts], dtype=np.uint8)
-        fields |= {"exempt": exempt if exempt.any() else None, "counts": len(counts)}
-        number = model.symbols.index(symbol)
+        fields |= {
+            "symbols": counted_bits(model, symbol),
+            "exempt": exempt if exempt.any() else None,
+            "counts": len(counts),
+        }
+        number = entries(model).index(symbol)
         return EvaluatorTable(evaluator, number, np.array(row, dtype=np.int64), fields)
     if isinstance(evaluator, k.Combinations):
         return _combinations(model, state, evaluator, fields)
@@ -427,7 +492,7 @@ def orders(combination: k.Combination) -> list[tuple[str | None, ...]]:
 # --- Transforms, cascades, specials --------------------------------------------------------------------------
 
 
-def _transform(model: m.Model, transform: k.Transform) -> Fields:
+def _transform(model: m.Model, state: m.State, transform: k.Transform) -> Fields:
     symbol = getattr(transform, "symbol", None)
     fields: dict[str, Any] = {
         "kind": TRANSFORMS.index(transform.kind),
@@ -435,6 +500,9 @@ def _transform(model: m.Model, transform: k.Transform) -> Fields:
         "each": EACH[getattr(transform, "each", "spin")],
         "reels": _reel_bits(model, getattr(transform, "reels", None)),
         "persist": int(getattr(transform, "persist", False)),
+        **_odds(getattr(transform, "odds", None)),
+        "conditional": int(not k.works_always(transform)),
+        "when": WHEN.index(getattr(transform, "when", "always")),
     }
     match transform:
         case k.Reveal():
@@ -449,9 +517,28 @@ def _transform(model: m.Model, transform: k.Transform) -> Fields:
         case k.Stick():
             fields["symbols"] = _bits(model, transform.symbols)
         case k.Multiplier():
-            fields |= {"table": _table(transform.table), "combine": COMBINES.index(transform.combine)}
+            persisting = [t for t in state.transforms if isinstance(t, k.Multiplier) and t.persist]
+            fields |= {
+                "table": _table(transform.table),
+                "combine": COMBINES.index(transform.combine),
+                "slot": next((i for i, other in enumerate(persisting) if other is transform), 0),
+            }
+        case k.Fill():
+            fields |= {"table": _table(transform.count), "reels": _reel_bits(model, transform.among)}
         case k.Nudge():
             fields |= {"steps_max": transform.steps_max, "multiplier": transform.multiplier}
+            fields["each"] = EACH["spin" if transform.multiplies == "spin" else "cell"]
+        case k.Act():
+            over = set(model.symbols) if transform.over is None else transform.over
+            fields |= {
+                "symbols": _bits(model, transform.symbols),
+                "over": _bits(model, over),
+                "does": ACTS.index(transform.does),
+                "once": int(transform.once),
+                "value_max": transform.value_max,
+            }
+            if transform.count is not None:
+                fields["table"] = _table(transform.count)
     return fields
 
 
@@ -463,10 +550,29 @@ def _cascade(model: m.Model, state: m.State, cascade: k.Cascade) -> Fields:
         "persist": int(cascade.persist),
         "steps_max": cascade.steps_max,
         "multipliers_count": len(cascade.multipliers),
+        "multiplier_step": cascade.multiplier_step,
         "multipliers": np.array(cascade.multipliers, dtype=np.int64),
         "remove_evaluators": sum(1 << i for i, name in enumerate(state.evaluators) if name in cascade.remove),
         "remove_triggers": sum(1 << i for i, name in enumerate(triggers) if name in cascade.remove),
         "keep": _bits(model, cascade.keep),
+        "charge_every": cascade.charge.every if cascade.charge else 0,
+        "charge_symbols": _charging(model, cascade.charge) if cascade.charge else 0,
+        "charge": tuple(_transform(model, state, t) for t in cascade.charge.then) if cascade.charge else (),
+    }
+
+
+def _charging(model: m.Model, charge: k.Charge) -> int:
+    return _bits(model, model.symbols if charge.symbols is None else charge.symbols)
+
+
+def _spots(spots: k.Spots) -> Fields:
+    return {
+        "on": 1,
+        "persist": int(spots.persist),
+        "product": int(spots.combine == "product"),
+        "first": spots.first,
+        "step": spots.step or 0,
+        "multiplier_max": spots.multiplier_max,
     }
 
 
@@ -494,6 +600,27 @@ def _special(model: m.Model, state: m.State, special: k.Special) -> Fields:
 # --- Triggers and bonuses --------------------------------------------------------------------------------------
 
 
+WHEN = ("always", "win", "no_win")
+"""Conditions of triggers and transforms, numbered as in game.h."""
+
+
+def _odds(odds: k.Odds | None) -> dict[str, int]:
+    return {} if odds is None else {"chance": odds.chance, "out_of": odds.out_of}
+
+
+def _conditions(model: m.Model, trigger: k.FreeSpinsTrigger | k.BonusTrigger) -> dict[str, int]:
+    """What a trigger needs beside its count, and where it counts."""
+    return {
+        **_odds(trigger.odds),
+        "conditional": int(not k.fires_always(trigger)),
+        "when": WHEN.index(trigger.when),
+        "once": int(trigger.once),
+        "by_reels": int(trigger.reels is not None or trigger.per_reel),
+        "per_reel": int(trigger.per_reel),
+        "reels": _reel_bits(model, trigger.reels),
+    }
+
+
 def _trigger(build: m.Build, state: m.State, trigger: k.Trigger) -> TriggerTable:
     model = build.model
     counts = range(model.reels * model.rows * model.count_most + 1)
@@ -503,7 +630,11 @@ def _trigger(build: m.Build, state: m.State, trigger: k.Trigger) -> TriggerTable
         "kind": TRIGGERS.index(trigger.kind),
         "state": 0 if target is None else state_names(model).index(target),
         "stopped": int(getattr(trigger, "stopped", False)),
+        "symbols": 0 if symbol is None else counted_bits(model, symbol),
     }
+    multiplier = getattr(trigger, "multiplier", None)
+    if multiplier is not None:
+        fields["multiplier"] = _table(multiplier)
     spins, pattern = np.zeros(0, np.uint32), np.zeros(0, np.uint8)
     match trigger:
         case k.FreeSpinsTrigger():
@@ -512,8 +643,14 @@ def _trigger(build: m.Build, state: m.State, trigger: k.Trigger) -> TriggerTable
                 "fresh": int(trigger.fresh),
                 "reset": int(trigger.reset),
                 "carry": _bits(model, trigger.carry),
+                **_conditions(model, trigger),
+                "become": int(trigger.become),
+                "least": min(trigger.spins),
             }
+        case k.FullReelsTrigger():
+            spins = np.array([k.by_count(trigger.spins, n) for n in range(model.reels + 1)], dtype=np.uint32)
         case k.WinTrigger():
+            fields["become"] = int(trigger.become)
             spins = np.zeros((len(entries(model)), len(counts)), dtype=np.uint32)
             for name, table in trigger.spins.items():
                 spins[entries(model).index(name)] = [k.by_count(table, n) for n in counts]
@@ -524,6 +661,13 @@ def _trigger(build: m.Build, state: m.State, trigger: k.Trigger) -> TriggerTable
                 "levels": len(trigger.spins),
                 "level_spins": trigger.spins,
                 "level_multipliers": trigger.multipliers,
+                "level_states": tuple(
+                    state_names(model).index(trigger.states[i]) if trigger.states else ANY_SYMBOL
+                    for i in range(len(trigger.spins))
+                ),
+                "from_batch": int(trigger.multipliers_from == "batch"),
+                "slot": slots(model, state).index(trigger.name),
+                "most": collected_most(model, state, trigger.name),
             }
         case k.PickTrigger():
             pattern = np.array(
@@ -538,14 +682,17 @@ def _trigger(build: m.Build, state: m.State, trigger: k.Trigger) -> TriggerTable
             fields |= {
                 "bonus": list(model.bonuses).index(trigger.bonus),
                 "factor": state.multiplier_for(trigger.name),
+                **_conditions(model, trigger),
             }
         case k.JackpotTrigger():
             fields |= {
                 "chance": trigger.chance_of(build.play.cost_units),
                 "out_of": trigger.out_of,
                 "counts": trigger.count,
+                "fresh": int(trigger.fresh),
+                "at_end": int(trigger.at == "end"),
             }
-    number = ANY_SYMBOL if symbol is None else model.symbols.index(symbol)
+    number = ANY_SYMBOL if not symbol else entries(model).index(symbol)
     return TriggerTable(trigger, number, spins, pattern, fields)
 
 
@@ -571,6 +718,7 @@ def _bonus(model: m.Model, bonus: k.Bonus) -> Fields:
         "picks": one,
         "prizes_per_pick": one,
         "prizes": one,
+        "of_win": int(bonus.of == "win"),
     }
     match bonus:
         case k.Pick():
@@ -584,6 +732,8 @@ def _bonus(model: m.Model, bonus: k.Bonus) -> Fields:
                 "prizes": _table(k.Table(bonus.prizes, (1,) * len(bonus.prizes)), unit=unit),
                 "take": bonus.take,
                 "equal_multiplier": bonus.equal_multiplier,
+                "ends": _end_bits(bonus.ends),
+                "lives": bonus.lives,
             }
         case k.Wheel():
             segments = bonus.segments
@@ -595,6 +745,10 @@ def _bonus(model: m.Model, bonus: k.Bonus) -> Fields:
                 "segment_states": np.array(
                     [states.index(s.state) if s.state else 0 for s in segments], dtype=np.uint32
                 ),
+                **_segment_multipliers(segments),
+                "segment_become": np.array([s.become for s in segments], dtype=np.uint8)
+                if any(s.become for s in segments)
+                else None,
                 "segment_jackpots": np.array([s.jackpot is not None for s in segments], dtype=np.uint8)
                 if any(s.jackpot for s in segments)
                 else None,
@@ -609,9 +763,36 @@ def _bonus(model: m.Model, bonus: k.Bonus) -> Fields:
                 "square_pays": np.array(bonus.squares, dtype=np.int64) * unit,
                 "rolls_max": bonus.rolls_max,
                 "finish": bonus.finish * unit,
-                "ends": tuple(sum(1 << s % 64 for s in bonus.ends if s // 64 == word) for word in range(2)),
+                "ends": _end_bits(bonus.ends),
+                "pays_last": int(bonus.pays == "last"),
             }
     return fields
+
+
+def _end_bits(ends: Iterable[int]) -> tuple[int, int]:
+    """Numbers from 1 to 64 as a set of 128 bits, in two words."""
+    low, high = (sum(1 << number % 64 for number in ends if number // 64 == word) for word in range(2))
+    return low, high
+
+
+def _segment_multipliers(segments: Sequence[k.Segment]) -> Fields:
+    """Tables of the multipliers that segments give to the features they award, one after the other."""
+    tables = [segment.multiplier for segment in segments]
+    if not any(tables):
+        return {}
+    places: list[tuple[int, int]] = []
+    values: list[int] = []
+    cumulative: list[int] = []
+    for table in tables:
+        places.append((len(values), len(table.values) if table else 0))
+        if table:
+            values += table.values
+            cumulative += itertools.accumulate(table.weights)
+    return {
+        "segment_multipliers": np.array(places, dtype=np.uint32).reshape(-1),
+        "multiplier_values": np.array(values, dtype=np.int64),
+        "multiplier_cumulative": np.array(cumulative, dtype=np.uint32),
+    }
 
 
 def combination_count(table: StateTable) -> int:
@@ -619,11 +800,17 @@ def combination_count(table: StateTable) -> int:
 
     Draws of transforms and refills are not counted; states that have some are visited only when they are tiny.
     """
-    sets = [int(np.prod([len(strip.distinct_stops) for strip in strips], dtype=object)) for strips in table.sets]
+    linked = table.state.linked
+    sets = [
+        int(np.prod([len(s.distinct_stops) for reel, s in enumerate(strips) if not first < reel <= last], dtype=object))
+        for strips in table.sets
+        for first, last in (linked.runs if linked else [k.NOTHING_LINKED])
+    ]
     heights = int(np.prod([len(t.values) for t in table.heights], dtype=object))
     per_cell = sum(sets)
     if table.fields["cells"]:
         rows: Sequence[int] = [int(t.values.max()) for t in table.heights]
+        rows = [*rows, *[len(rows)] * (len(table.strips) - len(rows))]  # cells of the top reel, at most
         per_cell = sum(
             int(np.prod([len(s.distinct_stops) ** n for s, n in zip(strips, rows, strict=True)], dtype=object))
             for strips in table.sets

@@ -22,8 +22,9 @@ from rgs_core.exact.cycle import SpinLaws, counting_engine, round_figures, spin_
 from rgs_core.exact.cycle import full_cycle as full_cycle
 from rgs_core.exact.distribution import WinLaw, win_law
 from rgs_core.exact.gamble_law import gambled
-from rgs_core.exact.joint import Joint
+from rgs_core.exact.joint import COMBINATIONS_ALONE_MAX, COMBINATIONS_MAX, Joint
 from rgs_core.exact.stats import Z_90, root
+from rgs_core.language.bounds import silent_triggers
 from rgs_core.language.model import Build
 
 VISITED_MAX = 5_000_000_000
@@ -80,7 +81,7 @@ class Analysis:
     def feature_win(self) -> Fraction | None:
         """Mean win of the further spins of a round that has any, in costs, without the maximum win; 0 without any."""
         parts = self.cycle.rtp_parts if self.cycle else self.closed.rtp_parts if self.closed else None
-        if parts is None or self.feature_probability is None:
+        if parts is None or self.feature_probability is None or (self.cycle and self.cycle.paid is None):
             return None
         return parts.get(FURTHER, Fraction(0)) / (self.feature_probability or 1)
 
@@ -92,7 +93,8 @@ class Analysis:
 def analyse(build: Build, *, visit: bool = False) -> Analysis:
     """All exact figures of a build. Raises AnalysisError if two ways differ; what has no value is None.
 
-    With `visit` every combination of stops is visited as well, up to VISITED_MAX of them: a third way.
+    With `visit` every combination of stops is visited as well, up to VISITED_MAX of them: a third way; and states whose
+    laws give no RTP, as another state has none, are counted all the same.
     """
     closed, closed_skipped = None, ""
     try:
@@ -102,7 +104,7 @@ def analyse(build: Build, *, visit: bool = False) -> Analysis:
         if not isinstance(error, NoClosedForm) and len(build.model.states) <= 2:
             raise  # the means themselves have no value
     engine = counting_engine(build)
-    spins = spin_laws(build, engine)
+    spins = spin_laws(build, engine, alone=COMBINATIONS_MAX if visit else COMBINATIONS_ALONE_MAX)
     cycle, cycle_skipped = None, ""
     try:
         cycle = round_figures(build, spins)
@@ -119,7 +121,8 @@ def analyse(build: Build, *, visit: bool = False) -> Analysis:
 
 def _visit(build: Build, engine: Engine, cycle: FullCycle) -> None:
     """The figures once more by every combination."""
-    longest = max(law.cycle for case in cycle.scenarios for law in case.laws.values() if isinstance(law, Joint))
+    single = [*cycle.laws.values(), *(law for laws in cycle.special_laws.values() for law in laws.values())]
+    longest = max(law.cycle for law in single)
     if longest > VISITED_MAX:
         raise AnalysisError(f"a cycle of {longest:,} combinations is too long to visit; the limit is {VISITED_MAX:,}")
     visited = round_figures(build, spin_laws(build, engine, merge=False))
@@ -183,19 +186,23 @@ def _figures(
             methods["rtp"] = methods["sd"] = f"{what} matters, and the law of wins is unknown: {reason}"
     if not source and paid is not None:
         parts = {name: units * play.spins / play.cost_units for name, units in paid.mean_parts().items()}
+    silent = silent_triggers(build.model, build.model.states[play.start])
+    parts = {name: part for name, part in parts.items() if name not in silent}
     for name, joint in spins.laws.items():
         if name in spins.skipped:
             methods[f"state {name}"] = spins.skipped[name]
-        elif joint is not None:
-            methods[f"state {name}"] = joint.method
         elif spins.features is not None and name in spins.features.methods:
             methods[f"state {name}"] = spins.features.methods[name]
+        elif joint is not None:
+            methods[f"state {name}"] = joint.method
         else:
             kinds = sorted({law.method for law in spins.special_laws[name].values()})
             methods[f"state {name}"] = f"{' and '.join(kinds)}, for each special symbol"
     awards = closed.feature_probability if closed else None
     hits = spread = None
-    if paid is not None:
+    if cycle is not None and cycle.paid is None:
+        awards = cycle.feature_probability
+    elif paid is not None:
         awards = 1 - (1 - paid.award_probability) ** play.spins
         hits = 1 - (1 - paid.hit_frequency) ** play.spins
         spread = root(play.spins * paid.variance_units / play.cost_units**2)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from rgs_core.errors import AnalysisError
+from rgs_core.exact.award_columns import feature_name, shares
 from rgs_core.exact.awarding import NOTHING, Awarding, Awards, plus
 from rgs_core.language.mechanics import Pick, Segment, Table, Take, Trail, Wheel, frozen, settled
 from rgs_core.language.model import Model
@@ -99,7 +100,7 @@ def _wheel_moments(model: Model, wheel: Wheel, unit: int, states: Sequence[str])
     total = sum(segment.weight for segment in wheel.segments)
     for segment in wheel.segments:
         own = certain(segment.pay * unit).given(Fraction(segment.weight, total))
-        events = {awarded(segment, states): own}
+        events: dict[Awards, Awarding] = {awards: own.given(p) for awards, p in awarded(segment, states)}
         if segment.bonus is not None:
             events = plus(events, bonus_moments(model, segment.bonus, states))
         for key, event in events.items():
@@ -107,9 +108,14 @@ def _wheel_moments(model: Model, wheel: Wheel, unit: int, states: Sequence[str])
     return law
 
 
-def awarded(segment: Segment, states: Sequence[str]) -> Awards:
-    """What a segment of a wheel awards itself, by state."""
-    return tuple(segment.spins if state == segment.state else 0 for state in states)
+def awarded(segment: Segment, states: Sequence[str]) -> list[tuple[Awards, Fraction]]:
+    """What a segment of a wheel awards itself, by state, with its odds: one way for each multiplier that it draws, where
+    `states` has columns for features with multipliers (rgs_core.exact.award_columns)."""
+    ways: dict[str | None, Fraction] = {segment.state: Fraction(1)}
+    if segment.multiplier is not None and segment.state is not None:
+        named = {feature_name(segment.state, value): p for value, p in shares(segment.multiplier)}
+        ways = {name: p for name, p in named.items() if name in states} or ways
+    return [(tuple(segment.spins if state == name else 0 for state in states), p) for name, p in ways.items()]
 
 
 def _pick_moments(pick: Pick) -> Awarding:
@@ -137,28 +143,58 @@ def _table_moments(table: Table) -> tuple[Fraction, Fraction]:
     return mean, sum((p * value**2 for value, p in _entries(table)), Fraction(0)) - mean**2
 
 
+def _taken(take: Take) -> Iterator[tuple[Fraction, int, int]]:
+    """Odds that so many prizes that end nothing are taken, and so many that do.
+
+    Each side is a sample without replacement of its own then. The last of t prizes taken is one of the L that take
+    lives among them with L / t, whatever they are (negative hypergeometric law).
+    """
+    others, ends = map(len, take.sides)
+
+    def odds(total: int, found: int) -> Fraction:
+        return Fraction(math.comb(ends, found) * math.comb(others, total - found), math.comb(others + ends, total))
+
+    if ends:
+        for total in range(take.lives, take.take + 1):
+            yield odds(total, take.lives) * Fraction(take.lives, total), total - take.lives, take.lives
+    for found in range(min(take.lives if ends else 1, take.take + 1)):
+        yield odds(take.take, found), take.take - found, found
+
+
 def _take_moments(take: Take) -> Awarding:
-    """Sum of a sample without replacement, and what equal prizes add to it."""
-    n, k, prizes = len(take.prizes), take.take, take.prizes
-    ways = math.comb(n, k)
-    total, squares = sum(prizes), sum(prize**2 for prize in prizes)
-    mean = Fraction(k * total, n)
-    pairs = Fraction(k * (k - 1), n * (n - 1)) if n > 1 else Fraction(0)
-    second = Fraction(k * squares, n) + pairs * (total**2 - squares)
-    most = sum(sorted(prizes)[-k:])
-    for prize, times in Counter(prizes).items():
-        equal = Fraction(math.comb(times, k), ways)
-        if equal:
-            amount = k * prize
+    """Sums of samples without replacement, and what equal prizes add to them."""
+    others, ends = take.sides
+    mixed = IMPOSSIBLE
+    for p, k, found in _taken(take):
+        if p:
+            mixed |= (_sample_moments(others, k) + _sample_moments(ends, found)).given(p)
+    mean, second, most = mixed.win, mixed.win_squared, mixed.most
+    for prize, times in Counter(take.prizes).items():
+        equal = Fraction(math.comb(times, take.take), math.comb(len(take.prizes), take.take))
+        if equal and take.equal_multiplier != 1:
+            amount = take.take * prize
             mean += equal * amount * (take.equal_multiplier - 1)
             second += equal * amount**2 * (take.equal_multiplier**2 - 1)
             most = max(most, amount * take.equal_multiplier)
-    return Awarding(Fraction(1), mean, second, Fraction(math.comb(prizes.count(0), k), ways), most)
+    return Awarding(Fraction(1), mean, second, mixed.nothing, most)
+
+
+def _sample_moments(prizes: Sequence[int], k: int) -> Awarding:
+    """Sum of k of the prizes without replacement, every subset equally likely."""
+    n = len(prizes)
+    if k == 0:
+        return NOTHING
+    total, squares = sum(prizes), sum(prize**2 for prize in prizes)
+    pairs = Fraction(k * (k - 1), n * (n - 1)) if n > 1 else Fraction(0)
+    second = Fraction(k * squares, n) + pairs * (total**2 - squares)
+    nothing = Fraction(math.comb(prizes.count(0), k), math.comb(n, k))
+    return Awarding(Fraction(1), Fraction(k * total, n), second, nothing, sum(sorted(prizes)[-k:]))
 
 
 def _trail_moments(trail: Trail) -> Awarding:
     """Backwards over the rolls left and the square stood on."""
-    ahead = [NOTHING] * (len(trail.squares) + 1)
+    last = trail.pays == "last"
+    ahead = [NOTHING, *(certain(pay) if last else NOTHING for pay in trail.squares)]
     for _ in range(trail.rolls_max):
         here = []
         for position in range(len(trail.squares) + 1):
@@ -169,7 +205,8 @@ def _trail_moments(trail: Trail) -> Awarding:
                     event = certain(trail.finish)
                 else:
                     event = certain(trail.squares[target - 1])
-                    event = event if target in trail.ends else event + ahead[target]
+                    if target not in trail.ends:
+                        event = ahead[target] if last else event + ahead[target]
                 mixed |= event.given(p)
             here.append(mixed)
         ahead = here
@@ -245,26 +282,41 @@ def _compound(times: Table, amounts: Amounts) -> Amounts:
 
 
 def _take_amounts(take: Take) -> Amounts:
-    """Number of samples by amount: subsets counted prize by prize, equal ones apart."""
-    subsets: list[Amounts] = [{0: 1}, *({} for _ in range(take.take))]
-    for prize in take.prizes:
-        for k in range(take.take, 0, -1):
+    """Weights by amount: subsets of each side, by how many are taken of it; equal prizes apart."""
+    others, ends = take.sides
+    subsets = _subsets(others, take.take), _subsets(ends, min(take.lives, len(ends)))
+    cases = [(p, k, found) for p, k, found in _taken(take) if p]
+    if sum(len(subsets[0][k]) * len(subsets[1][found]) for _, k, found in cases) > 20 * OUTCOMES_MAX:
+        raise AnalysisError(TOO_MANY)
+    shares = [p / (math.comb(len(others), k) * math.comb(len(ends), found)) for p, k, found in cases]
+    scale = math.lcm(*(share.denominator for share in shares))
+    amounts: Amounts = defaultdict(int)
+    for share, (_, k, found) in zip(shares, cases, strict=True):
+        for units, n in _convolved(subsets[0][k], subsets[1][found]).items():
+            amounts[units] += int(share * scale) * n
+    for prize, times in Counter(take.prizes).items():
+        equal, units = math.comb(times, take.take), take.take * prize
+        if equal and take.equal_multiplier != 1:  # every sample weighs 1, as nothing ends it
+            amounts[units] -= equal
+            amounts[units * take.equal_multiplier] += equal
+    return {units: n for units, n in amounts.items() if n}
+
+
+def _subsets(prizes: Sequence[int], most: int) -> list[Amounts]:
+    """Number of subsets by amount, for each size up to `most`."""
+    subsets: list[Amounts] = [{0: 1}, *({} for _ in range(most))]
+    for prize in prizes:
+        for k in range(most, 0, -1):
             for units, n in subsets[k - 1].items():
                 subsets[k][units + prize] = subsets[k].get(units + prize, 0) + n
         if sum(map(len, subsets)) > OUTCOMES_MAX:
             raise AnalysisError(TOO_MANY)
-    amounts = dict(subsets[take.take])
-    for prize, times in Counter(take.prizes).items():
-        equal, units = math.comb(times, take.take), take.take * prize
-        if equal and take.equal_multiplier != 1:
-            amounts[units] -= equal
-            target = units * take.equal_multiplier
-            amounts[target] = amounts.get(target, 0) + equal
-    return {units: n for units, n in amounts.items() if n}
+    return subsets
 
 
 def _trail_amounts(trail: Trail) -> Amounts:
-    """Forwards over the rolls: weight by square and amount, scaled to die.total ** rolls_max."""
+    """Forwards over the rolls: weight by square and amount, scaled to die.total ** rolls_max. Where only the last
+    square pays, the amount is that of the square stood on."""
     ended: Amounts = defaultdict(int)
     standing: dict[tuple[int, int], int] = {(0, 0): 1}
     scale = trail.die.total**trail.rolls_max
@@ -272,6 +324,7 @@ def _trail_amounts(trail: Trail) -> Amounts:
         scale //= trail.die.total
         following: dict[tuple[int, int], int] = defaultdict(int)
         for (position, units), weight in standing.items():
+            units = 0 if trail.pays == "last" else units
             for roll, chance in zip(trail.die.values, trail.die.weights, strict=True):
                 target = position + roll
                 if target > len(trail.squares):

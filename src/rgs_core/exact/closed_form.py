@@ -14,6 +14,7 @@ from fractions import Fraction
 from math import lcm, prod
 
 from rgs_core.errors import AnalysisError
+from rgs_core.exact.award_columns import multiplied_features
 from rgs_core.exact.awarding import Awards
 from rgs_core.exact.bonuses import bonus_moments
 from rgs_core.exact.closed_parts import (
@@ -28,6 +29,7 @@ from rgs_core.exact.closed_parts import (
 from rgs_core.exact.feature import expected_spins
 from rgs_core.exact.reached import awards_of, bonus_awards
 from rgs_core.exact.spin_multiplier import grid_transforms, multiplier_mean
+from rgs_core.language.bounds import goes_on_as
 from rgs_core.language.mechanics import (
     SIMULATED_ONLY,
     BonusTrigger,
@@ -121,6 +123,8 @@ def closed_form(build: Build) -> ClosedForm:
         for state in awards_of(model, model.states[name]):
             if state not in waiting:
                 waiting.append(state)
+    if any(state in figures for state, _ in multiplied_features(model)):
+        raise NoClosedForm("awards give features a multiplier, for which there is no closed form")
     states = tuple(model.states)
     awards = {name: spin.awards for name, spin in figures.items()}
     spins = expected_spins(awards, states, play.start, play.spins, model.free_spins_max)
@@ -148,10 +152,18 @@ def refuse(model: Model, state: State) -> None:
     def no(words: str) -> NoClosedForm:
         return NoClosedForm(f"state '{state.name}' has {words}, for which there is no closed form")
 
+    if goes_on_as(model, state):
+        raise no("features that go on as other states")
     if state.callback is not None:
         raise NoClosedForm(f"state '{state.name}' {SIMULATED_ONLY}")
+    if model.top:
+        raise no("a top reel")
+    if state.linked:
+        raise no("linked reels")
     if grid_transforms(state) or state.cascade or state.final or state.special:
         raise no("transforms of the grid, cascades, final multipliers or a special symbol")
+    if state.win_min is not None:
+        raise no("a least win of its features")
     for name in state.evaluators:
         evaluator = model.evaluators[name]
         if isinstance(evaluator, Lines) and (evaluator.direction not in ("left", "right") or evaluator.full_grid):
@@ -165,8 +177,14 @@ def refuse(model: Model, state: State) -> None:
     for trigger in state.triggers:
         if isinstance(trigger, FreeSpinsTrigger) and (trigger.carry or trigger.reset):
             raise no("triggers that carry cells or reset the spins left")
+        if model.multiplies_win(trigger):
+            raise no("bonuses that multiply the win of the spin")
         if isinstance(trigger, PickTrigger) and any(bonus_awards(model, trigger.pick)):
             raise no("bonuses by lines that award spins")
+        if isinstance(trigger, FreeSpinsTrigger | BonusTrigger) and (trigger.when != "always" or trigger.once):
+            raise no("triggers that look at wins, or fire once")
+        if isinstance(trigger, JackpotTrigger) and trigger.at == "end":
+            raise no("jackpots at the end of a feature")
         if not isinstance(trigger, FreeSpinsTrigger | PickTrigger | BonusTrigger | JackpotTrigger):
             raise no(f"a trigger of kind {trigger.kind}")
 
@@ -253,11 +271,13 @@ def _set_figures(build: Build, state: State, strips: tuple[Strip, ...]) -> SpinF
                 law = count_law(model, strips, (trigger.symbol,), state)
                 trigger_hits[trigger.name] *= sum((p for (n,), p in law.items() if n >= trigger.count), Fraction(0))
         elif isinstance(trigger, FreeSpinsTrigger):
-            law = count_law(model, strips, (trigger.symbol,), state)
+            law = count_law(model, strips, (trigger.counted,), state)
             trigger_hits[trigger.name] = sum((p for (n,), p in law.items() if trigger.award(n)), Fraction(0))
+            trigger_hits[trigger.name] *= _odds(trigger)
         elif isinstance(trigger, BonusTrigger):
-            law = count_law(model, strips, (trigger.symbol,), state)
+            law = count_law(model, strips, (trigger.counted,), state)
             trigger_hits[trigger.name] = sum((p * trigger.times(n) for (n,), p in law.items()), Fraction(0))
+            trigger_hits[trigger.name] *= _odds(trigger)
         if isinstance(trigger, PickTrigger | BonusTrigger):
             bonus = trigger.pick if isinstance(trigger, PickTrigger) else trigger.bonus
             mean = sum((a.win for a in bonus_moments(model, bonus, states).values()), Fraction(0))
@@ -272,22 +292,50 @@ def _award_law(
     """Law of the spins that one spin awards by state, all its triggers and their wheels together."""
     triggers = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger)]
     wheels = [t for t in state.triggers if isinstance(t, BonusTrigger) and any(bonus_awards(model, t.bonus))]
-    symbols = tuple(dict.fromkeys([*(t.symbol for t in triggers), *(t.symbol for t in wheels)]))
+    counting = tuple(dict.fromkeys([*(t.counted for t in triggers), *(t.counted for t in wheels)]))
     law: dict[Awards, Fraction] = defaultdict(Fraction)
-    for counts, probability in count_law(model, strips, symbols, state).items():
-        seen = dict(zip(symbols, counts, strict=True))
-        own = [0] * len(states)
-        for counted in triggers:
-            own[states.index(counted.state)] += counted.award(seen[counted.symbol])
-        here: dict[Awards, Fraction] = {tuple(own): probability}
+    nothing = (0,) * len(states)
+    for counts, probability in count_law(model, strips, counting, state).items():
+        seen = dict(zip(counting, counts, strict=True))
+        here: dict[Awards, Fraction] = {nothing: probability}
+        for trigger in triggers:
+            place = states.index(trigger.state)
+            award = tuple(trigger.award(seen[trigger.counted]) * (i == place) for i in range(len(states)))
+            here = _either(here, _plus(here, {award: Fraction(1)}), trigger)
         for wheel in wheels:
-            one = bonus_moments(model, wheel.bonus, states)
-            for _ in range(wheel.times(seen[wheel.symbol])):
-                following: dict[Awards, Fraction] = defaultdict(Fraction)
-                for key, p in here.items():
-                    for more, event in one.items():
-                        following[tuple(a + b for a, b in zip(key, more, strict=True))] += p * event.probability
-                here = following
+            one = {key: event.probability for key, event in bonus_moments(model, wheel.bonus, states).items()}
+            played = here
+            for _ in range(wheel.times(seen[wheel.counted])):
+                played = _plus(played, one)
+            here = _either(here, played, wheel)
         for key, p in here.items():
             law[key] += p
     return dict(law)
+
+
+def _odds(trigger: FreeSpinsTrigger | BonusTrigger) -> Fraction:
+    """Odds that a trigger fires where it counts enough."""
+    return trigger.odds.probability if trigger.odds else Fraction(1)
+
+
+def _plus(law: Mapping[Awards, Fraction], more: Mapping[Awards, Fraction]) -> dict[Awards, Fraction]:
+    """Law of the sum of two independent awards."""
+    result: dict[Awards, Fraction] = defaultdict(Fraction)
+    for key, p in law.items():
+        for other, q in more.items():
+            result[tuple(a + b for a, b in zip(key, other, strict=True))] += p * q
+    return result
+
+
+def _either(
+    without: Mapping[Awards, Fraction], fired: Mapping[Awards, Fraction], trigger: FreeSpinsTrigger | BonusTrigger
+) -> dict[Awards, Fraction]:
+    """The law where a trigger fires with its odds."""
+    odds = _odds(trigger)
+    if odds == 1:
+        return dict(fired)
+    result: dict[Awards, Fraction] = defaultdict(Fraction)
+    for law, p in ((without, 1 - odds), (fired, odds)):
+        for key, q in law.items():
+            result[key] += p * q
+    return result

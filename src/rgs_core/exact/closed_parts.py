@@ -7,12 +7,12 @@ symbols are convolved reel by reel. Plain Python on integers and Fractions, no c
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
 
-from rgs_core.language.mechanics import Count, Lines, PickTrigger, Table, Ways, by_count
+from rgs_core.language.mechanics import Count, Counted, Lines, PickTrigger, Table, Ways, by_count
 from rgs_core.language.model import Model, State, Strip
 
 Column = tuple[tuple[str, int], ...]
@@ -74,12 +74,22 @@ def reel_law(
 
 
 def count_law(
-    model: Model, strips: Iterable[Strip], symbols: tuple[str, ...], state: State | None = None
+    model: Model, strips: Iterable[Strip], entries: Iterable[str | Counted], state: State | None = None
 ) -> dict[tuple[int, ...], Fraction]:
-    """Law of how often each of `symbols` is in view: one convolution a reel. `state` says the heights."""
-    figures = {symbol: tuple(int(symbol == other) for other in symbols) for symbol in symbols}
-    figures = _with_doubles(model, figures)
-    return _sum_law(model, state, strips, figures or {"": ()})
+    """Law of how often each of `entries`, symbols and groups, is in view: one convolution a reel. `state` says the
+    heights."""
+    counting = [entry if isinstance(entry, Counted) else Counted(entry) for entry in entries]
+    members = [model.members(counted.symbol) for counted in counting]
+    figures = {symbol: tuple(int(symbol in of) for of in members) for symbol in model.symbols}
+    return _sum_law(model, state, strips, _with_doubles(model, figures), counting)
+
+
+def on_reel(counting: Sequence[Counted], reel: int, shown: Iterable[int]) -> tuple[int, ...]:
+    """What the numbers of symbols that a reel shows count."""
+    return tuple(
+        0 if counted.reels is not None and reel not in counted.reels else min(n, 1) if counted.per_reel else n
+        for counted, n in zip(counting, shown, strict=True)
+    )
 
 
 def _with_doubles(model: Model, figures: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
@@ -89,12 +99,17 @@ def _with_doubles(model: Model, figures: Mapping[str, tuple[int, ...]]) -> dict[
 
 
 def _sum_law(
-    model: Model, state: State | None, strips: Iterable[Strip], figures: Mapping[str, tuple[int, ...]]
+    model: Model,
+    state: State | None,
+    strips: Iterable[Strip],
+    figures: Mapping[str, tuple[int, ...]],
+    counting: Sequence[Counted] = (),
 ) -> dict[tuple[int, ...], Fraction]:
     law = {(0,) * len(next(iter(figures.values()))): Fraction(1)}
     for reel, strip in enumerate(strips):
         following: dict[tuple[int, ...], Fraction] = defaultdict(Fraction)
-        for more, p in reel_law(model, state, reel, strip, figures).items():
+        for shown, p in reel_law(model, state, reel, strip, figures).items():
+            more = on_reel(counting, reel, shown) if counting else shown
             for counts, q in law.items():
                 following[tuple(a + b for a, b in zip(counts, more, strict=True))] += p * q
         law = dict(following)
@@ -210,7 +225,7 @@ def _line_law(
     """
     entries = _entries(model, lines)
     order = {entry: i for i, entry in enumerate(entries)}
-    members = {entry: model.groups.get(entry, frozenset({entry})) for entry in entries}
+    members = {entry: model.members(entry) for entry in entries}
     wilds = tuple(model.wilds)
     read = {shown: model.read(shown) for shown in model.symbols}
     natural = {shown: frozenset(e for e in entries if symbol in members[e]) for shown, (symbol, _) in read.items()}

@@ -15,18 +15,25 @@ from itertools import product
 
 from rgs_core._engine import Engine
 from rgs_core.errors import AnalysisError
+from rgs_core.exact.award_columns import multiplied_features
 from rgs_core.exact.awarding import NOTHING
 from rgs_core.exact.feature import RoundMoments, round_moments
-from rgs_core.exact.joint import Joint, joint_law, model_states
+from rgs_core.exact.joint import COMBINATIONS_ALONE_MAX, COMBINATIONS_MAX, Joint, joint_law, model_states
+from rgs_core.exact.memory.beginnings import NamedSpin
 from rgs_core.exact.memory.feature_starts import feature_refused, feature_round, remembering_states
 from rgs_core.exact.memory.whole_feature import FeatureRound, WholeFeature
-from rgs_core.exact.reached import awards_of, plays_once, reached
+from rgs_core.exact.multiplied_features import MultipliedFeature
+from rgs_core.exact.reached import awards_of, begun, plays_once, reached
+from rgs_core.exact.spin_paths import spin_paths
 from rgs_core.exact.stats import Z_90, root
-from rgs_core.language.mechanics import SIMULATED_ONLY, FreeSpinsTrigger, frozen
+from rgs_core.language.mechanics import SIMULATED_ONLY, FreeSpinsTrigger, FullReelsTrigger, frozen
 from rgs_core.language.model import Build
 
 SCENARIOS_MAX = 256
 """Most combinations of special symbols of a round."""
+
+OWN = "feature"
+"""The part of the RTP that the feature wins with which a mode begins, where it is known as a whole."""
 
 FURTHER = "free spins"
 """The part of the RTP that all further spins win."""
@@ -56,7 +63,7 @@ class Scenario:
     """With this probability the spins of a round have these laws."""
 
     probability: Fraction
-    laws: Mapping[str, Joint | WholeFeature]
+    laws: Mapping[str, Joint | NamedSpin | WholeFeature]
 
 
 @dataclass(frozen=True)
@@ -65,20 +72,21 @@ class FullCycle:
 
     `paid` is the law of the mode's first state and `free` that of the only other one, if there is one and it
     has a law of its own; `laws` and `special_laws` hold those of all. `paid_spin` figures are of the mode's own
-    spins without what they start. Means and variances are those without the maximum win: where `capped`,
+    spins without what they start; all three are None where the mode begins with a feature that is known as a whole,
+    which then is its only spin: `start_spins`. Means and variances are those without the maximum win: where `capped`,
     the law of wins (rgs_core.exact.distribution) knows the round as it is paid. `most_units` is the largest win
     without it. `spins`: mean further spins by state. `features`: those that are known as a whole, `scenarios` then
-    hold their laws by name; `spins_max`: most further spins of a round, each such feature as one.
+    hold their laws by name, and `features_played` how many of each a round has on average; `spins_max`: most further spins of a round, each such feature as one.
     """
 
     build: Build
-    paid: Joint
+    paid: Joint | None
     free: Joint | None
     rtp: Fraction
     rtp_parts: Mapping[str, Fraction]
     hit_frequency: Fraction
-    paid_spin_hit_frequency: Fraction
-    paid_spin_variance: Fraction
+    paid_spin_hit_frequency: Fraction | None
+    paid_spin_variance: Fraction | None
     variance: Fraction
     max_win_units: int
     max_win_reached: bool
@@ -91,17 +99,19 @@ class FullCycle:
     most_units: int = 0
     capped: bool = False
     features: FeatureRound | None = None
+    features_played: Mapping[str, Fraction] = field(default_factory=dict)
     spins_max: int = 0
+    start_spins: int = 1
 
     @property
     def combinations(self) -> int:
-        """Length of the paid spin's cycle, in stop weights."""
-        return self.paid.cycle
+        """Length of the paid spin's cycle, in stop weights; 0 where it has none of its own."""
+        return 0 if self.paid is None else self.paid.cycle
 
     @property
     def states(self) -> tuple[str, ...]:
         """Order of the states in what spins award."""
-        return self.paid.states
+        return self.scenarios[0].laws[self.build.play.start].states
 
     @property
     def free_spins_per_round(self) -> Fraction:
@@ -119,8 +129,8 @@ class FullCycle:
         return root(self.variance)
 
     @property
-    def paid_spin_sd(self) -> float:
-        return root(self.paid_spin_variance)
+    def paid_spin_sd(self) -> float | None:
+        return None if self.paid_spin_variance is None else root(self.paid_spin_variance)
 
     def volatility_index(self, z: float = Z_90) -> float:
         """z times the standard deviation of a round."""
@@ -152,16 +162,20 @@ def spin_laws(
     merge: bool = True,
     joint: Callable[..., Joint] = joint_law,
     features_of: Callable[..., FeatureRound] = feature_round,
+    alone: int = COMBINATIONS_ALONE_MAX,
 ) -> SpinLaws:
     """Laws of the spins of every state that the mode can reach; `engine`: its `counting_engine`.
 
-    `joint` and `features_of` compute them; who asks for many builds gives functions that remember.
+    `joint` and `features_of` compute them; who asks for many builds gives functions that remember. States that can
+    have no law are found first: what is left of the others is the law of a single spin, for which `alone` combinations
+    are counted at most.
     """
     names = model_states(engine)
-    laws: dict[str, Joint | None] = {}
     special_laws: dict[str, dict[str, Joint]] = {}
     skipped: dict[str, str] = {}
+    left: dict[str, str] = {}  # skipped because others are, so never the reason for what has no figures
     states = reached(build)
+    first = begun(build)
     features, remembering = None, remembering_states(build)
     if remembering:
         try:
@@ -170,30 +184,37 @@ def spin_laws(
             features = features_of(build, merge=merge)
         except AnalysisError as error:
             skipped |= {name: feature_refused(build, name) or str(error) for name in remembering}
-    for name in states:
+    laws: dict[str, Joint | None] = dict.fromkeys(states)
+    for name in sorted(states, key=lambda name: -spin_paths(build, build.model.states[name])):
         state, index = build.model.states[name], names.index(name)
-        laws[name] = None
+        most = alone if skipped and merge else COMBINATIONS_MAX
         if state.callback is not None:
             skipped[name] = f"state '{name}' {SIMULATED_ONLY}"
             continue
         if name in remembering:
             continue
-        if features is not None and name == build.play.start:
-            laws[name] = features.paid
+        if name not in first:
+            if features is None:
+                skipped[name] = f"features of another state go on as state '{name}', and are not known"
+            continue
+        if features is not None and name in features.spins:
+            laws[name] = features.spins[name]
             continue
         try:
             if state.special is None:
-                laws[name] = joint(engine, index, merge=merge, single=plays_once(build, name))
+                laws[name] = joint(engine, index, merge=merge, single=plays_once(build, name), most=most)
             else:
                 special_laws[name] = {
-                    symbol: joint(engine, index, merge=merge, special=symbol) for symbol in state.special.table.symbols
+                    symbol: joint(engine, index, merge=merge, special=symbol, most=most)
+                    for symbol in state.special.table.symbols
                 }
         except AnalysisError as error:
-            skipped[name] = str(error)
+            (left if most < COMBINATIONS_MAX else skipped)[name] = str(error)
     start = build.play.start
     for name in remembering:
         if name != start and name in skipped and skipped[name] == skipped.get(start):
             skipped[name] = f"its features begin with spins of state '{start}', which have no law"
+    skipped = {name: skipped[name] for name in states if name in skipped} | left
     return SpinLaws(laws, special_laws, skipped, features)
 
 
@@ -209,6 +230,8 @@ def round_refused(build: Build, whole: Collection[str] = ()) -> str:
     for name in states:
         state = model.states[name]
         for trigger in state.triggers:
+            if isinstance(trigger, FullReelsTrigger) and trigger.state != name:
+                return f"trigger '{trigger.name}' of state '{name}' holds full reels in the feature"
             if not isinstance(trigger, FreeSpinsTrigger) or trigger.state in whole:
                 continue
             if trigger.carry:
@@ -218,7 +241,9 @@ def round_refused(build: Build, whole: Collection[str] = ()) -> str:
             if trigger.reset and not (name == play.start and play.spins == 1 and not returns and alone and not others):
                 return f"trigger '{trigger.name}' of state '{name}' resets the spins left"
         by_others = any(name in awarded[other] for other in states if other not in (name, play.start))
-        if state.special is not None and (by_others or returns):
+        sources = list(awards_of(model, model.states[play.start])).count(name)
+        several = (sources > 1 or play.spins > 1 or name in awarded[name]) and name in dict(multiplied_features(model))
+        if state.special is not None and (by_others or returns or several):
             return f"several features of state '{name}' may draw a special symbol each in one round"
     return ""
 
@@ -233,10 +258,14 @@ def scenarios(build: Build, spins: SpinLaws) -> tuple[Scenario, ...]:
     reason = round_refused(build, spins.whole)
     if reason:
         raise AnalysisError(f"{reason}, for which there is no exact law of a round")
-    plain: dict[str, Joint | WholeFeature] = {name: law for name, law in spins.laws.items() if law is not None}
+    multiplied = multiplied_features(build.model)
+    plain: dict[str, Joint | NamedSpin | WholeFeature] = {
+        name: law for name, law in spins.laws.items() if law is not None
+    }
     features = spins.features
     if features is not None:
-        plain = {name: features.widened(law) for name, law in spins.laws.items() if law is not None}
+        ordinary = [name for name in spins.laws if name not in features.methods]
+        plain = {name: features.widened(law) for name in ordinary if (law := spins.laws[name]) is not None}
         plain |= {build.play.start: features.starting, **features.laws}
     choices = []
     for name, laws in spins.special_laws.items():
@@ -252,7 +281,13 @@ def scenarios(build: Build, spins: SpinLaws) -> tuple[Scenario, ...]:
         odds = Fraction(1)
         for _, p, _ in chosen:
             odds *= p
-        result.append(Scenario(odds, plain | {name: law for name, _, law in chosen}))
+        case = plain | {name: law for name, _, law in chosen}
+        with_multipliers = [
+            MultipliedFeature(state, value, of)
+            for state, value in multiplied
+            if isinstance(of := case.get(state), Joint)
+        ]
+        result.append(Scenario(odds, case | {feature.name: feature for feature in with_multipliers}))
         if len(result) > SCENARIOS_MAX:
             raise AnalysisError(f"a round has more than {SCENARIOS_MAX} combinations of special symbols")
     return tuple(result)
@@ -262,26 +297,29 @@ def round_figures(build: Build, spins: SpinLaws) -> FullCycle:
     """Figures of a round from the laws of its spins. Raises AnalysisError when they make none."""
     model, play = build.model, build.play
     cases = scenarios(build, spins)
-    paid = spins.laws[play.start]
-    assert paid is not None  # a state with a special symbol begins no mode
     cost = play.cost_units
     spins_max = model.free_spins_max
     features = spins.features
+    whole = features is not None and play.start in features.methods  # the mode begins with a feature as one spin
+    start_spins = 1 if whole else play.spins
+    paid = None if whole else spins.laws[play.start]
     if features is not None:  # a feature counts as one spin, and its spins must be within the cap
         granted = sum(features.granted.values())
         if granted > spins_max:
             raise AnalysisError(
                 f"features of state {' and '.join(features.granted)} can be awarded {granted} spins, more than the cap of "
-                f"{spins_max}, for which there is no exact walk; set caps.free_spins out of reach"
+                f"{spins_max}, for which there is no exact walk; set caps.free_spins to {granted} or more"
             )
-        spins_max -= granted - len(features.granted)
+        spins_max -= features.granted_further
     mean = second = nothing = further = Fraction(0)
     played: dict[str, Fraction] = {}
+    begun: dict[str, Fraction] = {}
     most, reached_most, neglected = -1, True, 0.0
     for case in cases:
         laws = {name: law.by_award() for name, law in case.laws.items()}
         states = case.laws[play.start].states
-        moments: RoundMoments = round_moments(laws, states, play.start, play.spins, spins_max)
+        apart = model.free_spins_max - spins_max
+        moments: RoundMoments = round_moments(laws, states, play.start, start_spins, spins_max, apart)
         p = case.probability
         mean += p * moments.mean
         second += p * moments.second
@@ -289,20 +327,33 @@ def round_figures(build: Build, spins: SpinLaws) -> FullCycle:
         for name, n in moments.spins.items():
             of = case.laws[name]
             further += p * n * sum((a.win for a in laws[name].values()), Fraction(0))
-            if not isinstance(of, Joint):
+            if not isinstance(of, Joint | NamedSpin):
+                begun[name] = begun.get(name, Fraction(0)) + p * n
                 name, n = of.state_name, n * of.spins
             played[name] = played.get(name, Fraction(0)) + p * n
-        whole = all(law.most_reached for law in case.laws.values() if not isinstance(law, Joint))
-        most, reached_most = max((most, reached_most), (moments.most, moments.most_reached and whole))
+        certain = all(law.most_reached for law in case.laws.values() if not isinstance(law, Joint | NamedSpin))
+        most, reached_most = max((most, reached_most), (moments.most, moments.most_reached and certain))
         neglected = max(neglected, moments.neglected)
-    parts = {name: units * play.spins / cost for name, units in paid.mean_parts().items()}
     others = [name for name in spins.laws if name != play.start]
-    if others or played:
+    hits = spread = None
+    if paid is not None:
+        parts = {name: units * play.spins / cost for name, units in paid.mean_parts().items()}
+        law = paid.by_award()
+        first = sum((a.win for a in law.values()), Fraction(0))
+        first_second = sum((a.win_squared for a in law.values()), Fraction(0))
+        alone = law.get((0,) * len(paid.states), NOTHING.given(Fraction(0))).probability ** play.spins
+        hits = 1 - sum((a.nothing for a in law.values()), Fraction(0)) ** play.spins
+        spread = play.spins * (first_second - first**2) / cost**2
+    else:
+        assert features is not None  # a state with a special symbol begins no mode
+        assert features.own_spins is not None
+        parts = {OWN: (mean - further) / cost}
+        alone, own_spins = features.own_spins
+        (own,) = (law for law in features.laws.values() if law.state_name == play.start)
+        if own.spins > own_spins:
+            played[play.start] = own.spins - own_spins
+    if others or (played and paid is not None):
         parts[FURTHER] = further / cost
-    law = paid.by_award()
-    first = sum((a.win for a in law.values()), Fraction(0))
-    first_second = sum((a.win_squared for a in law.values()), Fraction(0))
-    none = law.get((0,) * len(paid.states), NOTHING.given(Fraction(0))).probability
     cap = model.win_units_cap
     return FullCycle(
         build=build,
@@ -311,12 +362,12 @@ def round_figures(build: Build, spins: SpinLaws) -> FullCycle:
         rtp=mean / cost,
         rtp_parts=parts,
         hit_frequency=1 - nothing,
-        paid_spin_hit_frequency=1 - sum((a.nothing for a in law.values()), Fraction(0)) ** play.spins,
-        paid_spin_variance=play.spins * (first_second - first**2) / cost**2,
+        paid_spin_hit_frequency=hits,
+        paid_spin_variance=spread,
         variance=(second - mean**2) / cost**2,
         max_win_units=most if cap is None else min(most, cap),
         max_win_reached=reached_most,
-        feature_probability=1 - none**play.spins,
+        feature_probability=1 - alone,
         neglected=neglected + (0.0 if features is None else features.neglected),
         laws={name: joint for name, joint in spins.laws.items() if joint is not None},
         special_laws=spins.special_laws,
@@ -325,5 +376,7 @@ def round_figures(build: Build, spins: SpinLaws) -> FullCycle:
         most_units=most,
         capped=cap is not None and most > cap,
         features=features,
+        features_played=begun,
         spins_max=spins_max,
+        start_spins=start_spins,
     )

@@ -201,10 +201,13 @@ def win_law(cycle: FullCycle) -> WinLaw:
 def feature_law(cycle: FullCycle) -> WinLaw | None:
     """The law of what the further spins of a round win, for rounds that have any; None when there are none.
 
-    Without the maximum win, which is one of the whole round. Raises AnalysisError as `win_law`.
+    Without the maximum win, which is one of the whole round. Raises AnalysisError as `win_law`, and where they are part
+    of the feature with which the mode begins.
     """
     if not cycle.spins or cycle.feature_probability == 0:
         return None
+    if cycle.paid is None:
+        raise AnalysisError("the further spins of a mode that begins with a feature have no law of their own")
     return _law(cycle, feature_only=True)
 
 
@@ -229,7 +232,7 @@ def _law(cycle: FullCycle, *, feature_only: bool) -> WinLaw:
     frequencies = size // 2 + 1
     probabilities = np.zeros(size)
     error = beyond
-    work = sum(case.walk_work(frequencies) for case in cases if case.one_further and case.cap_tail > CAP_NEGLIGIBLE)
+    work = sum(case.walk_work(frequencies) for case in cases if case.ways and case.cap_tail > CAP_NEGLIGIBLE)
     for case, p in zip(cases, odds, strict=True):
         if case.terms_count * frequencies > TERMS_MAX:
             raise AnalysisError(
@@ -237,16 +240,16 @@ def _law(cycle: FullCycle, *, feature_only: bool) -> WinLaw:
                 f"{_most(cycle):,} units in steps of {step}; simulate instead"
             )
         tail = case.cap_tail
-        walked = tail > CAP_ERROR_MAX or (tail > CAP_NEGLIGIBLE and case.one_further and work <= WALK_QUICK)
-        if walked and not case.one_further:
+        walked = tail > CAP_ERROR_MAX or (tail > CAP_NEGLIGIBLE and case.ways is not None and work <= WALK_QUICK)
+        if walked and case.ways is None:
             raise AnalysisError(
                 f"the cap of {model.free_spins_max} free spins can be reached, and it is shared by several states; "
-                "simulate, or set caps.free_spins out of reach"
+                f"{case.cap_advice}"
             )
         if walked and case.walk_work(frequencies) > WALK_MAX:
             raise AnalysisError(
                 f"the cap of {model.free_spins_max} free spins can be reached, and the exact law of wins with it needs "
-                "too many states; simulate, or set caps.free_spins lower or out of reach"
+                f"too many states; {case.cap_advice}"
             )
         found = np.fft.irfft(case.transform(step, size, walked=walked, feature_only=feature_only), size)
         np.maximum(found, 0.0, out=found)

@@ -4,8 +4,8 @@ A spin of state i wins X_i and awards K_ij further spins of every state j; spins
 other, X and K of one spin are not. Without a cap in reach this is a branching process with a type for each
 state (Harris, The Theory of Branching Processes, 1963, ch. II): what a spin wins with all it starts has
 t = E[X] + M t with M_ij = E[K_ij], and Var(T_i) = Var(X_i + sum_j K_ij t_j) + sum_j M_ij Var(T_j), linear
-systems that are solved in fractions. With a cap in reach a round with one further state is a walk over (spins
-left, awards still allowed), computed backwards in integers scaled by powers of a common denominator. Whether a cap is
+systems that are solved in fractions. With a cap in reach a round with one further state, or with one of
+several (`alternatives`), is a walk over (spins left, awards still allowed), computed backwards in integers scaled by powers of a common denominator. Whether a cap is
 in reach is told by a bound on the spins that it cuts off (`cap_tail`).
 """
 
@@ -25,7 +25,13 @@ CAP_EXACT_MAX = 250
 """Largest cap computed by the exact walk; above it the cap must be out of reach."""
 
 NEGLIGIBLE = 1e-15
-"""Mean spins a round that a cap may cut off and still counts as out of reach."""
+"""Mean spins a round that a cap may cut off and still counts as out of reach: no walk."""
+
+NEGLECTED_MAX = 1e-6
+"""The same where there is no walk; figures are then given with this bound."""
+
+FREE_SPINS_MAX = 100_000
+"""Largest cap that is advised."""
 
 DIGITS_MAX = 20_000
 """Bits of a denominator above which odds of winning nothing are rounded to double precision."""
@@ -53,11 +59,14 @@ class RoundMoments:
         return sum(self.spins.values(), Fraction(0))
 
 
-def round_moments(laws: Mapping[str, SpinLaw], states: Sequence[str], start: str, spins: int, cap: int) -> RoundMoments:
+def round_moments(
+    laws: Mapping[str, SpinLaw], states: Sequence[str], start: str, spins: int, cap: int, apart: int = 0
+) -> RoundMoments:
     """Moments of a whole round that begins with `spins` spins of `start` and awards at most `cap` further ones.
 
-    `laws` by state, with keys in the order of `states`. Raises AnalysisError when retriggers never end and the
-    cap is large, and when a cap can be reached that is too large or shared by several states.
+    `laws` by state, with keys in the order of `states`; `apart`: spins of the model's cap that `cap` leaves out. Raises
+    AnalysisError when retriggers never end and the cap is large, and when a cap can be reached that is too large or
+    shared by several states.
     """
     further = reachable(laws, states, start)
     if not further:
@@ -66,7 +75,94 @@ def round_moments(laws: Mapping[str, SpinLaw], states: Sequence[str], start: str
     tail = cap_tail(laws, states, start, spins, cap)
     if len(further) == 1 and cap <= CAP_EXACT_MAX and tail > NEGLIGIBLE:
         return _capped(laws, states, start, spins, further[0], cap)
+    if cap <= CAP_EXACT_MAX and tail > NEGLIGIBLE and spins == 1:
+        parts = alternatives(laws, states, start, further)
+        if parts is not None:
+            walks = [_capped({**laws, start: part}, states, start, 1, name, cap) for name, part in parts.items()]
+            return _either(walks)
+    if NEGLECTED_MAX < tail < math.inf:
+        raise AnalysisError(_cap_matters(laws, states, start, spins, further, cap, tail, apart))
     return _uncapped(laws, states, start, spins, further, cap, tail)
+
+
+def _cap_matters(
+    laws: Mapping[str, SpinLaw],
+    states: Sequence[str],
+    start: str,
+    spins: int,
+    further: Sequence[str],
+    cap: int,
+    tail: float,
+    apart: int,
+) -> str:
+    """Why there are no figures with this cap, and which caps have some."""
+    shared = list(dict.fromkeys(name.partition(" @ ")[0] for name in further))  # features of one state count once
+    why, remedies = "too large for the exact walk", []
+    if len(further) > 1:
+        why = f"shared by {len(shared)} states ({', '.join(shared)}), for which there is no exact walk"
+    enough = cap_out_of_reach(laws, states, start, spins)
+    if enough is not None and enough + apart <= FREE_SPINS_MAX:
+        remedies.append(f"{enough + apart} or more")
+    if len(further) == 1:
+        remedies.append(f"{CAP_EXACT_MAX} or less (figures, not always the law of wins)")
+    remedy = f"set caps.free_spins to {', or to '.join(remedies)}" if remedies else "award fewer spins"
+    return (
+        f"the cap of {cap + apart} free spins matters (it may cut off up to {tail:.1e} free spins a round) but is {why}; "
+        f"{remedy}"
+    )
+
+
+def cap_out_of_reach(laws: Mapping[str, SpinLaw], states: Sequence[str], start: str, spins: int) -> int | None:
+    """Smallest cap that cuts off NEGLECTED_MAX spins a round at most; None above FREE_SPINS_MAX."""
+    low, high = 0, FREE_SPINS_MAX
+    if cap_tail(laws, states, start, spins, high) > NEGLECTED_MAX:
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        if cap_tail(laws, states, start, spins, middle) > NEGLECTED_MAX:
+            low = middle + 1
+        else:
+            high = middle
+    return high
+
+
+def alternatives(
+    laws: Mapping[str, SpinLaw], states: Sequence[str], start: str, further: Sequence[str]
+) -> dict[str, SpinLaw] | None:
+    """By further state the events of a first spin that lead to it, where a round has spins of one of them at most: a
+    spin starts one, and none of them leads to another. Else None. What starts nothing is with the first one.
+
+    Each is then a round of its own whose cap can be walked, and the round is either of them.
+    """
+    if not further:
+        return None
+    columns = {list(states).index(name): name for name in further}
+    parts: dict[str, dict[Awards, Awarding]] = {name: {} for name in further}
+    for key, event in laws[start].items():
+        led = [columns[i] for i, n in enumerate(key) if n and event.probability]
+        if len(led) > 1:
+            return None
+        parts[led[0] if led else further[0]][key] = event
+    for i, name in columns.items():
+        if name == start or any(
+            n and j != i for key, a in laws[name].items() if a.probability for j, n in enumerate(key)
+        ):
+            return None
+    return dict(parts)
+
+
+def _either(rounds: Sequence[RoundMoments]) -> RoundMoments:
+    """The round that is one of these, whose moments are those on the event that it is."""
+    zero = Fraction(0)
+    return RoundMoments(
+        mean=sum((one.mean for one in rounds), zero),
+        second=sum((one.second for one in rounds), zero),
+        nothing=sum((one.nothing for one in rounds), zero),
+        most=max(one.most for one in rounds),
+        spins={name: n for one in rounds for name, n in one.spins.items()},
+        neglected=max(one.neglected for one in rounds),
+        most_reached=all(one.most_reached for one in rounds),
+    )
 
 
 def expected_spins(
@@ -205,7 +301,7 @@ def _uncapped(
     cap: int,
     neglected: float,
 ) -> RoundMoments:
-    """A branching process. `neglected`: the cap's `cap_tail`, which must be out of reach."""
+    """A branching process. `neglected`: the cap's `cap_tail`, at most NEGLECTED_MAX where rounds end by themselves."""
     types = _Types.of(laws, states, start, further)
     if types.remaining() is None:
         remedy = (
@@ -216,17 +312,6 @@ def _uncapped(
         raise AnalysisError(
             f"a free spin awards {types.radius:.4f} further spins on average, so rounds end only at the cap of {cap}; "
             f"{remedy}"
-        )
-    if neglected > NEGLIGIBLE:
-        shared = list(dict.fromkeys(name.partition(" @ ")[0] for name in further))  # features of one state count once
-        reason = (
-            f"too large for the exact walk; set caps.free_spins to {CAP_EXACT_MAX} or less"
-            if len(further) == 1
-            else f"shared by {len(shared)} states ({', '.join(shared)}), for which there is no exact walk; "
-            "set caps.free_spins out of reach"
-        )
-        raise AnalysisError(
-            f"the cap of {cap} free spins matters (it may cut off up to {neglected:.1e} free spins a round) but is {reason}"
         )
     means = [sum((a.win for a in law.values()), Fraction(0)) for law in types.laws]
     t = _solve(types.matrix, means)

@@ -14,8 +14,9 @@ from fractions import Fraction
 
 from rgs_core.exact.closed_parts import count_law
 from rgs_core.exact.cycle import FullCycle
-from rgs_core.exact.joint import Joint, bonus_name
+from rgs_core.exact.joint import bonus_name
 from rgs_core.exact.memory.hold import HoldStart
+from rgs_core.language.bounds import goes_on_as, going_on
 from rgs_core.language.mechanics import BonusTrigger, Jackpot, JackpotTrigger, PickTrigger, Wheel, settled
 from rgs_core.language.model import Model, State
 
@@ -61,6 +62,9 @@ def wins_per_round(cycle: FullCycle, name: str) -> Fraction | None:
     wins = Fraction(0)
     for state_name, n in spins.items():
         state = model.states[state_name]
+        for other in going_on(model, state_name) if goes_on_as(model, state) else ():
+            if any(isinstance(t, JackpotTrigger) and t.jackpot == name for t in model.states[other].triggers):
+                return None  # the spins of a feature that goes on are known together only
         for trigger in state.triggers:
             if isinstance(trigger, JackpotTrigger) and trigger.jackpot == name:
                 odds = Fraction(trigger.chance_of(play.cost_units), trigger.out_of)
@@ -85,7 +89,8 @@ def _shown(cycle: FullCycle, state: State, trigger: JackpotTrigger, spins: Fract
     """Mean number of spins of a round in which so many of the symbol of a trigger are in view, of so many spins."""
     assert trigger.symbol is not None
     model = cycle.build.model
-    if state.name in cycle.laws and not state.transforms and state.cascade is None:
+    dependent = model.top or state.linked
+    if state.name in cycle.laws and not state.transforms and state.cascade is None and not dependent:
         odds = Fraction(0)
         weights = state.strip_choice.weights if state.strip_choice else (1,)
         for strips, weight in zip(state.strip_sets, weights, strict=True):
@@ -93,28 +98,25 @@ def _shown(cycle: FullCycle, state: State, trigger: JackpotTrigger, spins: Fract
             odds += Fraction(weight, sum(weights)) * sum(
                 (p for (n,), p in law.items() if n >= trigger.count), Fraction(0)
             )
-        return spins * odds
+        # Once a feature: of a mode that is one spin, the spin is the feature.
+        alone = spins == 1 and state.name == cycle.build.play.start
+        return spins * odds if trigger.at == "spin" or alone else None
     if cycle.features is None or state.name not in cycle.features.methods:
         return None
     shown = Fraction(0)
-    for case in cycle.scenarios:
-        begun = case.laws[cycle.build.play.start]
-        if not isinstance(begun, Joint):
+    for name, feature in cycle.features.laws.items():
+        if feature.state_name != state.name:
+            continue
+        # A full grid of held cells ends its feature, so it is seen once, as is what the end shows.
+        if (
+            not isinstance(feature, HoldStart)
+            or not model.members(trigger.symbol) & set(feature.rules.symbols)
+            or (trigger.at == "spin" and (trigger.fresh or trigger.count < feature.rules.cells))
+        ):
             return None
-        for started, mean in begun.award_mean.items():
-            feature = case.laws.get(started)
-            if feature is None or getattr(feature, "state_name", "") != state.name:
-                continue
-            # A full grid of held cells ends its feature, so it is seen once.
-            if (
-                not isinstance(feature, HoldStart)
-                or trigger.symbol not in feature.rules.symbols
-                or trigger.count < feature.rules.cells
-            ):
-                return None
-            place = feature.rules.symbols.index(trigger.symbol)
-            full = sum((p for counts, p in feature.ends.items() if counts[place] >= trigger.count), Fraction(0))
-            shown += case.probability * mean * full
+        ends = ((p, feature.rules.count(counts, trigger.symbol)) for counts, p in feature.ends.items())
+        full = sum((p for p, count in ends if count >= trigger.count), Fraction(0))
+        shown += cycle.features_played.get(name, Fraction(0)) * full
     return shown
 
 

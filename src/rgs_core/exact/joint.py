@@ -1,33 +1,45 @@
 """Joint law of one spin of a state: what it wins, what it awards, which bonuses it plays, together and exact.
 
 Three algorithms give it. Merging equal situations reel by reel, compiled, for paylines, and in numpy for
-ways (rgs_core.exact.joint_ways), both times a multiplier drawn for the spin (rgs_core.exact.spin_multiplier); and playing every
+ways (rgs_core.exact.joint_ways), both mixed under conditions where reels depend on each other
+(rgs_core.exact.spin_conditions) and times a multiplier drawn for the spin (rgs_core.exact.spin_multiplier); and playing every
 combination of draws, compiled, for all that does not remember earlier spins. Bonuses are drawn after the reels; they are kept as the number of plays, and their own law is
 exact too (rgs_core.exact.bonuses).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rgs_core._engine import COUNTED_MAX, Engine
+from rgs_core.engine.tables import counted_fields
 from rgs_core.errors import AnalysisError
-from rgs_core.exact.awarding import Awarding, SpinLaw, plus, repeated
+from rgs_core.exact.award_columns import award_columns, column_of
+from rgs_core.exact.awarding import NOTHING, Awarding, SpinLaw, plus, repeated
 from rgs_core.exact.bonuses import bonus_moments
 from rgs_core.exact.joint_ways import ways_law, ways_refused
+from rgs_core.exact.row_merging import merged_rows
+from rgs_core.exact.spin_conditions import conditions, fills_refused
 from rgs_core.exact.spin_law import SpinLaw as VisitedLaw
 from rgs_core.exact.spin_multiplier import grid_transforms, multiplied, multiplier_law, multiplies, partly_exempt
 from rgs_core.exact.spin_paths import paths_text, spin_paths
+from rgs_core.exact.trigger_odds import Part, counting_triggers, fired_triggers
+from rgs_core.exact.win_bonuses import win_bonus
+from rgs_core.language.bounds import goes_on_as
 from rgs_core.language.mechanics import (
     BonusTrigger,
     CollectedTrigger,
+    Counted,
     Expand,
+    Fill,
     FreeSpinsTrigger,
     JackpotTrigger,
     Lines,
@@ -36,14 +48,21 @@ from rgs_core.language.mechanics import (
     Scatter,
     Special,
     WinTrigger,
+    works_always,
 )
 from rgs_core.language.model import Model, State
 
 COMBINATIONS_MAX = 400_000_000
 """Most combinations of draws of a spin that are played one by one for its law: minutes."""
 
+COMBINATIONS_ALONE_MAX = 20_000_000
+"""The same where another state of the round has no law, so that this one gives no RTP: seconds."""
+
 AWARDED_MAX = 1 << 16
 """Spins that the wins of a spin award by one trigger, which merging counts in 16 bits."""
+
+LEFT = "left"
+"""Stands behind the columns of what spins award: what tells rows apart beside, such as a memory that is left."""
 
 MERGING = "merging"
 WAYS = "merging of ways"
@@ -91,6 +110,8 @@ class Joint:
         """Mean units by evaluator, special, final and bonus trigger name."""
         parts = {name: Fraction(total, self.cycle) for name, total in self.parts.items()}
         for column, trigger in enumerate(self.bonuses):
+            if self.model.multiplies_win(trigger):
+                continue
             played = Fraction(int((self.weights * self.plays[:, column]).sum()), self.cycle)
             parts[trigger.name] = played * sum((a.win for a in self.bonus_laws[column].values()), Fraction(0))
         return parts
@@ -109,9 +130,12 @@ class Joint:
 
     @cached_property
     def bonus_laws(self) -> tuple[SpinLaw, ...]:
-        """Exact moments of one play of each bonus trigger, with the state's multiplier."""
+        """Exact moments of one play of each bonus trigger, with the state's multiplier; nothing for one that multiplies
+        the win, as the rows know what it makes of it."""
         return tuple(
-            {
+            {(0,) * len(self.states): NOTHING}
+            if self.model.multiplies_win(trigger)
+            else {
                 key: event.times(self.state.multiplier_for(trigger.name))
                 for key, event in bonus_moments(self.model, bonus_name(trigger), self.states).items()
             }
@@ -183,6 +207,30 @@ class Joint:
         return sum((a.probability for key, a in self.by_award().items() if any(key)), Fraction(0))
 
 
+def with_win_bonuses(joint: Joint) -> Joint:
+    """The law with what bonuses of the win make of every row, and the spins that they award; a bonus after the other."""
+    for column, trigger in enumerate(joint.bonuses):
+        if not joint.model.multiplies_win(trigger):
+            continue
+        events = np.column_stack([joint.awards, joint.plays])
+        plays = joint.plays[:, column]
+        found = win_bonus(joint.model, bonus_name(trigger), joint.states, joint.units, events, plays, joint.weights)
+        parts = {name: total * found.scale for name, total in joint.parts.items()}
+        parts[trigger.name] = int((found.weights * found.units).sum()) - sum(parts.values())
+        width = joint.awards.shape[1]
+        joint = replace(
+            joint,
+            units=found.units,
+            awards=found.events[:, :width],
+            plays=found.events[:, width:],
+            weights=found.weights,
+            parts=parts,
+            cycle=joint.cycle * found.scale,
+            steps=tuple(weight * found.scale for weight in joint.steps),
+        )
+    return joint
+
+
 def bonus_triggers(state: State) -> list[PickTrigger | BonusTrigger]:
     """Triggers of a state that play bonuses, in order."""
     return [t for t in state.triggers if isinstance(t, PickTrigger | BonusTrigger)]
@@ -199,13 +247,21 @@ def remembers_because(model: Model, state: State) -> str:
     A drawn special symbol is no such reason: for each symbol there is a law.
     """
     where = f"state '{state.name}'"
-    for part in (*state.transforms, state.cascade, state.final):
+    for part in (*state.transforms, state.cascade, state.final, state.spots):
         if part is not None and getattr(part, "persist", False):
             return f"{where} adds up multipliers over a feature"
+    if state.draws_once:
+        return f"{where} draws once for all spins of a feature"
     if any(transform.kind == "stick" for transform in state.transforms):
         return f"{where} keeps cells over the spins of a feature"
+    if any(getattr(trigger, "once", False) for trigger in state.triggers):
+        return f"{where} has triggers that fire once in a feature"
     if any(isinstance(trigger, CollectedTrigger) for trigger in state.triggers):
         return f"{where} collects symbols over the spins of a feature"
+    if state.win_min is not None:
+        return f"{where} pays at least {state.win_min} stakes for a feature"
+    if goes_on_as(model, state):
+        return f"{where} goes on as another state"
     for name in state.evaluators:
         if getattr(model.evaluators[name], "at", "spin") == "end":
             return f"{where} pays '{name}' at the end of a feature"
@@ -213,62 +269,77 @@ def remembers_because(model: Model, state: State) -> str:
 
 
 def joint_law(
-    engine: Engine, state_index: int, *, merge: bool = True, special: str | None = None, single: bool = False
+    engine: Engine,
+    state_index: int,
+    *,
+    merge: bool = True,
+    special: str | None = None,
+    single: bool = False,
+    most: int = COMBINATIONS_MAX,
 ) -> Joint:
-    """Joint law of a state, by merging where that is known for all its words, else by playing every combination.
+    """Joint law of a state, by merging where that is known for all its words, else by playing every combination. Wins
+    are with the bonuses that multiply them.
 
     `merge=False` visits every combination in any case. `special` is the drawn special symbol of a state that
-    has one. `single`: the spin is the only one of its feature, so that nothing it remembers matters. Raises
-    AnalysisError with the reason for states that remember and for laws too large to hold.
+    has one. `single`: the spin is the only one of its feature, so that nothing it remembers matters. `most`:
+    combinations that are played. Raises AnalysisError with the reason for states that remember and for laws too large to hold.
     """
     build = engine.build
     state = engine.tables.states[state_index].state
     reason = remembers_because(build.model, state)
-    if reason and not single:
+    if trigger := drawn_in_steps(state):
+        raise AnalysisError(f"state '{state.name}' may draw several multipliers of '{trigger}' in a spin, one a step")
+    if reason and (not single or state.win_min is not None):
         raise AnalysisError(f"{reason}, so its spins have no law of their own")
+    return with_win_bonuses(_joint_law(engine, state_index, merge, special, most))
+
+
+def _joint_law(engine: Engine, state_index: int, merge: bool, special: str | None, most: int) -> Joint:
+    build = engine.build
+    state = engine.tables.states[state_index].state
     if merge and not ways_refused(build, state):
         try:
             return _ways_joint(engine, state)
         except AnalysisError:
-            if spin_paths(build, state) > COMBINATIONS_MAX:
+            if spin_paths(build, state) > most:
                 raise
     counting = merge or (special is None and grid_transforms(state) == list(state.transforms))
     if not lines_refused(build.model, state) and counting:
         try:
             return lines_joint(engine, state_index, merge=merge, special=special)[0]
         except AnalysisError:
-            if not merge or spin_paths(build, state) > COMBINATIONS_MAX:
+            if not merge or spin_paths(build, state) > most:
                 raise
-    return _every_joint(engine, state_index, special)
+    return _every_joint(engine, state_index, special, most)
 
 
 def model_states(engine: Engine) -> tuple[str, ...]:
-    """Names of all states, in the engine's order."""
-    return tuple(table.state.name for table in engine.tables.states)
-
-
-Counted = tuple[str, bool]
-"""A symbol whose number in view matters; True: as the reels stopped, before transforms."""
+    """Columns of what spins award: all states in the engine's order, and features with multipliers behind them."""
+    return award_columns(engine.build.model)
 
 
 def counted(state: State, part: Scatter | FreeSpinsTrigger | BonusTrigger) -> Counted:
     """What a scatter or trigger counts. Without transforms the two grids are one."""
-    return part.symbol, part.stopped and bool(state.transforms)
+    seen = Counted(part.symbol) if isinstance(part, Scatter) else part.counted
+    return replace(seen, stopped=part.stopped and bool(state.transforms))
 
 
 def counted_symbols(model: Model, state: State) -> list[Counted]:
     """What is counted in a state: by its scatters and by triggers that count."""
     scatters = [e for name in state.evaluators if isinstance(e := model.evaluators[name], Scatter)]
-    triggers = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger | BonusTrigger)]
-    return list(dict.fromkeys(counted(state, part) for part in [*scatters, *triggers]))
+    return list(dict.fromkeys(counted(state, part) for part in [*scatters, *counting_triggers(state)]))
 
 
 def lines_refused(model: Model, state: State) -> str:
     """Why the compiled merging does not know a state; "" when it does."""
+    if model.top:
+        return "a top reel"
     if state.heights is not None or state.cells or state.strip_choice is not None:
         return "grids of drawn or uneven heights, cells or strips"
-    if any(not isinstance(transform, Expand | Replace) for transform in grid_transforms(state)):
+    if any(not isinstance(t, Expand | Replace | Fill) or not works_always(t) for t in grid_transforms(state)):
         return "transforms that draw or look at more than one reel"
+    if refused := fills_refused(model, state):
+        return refused
     if state.cascade or state.final:
         return "cascades and final multipliers"
     for name in state.evaluators:
@@ -307,12 +378,13 @@ def lines_joint(
     model = engine.build.model
     state = engine.tables.states[state_index].state
     symbols = counted_symbols(model, state)
-    numbers = [model.symbols.index(symbol) for symbol, _ in symbols]
-    stopped = [place for place, (_, as_stopped) in enumerate(symbols) if as_stopped]
+    sets = [counted_fields(model, of) for of in symbols]
     drawn = None if special is None else model.symbols.index(special)
-    pays, counts, matches, weights, landed = engine.joint(
-        state_index, numbers, merge=merge, special=drawn, stopped=stopped, held=held
-    )
+    laws = [
+        (chance, under.joint(state_index, sets, merge=merge, special=drawn, held=held))
+        for chance, under in _conditional(engine, state)
+    ]
+    pays, counts, matches, weights, landed = laws[0][1] if len(laws) == 1 else _mixed(laws)
     pays = pays.astype(np.int64)
     parts = evaluator_parts(model, state, pays, counts, symbols)
     if special is not None:
@@ -328,17 +400,60 @@ def lines_joint(
         if isinstance(trigger, PickTrigger | WinTrigger)
     }
     joint = assembled(
-        model, state, model_states(engine), parts, matched, counts, symbols, weights, MERGING if merge else EVERY
+        model,
+        state,
+        model_states(engine),
+        parts,
+        matched,
+        counts,
+        symbols,
+        weights,
+        MERGING if merge else EVERY,
+        landed,
     )
-    return joint, landed
+    landed = joint.awards[:, -1].astype(np.uint32)
+    return replace(joint, states=joint.states[:-1], awards=joint.awards[:, :-1]), landed
 
 
-@dataclass(frozen=True)
-class Part:
-    """What one part wins in the rows of a law, int64[n], and where no multiplier applies to it, bool[n]."""
+Merged = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.object_], NDArray[np.uint32]]
+"""What `Engine.joint` returns."""
 
-    units: NDArray[np.int64]
-    exempt: NDArray[np.bool_]
+
+def _conditional(engine: Engine, state: State) -> Iterator[tuple[int, Engine]]:
+    """(weight, engine) under every condition in which the reels of a state are independent."""
+    kept = tuple(transform for transform in state.transforms if not isinstance(transform, Fill))
+    if not state.linked and len(kept) == len(state.transforms):
+        yield 1, engine
+        return
+    build = engine.build
+    alone = replace(state, linked=None, transforms=kept)
+    model = replace(build.model, states={**build.model.states, state.name: alone})
+    for condition in conditions(build, state, state.strips):
+        profile = replace(build.profile, strips={**build.profile.strips, state.strips: condition.strips})
+        yield condition.weight, Engine(replace(build, model=model, profile=profile), simd="scalar")
+
+
+def _mixed(laws: Sequence[tuple[int, Merged]]) -> Merged:
+    """Laws with their weights as one; its rows may be equal."""
+    cycles = [int(law[3].sum()) for _, law in laws]
+    common = math.lcm(*cycles)
+    weights = [
+        law[3].astype(object) * (chance * (common // cycle)) for (chance, law), cycle in zip(laws, cycles, strict=True)
+    ]
+    pays, counts, matches, _, landed = (
+        np.concatenate(columns) for columns in zip(*(law for _, law in laws), strict=True)
+    )
+    width = counts.shape[1]
+    rows, merged = merged_rows(
+        np.column_stack([pays, counts, matches, landed]).astype(np.int64), np.concatenate(weights)
+    )
+    return (
+        rows[:, 0],
+        rows[:, 1 : 1 + width],
+        rows[:, 1 + width : -1],
+        merged.astype(object),
+        rows[:, -1].astype(np.uint32),
+    )
 
 
 def evaluator_parts(
@@ -367,24 +482,36 @@ def assembled(
     symbols: Sequence[Counted],
     weights: NDArray[np.object_],
     method: str,
+    left: NDArray[np.integer] | None = None,
 ) -> Joint:
     """The law from what every part wins, counts int[n, len(symbols)], and by trigger name the lines that match a
-    pick pattern or the spins that wins award; times the multiplier that the state draws for a spin."""
+    pick pattern or the spins that wins award; times the multiplier that the state draws for a spin. `left`, int[n],
+    becomes its last award, behind those of the states."""
+    seen = {t.name: counts[:, symbols.index(counted(state, t))] for t in counting_triggers(state)}
+    fired = fired_triggers(state, seen, parts, weights)
+    parts = {name: Part(part.units[fired.rows], part.exempt[fired.rows]) for name, part in parts.items()}
+    weights = fired.weights
     rows = len(weights)
     awards = np.zeros((rows, len(states)), dtype=np.int64)
+    if left is not None:
+        states = (*states, LEFT)
+        awards = np.column_stack([awards, left[fired.rows].astype(np.int64)])
     plays: list[NDArray[np.int64]] = []
-    cells = int(counts.max(initial=0)) + 1
+    given: dict[str, NDArray[np.int64]] = {}
     for trigger in state.triggers:
         if isinstance(trigger, FreeSpinsTrigger):
-            table = np.array([trigger.award(n) for n in range(cells)], dtype=np.int64)
-            awards[:, states.index(trigger.state)] += table[counts[:, symbols.index(counted(state, trigger))]]
+            if trigger.multiplier is None:
+                awards[:, states.index(trigger.state)] += fired.given[trigger.name]
+            else:
+                given[trigger.name] = fired.given[trigger.name]
         elif isinstance(trigger, BonusTrigger):
-            table = np.array([trigger.times(n) for n in range(cells)], dtype=np.int64)
-            plays.append(table[counts[:, symbols.index(counted(state, trigger))]])
+            plays.append(fired.given[trigger.name])
         elif isinstance(trigger, PickTrigger):
-            plays.append(matched[trigger.name])
+            plays.append(matched[trigger.name][fired.rows])
+        elif isinstance(trigger, WinTrigger) and trigger.multiplier is None:
+            awards[:, states.index(trigger.state)] += matched[trigger.name][fired.rows]
         elif isinstance(trigger, WinTrigger):
-            awards[:, states.index(trigger.state)] += matched[trigger.name]
+            given[trigger.name] = matched[trigger.name][fired.rows]
     played = np.column_stack(plays) if plays else np.zeros((rows, 0), dtype=np.int64)
     times, fixed = np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64)
     sums: dict[str, int] = {}
@@ -397,11 +524,13 @@ def assembled(
         sums[name] = int(weighted[~part.exempt].sum()) * mean + int(weighted[part.exempt].sum()) * total
     units = times + fixed
     if multiplies(state):
-        events = np.column_stack([awards, played])
+        events = np.column_stack([awards, played, *given.values()])
         units, events, weights = multiplied(law, times, fixed, events, weights)
-        awards, played = events[:, : len(states)], events[:, len(states) :]
+        width = len(states) + played.shape[1]
+        awards, played = events[:, : len(states)], events[:, len(states) : width]
+        given = {name: events[:, width + i] for i, name in enumerate(given)}
         method = f"{method}, times the multiplier of a spin"
-    return Joint(
+    joint = Joint(
         model=model,
         state=state,
         states=states,
@@ -413,6 +542,47 @@ def assembled(
         cycle=int(weights.sum()),
         method=method,
     )
+    return with_multipliers(joint, given)
+
+
+def with_multipliers(joint: Joint, given: Mapping[str, NDArray[np.int64]]) -> Joint:
+    """The law with what triggers award to features with a multiplier: `given`, int64[n] spins by trigger name. Where a
+    trigger draws the multiplier a row becomes one for each."""
+    for trigger in joint.state.triggers:
+        if trigger.name not in given:
+            continue
+        assert isinstance(trigger, FreeSpinsTrigger | WinTrigger | CollectedTrigger)
+        assert trigger.multiplier is not None
+        table, spins = trigger.multiplier, given[trigger.name]
+        rows = [np.flatnonzero(spins == 0), *([np.flatnonzero(spins)] * len(table.values))]
+        shares = (table.total, *table.weights)
+        awards = [joint.awards[of] for of in rows]
+        for number, value in enumerate(table.values, start=1):
+            column = column_of(joint.state, trigger.state, value, joint.states)
+            awards[number] = awards[number].copy()
+            awards[number][:, column] += spins[rows[number]]
+        chosen = np.concatenate(rows)
+        joint = replace(
+            joint,
+            units=joint.units[chosen],
+            awards=np.concatenate(awards),
+            plays=joint.plays[chosen],
+            weights=np.concatenate([joint.weights[of] * share for of, share in zip(rows, shares, strict=True)]),
+            parts={name: total * table.total for name, total in joint.parts.items()},
+            cycle=joint.cycle * table.total,
+            steps=tuple(n * table.total for n in joint.steps),
+        )
+        given = {name: of[chosen] for name, of in given.items()}
+    return joint
+
+
+def drawn_in_steps(state: State) -> str:
+    """The trigger that draws a multiplier after every step of a cascade, so that it may draw several; "" for none."""
+    for trigger in state.triggers:
+        table = getattr(trigger, "multiplier", None)
+        if state.cascade is not None and trigger.name in state.cascade.remove and table and len(table.values) > 1:
+            return trigger.name
+    return ""
 
 
 def exempt_table(model: Model, state: State, part: str, symbol: str) -> NDArray[np.bool_]:
@@ -447,30 +617,37 @@ def special_table(model: Model, state: State, special: Special, symbol: str) -> 
 def _ways_joint(engine: Engine, state: State) -> Joint:
     model = engine.build.model
     symbols = counted_symbols(model, state)
-    pays, counts, weights = ways_law(engine.build, state, [symbol for symbol, _ in symbols])
+    pays, counts, weights = ways_law(engine.build, state, symbols)
     parts = evaluator_parts(model, state, pays, counts, symbols)
     return assembled(model, state, model_states(engine), parts, {}, counts, symbols, weights, WAYS)
 
 
-def _every_joint(engine: Engine, state_index: int, special: str | None) -> Joint:
+def _every_joint(engine: Engine, state_index: int, special: str | None, most: int) -> Joint:
     """Every combination of draws, played by the compiled rules."""
     state = engine.tables.states[state_index].state
-    if spin_paths(engine.build, state) > COMBINATIONS_MAX:
-        raise AnalysisError(f"{paths_text(engine.build, state)}; a law is found from at most {COMBINATIONS_MAX:,}")
+    if spin_paths(engine.build, state) > most:
+        alone = ", as another state of the round has none (--visit: in any case)" if most < COMBINATIONS_MAX else ""
+        raise AnalysisError(f"{paths_text(engine.build, state)}; a law is found from at most {most:,}{alone}")
     drawn = None if special is None else engine.build.model.symbols.index(special)
     return visited_joint(engine, state_index, engine.spin_law(state_index, special=drawn, last=True))
 
 
-def visited_joint(engine: Engine, state_index: int, law: VisitedLaw) -> Joint:
-    """What the engine visited as a joint law."""
-    state = engine.tables.states[state_index].state
+def visited_joint(engine: Engine, state_index: int, law: VisitedLaw, left: NDArray[np.int64] | None = None) -> Joint:
+    """What the engine visited as a joint law. `left`, int64[n] by its rows, becomes the last award, behind those of the
+    states."""
+    table = engine.tables.states[state_index]
+    state, states = table.state, model_states(engine)
     columns = [i for i, trigger in enumerate(state.triggers) if isinstance(trigger, PickTrigger | BonusTrigger)]
-    return Joint(
+    awards = np.asarray(law.awards, dtype=np.int64)
+    awards = np.pad(awards, ((0, 0), (0, len(states) - awards.shape[1])))
+    if left is not None:
+        states, awards = (*states, LEFT), np.column_stack([awards, left])
+    joint = Joint(
         model=engine.build.model,
         state=state,
-        states=model_states(engine),
+        states=states,
         units=np.asarray(law.units, dtype=np.int64),
-        awards=np.asarray(law.awards, dtype=np.int64),
+        awards=awards,
         plays=np.asarray(law.plays, dtype=np.int64)[:, columns],
         weights=np.asarray(law.weights, dtype=object),
         parts={name: int(total) for name, total in law.parts.items()},
@@ -478,3 +655,4 @@ def visited_joint(engine: Engine, state_index: int, law: VisitedLaw) -> Joint:
         method=EVERY,
         steps=tuple(int(n) for n in law.steps),
     )
+    return with_multipliers(joint, {state.triggers[t].name: law.given[:, t] for t in table.multiplying})

@@ -2,7 +2,8 @@
 
 A situation is what the symbols still running have for their product of cells (and of cells that are wilds
 only, where a run of those does not pay), what has been paid, and the counts of counted symbols. Symbols that
-cannot win any more are dropped at once, so few situations are left after the first reels.
+cannot win any more are dropped at once, so few situations are left after the first reels. Where reels depend on each
+other, laws under conditions are mixed (rgs_core.exact.spin_conditions).
 """
 
 from __future__ import annotations
@@ -10,15 +11,27 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rgs_core.errors import AnalysisError
+from rgs_core.exact.closed_parts import on_reel
 from rgs_core.exact.row_merging import Rows, Weights, merged_rows
+from rgs_core.exact.spin_conditions import conditions, fills_refused
 from rgs_core.exact.spin_multiplier import grid_transforms, multiplies, partly_exempt
-from rgs_core.language.mechanics import BonusTrigger, FreeSpinsTrigger, JackpotTrigger, Scatter, Ways
+from rgs_core.language.mechanics import (
+    BonusTrigger,
+    Counted,
+    Fill,
+    FreeSpinsTrigger,
+    JackpotTrigger,
+    Scatter,
+    Ways,
+    works_always,
+)
 from rgs_core.language.model import Build, Model, State, Strip
 
 SITUATIONS_MAX = 2_000_000
@@ -37,10 +50,15 @@ Reel = dict[tuple[int, ...], int]
 def ways_refused(build: Build, state: State) -> str:
     """Why this merging does not know a state; "" when it does."""
     model = build.model
-    if grid_transforms(state):
+    if any(not isinstance(t, Fill) or not works_always(t) for t in grid_transforms(state)):
         return "transforms of the grid"
+    if refused := fills_refused(model, state):
+        return refused
     if state.cascade or state.final or state.special:
         return "cascades, final multipliers and special symbols"
+    dependent = bool(model.top or state.linked or grid_transforms(state))
+    if model.top and state.cells:
+        return "a top reel whose cells draw alone"
     ways = [e for name in state.evaluators if isinstance(e := model.evaluators[name], Ways)]
     others = [e for name in state.evaluators if not isinstance(e := model.evaluators[name], Ways | Scatter)]
     if others or len(ways) > 1 or any(e.direction == "both" for e in ways):
@@ -50,12 +68,13 @@ def ways_refused(build: Build, state: State) -> str:
     for trigger in state.triggers:
         if not isinstance(trigger, FreeSpinsTrigger | BonusTrigger | JackpotTrigger):
             return f"triggers of kind {trigger.kind}"
-    if not ways and not (state.heights is not None or state.cells or state.strip_choice is not None):
+    plain = state.heights is None and not state.cells and state.strip_choice is None and not dependent
+    if not ways and plain:
         return "no ways"  # plain scatters belong to the compiled merging
     return ""
 
 
-def ways_law(build: Build, state: State, symbols: Sequence[str]) -> tuple[Rows, Rows, NDArray[np.object_]]:
+def ways_law(build: Build, state: State, symbols: Sequence[Counted]) -> tuple[Rows, Rows, NDArray[np.object_]]:
     """(units of the ways int64[n], counts int64[n, len(symbols)], weights object[n]) of a spin.
 
     Counts stop at the largest that matters. Raises AnalysisError when the situations are too many.
@@ -64,10 +83,16 @@ def ways_law(build: Build, state: State, symbols: Sequence[str]) -> tuple[Rows, 
     ways = next((e for name in state.evaluators if isinstance(e := model.evaluators[name], Ways)), None)
     figures = _Figures(model, state, ways, tuple(symbols))
     laws = []
-    for name in state.strip_sets:
-        reels = [figures.reel(reel, strip) for reel, strip in enumerate(build.strips(state, name))]
-        laws.append(_merged_reels(figures, reels if ways is None or ways.direction == "left" else reels[::-1]))
-    chances = state.strip_choice.weights if state.strip_choice else (1,)
+    chances: list[int] = []
+    sets = [conditions(build, state, name) for name in state.strip_sets]
+    totals = [sum(condition.weight for condition in some) for some in sets]
+    weights_of = state.strip_choice.weights if state.strip_choice else (1,)
+    for some, total, chance in zip(sets, totals, weights_of, strict=True):
+        for condition in some:
+            above = condition.above
+            reels = [figures.reel(reel, strip, above.get(reel, "")) for reel, strip in enumerate(condition.strips)]
+            laws.append(_merged_reels(figures, reels if ways is None or ways.direction == "left" else reels[::-1]))
+            chances.append(chance * condition.weight * (math.lcm(*totals) // total))
     cycles = [int(weights.sum()) for _, weights in laws]
     common = math.lcm(*cycles)
     rows = np.concatenate([rows for rows, _ in laws])
@@ -82,7 +107,7 @@ def ways_law(build: Build, state: State, symbols: Sequence[str]) -> tuple[Rows, 
 class _Figures:
     """What a window of one reel comes to, and pays by symbol and run."""
 
-    def __init__(self, model: Model, state: State, ways: Ways | None, counted: tuple[str, ...]) -> None:
+    def __init__(self, model: Model, state: State, ways: Ways | None, counted: tuple[Counted, ...]) -> None:
         self.model, self.state = model, state
         self.paying = tuple(ways.pays) if ways else ()
         self.own = ways is not None and ways.pure_wild_run == "own"
@@ -105,18 +130,19 @@ class _Figures:
                 elif wild is not None and paid in wild.substitutes:
                     whole[i] = wild.multiplier * times
                     wilds[i] = whole[i] if self.own else 0
-            self.cells[shown] = (*whole, *wilds, *(times * (read == symbol) for symbol in counted))
+            self.cells[shown] = (*whole, *wilds, *(times * (read in model.members(of.symbol)) for of in counted))
         self.most = tuple(self._matters(symbol) for symbol in counted)
 
-    def _matters(self, symbol: str) -> int:
-        """Largest count of a symbol that differs from one less."""
+    def _matters(self, counted: Counted) -> int:
+        """Largest count that differs from one less."""
         tables = [
             e.pays
             for name in self.state.evaluators
-            if isinstance(e := self.model.evaluators[name], Scatter) and e.symbol == symbol
+            if isinstance(e := self.model.evaluators[name], Scatter) and Counted(e.symbol) == counted
         ]
-        tables += [t.spins for t in self.state.triggers if isinstance(t, FreeSpinsTrigger) and t.symbol == symbol]
-        tables += [t.plays for t in self.state.triggers if isinstance(t, BonusTrigger) and t.symbol == symbol]
+        for t in self.state.triggers:
+            if isinstance(t, FreeSpinsTrigger | BonusTrigger) and replace(t.counted, stopped=False) == counted:
+                tables.append(t.spins if isinstance(t, FreeSpinsTrigger) else t.plays)
         return max((max(table) for table in tables), default=0)
 
     def heights(self, reel: int) -> list[tuple[int, int]]:
@@ -128,10 +154,11 @@ class _Figures:
             return [(table.values[0], 1)]
         return list(zip(table.values, table.weights, strict=True))
 
-    def reel(self, reel: int, strip: Strip) -> Reel:
-        """Law of a reel's window, heights drawn and equal windows merged."""
+    def reel(self, reel: int, strip: Strip, above: str = "") -> Reel:
+        """Law of a reel's window, heights drawn and equal windows merged; `above`: what the top reel shows there."""
         law: Reel = defaultdict(int)
         heights = self.heights(reel)
+        shown = [self.cells[above]] if above else []
         if self.state.cells:
             cell: Reel = defaultdict(int)
             for symbol, weight in zip(strip.symbols, strip.weights, strict=True):
@@ -146,13 +173,15 @@ class _Figures:
                 column = _sums(column, cell)
         else:
             for rows, height_weight in heights:
-                for stop, weight in enumerate(strip.weights):
-                    window = [self.cells[symbol] for symbol in strip.window(stop, rows)]
+                for stop in (stop for stop, weight in enumerate(strip.weights) if weight):
+                    weight = strip.weights[stop]
+                    window = shown + [self.cells[symbol] for symbol in strip.window(stop, rows - len(shown))]
                     law[tuple(map(sum, zip(*window, strict=True)))] += weight * height_weight
         capped: Reel = defaultdict(int)
         first = 2 * len(self.paying)
         for key, weight in law.items():
-            counts = (min(n, most) for n, most in zip(key[first:], self.most, strict=True))
+            counted = on_reel(self.counted, reel, key[first:])
+            counts = (min(n, most) for n, most in zip(counted, self.most, strict=True))
             capped[(*key[:first], *counts)] += weight
         return capped
 

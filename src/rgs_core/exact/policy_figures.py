@@ -18,12 +18,13 @@ FIRST_OPTIONS = "first options, no gamble"
 
 @dataclass(frozen=True, slots=True)
 class PolicyFigures:
-    """A policy with its figures of win / cost; None where they are not known."""
+    """A policy with its figures of win / cost; None where they are not known, with the `reason`."""
 
     policy: str
     rtp: Fraction | float | None
     hit_frequency: Fraction | float | None
     sd: float | None
+    reason: str = ""
 
 
 def policy_figures(analysis: Analysis) -> list[PolicyFigures]:
@@ -38,7 +39,8 @@ def policy_figures(analysis: Analysis) -> list[PolicyFigures]:
 def _by_options(analysis: Analysis) -> Iterator[PolicyFigures]:
     for number, build in enumerate(variants(analysis.build)):
         found = analyse(build) if number else analysis
-        yield PolicyFigures(build.policy or FIRST_OPTIONS, found.rtp, found.hit_frequency, found.sd)
+        reason = found.methods["rtp"] if found.rtp is None else ""
+        yield PolicyFigures(build.policy or FIRST_OPTIONS, found.rtp, found.hit_frequency, found.sd, reason)
 
 
 def _by_bets(analysis: Analysis) -> Iterator[PolicyFigures]:
@@ -46,16 +48,17 @@ def _by_bets(analysis: Analysis) -> Iterator[PolicyFigures]:
     if gamble is None:
         return
     law: WinLaw | None = None
+    reason = analysis.cycle_skipped
     if analysis.cycle is not None:
         try:
             law = win_law(analysis.cycle)
-        except AnalysisError:
-            law = None
+        except AnalysisError as error:
+            reason = str(error)
     for plays in gambles(gamble):
         build = with_bets(analysis.build, plays)
         assert build.model.gamble is not None
         if law is None:
-            yield PolicyFigures(build.policy, None, None, None)
+            yield PolicyFigures(build.policy, None, None, None, reason)
             continue
         after = gambled(law, build.model.gamble)
         yield PolicyFigures(build.policy, after.rtp, 1 - float(after.probabilities[0]), after.sd)

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rgs_core.engine.tables import StateTable
+from rgs_core.language.mechanics import WIN_MIN
+from rgs_core.language.model import STATES_MAX
 
-PART_TRIGGERS, PART_SPECIAL, PART_FINAL, PARTS = 8, 12, 13, 14
+PART_TRIGGERS, PART_SPECIAL, PART_FINAL, PART_MINIMUM, PARTS = 8, 12, 13, 14, 15
 """Places of what a state wins in a row of parts (ext/rgs_core/spin.h); evaluators come first."""
 
 STEPS = 64
@@ -26,9 +28,9 @@ steps reached for each total, and the number of paths."""
 @dataclass(frozen=True)
 class SpinLaw:
     """Row i: with `weights[i]` of `cycle` a spin wins `units[i]` before bonuses, awards `awards[i, s]` spins of state s,
-    plays the bonus of trigger t `plays[i, t]` times and leaves its feature with the memory `memories[left[i]]`.
+    `given[i, t]` to features with the multiplier of trigger t, plays the bonus of trigger t `plays[i, t]` times and leaves its feature with the memory `memories[left[i]]`.
 
-    `units` int64[n], `awards` int64[n, states], `plays` int64[n, triggers], `weights` object[n] of ints, `left`
+    `units` int64[n], `awards` int64[n, states], `given` and `plays` int64[n, triggers], `weights` object[n] of ints, `left`
     int64[n]. A memory is opaque and names what a feature remembers; None: nothing, or the feature is over, as all
     cells are held. `parts` sums units x weight by name; `steps[k]` is the weight of spins that reach step k + 1 of
     their cascade; `paths` were visited.
@@ -36,6 +38,7 @@ class SpinLaw:
 
     units: NDArray[np.int64]
     awards: NDArray[np.int64]
+    given: NDArray[np.int64]
     plays: NDArray[np.int64]
     weights: NDArray[np.object_]
     cycle: int
@@ -47,7 +50,8 @@ class SpinLaw:
 
 
 def merged_law(pieces: Sequence[Piece], targets: Sequence[int], states: int, table: StateTable) -> SpinLaw:
-    """The pieces of a visit as one law over a common denominator. `targets`: states whose awards are packed in rows."""
+    """The pieces of a visit as one law over a common denominator. `targets`: states whose awards are packed in rows, and,
+    from STATES_MAX on, triggers whose multiplied awards are."""
     cycle = lcm(*(total for totals, *_ in pieces for total in totals))
     law: dict[tuple[int, int, int, int], int] = {}
     memories: dict[bytes | None, int] = {}
@@ -64,9 +68,14 @@ def merged_law(pieces: Sequence[Piece], targets: Sequence[int], states: int, tab
     places = sorted(law)
     awards = np.zeros((len(places), states), dtype=np.int64)
     plays = np.zeros((len(places), len(table.triggers)), dtype=np.int64)
+    given = np.zeros_like(plays)
     for i, (_, packed, played, _) in enumerate(places):
         for place_of, target in enumerate(targets):
-            awards[i, target] = packed >> 16 * place_of & 0xFFFF
+            spins = packed >> 16 * place_of & 0xFFFF
+            if target < STATES_MAX:
+                awards[i, target] = spins
+            else:
+                given[i, target - STATES_MAX] = spins
         for t in range(len(table.triggers)):
             plays[i, t] = played >> 8 * t & 0xFF
     weights = np.empty(len(places), dtype=object)
@@ -78,6 +87,7 @@ def merged_law(pieces: Sequence[Piece], targets: Sequence[int], states: int, tab
     return SpinLaw(
         units=np.array([pay for pay, *_ in places], dtype=np.int64),
         awards=awards,
+        given=given,
         plays=plays,
         weights=weights,
         cycle=cycle,
@@ -98,4 +108,6 @@ def part_places(table: StateTable) -> list[tuple[str, int]]:
         places.append((state.special.name, PART_SPECIAL))
     if state.final is not None:
         places.append((state.final.name, PART_FINAL))
+    if state.win_min is not None:
+        places.append((WIN_MIN, PART_MINIMUM))
     return places

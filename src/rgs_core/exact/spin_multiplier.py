@@ -28,7 +28,12 @@ ROWS_MAX = 20_000_000
 
 def is_spin_multiplier(transform: Transform) -> bool:
     """Whether a transform multiplies a spin whatever its grid shows."""
-    return isinstance(transform, Multiplier) and transform.each == "spin" and not transform.persist
+    return (
+        isinstance(transform, Multiplier)
+        and transform.each == "spin"
+        and not transform.persist
+        and transform.when == "always"
+    )
 
 
 def multiplies(state: State) -> bool:
@@ -51,7 +56,7 @@ def multiplier_law(state: State) -> Mapping[int, int]:
         if isinstance(transform, Multiplier) and is_spin_multiplier(transform):
             following: dict[int, int] = defaultdict(int)
             for value, weight in law.items():
-                for factor, chance in zip(transform.table.values, transform.table.weights, strict=True):
+                for factor, chance in _factors(transform):
                     following[value * factor] += weight * chance
             law = following
             if len(law) > MULTIPLIERS_MAX:
@@ -59,14 +64,26 @@ def multiplier_law(state: State) -> Mapping[int, int]:
     return law
 
 
+def _factors(transform: Multiplier) -> list[tuple[int, int]]:
+    """Multipliers that a transform gives with their weights; 1 where its odds do not succeed."""
+    table = list(zip(transform.table.values, transform.table.weights, strict=True))
+    odds = transform.odds
+    if odds is None or odds.chance == odds.out_of:
+        return table
+    return [
+        *((value, weight * odds.chance) for value, weight in table),
+        (1, transform.table.total * (odds.out_of - odds.chance)),
+    ]
+
+
 def multiplier_mean(state: State) -> Fraction:
     """Mean multiplier of a spin: the draws are independent."""
     mean = Fraction(1)
     for transform in state.transforms:
         if isinstance(transform, Multiplier) and is_spin_multiplier(transform):
-            table = transform.table
-            drawn = sum(value * weight for value, weight in zip(table.values, table.weights, strict=True))
-            mean *= Fraction(drawn, table.total)
+            factors = _factors(transform)
+            drawn = sum(value * weight for value, weight in factors)
+            mean *= Fraction(drawn, sum(weight for _, weight in factors))
     return mean
 
 

@@ -9,8 +9,22 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from math import perm, prod
 
-from rgs_core.language.mechanics import Add, Expand, Multiplier, Nudge, Replace, Reveal, Table, Transform, Values
-from rgs_core.language.model import Build, Model, State, Strip
+from rgs_core.language.mechanics import (
+    NOTHING_LINKED,
+    Act,
+    Add,
+    Expand,
+    Fill,
+    Multiplier,
+    Nudge,
+    Replace,
+    Reveal,
+    Stick,
+    Table,
+    Transform,
+    Values,
+)
+from rgs_core.language.model import CELLS_MAX, Build, Model, State, Strip
 
 UNCOUNTED = 1 << 63
 """Cascades that draw at every step, and whatever has as many paths."""
@@ -26,10 +40,13 @@ def spin_paths(build: Build, state: State) -> int:
     """Paths of the draws of one spin, at most; UNCOUNTED where a cascade draws again at every step."""
     if _draws_at_every_step(state):
         return UNCOUNTED
-    total = sum(
-        prod(_reel_paths(build.model, state, reel, strip) for reel, strip in enumerate(build.strips(state, name)))
-        for name in state.strip_sets
-    )
+    total = 0
+    for name in state.strip_sets:
+        above = build.top_strip(name) if build.model.top else None
+        strips = build.strips(state, name)
+        for run in state.linked.runs if state.linked else [NOTHING_LINKED]:
+            paths = prod(_linked_paths(build.model, state, reel, run, strips, above) for reel in range(len(strips)))
+            total += paths * (_top_paths(build.model, state, above) if above else 1)
     return total * _whole_paths(build.model, state)
 
 
@@ -49,25 +66,44 @@ def paths_text(build: Build, state: State) -> str:
 def _draws_at_every_step(state: State) -> bool:
     if state.cascade is None:
         return False
-    drawn = any(_branches(transform) > 1 for transform in state.transforms if not isinstance(transform, Multiplier))
+    if any(
+        isinstance(transform, Stick) and transform.jump and transform.each == "step" for transform in state.transforms
+    ):
+        return True
+    again = [t for t in state.all_transforms if not isinstance(t, Multiplier | Act) and not _once(t)]
+    drawn = any(_branches(t) > 1 for t in again)
     return state.cascade.refill == "fresh" or drawn
 
 
-def _branches(transform: Transform) -> int:
-    """Entries that one draw of a transform chooses from."""
+def _once(transform: Transform) -> bool:
+    """Whether a transform draws once for all spins of a feature."""
+    return getattr(transform, "each", "") == "feature"
+
+
+def _branches(transform: Transform, others: int = CELLS_MAX) -> int:
+    """Entries that one draw of a transform chooses from; ways in which a cell acts on some of so many others."""
     if isinstance(transform, Reveal):
         return len(transform.table.symbols)
     if isinstance(transform, Values | Multiplier):
         return len(transform.table.values)
+    if isinstance(transform, Act) and transform.count is not None:
+        return sum(perm(others, min(n, others)) for n in transform.count.values)
     return len(transform.count.values) + 1 if isinstance(transform, Add) else 1
 
 
 def _whole_paths(model: Model, state: State) -> int:
     """Draws that are made once a spin, and those for the cells that such a draw adds."""
-    paths = 1
+    chances = [*state.all_transforms, *state.triggers]
+    paths = 1 << sum(getattr(part, "odds", None) is not None for part in chances)
     for place, transform in enumerate(state.transforms):
-        if isinstance(transform, Reveal | Multiplier) and transform.each == "spin":
+        if isinstance(transform, Stick) and transform.jump:
+            cells = model.reels * model.rows
+            paths *= max(((cells - held) ** held for held in range(cells)), default=1)
+        if isinstance(transform, Reveal | Multiplier) and transform.each in ("spin", "feature"):
             paths *= _branches(transform)
+        if isinstance(transform, Fill):
+            reels = model.reels if transform.among is None else len(transform.among)
+            paths *= sum(perm(reels, n) for n in transform.count.values)
         if isinstance(transform, Add):
             cells = model.reels * model.rows
             paths *= sum(perm(cells, min(n, cells)) for n in transform.count.values)
@@ -81,33 +117,65 @@ def _each_cell(transform: Transform) -> bool:
     return isinstance(transform, Values) or (isinstance(transform, Reveal | Multiplier) and transform.each == "cell")
 
 
-def _reel_paths(model: Model, state: State, reel: int, strip: Strip) -> int:
-    """Distinct windows of a reel, each as often as its own draws branch."""
+def _linked_paths(
+    model: Model, state: State, reel: int, run: tuple[int, int], strips: Sequence[Strip], above: Strip | None
+) -> int:
+    """Of a reel that may be linked to those before it: then its stop is no draw, but what transforms draw for it is."""
+    first, last = run
+    if not first < reel <= last:
+        return _reel_paths(model, state, reel, strips[reel], above)
+    if any(_branches(transform) > 1 for transform in state.transforms):
+        return _reel_paths(model, state, reel, strips[first], above)
+    return 1 if state.heights is None else len(state.heights[reel].values)
+
+
+def _top_paths(model: Model, state: State, strip: Strip) -> int:
+    """Distinct windows of the top reel."""
+    cells = len(model.top)
+    if state.cells:
+        return int(len(set(strip.symbols)) ** cells)
+    seen = len(strip.symbols) if state.cascade else cells
+    return len({strip.window(stop, seen) for stop in range(len(strip.symbols))})
+
+
+def _reel_paths(model: Model, state: State, reel: int, strip: Strip, top: Strip | None) -> int:
+    """Distinct windows of a reel, each as often as its own draws branch; a cell of the top reel may show anything that
+    is on its strip."""
     table = Table((model.rows,), (1,)) if state.heights is None else state.heights[reel]
-    highest = max(table.values)
+    above = [set(top.symbols)] if top is not None and reel in model.top else []
+    highest = max(table.values) - len(above)
     paths = 0
-    for rows in table.values:
+    for rows in (rows - len(above) for rows in table.values):
         if state.cells:
             shown = sorted(set(strip.symbols))
             if len(shown) ** rows > WINDOWS_MAX:  # as if every cell drew from every table
-                paths += len(shown) ** rows * prod(_branches(t) ** rows for t in state.transforms)
+                paths += len(shown) ** rows * prod(_branches(t) ** (rows + len(above)) for t in state.transforms)
                 continue
-            paths += sum(_branched(state.transforms, reel, _cells(window)) for window in product(shown, repeat=rows))
+            drawn = product(shown, repeat=rows)
+            paths += sum(
+                _branched(model, state.transforms, reel, [*_copied(above), *_cells(window)]) for window in drawn
+            )
         else:
             # As many symbols as any height shows tell stops apart; cascades and nudges see the whole strip.
             steps = sum(transform.steps_max for transform in state.transforms if isinstance(transform, Nudge))
             seen = len(strip.symbols) if state.cascade or steps else highest
             windows = {strip.window(stop, seen) for stop in range(len(strip.symbols))}
             if steps:
-                paths += sum(_branched(state.transforms, reel, _near(window, rows, steps)) for window in windows)
+                paths += sum(_branched(model, state.transforms, reel, _near(window, rows, steps)) for window in windows)
                 continue
-            paths += sum(_branched(state.transforms, reel, _cells(strip_window(window, rows))) for window in windows)
+            cells = (_cells(strip_window(window, rows)) for window in windows)
+            paths += sum(_branched(model, state.transforms, reel, [*_copied(above), *column]) for column in cells)
     return paths
 
 
 def strip_window(window: Sequence[str], rows: int) -> tuple[str, ...]:
     """The first `rows` symbols from a stop on, around the strip where it is shorter."""
     return tuple(window[row % len(window)] for row in range(rows))
+
+
+def _copied(cells: Cells) -> Cells:
+    """Cells that may be changed."""
+    return [set(cell) for cell in cells]
 
 
 def _cells(window: Sequence[str]) -> Cells:
@@ -120,26 +188,34 @@ def _near(window: Sequence[str], rows: int, steps: int) -> Cells:
     return [{window[(row + step) % len(window)] for step in range(-steps, steps + 1)} for row in range(rows)]
 
 
-def _branched(transforms: Sequence[Transform], reel: int, cells: Cells) -> int:
+def _branched(model: Model, transforms: Sequence[Transform], reel: int, cells: Cells) -> int:
     """Paths of what transforms draw for the cells of one window."""
-    return prod(_step(transform, reel, cells) for transform in transforms)
+    others = model.reels * model.rows - 1
+    return prod(_step(transform, reel, cells, others) for transform in transforms)
 
 
-def _step(transform: Transform, reel: int, cells: Cells) -> int:
+def _step(transform: Transform, reel: int, cells: Cells, others: int) -> int:
     """Branches of one transform on a reel; `cells` then hold what they may show after it."""
     if isinstance(transform, Reveal):
         showing = [cell for cell in cells if transform.symbol in cell]
         for cell in showing:
             cell |= set(transform.table.symbols)
-        times = {"spin": 0, "reel": min(1, len(showing)), "cell": len(showing)}[transform.each]
+        times = {"spin": 0, "feature": 0, "reel": min(1, len(showing)), "cell": len(showing)}[transform.each]
         return int(_branches(transform) ** times)
     if isinstance(transform, Multiplier):
         times = sum(transform.symbol in cell for cell in cells)
         if transform.each == "full_reel":
             times = int(times == len(cells))
-        return 1 if transform.each == "spin" else int(_branches(transform) ** times)
+        return 1 if transform.each in ("spin", "feature") else int(_branches(transform) ** times)
     if isinstance(transform, Values):
-        return int(_branches(transform) ** sum(bool(transform.symbols & cell) for cell in cells))
+        times = sum(bool(transform.symbols & cell) for cell in cells)
+        return int(_branches(transform) ** (min(1, times) if transform.each == "reel" else times))
+    if isinstance(transform, Act):
+        return int(_branches(transform, others) ** sum(bool(transform.symbols & cell) for cell in cells))
+    if isinstance(transform, Fill):
+        for cell in cells if transform.among is None or reel in transform.among else ():
+            cell.add(transform.symbol)
+        return 1
     for cell in _changed(transform, reel, cells):
         cell.add(transform.into)  # type: ignore[union-attr]
     return 1

@@ -120,9 +120,12 @@ def power(terms: dict[Awards, Value], n: int) -> dict[Awards, Value]:
 def bonus_terms(
     model: Model, name: str, multiplier: int, states: Sequence[str], amount: Amount[Value]
 ) -> dict[Awards, Value]:
-    """Terms of one play of a bonus with the multiplier of a state."""
+    """Terms of one play of a bonus with the multiplier of a state; those of nothing for one that multiplies the win,
+    as the law of the spin knows it."""
     bonus = settled(model.bonuses[name])
     none = (0,) * len(states)
+    if bonus.of == "win":
+        return {none: amount(np.zeros(1, dtype=np.int64), np.ones(1))}
     unit = model.basis_units(bonus.of) * multiplier
     if isinstance(bonus, Pick):
         prize = amount(
@@ -133,8 +136,9 @@ def bonus_terms(
         total = sum(segment.weight for segment in bonus.segments)
         terms: dict[Awards, Value] = {}
         for segment in bonus.segments:
-            here = {
-                awarded(segment, states): amount(np.array([segment.pay * unit]), np.array([segment.weight / total]))
+            here: dict[Awards, Value] = {
+                awards: amount(np.array([segment.pay * unit]), np.array([segment.weight / total * float(p)]))
+                for awards, p in awarded(segment, states)
             }
             if segment.bonus is not None:
                 here = times(here, bonus_terms(model, segment.bonus, multiplier, states, amount))
@@ -155,8 +159,10 @@ def _mixture(table: Table, inner: Value) -> Value:
 
 
 def bonus_step(model: Model, name: str) -> int:
-    """Greatest common divisor of what a bonus adds up from, in units."""
+    """Greatest common divisor of what a bonus adds up from, in units; 0 for one that adds nothing."""
     bonus = settled(model.bonuses[name])
+    if bonus.of == "win":
+        return 0
     unit = model.basis_units(bonus.of)
     if isinstance(bonus, Pick):
         return unit * math.gcd(*bonus.prizes.values)
@@ -169,6 +175,8 @@ def bonus_step(model: Model, name: str) -> int:
 def _bonus_amounts(model: Model, name: str) -> float:
     """Most random amounts that a play adds up."""
     bonus = settled(model.bonuses[name])
+    if bonus.of == "win":
+        return 0.0
     if isinstance(bonus, Pick):
         return float(max(bonus.picks.values) * max(bonus.prizes_per_pick.values))
     if isinstance(bonus, Wheel):

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from rgs_core.errors import AnalysisError
 from rgs_core.exact.awarding import Awards, reachable
 from rgs_core.exact.cycle import FullCycle, Scenario
-from rgs_core.exact.feature import cap_tail
+from rgs_core.exact.feature import FREE_SPINS_MAX, alternatives, cap_out_of_reach, cap_tail
 from rgs_core.exact.joint import Joint
+from rgs_core.exact.memory.beginnings import NamedSpin
 from rgs_core.exact.memory.whole_feature import WholeFeature
 from rgs_core.exact.spin_terms import Complex, Floats, SpinTerms, Value, power
 
@@ -36,14 +37,15 @@ class RoundLaw:
     def __init__(self, cycle: FullCycle, case: Scenario) -> None:
         self.probability = float(case.probability)
         self.build = cycle.build
-        self.start, self.spins = cycle.build.play.start, cycle.build.play.spins
+        self.start, self.spins = cycle.build.play.start, cycle.start_spins
         self.states = case.laws[self.start].states
         self.cap = cycle.spins_max
+        self.model_cap = cycle.build.model.free_spins_max
         self.laws = {name: joint.by_award() for name, joint in case.laws.items()}
         self.further = reachable(self.laws, self.states, self.start)
         self.names = list(dict.fromkeys([self.start, *self.further]))
         self.columns = [self.states.index(name) for name in self.names]
-        self.rows: dict[str, SpinTerms | WholeFeature] = {}
+        self.rows: dict[str, SpinTerms | NamedSpin | WholeFeature] = {}
         for name in self.names:
             law = case.laws[name]
             self.rows[name] = SpinTerms.of(law) if isinstance(law, Joint) else law
@@ -53,9 +55,13 @@ class RoundLaw:
         """Greatest common divisor of all amounts; 0 when nothing wins."""
         return math.gcd(*(rows.step for rows in self.rows.values()))
 
-    @property
-    def one_further(self) -> bool:
-        return len(self.further) == 1
+    @cached_property
+    def ways(self) -> tuple[str, ...] | None:
+        """The states of which a round has further spins of one at most, so that its cap can be walked; else None."""
+        if len(self.further) == 1:
+            return tuple(self.further)
+        parts = alternatives(self.laws, self.states, self.start, self.further) if self.spins == 1 else None
+        return tuple(parts) if parts else None
 
     @cached_property
     def radius(self) -> float:
@@ -79,16 +85,25 @@ class RoundLaw:
         return min(1.0, cap_tail(self.laws, self.states, self.start, self.spins, self.cap))
 
     @property
+    def cap_advice(self) -> str:
+        """Which cap has no part in the law."""
+        enough = cap_out_of_reach(self.laws, self.states, self.start, self.spins)
+        apart = self.model_cap - self.cap
+        if enough is None or enough + apart > FREE_SPINS_MAX:
+            return "simulate, or award fewer spins"
+        return f"simulate, or set caps.free_spins to {enough + apart} or more"
+
+    @property
     def terms_count(self) -> int:
         """Transforms that are held at once: of what a state's spin wins, by what it awards."""
-        whole = sum(law.transforms for law in self.rows.values() if not isinstance(law, SpinTerms))
+        whole = sum(law.transforms for law in self.rows.values() if not isinstance(law, SpinTerms | NamedSpin))
         return whole + sum(len(self.laws[name]) for name in self.names)
 
     def walk_work(self, frequencies: int) -> int:
         """States x awards x frequencies of a walk."""
         levels = self.cap + (self.spins if self.start in self.further else 0)
-        column = self.states.index(self.further[0])
-        awards = len({key[column] for key in self.laws[self.further[0]]})
+        columns = {name: self.states.index(name) for name in self.ways or ()}
+        awards = sum(len({key[column] for key in self.laws[name]}) for name, column in columns.items())
         return levels * self.cap // 2 * awards * frequencies
 
     def powers(self, *, walked: bool) -> float:
@@ -142,8 +157,11 @@ class RoundLaw:
     def _block(
         self, first: dict[Awards, Complex], terms: dict[str, dict[Awards, Complex]], walked: bool, feature_only: bool
     ) -> Complex:
-        if walked:
-            return self._walk(first, terms[self.further[0]], feature_only)
+        if walked and self.ways is not None:
+            result: Complex = np.zeros(len(next(iter(first.values()))), np.complex128)
+            for name in self.ways:
+                result += self._walk(name, self._leading(first, name), terms[name], feature_only)
+            return result
         return _polynomial(first, self._settled(terms)) ** self.spins
 
     def _settled(self, terms: dict[str, dict[Awards, Complex]]) -> dict[int, Complex]:
@@ -162,11 +180,21 @@ class RoundLaw:
                 break
         return values
 
-    def _walk(self, first: dict[Awards, Complex], free: dict[Awards, Complex], feature_only: bool) -> Complex:
-        """Transform of a round whose cap can be reached; the states and their order are those of feature._capped."""
-        column = self.states.index(self.further[0])
+    def _leading(self, first: dict[Awards, Complex], name: str) -> dict[Awards, Complex]:
+        """Of the terms of the first spin those that lead to a state; what starts nothing is with the first one."""
+        if len(self.further) == 1:
+            return first
+        column, others = self.states.index(name), name == self.further[0]
+        return {key: term for key, term in first.items() if key[column] or (others and not any(key))}
+
+    def _walk(
+        self, name: str, first: dict[Awards, Complex], free: dict[Awards, Complex], feature_only: bool
+    ) -> Complex:
+        """Transform of a round with further spins of a state, whose cap can be reached; the states and their order are
+        those of feature._capped."""
+        column = self.states.index(name)
         one = _one_state(free, column)
-        own = self.start == self.further[0]
+        own = self.start == name
         width = len(next(iter(free.values())))
         level: Complex = np.ones((1, width), np.complex128)  # by `allowed`; nothing left at level 0
         scratch: Complex = np.empty((self.cap + 1, width), np.complex128)

@@ -20,24 +20,32 @@ def draws_most(model: m.Model, state: m.State) -> int:
     """Most numbers that one spin of a state draws."""
     cells = cells_most(model, state)
     heights = state.heights or ()
-    draws = cells if state.cells else model.reels
+    draws = cells if state.cells else model.reels + bool(model.top)
     draws += sum(len(reel.values) > 1 for reel in heights) + (state.strip_choice is not None)
+    draws += state.linked is not None
     draws += state.special is not None and len(state.special.table.symbols) > 1
     draws += sum(_transform_draws(model, transform, cells) for transform in state.transforms)
+    jumps = {t.each for t in state.transforms if isinstance(t, words.Stick) and t.jump}
+    draws += cells * ("spin" in jumps)
     if state.cascade:
         again = [t for t in state.transforms if isinstance(t, words.Reveal | words.Values)]
         step = sum(_transform_draws(model, transform, cells) for transform in again)
         step += cells if state.cascade.refill == "fresh" else 0
+        step += sum(
+            _transform_draws(model, t, cells) for t in (state.cascade.charge.then if state.cascade.charge else ())
+        )
+        step += cells * ("step" in jumps)
         draws += step * (state.cascade.steps_max - 1)
+    draws += sum(getattr(transform, "odds", None) is not None for transform in state.transforms)
     lines = len(model.paylines_of(state))
     for trigger in state.triggers:
+        draws += _drawn(getattr(trigger, "multiplier", None)) * _times(state, trigger.name)
         if isinstance(trigger, words.PickTrigger):
             draws += lines * _bonus_draws(model, trigger.pick)
         elif isinstance(trigger, words.BonusTrigger):
             plays = max(trigger.plays.values()) * _times(state, trigger.name)
             draws += plays * _bonus_draws(model, trigger.bonus)
-        elif isinstance(trigger, words.JackpotTrigger):
-            draws += 1
+        draws += isinstance(trigger, words.JackpotTrigger) or getattr(trigger, "odds", None) is not None
     return draws + (m.CALLBACK_DRAWS_MAX if state.callback else 0)
 
 
@@ -48,11 +56,17 @@ def most_units(model: m.Model) -> int:
     """
     modes = [m.Mode(m.BASE_MODE, model.stake_units, m.START_STATE, 1), *model.modes.values()]
     spins_most = model.free_spins_max + max(mode.spins for mode in modes)
-    bounds = {name: spin_units(model, state, spins_most) for name, state in model.states.items()}
+    bounds = {
+        name: spin_units(model, state, spins_most) * award_multiplier_most(model, name)
+        for name, state in model.states.items()
+    }
     # a state that is not awarded is in the queue once, with the spins of its mode, so it remembers no more than those
     awarded = awarded_states(model)
+    linked = {mode: going_on(model, mode.start) for mode in modes}
     started = {
-        mode: bounds[mode.start] if mode.start in awarded else spin_units(model, model.states[mode.start], mode.spins)
+        mode: max(bounds[name] for name in linked[mode])
+        if mode.start in awarded or len(linked[mode]) > 1
+        else spin_units(model, model.states[mode.start], mode.spins)
         for mode in modes
     }
     further = model.free_spins_max * max((bounds[name] for name in awarded), default=0)
@@ -61,6 +75,51 @@ def most_units(model: m.Model) -> int:
         spin = max([*started.values(), *(bounds[name] for name in awarded)])
         total = min(total, model.win_units_cap + spin)
     return total + gamble_units(model)
+
+
+def goes_on_as(model: m.Model, state: m.State) -> set[str]:
+    """States as which a feature of `state` may go on, by its triggers and the bonuses that they play."""
+    parts = [part for name in bonuses_of(model, state) for part in words.given(model.bonuses[name]) if part.become]
+    return {*state.goes_on_as, *(part.state for part in parts if part.state)}
+
+
+def going_on(model: m.Model, name: str | None = None) -> set[str]:
+    """States that are part of features which go on as others; with a name those that its features are linked with."""
+    links = [{state.name, *goes_on_as(model, state)} for state in model.states.values() if goes_on_as(model, state)]
+    found = set().union(*links) if name is None else {name}
+    for _ in links:
+        found |= {other for link in links if link & found for other in link}
+    return found
+
+
+def slots(model: m.Model, state: m.State) -> list[str]:
+    """Names of the triggers whose counts a feature of the state may have, in order: also of the states that it may go on
+    as, as such a count goes on with it."""
+    linked = going_on(model, state.name)
+    triggers = [t for name, other in model.states.items() if name in linked for t in other.triggers]
+    return list(dict.fromkeys(t.name for t in triggers if isinstance(t, words.CollectedTrigger)))
+
+
+def collected_most(model: m.Model, state: m.State, name: str) -> int:
+    """The largest count of a trigger that matters in a feature of the state: it reaches the last level of all states as
+    which the feature may go on."""
+    linked = [model.states[other] for other in going_on(model, state.name)]
+    triggers = [t for other in linked for t in other.triggers if t.name == name]
+    return max(t.every * len(t.spins) for t in triggers if isinstance(t, words.CollectedTrigger))
+
+
+def award_multiplier_most(model: m.Model, state: str) -> int:
+    """Most that an award can multiply the wins of a feature of the state by, or of one that goes on as it."""
+    linked = going_on(model, state)
+    awards = [*(t for other in model.states.values() for t in other.triggers)]
+    given = [part for bonus in model.bonuses.values() for part in words.given(bonus)]
+    tables = [getattr(part, "multiplier", None) for part in [*awards, *given] if getattr(part, "state", None) in linked]
+    return max((max(table.values) for table in tables if table is not None), default=1)
+
+
+def _drawn(table: words.Table | None) -> int:
+    """Numbers that are drawn for a multiplier."""
+    return 1 if table is not None and len(table.values) > 1 else 0
 
 
 def gamble_units(model: m.Model) -> int:
@@ -85,11 +144,19 @@ def awards_of(model: m.Model, state: m.State) -> set[str]:
     """States whose spins can be awarded by a spin of `state`."""
     found: set[str] = set()
     for trigger in state.triggers:
-        if isinstance(trigger, words.FreeSpinsTrigger | words.WinTrigger | words.CollectedTrigger):
-            found.add(trigger.state)
+        if isinstance(trigger, words.FreeSpinsTrigger | words.WinTrigger | words.FullReelsTrigger) or lengthens(
+            state, trigger
+        ):
+            found.add(trigger.state)  # type: ignore[union-attr]
+        found |= set(getattr(trigger, "states", ()))
     for name in bonuses_of(model, state):
         found |= {part.state for part in words.given(model.bonuses[name]) if part.state}
     return found | (set(model.states) - {m.START_STATE} if state.callback else set())
+
+
+def lengthens(state: m.State, trigger: words.Trigger) -> bool:
+    """Whether a trigger that collects awards any spins, or those of another state."""
+    return isinstance(trigger, words.CollectedTrigger) and (trigger.state != state.name or any(trigger.spins))
 
 
 def bonuses_of(model: m.Model, state: m.State) -> set[str]:
@@ -106,6 +173,13 @@ def bonuses_of(model: m.Model, state: m.State) -> set[str]:
     return found
 
 
+def silent_triggers(model: m.Model, state: m.State) -> set[str]:
+    """Triggers of bonuses that can pay nothing, such as a choice between features: no part of the RTP."""
+    names = {t.name: t.pick if isinstance(t, words.PickTrigger) else t.bonus for t in state.triggers
+             if isinstance(t, words.PickTrigger | words.BonusTrigger)}  # fmt: skip
+    return {trigger for trigger, bonus in names.items() if not _bonus_units(model, bonus)}
+
+
 def cells_most(model: m.Model, state: m.State) -> int:
     """Most cells in view in a state."""
     return sum(heights_most(model, state))
@@ -118,21 +192,36 @@ def heights_most(model: m.Model, state: m.State) -> tuple[int, ...]:
     return tuple(max(reel.values) for reel in state.heights)
 
 
+def carries(trigger: words.Trigger) -> bool:
+    """Whether a trigger takes cells along into the feature that it starts."""
+    return isinstance(trigger, words.FullReelsTrigger) or bool(getattr(trigger, "carry", ()))
+
+
 def value_most(model: m.Model, state: m.State) -> int:
-    """Largest value of a cell in a state, carried cells included; 0 when no cell has one."""
+    """Largest value of a cell in a state, carried cells and growth included; 0 when no cell has one."""
     sources = {state.name}
     while True:
         more = {
             other.name
             for other in model.states.values()
             for trigger in other.triggers
-            if isinstance(trigger, words.FreeSpinsTrigger) and trigger.carry and trigger.state in sources
+            if carries(trigger) and getattr(trigger, "state", "") in sources
         }
         if more <= sources:
             break
         sources |= more
-    tables = [t.table for name in sources for t in model.states[name].transforms if isinstance(t, words.Values)]
-    return max((max(table.values) for table in tables), default=0)
+    transforms = [t for name in sources for t in model.states[name].all_transforms]
+    given = [t for t in transforms if isinstance(t, words.Values)]
+    nudged = [
+        1 + t.multiplier * t.steps_max for t in transforms if isinstance(t, words.Nudge) and t.multiplies == "cells"
+    ]
+    if not given and not nudged:
+        return 0
+    made = [t.value_max for t in transforms if isinstance(t, words.Act)]
+    spins = model.free_spins_max + max([1, *(mode.spins for mode in model.modes.values())])
+    steps = sum(cascade.steps_max if (cascade := model.states[name].cascade) else 1 for name in sources)
+    grown = max([0, *(t.grow for t in given)]) * spins * steps
+    return min(m.VALUE_MAX, max([*made, *nudged, *(max(t.table.values) for t in given)]) + grown)
 
 
 def spin_units(model: m.Model, state: m.State, spins: int) -> int:
@@ -151,7 +240,10 @@ def spin_units(model: m.Model, state: m.State, spins: int) -> int:
     steps = 1
     if state.cascade:
         steps = state.cascade.steps_max
-        step *= max(state.cascade.multipliers)
+        counted = steps * (spins if state.cascade.persist else 1)
+        step *= max(*state.cascade.multipliers, state.cascade.multiplier(counted - 1))
+    if state.spots:
+        step *= _combined(state.spots.combine, state.spots.multiplier_max, cells)
     won = step * steps
     if state.special:
         lines = model.evaluators[state.special.lines]
@@ -161,14 +253,20 @@ def spin_units(model: m.Model, state: m.State, spins: int) -> int:
     if state.final:
         drawn = _combined(state.final.combine, value, cells)
         won *= max(1, _persisted(state.final.combine, drawn, spins) if state.final.persist else drawn)
-    units = (won + end) * factor
+    units, more = (won + end) * factor, 0
     for trigger in state.triggers:
+        if not isinstance(trigger, words.PickTrigger | words.BonusTrigger):
+            continue
         if isinstance(trigger, words.PickTrigger):
-            units += len(model.paylines_of(state)) * _bonus_units(model, trigger.pick) * state.multiplier
-        elif isinstance(trigger, words.BonusTrigger):
-            plays = max(trigger.plays.values()) * _times(state, trigger.name)
-            units += plays * _bonus_units(model, trigger.bonus) * state.multiplier
-    return min(units + (m.CALLBACK_UNITS_MAX if state.callback else 0), HUGE)
+            name, plays = trigger.pick, len(model.paylines_of(state))
+        else:
+            name, plays = trigger.bonus, max(trigger.plays.values()) * _times(state, trigger.name)
+        if model.multiplies_win(trigger):
+            units *= _power(max(1, _bonus_units(model, name)), plays)
+        else:
+            more += plays * _bonus_units(model, name) * state.multiplier
+    more += (state.win_min or 0) * model.stake_units
+    return min(units + more + (m.CALLBACK_UNITS_MAX if state.callback else 0), HUGE)
 
 
 # --- Factors ---------------------------------------------------------------------------------------------
@@ -179,10 +277,10 @@ def _spin_factor(model: m.Model, state: m.State, cells: int, spins: int) -> int:
     factor = 1
     for transform in state.transforms:
         if isinstance(transform, words.Multiplier):
-            number = {"spin": 1, "full_reel": model.reels, "cell": cells}[transform.each]
+            number = {"spin": 1, "feature": 1, "full_reel": model.reels, "cell": cells}[transform.each]
             drawn = _combined(transform.combine, max(transform.table.values), number)
             factor *= _persisted(transform.combine, drawn, spins) if transform.persist else drawn
-        elif isinstance(transform, words.Nudge):
+        elif isinstance(transform, words.Nudge) and transform.multiplies == "spin":
             reels = model.reels if transform.reels is None else len(transform.reels)
             factor *= 1 + transform.multiplier * transform.steps_max * reels
     for trigger in state.triggers:
@@ -198,6 +296,12 @@ def _combined(combine: str, value: int, number: int) -> int:
     if combine == "highest":
         return max(1, value)
     return max(1, value * number if combine == "sum" else _power(value, number))
+
+
+def _values_factor(evaluator: words.Lines | words.Count | words.Cluster, value: int, number: int) -> int:
+    """Most that the values of up to `number` cells make of a win."""
+    factor = _combined(evaluator.cell_values, value, number)
+    return factor if evaluator.cell_values_max is None else min(factor, evaluator.cell_values_max)
 
 
 def _persisted(combine: str, drawn: int, spins: int) -> int:
@@ -235,7 +339,7 @@ def _evaluator_units(model: m.Model, state: m.State, evaluator: words.Evaluator,
     cells = cells_most(model, state)
     if isinstance(evaluator, words.Lines):
         line = _best(evaluator.pays) * _wild_factor(model, model.reels)
-        line *= _combined(evaluator.cell_values, value, model.reels)
+        line *= _values_factor(evaluator, value, model.reels)
         line *= max(evaluator.full_grid.values(), default=1) * (2 if evaluator.direction == "both" else 1)
         return line * len(evaluator.paylines) * model.line_units
     if isinstance(evaluator, words.Combinations):
@@ -245,11 +349,11 @@ def _evaluator_units(model: m.Model, state: m.State, evaluator: words.Evaluator,
         return _ways_units(model, state, evaluator, value)
     if isinstance(evaluator, words.Count):
         paid = _paid_together(model, evaluator.pays, cells * model.count_most, evaluator.wilds)
-        return paid * _combined(evaluator.cell_values, value, cells) * model.basis_units(evaluator.of)
+        return paid * _values_factor(evaluator, value, cells) * model.basis_units(evaluator.of)
     if isinstance(evaluator, words.Cluster):
         fewest = min(count for pays in evaluator.pays.values() for count in pays)
         clusters = cells if _shared_wilds(model, evaluator.pays) else max(1, cells * model.count_most // fewest)
-        factor = _wild_factor(model, cells) * _combined(evaluator.cell_values, value, cells)
+        factor = _wild_factor(model, cells) * _values_factor(evaluator, value, cells)
         return _best(evaluator.pays) * clusters * factor * model.basis_units(evaluator.of)
     if isinstance(evaluator, words.Scatter):
         return max(1, *evaluator.pays.values()) * model.basis_units(evaluator.of)
@@ -306,13 +410,17 @@ def _times(state: m.State, trigger: str) -> int:
 def _transform_draws(model: m.Model, transform: words.Transform, cells: int) -> int:
     """Most numbers that a transform draws on one grid; tables of one entry are not drawn."""
     if isinstance(transform, words.Reveal) and len(transform.table.symbols) > 1:
-        return {"spin": 1, "reel": model.reels, "cell": cells}[transform.each]
+        return {"spin": 1, "feature": 1, "reel": model.reels, "cell": cells}[transform.each]
     if isinstance(transform, words.Multiplier) and len(transform.table.values) > 1:
-        return {"spin": 1, "full_reel": model.reels, "cell": cells}[transform.each]
+        return {"spin": 1, "feature": 1, "full_reel": model.reels, "cell": cells}[transform.each]
     if isinstance(transform, words.Values) and len(transform.table.values) > 1:
-        return cells
+        return model.reels if transform.each == "reel" else cells
     if isinstance(transform, words.Add):
         return (len(transform.count.values) > 1) + min(max(transform.count.values), cells)
+    if isinstance(transform, words.Act) and transform.count is not None:
+        return cells * ((len(transform.count.values) > 1) + min(max(transform.count.values), cells))
+    if isinstance(transform, words.Fill):
+        return (len(transform.count.values) > 1) + max(transform.count.values)
     return 0
 
 
@@ -326,7 +434,9 @@ def _bonus_draws(model: m.Model, name: str) -> int:
     if isinstance(bonus, words.Trail):
         return bonus.rolls_max if len(bonus.die.values) > 1 else 0
     drawn = isinstance(bonus, words.Wheel)
-    return drawn + max(_bonus_draws(model, part.bonus) if part.bonus else 0 for part in words.given(bonus))
+    return drawn + max(
+        _drawn(part.multiplier) + (_bonus_draws(model, part.bonus) if part.bonus else 0) for part in words.given(bonus)
+    )
 
 
 def _bonus_units(model: m.Model, name: str) -> int:
@@ -338,5 +448,7 @@ def _bonus_units(model: m.Model, name: str) -> int:
     if isinstance(bonus, words.Take):
         return sum(sorted(bonus.prizes)[-bonus.take :]) * bonus.equal_multiplier * basis
     if isinstance(bonus, words.Trail):
+        if bonus.pays == "last":
+            return max(*bonus.squares, bonus.finish) * basis
         return (sum(sorted(bonus.squares)[-bonus.rolls_max :]) + bonus.finish) * basis
     return max(part.pay * basis + (_bonus_units(model, part.bonus) if part.bonus else 0) for part in words.given(bonus))

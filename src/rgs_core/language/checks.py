@@ -9,7 +9,16 @@ from collections.abc import Iterator
 
 from rgs_core.language import mechanics as words
 from rgs_core.language import model as m
-from rgs_core.language.bounds import awards_of, bonuses_of, cells_most, draws_most, most_units, value_most
+from rgs_core.language.bounds import (
+    awards_of,
+    bonuses_of,
+    cells_most,
+    draws_most,
+    goes_on_as,
+    most_units,
+    slots,
+    value_most,
+)
 from rgs_core.language.mechanics_file import ROWS
 
 Found = Iterator[tuple[str, str, str]]
@@ -25,10 +34,38 @@ def problems(model: m.Model) -> Found:
     yield from _bonuses(model)
     yield from _values(model)
     yield from _jackpots(model)
+    yield from _once(model)
     for state in model.states.values():
         yield from _paylines(model, state)
         yield from _draws(model, state)
+    yield from _multiplied(model)
+    yield from _going_on(model)
     yield from _units(model)
+
+
+def _going_on(model: m.Model) -> Found:
+    """A paid spin is no feature; a feature counts a few symbols over all states as which it goes on."""
+    if goes_on_as(model, model.states[m.START_STATE]):
+        message = "the paid spin is no feature that could go on as another state"
+        yield f"states.{m.START_STATE}.triggers", message, "award spins of that state, and carry cells into it"
+    for name, state in model.states.items():
+        counts = slots(model, state)
+        if len(counts) > m.TRIGGERS_MAX:
+            message = f"features that go on as other states collect under {len(counts)} names: {', '.join(counts)}"
+            yield f"states.{name}.triggers", message, f"use at most {m.TRIGGERS_MAX} names for all these states"
+
+
+def _multiplied(model: m.Model) -> Found:
+    """Features are told apart by state and multiplier, up to a limit."""
+    parts = [trigger for state in model.states.values() for trigger in state.triggers]
+    given = [part for bonus in model.bonuses.values() for part in words.given(bonus)]
+    found = set()
+    for part in [*parts, *given]:
+        table = getattr(part, "multiplier", None)
+        found |= {(part.state, value) for value in table.values} if isinstance(table, words.Table) else set()  # type: ignore[union-attr]
+    if len(found) > m.MULTIPLIED_MAX:
+        message = f"awards give {len(found)} multipliers to features, each state's counted for itself"
+        yield "states", message, f"use at most {m.MULTIPLIED_MAX} different ones"
 
 
 def _states(model: m.Model) -> Found:
@@ -55,7 +92,10 @@ def _states(model: m.Model) -> Found:
 
 
 def _evaluators(model: m.Model) -> Found:
-    for name in model.evaluators:
+    for name, evaluator in model.evaluators.items():
+        if model.top and isinstance(evaluator, words.Cluster):
+            message = "clusters in a game with a top reel, whose cells have no fixed neighbours on other reels"
+            yield f"evaluators.{name}", message, "pay by ways, count or lines, or remove grid.top"
         if all(name not in state.evaluators for state in model.states.values()):
             yield f"evaluators.{name}", "no state uses it", "list it in a state or remove it"
 
@@ -100,9 +140,16 @@ def _groups(model: m.Model) -> Found:
             used |= set(evaluator.pays)
         elif isinstance(evaluator, words.Combinations):
             used |= {element for c in evaluator.combinations for element in c.symbols if element}
+        elif isinstance(evaluator, words.Scatter | words.Collect):
+            used |= {evaluator.symbol, getattr(evaluator, "collector", None) or ""}
+    used |= {getattr(trigger, "symbol", "") for state in model.states.values() for trigger in state.triggers}
     for name in model.groups:
         if name not in used:
-            yield f"groups.{name}", "no evaluator pays for it", "add pays on lines or a combination, or remove it"
+            yield (
+                f"groups.{name}",
+                "nothing pays or counts it",
+                "name it where something is paid or counted, or remove it",
+            )
 
 
 def _bonuses(model: m.Model) -> Found:
@@ -110,6 +157,33 @@ def _bonuses(model: m.Model) -> Found:
     for name in model.bonuses:
         if name not in used:
             yield f"bonuses.{name}", "no trigger uses it", "add a pick or bonus trigger, or remove it"
+    yield from _win_bonuses(model)
+
+
+def _win_bonuses(model: m.Model) -> Found:
+    """Bonuses that multiply a win are played by triggers, when all that the spin wins is known."""
+    for name, bonus in model.bonuses.items():
+        kind = "segments" if isinstance(bonus, words.Wheel) else "options"
+        for i, part in enumerate(words.given(bonus)):
+            if part.bonus is not None and "win" in (bonus.of, model.bonuses[part.bonus].of):
+                message = "a bonus of the win before or after another bonus"
+                yield (
+                    f"bonuses.{name}.{kind}[{i}].bonus",
+                    message,
+                    "play it by a trigger of its own, or write another `of`",
+                )
+    for name, state in model.states.items():
+        ends = [e for e in state.evaluators if getattr(model.evaluators[e], "at", "spin") == "end"]
+        for i, trigger in enumerate(state.triggers):
+            if not model.multiplies_win(trigger):
+                continue
+            path = f"states.{name}.triggers[{i}]"
+            if state.cascade and trigger.name in state.cascade.remove:
+                message = f"a bonus of the win after a step of the cascade, which removes cells for '{trigger.name}'"
+                yield path, message, f"leave '{trigger.name}' out of cascade.remove"
+            if ends:
+                message = f"a bonus of the win in a state that pays '{ends[0]}' at the end, after its bonuses"
+                yield path, message, 'pay it at = "spin", or play the bonus in another state'
 
 
 def _values(model: m.Model) -> Found:
@@ -123,6 +197,10 @@ def _values(model: m.Model) -> Found:
     for name, state in model.states.items():
         if state.final and not value_most(model, state):
             yield f"states.{name}.final", "no cell of the state has a value", "add a transform of kind values"
+        for i, transform in enumerate(state.transforms):
+            if isinstance(transform, words.Act) and not value_most(model, state):
+                path = f"states.{name}.transforms[{i}]"
+                yield path, "no cell of the state has a value", "add a transform of kind values"
 
 
 def _jackpots(model: m.Model) -> Found:
@@ -152,6 +230,14 @@ def _jackpots(model: m.Model) -> Found:
                 "nothing wins it",
                 "add a trigger of kind jackpot, a segment or option with it, or must_hit_by",
             )
+
+
+def _once(model: m.Model) -> Found:
+    """Triggers that fire once a feature belong to features."""
+    for i, trigger in enumerate(model.states[m.START_STATE].triggers if m.START_STATE in model.states else ()):
+        if getattr(trigger, "once", False):
+            path = f"states.{m.START_STATE}.triggers[{i}].once"
+            yield path, "every paid spin is a feature of its own", "remove it, or write it into a state that is awarded"
 
 
 def _pool(model: m.Model, jackpot: str, path: str) -> Found:
@@ -187,7 +273,11 @@ def _draws(model: m.Model, state: m.State) -> Found:
     draws = draws_most(model, state)
     if draws <= m.SPIN_DRAWS_MAX:
         return
-    remedies = [f"keep picks x prizes x paylines below {m.SPIN_DRAWS_MAX}"] if state.triggers else []
+    remedies = []
+    if any(isinstance(trigger, words.PickTrigger) for trigger in state.triggers):
+        remedies.append(f"keep picks x prizes x paylines below {m.SPIN_DRAWS_MAX}")
+    if any(isinstance(trigger, words.BonusTrigger) for trigger in state.triggers):
+        remedies.append(f"keep plays x numbers drawn by a bonus below {m.SPIN_DRAWS_MAX}")
     if state.cascade:
         remedies.append(
             f"lower cascade.steps_max ({state.cascade.steps_max} steps of {cells_most(model, state)} cells)"

@@ -11,13 +11,18 @@ import copyreg
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 Basis = Literal["line_bet", "total_bet"]
+BonusBasis = Literal["line_bet", "total_bet", "win"]
+"""With "win" what a bonus draws multiplies all that the spin has won."""
 Direction = Literal["left", "right", "both", "adjacent"]
 CellValues = Literal["ignore", "product", "sum", "highest"]
+"""What the values of the cells of a win multiply it by; at most by the `cell_values_max` of its evaluator."""
+When = Literal["always", "win", "no_win"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -105,6 +110,48 @@ class Double:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Odds:
+    """`chance` in `out_of`: a number below `out_of` is drawn, and one of the first `chance` succeeds."""
+
+    chance: int
+    out_of: int
+
+    @property
+    def probability(self) -> Fraction:
+        return Fraction(self.chance, self.out_of)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What is counted in view: a symbol or group, on some reels (from 0; None: all). `per_reel`: a reel that shows it
+    counts once; `stopped`: on the grid as the reels stopped. The symbol "" counts nothing."""
+
+    symbol: str
+    reels: tuple[int, ...] | None = None
+    per_reel: bool = False
+    stopped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """Neighbouring reels that stop as one, drawn at every spin: `runs[i]`, the first and last of them from 0, with
+    `weights[i]`. A run of a single reel links nothing."""
+
+    runs: tuple[tuple[int, int], ...]
+    weights: tuple[int, ...]
+
+
+NOTHING_LINKED = (0, 0)
+"""A run of one reel."""
+
+
+def run_name(run: tuple[int, int]) -> str:
+    """A run as model files and records name it: "2-3", reels from 1; "none"."""
+    first, last = run
+    return "none" if first == last else f"{first + 1}-{last + 1}"
+
+
 # --- Evaluators: what pays -------------------------------------------------------------------------
 
 
@@ -128,6 +175,7 @@ class Lines:
     direction: Direction = later("left")
     cell_values: CellValues = later("ignore")
     full_grid: Mapping[str, int] = later_mapping()
+    cell_values_max: int | None = later(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +229,7 @@ class Count:
     cell_values: CellValues
 
     kind: Literal["count"] = "count"
+    cell_values_max: int | None = later(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +247,7 @@ class Cluster:
     cell_values: CellValues
 
     kind: Literal["cluster"] = "cluster"
+    cell_values_max: int | None = later(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,17 +292,21 @@ class Collect:
 Evaluator = Lines | Combinations | Ways | Count | Cluster | Scatter | Collect
 
 # --- Transforms: what changes the grid before it pays -------------------------------------------------
+# With `when` or `odds` a transform works in some spins only: where the grid before it would pay, or would not, and
+# then as drawn; that holds for all grids of the spin.
 
 
 @dataclass(frozen=True, slots=True)
 class Reveal:
-    """Cells that show `symbol` turn into a drawn symbol: one for the spin, one a reel or one a cell."""
+    """Cells that show `symbol` turn into a drawn symbol: one for the feature, for the spin, one a reel or one a cell."""
 
     symbol: str
     table: SymbolTable
-    each: Literal["spin", "reel", "cell"]
+    each: Literal["spin", "reel", "cell", "feature"]
 
     kind: Literal["reveal"] = "reveal"
+    odds: Odds | None = later(None)
+    when: When = later("always")
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +318,8 @@ class Expand:
     reels: tuple[int, ...] | None
 
     kind: Literal["expand"] = "expand"
+    odds: Odds | None = later(None)
+    when: When = later("always")
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +331,8 @@ class Replace:
     reels: tuple[int, ...] | None
 
     kind: Literal["replace"] = "replace"
+    odds: Odds | None = later(None)
+    when: When = later("always")
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,43 +346,65 @@ class Add:
     over: frozenset[str] | None
 
     kind: Literal["add"] = "add"
+    odds: Odds | None = later(None)
+    when: When = later("always")
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """Every cell that shows one of `symbols` and has no value yet gets a drawn one."""
+    """Every cell that shows one of `symbols` and has no value yet gets a drawn one, those of a reel perhaps the same.
+
+    `grow`: how much more the value of a cell is in the next step or spin when the cell is part of a win.
+    """
 
     symbols: frozenset[str]
     table: Table
 
     kind: Literal["values"] = "values"
+    odds: Odds | None = later(None)
+    when: When = later("always")
+    each: Literal["cell", "reel"] = later("cell")
+    grow: int = later(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Stick:
     """Cells that show one of `symbols` stay, with their value, for the further spins of the feature.
 
-    `step`: reels that they move before each further spin, 0 sticky, -1 walking to the left, 1 to the right.
+    `step`: reels that they move before each further spin, 0 sticky, -1 walking to the left, 1 to the right. `fall`: rows
+    that they move downwards; `jump`: to a random cell that is not held. `each`: before each further spin, or before each
+    refill of a cascade, after which new ones stick too.
     """
 
     symbols: frozenset[str]
     step: Literal[-1, 0, 1]
 
     kind: Literal["stick"] = "stick"
+    fall: Literal[-1, 0, 1] = later(0)
+    jump: bool = later(False)
+    each: Literal["spin", "step"] = later("spin")
+
+    @property
+    def moves(self) -> bool:
+        """Whether what it holds does not stay where it is."""
+        return self.jump or self.step != 0 or self.fall != 0
 
 
 @dataclass(frozen=True, slots=True)
 class Multiplier:
-    """Draws multipliers of everything the spin wins: one a spin, one for each reel full of `symbol`, or one for
-    each cell that shows it; several combine by product or sum. `persist`: they add up over the feature."""
+    """Draws multipliers of everything the spin wins: one a spin, one for all spins of the feature, one for each reel full
+    of `symbol`, or one for each cell that shows it; several combine by product or sum. `persist`: they add up over the
+    feature."""
 
     table: Table
-    each: Literal["spin", "full_reel", "cell"]
+    each: Literal["spin", "full_reel", "cell", "feature"]
     symbol: str | None
     combine: Literal["product", "sum"]
     persist: bool
 
     kind: Literal["multiplier"] = "multiplier"
+    odds: Odds | None = later(None)
+    when: When = later("always")
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +412,8 @@ class Nudge:
     """A reel that shows `symbol` moves by up to `steps_max` stops, to where most of its cells show it.
 
     Of equal moves the shortest counts, then the one downwards. `reels` from 0, None for all. `multiplier` is added
-    to that of the spin, from 1 on, for each step of any reel.
+    to that of the spin, from 1 on, for each step of any reel; with `multiplies` "cells" it is added to a value, from 1 on,
+    of the cells of a reel that moved and show the symbol, for each step of that reel.
     """
 
     symbol: str
@@ -341,9 +422,58 @@ class Nudge:
     multiplier: int
 
     kind: Literal["nudge"] = "nudge"
+    odds: Odds | None = later(None)
+    when: When = later("always")
+    multiplies: Literal["spin", "cells"] = later("spin")
 
 
-Transform = Reveal | Expand | Replace | Add | Values | Stick | Multiplier | Nudge
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """A drawn number of reels, each of `among` (None: all) equally likely, turn into `symbol` as a whole."""
+
+    symbol: str
+    count: Table
+    among: tuple[int, ...] | None
+
+    kind: Literal["fill"] = "fill"
+    odds: Odds | None = later(None)
+    when: When = later("always")
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Cells that show one of `symbols` act on the values of other cells, each by its own value.
+
+    `does`: adds it to all of them, multiplies all or `count` of them by it, or collects them all, adding them to its own.
+    `over`: symbols of the cells that it acts on (None: any); only cells with a value are. `once`: not again when it was
+    held before the spin. No value becomes larger than `value_max` by it.
+    """
+
+    symbols: frozenset[str]
+    does: Literal["add_to_all", "multiply_all", "multiply_some", "collect_all"]
+    count: Table | None
+    over: frozenset[str] | None
+    once: bool
+    value_max: int
+
+    kind: Literal["act"] = "act"
+    odds: Odds | None = later(None)
+    when: When = later("always")
+
+
+Transform = Reveal | Expand | Replace | Add | Values | Stick | Multiplier | Nudge | Act | Fill
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A meter of the cells that a cascade removes in one spin: every `every` of them, of `symbols` (None: all), are a charge.
+
+    When a step removes nothing, a charge that is left is used up: `then`, transforms, change the grid, which pays again.
+    """
+
+    every: int
+    symbols: frozenset[str] | None
+    then: tuple[Transform, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +482,8 @@ class Cascade:
 
     `remove`: evaluators and triggers whose cells go (those triggers are looked at after every step). Symbols
     in `keep` stay. `refill`: the symbols above the window on the strip, or fresh stops. `multipliers`: of the
-    first, second, ... winning step, the last for all further ones; `persist`: counted over the feature.
+    first, second, ... winning step, `multiplier_step` more with each one after the last of them; `persist`: counted over
+    the feature.
     """
 
     refill: Literal["strip", "fresh"]
@@ -361,6 +492,29 @@ class Cascade:
     multipliers: tuple[int, ...]
     persist: bool
     steps_max: int
+    charge: Charge | None = later(None)
+    multiplier_step: int = later(0)
+
+    def multiplier(self, won_steps: int) -> int:
+        """Of a step after so many that have won."""
+        beyond = max(0, won_steps - len(self.multipliers) + 1)
+        return self.multipliers[won_steps - beyond] + beyond * self.multiplier_step
+
+
+@dataclass(frozen=True, slots=True)
+class Spots:
+    """Places of the grid that multiply wins (position multipliers), in a state with a cascade.
+
+    The first cell that is removed from a place marks it. The second one gives the place a multiplier of `first`; every
+    further one doubles it, or adds `step`, up to `multiplier_max`. A win is multiplied by the multipliers of its
+    places together. `persist`: they stay over the feature, else over the cascade of one spin.
+    """
+
+    first: int
+    step: int | None
+    multiplier_max: int
+    combine: Literal["product", "sum"]
+    persist: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,6 +566,9 @@ class Callback:
         return hashlib.sha256(self.source.encode()).hexdigest()
 
 
+WIN_MIN = "win_min"
+"""Name in records of what a feature wins up to the least that it pays (`State.win_min`)."""
+
 SIMULATED_ONLY = "has a callback, which is simulated only"
 """Why a state has no exact figures."""
 
@@ -424,7 +581,11 @@ class FreeSpinsTrigger:
 
     `stopped`: on the grid as the reels stopped. `fresh`: held cells do not count. `reset`: the spins left
     become at least the award, instead of growing by it. `carry`: cells with these symbols stay, held, in the
-    awarded feature.
+    awarded feature. `reels`, `per_reel`: as in `Counted`. `when`: only if the spin has won, or has not. `once`: no more
+    than once in a feature. `odds`: drawn where all else holds. Without a symbol ("") the count is 0.
+    `multiplier`: drawn when it awards, of all that the feature wins; None: that of the feature which is
+    lengthened, 1 of a new one. `become`: the spins lengthen the feature that plays, which goes on as `state`; also by no
+    spins, from the smallest count of the table on. So it is wherever spins are awarded.
     """
 
     name: str
@@ -437,6 +598,18 @@ class FreeSpinsTrigger:
     fresh: bool = later(False)
     reset: bool = later(False)
     carry: frozenset[str] = later(frozenset())
+    odds: Odds | None = later(None)
+    when: When = later("always")
+    once: bool = later(False)
+    reels: tuple[int, ...] | None = later(None)
+    per_reel: bool = later(False)
+    multiplier: Table | None = later(None)
+    become: bool = later(False)
+
+    @property
+    def counted(self) -> Counted:
+        """What it counts."""
+        return Counted(self.symbol, self.reels, self.per_reel, self.stopped)
 
     def award(self, count: int) -> int:
         """Spins awarded for `count` symbols in view."""
@@ -453,6 +626,8 @@ class WinTrigger:
     state: str
 
     kind: Literal["win_spins"] = "win_spins"
+    multiplier: Table | None = later(None)
+    become: bool = later(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -460,7 +635,8 @@ class CollectedTrigger:
     """Counts a symbol over the spins of a feature; every `every` of them reach the next level.
 
     Level i awards `spins[i]` spins of `state`, and from the next spin on wins are multiplied by
-    `multipliers[i]`. After the last level nothing more is counted.
+    `multipliers[i]`. After the last level nothing more is counted. With `states` the spins lengthen the feature, which
+    goes on as `states[i]`. `multipliers_from`: "batch" multiplies once the spins are played that were left before.
     """
 
     name: str
@@ -471,6 +647,9 @@ class CollectedTrigger:
     state: str
 
     kind: Literal["collected"] = "collected"
+    multiplier: Table | None = later(None)
+    states: tuple[str, ...] = later(())
+    multipliers_from: Literal["spin", "batch"] = later("spin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -486,7 +665,10 @@ class PickTrigger:
 
 @dataclass(frozen=True, slots=True)
 class BonusTrigger:
-    """Plays a bonus as often as `plays` says for the count of a symbol anywhere in view."""
+    """Plays a bonus as often as `plays` says for the count of a symbol anywhere in view.
+
+    What else it needs is said as of FreeSpinsTrigger.
+    """
 
     name: str
     symbol: str
@@ -495,6 +677,16 @@ class BonusTrigger:
     stopped: bool
 
     kind: Literal["bonus"] = "bonus"
+    odds: Odds | None = later(None)
+    when: When = later("always")
+    once: bool = later(False)
+    reels: tuple[int, ...] | None = later(None)
+    per_reel: bool = later(False)
+
+    @property
+    def counted(self) -> Counted:
+        """What it counts."""
+        return Counted(self.symbol, self.reels, self.per_reel, self.stopped)
 
     def times(self, count: int) -> int:
         """Bonuses played for `count` symbols in view."""
@@ -506,7 +698,8 @@ class JackpotTrigger:
     """Wins a jackpot of the service by name, with `chance` in `out_of` at every spin of the state.
 
     `per`: "unit" has that chance for each unit that a round costs in its mode. With a `symbol` only spins that show it
-    `count` times at least can win.
+    `count` times at least can win. `fresh`: cells that were held before the spin do not count. `at`: looks at every spin,
+    or once, at the last grid of a feature.
     """
 
     name: str
@@ -518,13 +711,45 @@ class JackpotTrigger:
     per: Literal["spin", "unit"] = later("spin")
     symbol: str | None = later(None)
     count: int = later(0)
+    fresh: bool = later(False)
+    at: Literal["spin", "end"] = later("spin")
 
     def chance_of(self, cost_units: int) -> int:
         """Chance in `out_of` at every spin of a round that costs so many units."""
         return self.chance * (cost_units if self.per == "unit" else 1)
 
 
-Trigger = FreeSpinsTrigger | WinTrigger | CollectedTrigger | PickTrigger | BonusTrigger | JackpotTrigger
+@dataclass(frozen=True, slots=True)
+class FullReelsTrigger:
+    """Awards spins of `state` by the number of reels that show nothing but the same symbol, the one that fills most of
+    them. Their cells stay, held, in the awarded feature."""
+
+    name: str
+    spins: Mapping[int, int]
+    state: str
+
+    kind: Literal["full_reels"] = "full_reels"
+
+
+Trigger = (
+    FreeSpinsTrigger | WinTrigger | CollectedTrigger | PickTrigger | BonusTrigger | JackpotTrigger | FullReelsTrigger
+)
+
+
+def fires_by_count(trigger: FreeSpinsTrigger | BonusTrigger) -> bool:
+    """Whether the number of its symbol in view alone decides what a trigger gives."""
+    return fires_always(trigger) and trigger.reels is None and not trigger.per_reel
+
+
+def fires_always(trigger: FreeSpinsTrigger | BonusTrigger) -> bool:
+    """Whether a trigger fires wherever what it counts suffices."""
+    return trigger.odds is None and trigger.when == "always" and not trigger.once
+
+
+def works_always(transform: Transform) -> bool:
+    """Whether a transform works in every spin."""
+    return isinstance(transform, Stick) or (transform.odds is None and transform.when == "always")
+
 
 # --- Bonuses: what is drawn apart from the reels -----------------------------------------------------------
 
@@ -540,20 +765,31 @@ class Pick:
     picks: Table
     prizes_per_pick: Table
     prizes: Table
-    of: Basis
+    of: BonusBasis
 
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """Takes `take` of the listed prizes without replacement; equal ones are multiplied by `equal_multiplier`."""
+    """Takes `take` of the listed prizes without replacement; equal ones are multiplied by `equal_multiplier`.
+
+    With `ends`, numbers of prizes from 1, it is over sooner: when `lives` of those have been taken. They pay too.
+    """
 
     name: str
     prizes: tuple[int, ...]
     take: int
     equal_multiplier: int
-    of: Basis
+    of: BonusBasis
 
     kind: Literal["take"] = "take"
+    ends: frozenset[int] = later(frozenset())
+    lives: int = later(1)
+
+    @property
+    def sides(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The prizes that end nothing, and those that take a life."""
+        numbered = list(enumerate(self.prizes, start=1))
+        return tuple(p for n, p in numbered if n not in self.ends), tuple(p for n, p in numbered if n in self.ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -566,6 +802,8 @@ class Segment:
     state: str | None
     bonus: str | None
     jackpot: str | None = later(None)
+    multiplier: Table | None = later(None)
+    become: bool = later(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -574,7 +812,7 @@ class Wheel:
 
     name: str
     segments: tuple[Segment, ...]
-    of: Basis
+    of: BonusBasis
 
     kind: Literal["wheel"] = "wheel"
 
@@ -582,7 +820,8 @@ class Wheel:
 @dataclass(frozen=True, slots=True)
 class Trail:
     """A board walk: roll `die`, move on, take the pay of the square; it ends on an `ends` square (from 1),
-    past the last one (which pays `finish`), or after `rolls_max` rolls."""
+    past the last one (which pays `finish`), or after `rolls_max` rolls. `pays`: every square on which a roll ends is
+    paid, or only the last one."""
 
     name: str
     squares: tuple[int, ...]
@@ -590,9 +829,10 @@ class Trail:
     die: Table
     rolls_max: int
     finish: int
-    of: Basis
+    of: BonusBasis
 
     kind: Literal["trail"] = "trail"
+    pays: Literal["all", "last"] = later("all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -605,6 +845,8 @@ class Option:
     state: str | None
     bonus: str | None
     jackpot: str | None = later(None)
+    multiplier: Table | None = later(None)
+    become: bool = later(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -616,7 +858,7 @@ class Choice:
 
     name: str
     options: tuple[Option, ...]
-    of: Basis
+    of: BonusBasis
     matters: bool
 
     kind: Literal["choice"] = "choice"
@@ -643,7 +885,8 @@ def settled(bonus: Bonus) -> Pick | Take | Wheel | Trail:
     if not isinstance(bonus, Choice):
         return bonus
     option = bonus.option
-    segment = Segment(1, option.pay, option.spins, option.state, option.bonus, option.jackpot)
+    given_by = option.pay, option.spins, option.state, option.bonus, option.jackpot, option.multiplier, option.become
+    segment = Segment(1, *given_by)
     return Wheel(bonus.name, (segment,), bonus.of)
 
 

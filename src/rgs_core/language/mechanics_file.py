@@ -23,7 +23,9 @@ MODE_SPINS_MAX = 1000
 BETS_MAX = 8
 RUNGS_MAX = 64
 GAMBLE_MULTIPLIER_MAX = 100
-GIVEN_KEYS = ["pay", "spins", "state", "bonus", "jackpot"]
+SELF = "self"
+GIVEN_KEYS = ["pay", "spins", "state", "bonus", "jackpot", "multiplier", "become"]
+CELL_VALUES_MAX = 10**9
 CELL_VALUES = ["ignore", "product", "sum", "highest"]
 
 
@@ -37,6 +39,8 @@ class MechanicsReading(Reading):
     groups: dict[str, frozenset[str]]
     wilds: dict[str, words.Wild]
     state_names: list[str]
+    current = ""
+    """The state that is read, which awards may call `self`."""
     bonus_names: list[str]
 
     def __init__(self, lines: Mapping[str, int]) -> None:
@@ -77,6 +81,13 @@ class MechanicsReading(Reading):
     def counted(self) -> list[str]:
         """The symbols that pay and trigger: all but doubles, which count as one of them."""
         return [symbol for symbol in self.symbols if symbol not in self.doubles]
+
+    def counting(self, value: object, path: str) -> str | None:
+        """The symbol or group that is counted."""
+        if isinstance(value, list):
+            self.bad(path, f"{show(value)} is a list", "give these symbols a name in [groups], and write that")
+            return None
+        return self.reference(value, path, [*self.counted, *self.groups], "symbol")
 
     def reference(self, value: object, path: str, known: Sequence[str], what: str) -> str | None:
         """As of every reading; a double symbol where one that pays or triggers belongs is told apart."""
@@ -153,7 +164,7 @@ class MechanicsReading(Reading):
             value,
             path,
             ["kind", "paylines", "pays"],
-            ["pure_wild_run", "direction", "cell_values", "full_grid"],
+            ["pure_wild_run", "direction", "cell_values", "full_grid", "cell_values_max"],
         )
         paylines = self._paylines(table, path)
         pays = self._pays(table, path, [*self.counted, *self.groups], self.reels, full=True)
@@ -170,8 +181,24 @@ class MechanicsReading(Reading):
                 self.reference(symbol, join(place, symbol), self.counted, "symbol")
                 full[symbol] = self.integer(multiplier, join(place, symbol), 2, m.MULTIPLIER_MAX, 2)
         return words.Lines(
-            name, paylines, pays, pure, direction=direction, cell_values=values, full_grid=words.frozen(full)
+            name,
+            paylines,
+            pays,
+            pure,
+            direction=direction,
+            cell_values=values,
+            full_grid=words.frozen(full),
+            cell_values_max=self._values_max(table, path, values),
         )
+
+    def _values_max(self, table: dict[str, Any], path: str, values: str) -> int | None:
+        """`cell_values_max`, where the values of cells multiply."""
+        if "cell_values_max" not in table:
+            return None
+        place = f"{path}.cell_values_max"
+        if values == "ignore":
+            self.bad(place, "the values of cells do not multiply", 'add cell_values = "product" or "sum", or remove it')
+        return self.integer(table["cell_values_max"], place, 1, CELL_VALUES_MAX, 1)
 
     def _combinations(self, name: str, value: object, path: str) -> words.Combinations:
         table = self.table(value, path, ["kind", "paylines", "combinations"])
@@ -211,14 +238,15 @@ class MechanicsReading(Reading):
         return words.Ways(name, pays, pure, direction, values)
 
     def _count(self, name: str, value: object, path: str) -> words.Count:
-        table = self.table(value, path, ["kind", "pays"], ["of", "wilds", "cell_values"])
+        table = self.table(value, path, ["kind", "pays"], ["of", "wilds", "cell_values", "cell_values_max"])
         pays = self._pays(table, path, self.counted, self.cells)
         wilds = self.flag(table.get("wilds", False), f"{path}.wilds")
         values = self.choice(table.get("cell_values", "ignore"), f"{path}.cell_values", CELL_VALUES)
-        return words.Count(name, pays, self.basis(table, path, "total_bet"), wilds, values)
+        most = self._values_max(table, path, values)
+        return words.Count(name, pays, self.basis(table, path, "total_bet"), wilds, values, cell_values_max=most)
 
     def _cluster(self, name: str, value: object, path: str) -> words.Cluster:
-        table = self.table(value, path, ["kind", "pays"], ["of", "neighbours", "cell_values"])
+        table = self.table(value, path, ["kind", "pays"], ["of", "neighbours", "cell_values", "cell_values_max"])
         pays = self._pays(table, path, self.counted, self.cells)
         neighbours = table.get("neighbours", 4)
         if isinstance(neighbours, bool) or not isinstance(neighbours, int) or neighbours not in (4, 6):
@@ -226,11 +254,12 @@ class MechanicsReading(Reading):
             neighbours = 4
         values = self.choice(table.get("cell_values", "ignore"), f"{path}.cell_values", CELL_VALUES)
         of = self.basis(table, path, "total_bet")
-        return words.Cluster(name, pays, of, neighbours, values)  # type: ignore[arg-type]
+        most = self._values_max(table, path, values)
+        return words.Cluster(name, pays, of, neighbours, values, cell_values_max=most)  # type: ignore[arg-type]
 
     def _scatter(self, name: str, value: object, path: str) -> words.Scatter:
         table = self.table(value, path, ["kind", "symbol", "pays", "of"], ["stopped", "at"])
-        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.counted, "symbol")
+        symbol = self.counting(table.get("symbol"), f"{path}.symbol")
         pays = self.counts(table.get("pays"), f"{path}.pays", self.cells * self.heaviest(symbol or ""), m.PAY_MAX)
         of = self.basis(table, path, "total_bet")
         stopped = self.flag(table.get("stopped", False), f"{path}.stopped")
@@ -239,10 +268,10 @@ class MechanicsReading(Reading):
 
     def _collect(self, name: str, value: object, path: str) -> words.Collect:
         table = self.table(value, path, ["kind", "symbol"], ["count_min", "collector", "of", "at"])
-        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.counted, "symbol")
+        symbol = self.counting(table.get("symbol"), f"{path}.symbol")
         most = self.cells * self.heaviest(symbol or "")
         count_min = self.integer(table.get("count_min", 1), f"{path}.count_min", 1, most, 1)
-        collector = self.reference(table.get("collector"), f"{path}.collector", self.counted, "symbol")
+        collector = self.counting(table.get("collector"), f"{path}.collector")
         at = self.choice(table.get("at", "spin"), f"{path}.at", ["spin", "end"])
         return words.Collect(name, symbol or "", count_min, collector, self.basis(table, path, "total_bet"), at)
 
@@ -332,30 +361,46 @@ class MechanicsReading(Reading):
             weights.append(self.integer(row.get("weight", 1), f"{place}.weight", 1, m.WEIGHT_MAX, 1))
         if sum(weights) > m.WEIGHT_TOTAL_MAX:
             self.bad(f"{path}.prizes", f"weights add up to {sum(weights)}", f"keep it below {m.WEIGHT_TOTAL_MAX}")
-        of = self.basis(table, path, "line_bet")
+        of = self.basis(table, path, "line_bet", ["win"])
         return words.Pick(name, picks, each, words.Table(tuple(values), tuple(weights)), of)
 
     def _take(self, name: str, value: object, path: str) -> words.Take:
-        table = self.table(value, path, ["kind", "prizes", "take"], ["equal_multiplier", "of"])
+        table = self.table(value, path, ["kind", "prizes"], ["take", "equal_multiplier", "ends", "lives", "of"])
         prizes = self.integers(table.get("prizes", [0, 0]), f"{path}.prizes", (2, 64), 0, m.PAY_MAX)
-        take = self.integer(table.get("take", 1), f"{path}.take", 1, max(len(prizes), 1), 1)
+        most = max(len(prizes), 1)
+        ends = self._numbers(table, path, "ends", most, "prize")
+        if "take" not in table and "ends" not in table:
+            self.bad(path, "key 'take' is missing", "add how many prizes are taken, or ends: those that end it")
+        take = self.integer(table.get("take", most), f"{path}.take", 1, most, 1)
         equal = self.integer(table.get("equal_multiplier", 1), f"{path}.equal_multiplier", 1, m.MULTIPLIER_MAX, 1)
-        return words.Take(name, prizes, take, equal, self.basis(table, path, "line_bet"))
+        lives = self.integer(table.get("lives", 1), f"{path}.lives", 1, max(len(ends), 1), 1)
+        if "lives" in table and not ends:
+            self.bad(f"{path}.lives", "lives that no prize takes", "add ends: the numbers of those that do")
+        if ends and "equal_multiplier" in table:
+            message = "a multiplier of equal prizes where the number of prizes varies"
+            self.bad(f"{path}.equal_multiplier", message, "remove it, or ends")
+        return words.Take(
+            name, prizes, take, equal, self.basis(table, path, "line_bet", ["win"]), ends=ends, lives=lives
+        )
 
     def _wheel(self, name: str, value: object, path: str) -> words.Wheel:
         table = self.table(value, path, ["kind", "segments"], ["of"])
         rows = self.array(table.get("segments", []), f"{path}.segments", 1, SEGMENTS_MAX)
         segments = tuple(self._segment(item, f"{path}.segments[{i}]") for i, item in enumerate(rows))
         self.total(f"{path}.segments", [segment.weight for segment in segments])
-        return words.Wheel(name, segments, self.basis(table, path, "total_bet"))
+        return words.Wheel(name, segments, self.basis(table, path, "total_bet", ["win"]))
 
     def _segment(self, value: object, path: str) -> words.Segment:
         table = self.table(value, path, ["weight"], GIVEN_KEYS)
         weight = self.integer(table.get("weight", 1), f"{path}.weight", 1, m.WEIGHT_MAX, 1)
         return words.Segment(weight, *self._given(table, path))
 
-    def _given(self, table: Mapping[str, Any], path: str) -> tuple[int, int, str | None, str | None, str | None]:
-        """What a segment or an option gives: pay, spins of a state, another bonus, a jackpot."""
+    def _given(
+        self, table: Mapping[str, Any], path: str
+    ) -> tuple[int, int, str | None, str | None, str | None, words.Table | None, bool]:
+        """What a segment or an option gives: pay, spins of a state, another bonus, a jackpot, a multiplier of the spins,
+        whether the feature goes on as the state."""
+        become = self.become(table, path)
         pay = self.integer(table.get("pay", 0), f"{path}.pay", 0, m.PAY_MAX, 0)
         spins, state = 0, None
         if "spins" in table:
@@ -364,11 +409,15 @@ class MechanicsReading(Reading):
                 self.bad(path, "spins of no state", "add state = the state whose spins are awarded")
         if "state" in table:
             state = self.awarded(table, path)
-            if "spins" not in table:
+            if "spins" not in table and not become:
                 self.bad(path, "a state without spins", "add spins = their number")
+        elif become:
+            self.bad(path, "a feature that goes on as no state", "add state = what it becomes")
         bonus = self.reference(table.get("bonus"), f"{path}.bonus", self.bonus_names, "bonus")
         jackpot = self.label(table, path, key="jackpot") if "jackpot" in table else None
-        return pay, spins, state, bonus, jackpot
+        if "multiplier" in table and "spins" not in table:
+            self.bad(path, "a multiplier of no spins", "add spins and their state, or raise pay")
+        return pay, spins, state, bonus, jackpot, self.award_multiplier(table, path), become
 
     def _choice(self, name: str, value: object, path: str) -> words.Choice:
         table = self.table(value, path, ["kind", "options", "matters"], ["of"])
@@ -381,26 +430,52 @@ class MechanicsReading(Reading):
                 self.bad(f"{place}.name", f"the name '{option.name}' is used twice", "rename one option")
             options.append(option)
         matters = self.flag(table.get("matters", True), f"{path}.matters")
-        return words.Choice(name, tuple(options), self.basis(table, path, "total_bet"), matters)
+        return words.Choice(name, tuple(options), self.basis(table, path, "total_bet", ["win"]), matters)
 
     def _trail(self, name: str, value: object, path: str) -> words.Trail:
-        table = self.table(value, path, ["kind", "squares", "die", "rolls_max"], ["ends", "finish", "of"])
+        table = self.table(value, path, ["kind", "squares", "die", "rolls_max"], ["ends", "finish", "pays", "of"])
         squares = self.integers(table.get("squares", [0]), f"{path}.squares", (1, SQUARES_MAX), 0, m.PAY_MAX)
-        last = max(len(squares), 1)
-        ends = self.integers(table.get("ends", []), f"{path}.ends", (0, SQUARES_MAX), 1, last)
-        if len(set(ends)) < len(ends):
-            self.bad(f"{path}.ends", "a square stands there twice", "remove one")
+        ends = self._numbers(table, path, "ends", max(len(squares), 1), "square")
         die = self.weights(table.get("die", {"1": 1}), f"{path}.die", DIE_MAX)
         rolls_max = self.integer(table.get("rolls_max", 1), f"{path}.rolls_max", 1, 64, 1)
         finish = self.integer(table.get("finish", 0), f"{path}.finish", 0, m.PAY_MAX, 0)
-        of = self.basis(table, path, "total_bet")
-        return words.Trail(name, squares, frozenset(ends), die, rolls_max, finish, of)
+        pays = self.choice(table.get("pays", "all"), f"{path}.pays", ["all", "last"])
+        of = self.basis(table, path, "total_bet", ["win"])
+        return words.Trail(name, squares, ends, die, rolls_max, finish, of, pays=pays)
+
+    def _numbers(self, table: Mapping[str, Any], path: str, key: str, last: int, what: str) -> frozenset[int]:
+        """Different numbers from 1 to `last`, none where the key is missing."""
+        numbers = self.integers(table.get(key, []), f"{path}.{key}", (0, last), 1, last)
+        if len(set(numbers)) < len(numbers):
+            self.bad(f"{path}.{key}", f"a {what} stands there twice", "remove one")
+        return frozenset(numbers)
+
+    def award_multiplier(self, table: Mapping[str, Any], path: str) -> words.Table | None:
+        """`multiplier` of the feature whose spins are awarded; None without one."""
+        if "multiplier" not in table:
+            return None
+        return self.number_table(table["multiplier"], f"{path}.multiplier", m.MULTIPLIER_MAX)
+
+    def become(self, table: Mapping[str, Any], path: str) -> bool:
+        """`become`: whether the feature that plays goes on as the state; it keeps its multiplier and its cells."""
+        become = self.flag(table.get("become", False), f"{path}.become")
+        for key in ("multiplier", "carry"):
+            if become and key in table:
+                message = f"a feature that goes on as another state keeps its {'cells' if key == 'carry' else key}"
+                self.bad(f"{path}.{key}", message, f"remove {key}, or become")
+        return become
 
     def awarded(self, table: Mapping[str, Any], path: str) -> str | None:
-        """`state`, whose spins are awarded: any but the paid spin."""
-        target = self.reference(table.get("state"), f"{path}.state", self.state_names, "state")
+        """`state`, whose spins are awarded: any but the paid spin; `self` in a state is that state."""
+        return self.award_state(table.get("state"), f"{path}.state")
+
+    def award_state(self, value: object, path: str) -> str | None:
+        """A state whose spins can be awarded."""
+        if value == SELF and SELF not in self.state_names and self.current:
+            value = self.current
+        target = self.reference(value, path, self.state_names, "state")
         if target == m.START_STATE:
-            self.bad(f"{path}.state", f"'{target}' is the paid spin", "award spins of another state")
+            self.bad(path, f"'{target}' is the paid spin", "award spins of another state")
         return target
 
     # -- jackpots -------------------------------------------------------------------------------

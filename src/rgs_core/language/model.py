@@ -18,8 +18,9 @@ from functools import cached_property
 from itertools import groupby
 
 from rgs_core.language.mechanics import (
-    Basis,
     Bonus,
+    BonusBasis,
+    BonusTrigger,
     Callback,
     Cascade,
     Choice,
@@ -28,7 +29,10 @@ from rgs_core.language.mechanics import (
     Final,
     Gamble,
     Jackpot,
+    Linked,
+    PickTrigger,
     Special,
+    Spots,
     Table,
     Transform,
     Trigger,
@@ -59,13 +63,15 @@ FREE_SPINS_MAX = 100_000
 CAP_WIN_MAX = 10**9
 JACKPOTS_MAX = 8
 SHARE_PPM_MAX = 1_000_000
-STATES_MAX = 8
+STATES_MAX = 32
 MODES_MAX = 8
 STRIP_SETS_MAX = 8
 EVALUATORS_MAX = 8
 TRANSFORMS_MAX = 8
 TRIGGERS_MAX = 4
 BONUSES_MAX = 8
+MULTIPLIED_MAX = 64
+"""Features with multipliers that awards give them: pairs of a state and a multiplier."""
 STEPS_MAX = 64
 GAMBLE_STEPS_MAX = 16
 GAMBLE_SUB_SPIN = 2**23
@@ -121,7 +127,9 @@ class State:
     `multiplier_exempt` holds "EVALUATOR", "EVALUATOR.SYMBOL", "EVALUATOR.SYMBOL.COUNT" or "TRIGGER": what no
     multiplier of the state, of a step or of the spin applies to. `strips` is the set, or the first of
     `strip_choice`. `heights`: rows in view by reel, a table where they are drawn; None: the rows of the model
-    on every reel. `cells`: every cell draws a stop of its own from the strip of its reel.
+    on every reel. `cells`: every cell draws a stop of its own from the strip of its reel. `win_min`: a feature pays so many
+    stakes at least. `linked`: reels that stop as one. `rows_below`: where a feature goes on as this state with more or
+    fewer rows, these are the lowest ones, not the uppermost.
     """
 
     name: str
@@ -138,6 +146,10 @@ class State:
     final: Final | None = later(None)
     special: Special | None = later(None)
     callback: Callback | None = later(None)
+    spots: Spots | None = later(None)
+    win_min: int | None = later(None)
+    linked: Linked | None = later(None)
+    rows_below: bool = later(False)
 
     def exempt(self, part: str, symbol: str | None = None, count: int | None = None) -> bool:
         """Whether no multiplier applies to a win of `part` (evaluator or trigger name)."""
@@ -155,10 +167,30 @@ class State:
     @property
     def remembers(self) -> bool:
         """Whether a spin depends on the spins before it in the same feature."""
-        persist = any(getattr(part, "persist", False) for part in (*self.transforms, self.cascade, self.final))
+        persist = any(
+            getattr(part, "persist", False) for part in (*self.transforms, self.cascade, self.final, self.spots)
+        )
         sticks = any(part.kind == "stick" for part in self.transforms)
         collects = any(trigger.kind == "collected" for trigger in self.triggers)
-        return persist or sticks or collects or self.special is not None
+        once = any(getattr(trigger, "once", False) for trigger in self.triggers)
+        return persist or sticks or collects or once or self.special is not None or self.draws_once
+
+    @property
+    def all_transforms(self) -> tuple[Transform, ...]:
+        """Its transforms, and those of the charges of its cascade."""
+        charge = self.cascade.charge if self.cascade else None
+        return (*self.transforms, *(charge.then if charge else ()))
+
+    @property
+    def draws_once(self) -> bool:
+        """Whether some transform draws once for all spins of a feature."""
+        return any(getattr(part, "each", "") == "feature" for part in self.transforms)
+
+    @property
+    def goes_on_as(self) -> tuple[str, ...]:
+        """States as which a feature of this one may go on by its triggers; bonuses may name more."""
+        found = [t.state for t in self.triggers if getattr(t, "become", False)]  # type: ignore[union-attr]
+        return (*found, *(name for t in self.triggers for name in getattr(t, "states", ())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +215,8 @@ class Profile:
 class Model:
     """All that one model file says. Build it with `load` or `loads`, which validate.
 
-    `rows` is the largest number of rows in view. `win_max` caps the win of a round, in stakes; None: no cap.
+    `rows` is the largest number of rows in view. `win_max` caps the win of a round, in stakes; None: no cap. `top`:
+    reels below the top reel, whose row 0 is a cell of it; () without one.
     """
 
     id: str
@@ -207,6 +240,7 @@ class Model:
     gamble: Gamble | None = None
     jackpots: Mapping[str, Jackpot] = field(default_factory=lambda: frozen({}))
     doubles: Mapping[str, Double] = field(default_factory=lambda: frozen({}))
+    top: tuple[int, ...] = ()
 
     def build(self, profile: str | None = None, mode: str = BASE_MODE) -> Build:
         """The build of one profile; without a name, the only or first one. KeyError if unknown."""
@@ -222,6 +256,10 @@ class Model:
         double = self.doubles.get(shown)
         return (shown, 1) if double is None else (double.symbol, double.count)
 
+    def members(self, entry: str) -> frozenset[str]:
+        """The symbols of a group, or the symbol that the entry is."""
+        return self.groups.get(entry, frozenset({entry}))
+
     @property
     def count_most(self) -> int:
         """Most symbols that one cell counts for."""
@@ -235,9 +273,15 @@ class Model:
             cells += 1
         return cells
 
-    def basis_units(self, of: Basis) -> int:
-        """Units in one line bet or in the whole stake."""
-        return self.line_units if of == "line_bet" else self.stake_units
+    def basis_units(self, of: BonusBasis) -> int:
+        """Units in one line bet or in the whole stake; 1 for what multiplies a win."""
+        return {"line_bet": self.line_units, "total_bet": self.stake_units, "win": 1}[of]
+
+    def multiplies_win(self, trigger: Trigger) -> bool:
+        """Whether a trigger plays a bonus that multiplies what the spin has won."""
+        if isinstance(trigger, PickTrigger):
+            return self.bonuses[trigger.pick].of == "win"
+        return isinstance(trigger, BonusTrigger) and self.bonuses[trigger.bonus].of == "win"
 
     @property
     def callbacks(self) -> Mapping[str, str]:
@@ -304,7 +348,11 @@ class Build:
 
     def strips(self, state: State, name: str | None = None) -> tuple[Strip, ...]:
         """The reels of a state, leftmost first; of one of its strip sets when `name` says which."""
-        return self.profile.strips[state.strips if name is None else name]
+        return self.profile.strips[state.strips if name is None else name][: self.model.reels]
+
+    def top_strip(self, name: str) -> Strip:
+        """The strip of the top reel in a strip set, which comes after those of the reels."""
+        return self.profile.strips[name][self.model.reels]
 
     @cached_property
     def canonical(self) -> bytes:
@@ -340,6 +388,7 @@ class Build:
             "gamble": model.gamble,
             "jackpots": model.jackpots,
             "doubles": model.doubles,
+            "top": model.top,
         }
         form |= {name: value for name, value in later.items() if value}
         return json.dumps(_plain(form), sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()

@@ -100,7 +100,7 @@ class _Reader(StatesReading):
         line_units = self.integer(stake.get("line_units", 1), "stake.line_units", 1, 100_000, 1)
         raw_states = top.get("states", {})
         self.inherit(raw_states)
-        self.read_grid(self.table(top.get("grid", {}), "grid", ["reels", "rows"]))
+        self.read_grid(self.table(top.get("grid", {}), "grid", ["reels", "rows"], ["top"]))
         self.symbols = self._symbols(top.get("symbols", []))
         caps = self.table(top.get("caps", {}), "caps", [], ["free_spins", "win"])
         free_spins_max = self.integer(
@@ -155,6 +155,7 @@ class _Reader(StatesReading):
             gamble=gamble,
             jackpots=frozen(jackpots),
             doubles=frozen(self.doubles),
+            top=self.top,
         )
         for path, message, remedy in problems(model):
             self.bad(self._stands(path), message, remedy)
@@ -187,13 +188,15 @@ class _Reader(StatesReading):
         strips: dict[str, tuple[m.Strip, ...]] = {}
         for key, reels in items(raw):
             place = f"{path}.strips.{key}"
-            if key not in sets:
+            if key not in sets and len(self.state_names) <= m.STATES_MAX:
                 self.bad(place, "no state uses these strips", f"remove them; used: {', '.join(sets)}")
-            rows = self.array(reels, place, self.reels, self.reels)
+            count = self.reels + bool(self.top)
+            rows = self.array(reels, place, count, count)
             strips[key] = tuple(self._strip(item, f"{place}[{i}]") for i, item in enumerate(rows))
         for key in sets:
             if key not in strips:
-                self.bad(f"{path}.strips", f"no strips '{key}'", f"add '{key}' with {self.reels} strips")
+                needed = f"{self.reels} strips" + (" and that of the top reel" if self.top else "")
+                self.bad(f"{path}.strips", f"no strips '{key}'", f"add '{key}' with {needed}")
         return m.Profile(name, frozen(strips))
 
     def _strip(self, value: object, path: str) -> m.Strip:

@@ -157,10 +157,10 @@ class Reading:
             return allowed[0]
         return value
 
-    def basis(self, table: Mapping[str, Any], path: str, default: str) -> Any:
-        """`of`, the basis of pays."""
+    def basis(self, table: Mapping[str, Any], path: str, default: str, more: Sequence[str] = ()) -> Any:
+        """`of`, the basis of pays; bonuses know `more`."""
         other = "line_bet" if default == "total_bet" else "total_bet"
-        return self.choice(table.get("of", default), f"{path}.of", [default, other])
+        return self.choice(table.get("of", default), f"{path}.of", [default, other, *more])
 
     def label(self, table: Mapping[str, Any], path: str, default: str = "x", key: str = "name") -> str:
         """`name`, as records and certificates show it."""

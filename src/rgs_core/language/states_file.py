@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rgs_core.language import mechanics as words
 from rgs_core.language import model as m
 from rgs_core.language.callback import SOURCE_BYTES_MAX, faults
-from rgs_core.language.mechanics_file import MechanicsReading
+from rgs_core.language.cells_file import CellsReading
+from rgs_core.language.conditions_file import CONDITION_KEYS, ODDS_KEYS, SHARED_KEYS
 from rgs_core.language.reading import items, join, show
 
 STATE_KEYS = [
     "strips", "evaluators", "multiplier", "multiplier_exempt", "triggers", "rows", "draw", "transforms", "cascade",
-    "final", "special", "callback",
+    "final", "special", "callback", "spots", "win_min", "linked", "new_rows",
 ]  # fmt: skip
+CASCADE_KEYS = ["remove", "keep", "multipliers", "multiplier_step", "persist", "steps_max", "charge"]
+MOVES = ["left", "right", "up", "down", "random"]
 AWARD_MAX = 1000
 PLAYS_MAX = 64
 LEVELS_MAX = 16
+LEVEL_KEYS = ["spins", "multipliers", "states"]
+LIKE_MAX = 256
+"""States of a file that another one may be like; more than a model may have, so that errors name what is wrong."""
 CALLBACK = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,59}\.py):([A-Za-z0-9_]+)")
 
 Heights = tuple[words.Table, ...]
@@ -27,7 +34,7 @@ Inherited = tuple[dict[str, Any], dict[str, str]]
 """The keys of a state with what `like` adds, and the path at which each of them stands."""
 
 
-class StatesReading(MechanicsReading):
+class StatesReading(CellsReading):
     """Reads states. `evaluators` and `bonuses` have been read before; `folder`: where callback files lie."""
 
     folder: Path | None
@@ -36,15 +43,18 @@ class StatesReading(MechanicsReading):
     bonuses: dict[str, words.Bonus]
     inherited: dict[str, Inherited]
     grid_heights: Heights
+    top: tuple[int, ...]
 
     # -- inheritance and the grid ---------------------------------------------------------------
 
     def inherit(self, raw: object) -> None:
         """Completes each state by the keys of the state that it is `like`."""
-        states = dict(items(raw)[: m.STATES_MAX])
-        self.state_names = list(states)
+        self.state_names = [
+            name for name, _ in items(raw)
+        ]  # also of states beyond the limit, so that only that is said
+        states = dict(items(raw)[:LIKE_MAX])
         self.inherited = {}
-        for name, value in states.items():
+        for name, value in list(states.items())[: m.STATES_MAX]:
             keys: dict[str, Any] = {}
             places: dict[str, str] = {}
             for ancestor in self._ancestry(states, name) if isinstance(value, dict) else []:
@@ -75,6 +85,7 @@ class StatesReading(MechanicsReading):
     def read_grid(self, table: Mapping[str, Any]) -> None:
         """Reels, heights of the grid, and `rows`, the largest height of any state."""
         self.reels = self.integer(table.get("reels", 5), "grid.reels", m.REELS_MIN, m.REELS_MAX, 5)
+        self.top = self._top(table["top"], "grid.top") if "top" in table else ()
         heights = {"grid.rows": self._heights(table.get("rows", 3), "grid.rows")}
         self.grid_heights = heights["grid.rows"]
         for keys, places in self.inherited.values():
@@ -86,13 +97,28 @@ class StatesReading(MechanicsReading):
                 self.bad(path, f"{self.reels} reels of {rows} rows", f"keep reels x rows at most {m.CELLS_MAX}")
         self.rows = max(max(reel.values) for reels in heights.values() for reel in reels)
 
+    def _top(self, value: object, path: str) -> tuple[int, ...]:
+        """The reels below the top reel, from 0: neighbours, as it moves over them."""
+        table = self.table(value, path, ["reels"])
+        reels = self.chosen_reels(table, path) or ()
+        if reels and reels[-1] - reels[0] + 1 != len(reels):
+            self.bad(f"{path}.reels", "the reels below it do not stand side by side", "name neighbouring reels")
+        return reels
+
     def _heights(self, value: object, path: str) -> Heights:
-        """Rows in view by reel: a number or a weight table for all reels, or an array of them."""
+        """Rows in view by reel: a number or a weight table for all reels, or an array of them; a cell of the top reel
+        is one row more."""
+        most = m.ROWS_MAX - bool(self.top)
         if isinstance(value, list):
             rows = self.array(value, path, self.reels, self.reels)
-            heights = [self.number_table(item, f"{path}[{i}]", m.ROWS_MAX, m.ROWS_MIN) for i, item in enumerate(rows)]
-            return tuple(heights) or (words.Table((1,), (1,)),)
-        return (self.number_table(value, path, m.ROWS_MAX, m.ROWS_MIN),) * self.reels
+            heights = [self.number_table(item, f"{path}[{i}]", most, m.ROWS_MIN) for i, item in enumerate(rows)]
+            heights = heights or [words.Table((1,), (1,))]
+        else:
+            heights = [self.number_table(value, path, most, m.ROWS_MIN)] * self.reels
+        return tuple(
+            words.Table(tuple(rows + 1 for rows in table.values), table.weights) if reel in self.top else table
+            for reel, table in enumerate(heights)
+        )
 
     # -- a state --------------------------------------------------------------------------------
 
@@ -103,6 +129,7 @@ class StatesReading(MechanicsReading):
         own = self.table(value, path, [], ["like", *STATE_KEYS])
         if not isinstance(value, dict):
             return None
+        self.current = name
         keys, places = self.inherited[name]
         for key in ("strips", "evaluators"):
             if key not in keys:
@@ -121,23 +148,46 @@ class StatesReading(MechanicsReading):
         fixed = all(reel.values == (self.rows,) for reel in heights)
         cells = self.choice(keys.get("draw", "reel"), at["draw"], ["reel", "cell"]) == "cell"
         self._check_nudges(transforms, cells, at["transforms"])
+        linked = self._linked(keys["linked"], at["linked"], cells) if "linked" in keys else None
         cascade = self._cascade(keys["cascade"], at["cascade"], names, triggers) if "cascade" in keys else None
         final = self._final(keys["final"], at["final"]) if "final" in keys else None
         special = self._special(keys["special"], at["special"], names) if "special" in keys else None
         callback = self._callback(keys["callback"], at["callback"]) if "callback" in keys else None
+        spots = self.read_spots(keys["spots"], at["spots"], names, cascade) if "spots" in keys else None
         if cascade and cascade.refill == "strip" and cells:
             self.bad(
                 f"{at['cascade']}.refill",
                 "cells that draw alone have no strip to go on",
                 'write refill = "fresh", or draw = "reel"',
             )
+        for place, transform in enumerate(transforms):
+            if isinstance(transform, words.Stick) and transform.each == "step" and not cascade:
+                message = "cells that move between the steps of a cascade, where there is none"
+                self.bad(f"{at['transforms']}[{place}].each", message, 'add [cascade], or write each = "spin"')
+        for i, transform in enumerate(transforms if special else ()):
+            if getattr(transform, "when", "always") != "always":
+                message = "whether a grid with a special symbol would win is not looked at"
+                self.bad(f"{at['transforms']}[{i}].when", message, "remove it, or the special symbol")
         if cascade and special:
             self.bad(at["special"], "a special symbol in a state with a cascade", "remove one of them")
-        extra = [*(part.name for part in (final, special) if part), *([callback.function] if callback else [])]
+        win_min = self.integer(keys["win_min"], at["win_min"], 1, m.CAP_WIN_MAX, 1) if "win_min" in keys else None
+        if win_min is not None and name == m.START_STATE:
+            self.bad(
+                at["win_min"], "every paid spin would pay so much", "write it into a state whose spins are awarded"
+            )
+        extra = [
+            *([words.WIN_MIN] if win_min else []),
+            *(part.name for part in (final, special) if part),
+            *([callback.function] if callback else []),
+        ]
         labels = [*self.evaluators, *(t.name for t in triggers), *extra]
         for label in sorted({label for label in labels if labels.count(label) > 1}):
             where = at["triggers"] if label not in extra else path
-            parts = "trigger or evaluator" if label not in extra else "trigger, evaluator, final, special or callback"
+            parts = (
+                "trigger or evaluator"
+                if label not in extra
+                else "trigger, evaluator, final, special, callback or win_min"
+            )
             self.bad(where, f"the name '{label}' is used twice", f"rename one {parts}")
         exempt = self._exempt(
             keys.get("multiplier_exempt", []), at["multiplier_exempt"], names, triggers, special.name if special else ""
@@ -157,7 +207,21 @@ class StatesReading(MechanicsReading):
             final=final,
             special=special,
             callback=callback,
+            spots=spots,
+            win_min=win_min,
+            linked=linked,
+            rows_below=self.choice(keys.get("new_rows", "top"), at["new_rows"], ["top", "bottom"]) == "bottom",
         )
+
+    def _linked(self, value: object, path: str, cells: bool) -> words.Linked:
+        """A weight table of runs of reels, written "2-3"; "none" comes first."""
+        if cells:
+            self.bad(path, "cells that draw alone have no reels that stop", 'remove it, or write draw = "reel"')
+        pairs = [(first, last) for first in range(self.reels) for last in range(first + 1, self.reels)]
+        runs = {words.run_name(run): run for run in [words.NOTHING_LINKED, *pairs]}
+        example = '{ none = 3, "2-3" = 1 }: first and last reel = weight'
+        names, weights = self.named_weights(value, path, list(runs), "run of reels", example)
+        return words.Linked(tuple(runs.get(name, words.NOTHING_LINKED) for name in names), weights)
 
     def _callback(self, value: object, path: str) -> words.Callback | None:
         """A function in a file beside the model file; its source becomes part of the model."""
@@ -271,22 +335,31 @@ class StatesReading(MechanicsReading):
             "stick": self._stick,
             "multiplier": self._multiplier,
             "nudge": self._nudge,
+            "act": self._act,
+            "fill": self._fill,
         }
         reader = self.kind(value, path, readers)
-        return reader(value, path) if reader else None
+        if reader is None:
+            return None
+        if not isinstance(value, dict) or value["kind"] == "stick":
+            return reader(value, path)
+        transform = reader({key: item for key, item in value.items() if key not in SHARED_KEYS}, path)
+        if isinstance(transform, words.Stick):
+            return transform
+        return replace(transform, odds=self.odds(value, path), when=self.when(value, path))
 
     def _reveal(self, value: object, path: str) -> words.Reveal:
         table = self.table(value, path, ["kind", "symbol", "table"], ["each"])
         symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol")
         revealed = self.symbol_table(table.get("table"), f"{path}.table", self.symbols)
-        each = self.choice(table.get("each", "spin"), f"{path}.each", ["spin", "reel", "cell"])
+        each = self.choice(table.get("each", "spin"), f"{path}.each", ["spin", "reel", "cell", "feature"])
         return words.Reveal(symbol or "", revealed, each)
 
     def _expand(self, value: object, path: str) -> words.Expand:
         table = self.table(value, path, ["kind", "symbol"], ["into", "reels"])
         symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol") or ""
         into = self.reference(table.get("into", symbol or None), f"{path}.into", self.symbols, "symbol") or ""
-        return words.Expand(symbol, into, self._reels(table, path))
+        return words.Expand(symbol, into, self.chosen_reels(table, path))
 
     def _replace(self, value: object, path: str) -> words.Replace:
         table = self.table(value, path, ["kind", "symbol", "into"], ["reels"])
@@ -294,45 +367,69 @@ class StatesReading(MechanicsReading):
         into = self.reference(table.get("into"), f"{path}.into", self.symbols, "symbol") or ""
         if symbol and symbol == into:
             self.bad(f"{path}.into", f"'{symbol}' becomes itself", "write another symbol or remove the transform")
-        return words.Replace(symbol, into, self._reels(table, path))
+        return words.Replace(symbol, into, self.chosen_reels(table, path))
 
     def _add(self, value: object, path: str) -> words.Add:
         table = self.table(value, path, ["kind", "symbol", "count"], ["reels", "over"])
         symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol")
         count = self.number_table(table.get("count", 0), f"{path}.count", m.CELLS_MAX, 0)
         over = self.references(table["over"], f"{path}.over", self.symbols, "symbol") if "over" in table else None
-        return words.Add(symbol or "", count, self._reels(table, path), over)
+        return words.Add(symbol or "", count, self.chosen_reels(table, path), over)
+
+    def _fill(self, value: object, path: str) -> words.Fill:
+        table = self.table(value, path, ["kind", "symbol", "reels"], ["among"])
+        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol")
+        among = self.chosen_reels(table, path, "among")
+        most = self.reels if among is None else len(among)
+        return words.Fill(symbol or "", self.number_table(table.get("reels", 0), f"{path}.reels", most, 0), among)
 
     def _values(self, value: object, path: str) -> words.Values:
-        table = self.table(value, path, ["kind", "symbols", "table"])
+        table = self.table(value, path, ["kind", "symbols", "table"], ["each", "grow"])
         symbols = self.references(table.get("symbols", []), f"{path}.symbols", self.symbols, "symbol")
-        return words.Values(symbols, self.weights(table.get("table"), f"{path}.table", m.VALUE_MAX))
+        each = self.choice(table.get("each", "cell"), f"{path}.each", ["cell", "reel"])
+        grow = self.integer(table["grow"], f"{path}.grow", 1, m.MULTIPLIER_MAX, 1) if "grow" in table else 0
+        drawn = self.weights(table.get("table"), f"{path}.table", m.VALUE_MAX)
+        return words.Values(symbols, drawn, each=each, grow=grow)
 
     def _stick(self, value: object, path: str) -> words.Stick:
-        table = self.table(value, path, ["kind", "symbols"], ["step"])
+        table = self.table(value, path, ["kind", "symbols"], ["step", "move", "each"])
         symbols = self.references(table.get("symbols", []), f"{path}.symbols", self.symbols, "symbol")
         step = self.integer(table.get("step", 0), f"{path}.step", -1, 1, 0)
-        return words.Stick(symbols, step)  # type: ignore[arg-type]
+        move = self.choice(table["move"], f"{path}.move", MOVES) if "move" in table else ""
+        if move and "step" in table:
+            self.bad(f"{path}.step", f"'step' beside move = '{move}'", "remove one of them")
+        each = self.choice(table.get("each", "spin"), f"{path}.each", ["spin", "step"])
+        if each == "step" and not (move or step):
+            self.bad(f"{path}.each", "nothing moves at each step", f"add move: {', '.join(MOVES)}")
+        across = {"left": -1, "right": 1}.get(move, step)
+        down = {"up": -1, "down": 1}.get(move, 0)
+        return words.Stick(symbols, across, fall=down, jump=move == "random", each=each)  # type: ignore[arg-type]
 
     def _multiplier(self, value: object, path: str) -> words.Multiplier:
         table = self.table(value, path, ["kind", "table"], ["each", "symbol", "combine", "persist"])
         drawn = self.weights(table.get("table"), f"{path}.table", m.MULTIPLIER_MAX)
-        each = self.choice(table.get("each", "spin"), f"{path}.each", ["spin", "full_reel", "cell"])
+        each = self.choice(table.get("each", "spin"), f"{path}.each", ["spin", "full_reel", "cell", "feature"])
         symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol")
-        if each == "spin" and "symbol" in table:
-            self.bad(f"{path}.symbol", "one multiplier a spin needs no symbol", 'remove it, or write each = "cell"')
-        if each != "spin" and "symbol" not in table:
+        alone = each in ("spin", "feature")
+        if alone and "symbol" in table:
+            self.bad(f"{path}.symbol", f"one multiplier a {each} needs no symbol", 'remove it, or write each = "cell"')
+        if not alone and "symbol" not in table:
             self.bad(path, f"a multiplier for each {each} of no symbol", "add 'symbol'")
         combine = self.choice(table.get("combine", "product"), f"{path}.combine", ["product", "sum"])
         persist = self.flag(table.get("persist", False), f"{path}.persist")
+        if persist and each == "feature":
+            self.bad(f"{path}.persist", "a multiplier of all spins of a feature adds up to nothing", "remove it")
         return words.Multiplier(drawn, each, symbol, combine, persist)
 
     def _nudge(self, value: object, path: str) -> words.Nudge:
-        table = self.table(value, path, ["kind", "symbol", "steps_max"], ["reels", "multiplier"])
+        table = self.table(value, path, ["kind", "symbol", "steps_max"], ["reels", "multiplier", "multiplies"])
         symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.symbols, "symbol") or ""
         steps_max = self.integer(table.get("steps_max", 1), f"{path}.steps_max", 1, self.rows, 1)
         multiplier = self.integer(table.get("multiplier", 0), f"{path}.multiplier", 0, m.MULTIPLIER_MAX, 0)
-        return words.Nudge(symbol, self._reels(table, path), steps_max, multiplier)
+        multiplies = self.choice(table.get("multiplies", "spin"), f"{path}.multiplies", ["spin", "cells"])
+        if multiplies == "cells" and not multiplier:
+            self.bad(f"{path}.multiplies", "cells that no step multiplies", "add multiplier: at least 1 for each step")
+        return words.Nudge(symbol, self.chosen_reels(table, path), steps_max, multiplier, multiplies=multiplies)
 
     def _check_nudges(self, transforms: tuple[words.Transform, ...], cells: bool, path: str) -> None:
         """Nudges move whole reels as they stopped."""
@@ -345,38 +442,62 @@ class StatesReading(MechanicsReading):
             elif any(not isinstance(before, words.Nudge) for before in transforms[:place]):
                 message = "a nudge after a transform that looks at the reels or changes them"
                 self.bad(f"{path}[{place}]", message, "put nudges before all other transforms")
-
-    def _reels(self, table: Mapping[str, Any], path: str) -> tuple[int, ...] | None:
-        """`reels`: numbers from 1 in the file, from 0 in the model; None for all."""
-        if "reels" not in table:
-            return None
-        numbers = self.integers(table["reels"], f"{path}.reels", (1, self.reels), 1, self.reels)
-        if len(set(numbers)) < len(numbers):
-            self.bad(f"{path}.reels", "a reel stands there twice", "remove one")
-        return tuple(sorted(number - 1 for number in set(numbers)))
+            elif self.top:
+                message = "a nudge below a top reel, which would stay behind"
+                self.bad(f"{path}[{place}]", message, "remove the nudge, or grid.top")
 
     # -- cascade, final, special ----------------------------------------------------------------
 
     def _cascade(
         self, value: object, path: str, names: list[str], triggers: tuple[words.Trigger, ...]
     ) -> words.Cascade:
-        table = self.table(value, path, ["refill"], ["remove", "keep", "multipliers", "persist", "steps_max"])
+        table = self.table(value, path, ["refill"], CASCADE_KEYS)
         refill = self.choice(table.get("refill", "strip"), f"{path}.refill", ["strip", "fresh"])
         spin = [name for name in names if getattr(self.evaluators[name], "at", "spin") == "spin"]
-        removing = [t.name for t in triggers if isinstance(t, words.FreeSpinsTrigger | words.BonusTrigger)]
+        counting = [t for t in triggers if isinstance(t, words.FreeSpinsTrigger | words.BonusTrigger)]
+        removing = [t.name for t in counting]
         remove = frozenset(spin)
         if "remove" in table:
             known = [*spin, *removing]
             remove = self.references(table["remove"], f"{path}.remove", known, "removing evaluator or trigger")
         elif not remove:
             self.bad(path, "no evaluator that removes cells", 'list one with at = "spin" in the state')
+        for trigger in counting:
+            if trigger.name in remove and not words.fires_by_count(trigger):
+                message = f"'{trigger.name}' has odds, conditions or reels, so it is looked at once a spin"
+                self.bad(f"{path}.remove", message, "leave it out, or remove those")
         keep = self.references(table.get("keep", []), f"{path}.keep", self.symbols, "symbol", 0)
         multipliers = self.integers(
             table.get("multipliers", [1]), f"{path}.multipliers", (1, m.STEPS_MAX), 1, m.MULTIPLIER_MAX
         )
+        step = 0
+        if "multiplier_step" in table:
+            step = self.integer(table["multiplier_step"], f"{path}.multiplier_step", 1, m.MULTIPLIER_MAX, 1)
         persist = self.flag(table.get("persist", False), f"{path}.persist")
         steps_max = self.integer(table.get("steps_max", m.STEPS_MAX), f"{path}.steps_max", 2, m.STEPS_MAX, m.STEPS_MAX)
-        return words.Cascade(refill, remove, keep, multipliers or (1,), persist, steps_max)
+        charge = self._charge(table["charge"], f"{path}.charge") if "charge" in table else None
+        return words.Cascade(refill, remove, keep, multipliers or (1,), persist, steps_max, charge, step)
+
+    def _charge(self, value: object, path: str) -> words.Charge:
+        table = self.table(value, path, ["every", "then"], ["symbols"])
+        every = self.integer(table.get("every", 1), f"{path}.every", 1, m.CELLS_MAX * m.STEPS_MAX, 1)
+        symbols = None
+        if "symbols" in table:
+            symbols = self.references(table["symbols"], f"{path}.symbols", self.symbols, "symbol")
+        then: list[words.Transform] = []
+        for i, item in enumerate(self.array(table.get("then", []), f"{path}.then", 1, m.TRANSFORMS_MAX)):
+            place = f"{path}.then[{i}]"
+            transform = self._transform(item, place)
+            if isinstance(transform, words.Stick | words.Multiplier | words.Nudge | words.Act | words.Fill):
+                remedy = "write reveal, expand, replace, add or values"
+                self.bad(f"{place}.kind", f"'{transform.kind}' works on the first grid of a spin only", remedy)
+            elif getattr(transform, "each", "") == "feature":
+                self.bad(f"{place}.each", "a charge draws when it is used", 'write each = "spin", "reel" or "cell"')
+            elif getattr(transform, "when", "always") != "always":
+                self.bad(f"{place}.when", "a charge is used where nothing wins", "remove it")
+            elif transform:
+                then.append(transform)
+        return words.Charge(every, symbols, tuple(then))
 
     def _final(self, value: object, path: str) -> words.Final:
         table = self.table(value, path, ["symbols"], ["name", "combine", "persist"])
@@ -408,35 +529,44 @@ class StatesReading(MechanicsReading):
             "pick": self._pick_trigger,
             "bonus": self._bonus_trigger,
             "jackpot": self._jackpot,
+            "full_reels": self._full_reels,
         }
         reader = self.kind(value, path, readers)
         return reader(value, path, names) if reader else None
 
     def _free_spins(self, value: object, path: str, names: list[str]) -> words.FreeSpinsTrigger:
-        table = self.table(
-            value, path, ["name", "kind", "symbol", "spins", "state"], ["stopped", "fresh", "reset", "carry"]
-        )
-        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.counted, "symbol")
-        spins = self.counts(table.get("spins"), f"{path}.spins", self.cells * self.heaviest(symbol or ""), AWARD_MAX)
+        keys = ["symbol", "stopped", "fresh", "reset", "carry", "multiplier", "become", *CONDITION_KEYS]
+        table = self.table(value, path, ["name", "kind", "spins", "state"], keys)
+        symbol, spins = self.counted_table(table, path, "spins", AWARD_MAX)
         target = self.awarded(table, path)
         stopped = self.flag(table.get("stopped", False), f"{path}.stopped")
         fresh = self.flag(table.get("fresh", False), f"{path}.fresh")
         reset = self.flag(table.get("reset", False), f"{path}.reset")
         carry = self.references(table.get("carry", []), f"{path}.carry", self.symbols, "symbol", 0)
-        name = self.label(table, path)
+        if carry and "multiplier" in table:
+            self.bad(f"{path}.carry", "cells carried into a feature with a multiplier of its own", "remove one of them")
         return words.FreeSpinsTrigger(
-            name,
-            symbol or "",
-            words.frozen(spins or {1: 0}),
+            self.label(table, path),
+            symbol,
+            spins,
             target or "",
             stopped=stopped,
             fresh=fresh,
             reset=reset,
             carry=carry,
+            **self.conditions(table, path),
+            multiplier=self.award_multiplier(table, path),
+            become=self.become(table, path),
         )
 
+    def _full_reels(self, value: object, path: str, names: list[str]) -> words.FullReelsTrigger:
+        table = self.table(value, path, ["name", "kind", "spins", "state"])
+        spins = self.counts(table.get("spins"), f"{path}.spins", self.reels, AWARD_MAX)
+        target = self.awarded(table, path)
+        return words.FullReelsTrigger(self.label(table, path), words.frozen(spins or {1: 0}), target or "")
+
     def _win_spins(self, value: object, path: str, names: list[str]) -> words.WinTrigger:
-        table = self.table(value, path, ["name", "kind", "evaluator", "spins", "state"])
+        table = self.table(value, path, ["name", "kind", "evaluator", "spins", "state"], ["multiplier", "become"])
         kinds = words.Lines | words.Ways | words.Count | words.Cluster
         known = [name for name in names if isinstance(self.evaluators[name], kinds)]
         what = "evaluator of this state of kind lines, ways, count or cluster:"
@@ -454,22 +584,59 @@ class StatesReading(MechanicsReading):
             most = cells if isinstance(evaluator, words.Ways) else cells * self.heaviest(symbol)
             read = self.counts(counts, place, most, AWARD_MAX)
             spins[symbol] = words.frozen(read or {1: 0})
+            pays = evaluator.pays.get(symbol, {}) if isinstance(evaluator, kinds) else {}
+            for count, award in spins[symbol].items():
+                if award and pays and not words.by_count(pays, count):
+                    message = f"{count} of '{symbol}' pay 0 in '{by}', which is no win, so they never award spins"
+                    self.bad(join(place, str(count)), message, "give them a pay of at least 1, or award 0")
         target = self.awarded(table, path)
-        return words.WinTrigger(self.label(table, path), by or "", words.frozen(spins), target or "")
+        multiplier = self.award_multiplier(table, path)
+        name = self.label(table, path)
+        become = self.become(table, path)
+        return words.WinTrigger(name, by or "", words.frozen(spins), target or "", multiplier=multiplier, become=become)
 
     def _collected(self, value: object, path: str, names: list[str]) -> words.CollectedTrigger:
-        table = self.table(value, path, ["name", "kind", "symbol", "every", "spins", "multipliers", "state"])
-        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.counted, "symbol")
+        optional = ["spins", "multipliers", "state", "states", "multiplier", "multipliers_from"]
+        table = self.table(value, path, ["name", "kind", "symbol", "every"], optional)
+        symbol = self.counting(table.get("symbol"), f"{path}.symbol")
         every = self.integer(table.get("every", 1), f"{path}.every", 1, m.VALUE_MAX, 1)
-        spins = self.integers(table.get("spins", [0]), f"{path}.spins", (1, LEVELS_MAX), 0, AWARD_MAX)
+        raw = self.array(table.get("states", []), f"{path}.states", 0 if "states" not in table else 1, LEVELS_MAX)
+        states = tuple(self.award_state(item, f"{path}.states[{i}]") or "" for i, item in enumerate(raw))
+        levels = {key: len(table[key]) for key in LEVEL_KEYS if isinstance(table.get(key), list)}
+        count = next(iter(levels.values()), 1)
+        spins = self.integers(table.get("spins", [0] * count), f"{path}.spins", (1, LEVELS_MAX), 0, AWARD_MAX)
         multipliers = self.integers(
-            table.get("multipliers", [1]), f"{path}.multipliers", (1, LEVELS_MAX), 1, m.MULTIPLIER_MAX
+            table.get("multipliers", [1] * count), f"{path}.multipliers", (1, LEVELS_MAX), 1, m.MULTIPLIER_MAX
         )
-        if "spins" in table and "multipliers" in table and len(spins) != len(multipliers):
-            message = f"{len(multipliers)} multipliers for {len(spins)} levels"
-            self.bad(f"{path}.multipliers", message, "give `spins` and `multipliers` one entry a level")
-        target = self.awarded(table, path)
-        return words.CollectedTrigger(self.label(table, path), symbol or "", every, spins, multipliers, target or "")
+        if len(set(levels.values())) > 1:
+            key = next(key for key, length in levels.items() if length != count)
+            message = f"{levels[key]} {key} for {count} levels"
+            remedy = f"give {' and '.join(f'`{key}`' for key in levels)} one entry a level"
+            self.bad(f"{path}.{key}", message, remedy)
+        if not levels:
+            self.bad(path, "a level that does nothing", "add spins with their state, multipliers, or states")
+        if states:
+            for key in ("state", "multiplier"):
+                if key in table:
+                    message = f"the spins of levels with states lengthen the feature that plays, as it is: no {key}"
+                    self.bad(f"{path}.{key}", message, f"remove {key}, or states")
+            target: str | None = self.current
+        else:
+            if "state" not in table and "spins" in table:
+                self.bad(path, "spins of no state", "add state = the state whose spins are awarded")
+            target = self.awarded(table, path) if "spins" in table else self.current
+        batch = self.choice(table.get("multipliers_from", "spin"), f"{path}.multipliers_from", ["spin", "batch"])
+        return words.CollectedTrigger(
+            self.label(table, path),
+            symbol or "",
+            every,
+            spins,
+            multipliers,
+            target or "",
+            multiplier=self.award_multiplier(table, path),
+            states=states,
+            multipliers_from=batch,
+        )
 
     def _pick_trigger(self, value: object, path: str, names: list[str]) -> words.PickTrigger:
         table = self.table(value, path, ["name", "kind", "pattern", "pick"])
@@ -486,25 +653,35 @@ class StatesReading(MechanicsReading):
         return words.PickTrigger(self.label(table, path), tuple(pattern), pick or "")
 
     def _bonus_trigger(self, value: object, path: str, names: list[str]) -> words.BonusTrigger:
-        table = self.table(value, path, ["name", "kind", "symbol", "plays", "bonus"], ["stopped"])
-        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.counted, "symbol")
-        plays = self.counts(table.get("plays"), f"{path}.plays", self.cells * self.heaviest(symbol or ""), PLAYS_MAX)
+        keys = ["symbol", "stopped", *CONDITION_KEYS]
+        table = self.table(value, path, ["name", "kind", "plays", "bonus"], keys)
+        symbol, plays = self.counted_table(table, path, "plays", PLAYS_MAX)
         bonus = self.reference(table.get("bonus"), f"{path}.bonus", self.bonus_names, "bonus")
         stopped = self.flag(table.get("stopped", False), f"{path}.stopped")
         name = self.label(table, path)
-        return words.BonusTrigger(name, symbol or "", words.frozen(plays or {1: 0}), bonus or "", stopped)
+        return words.BonusTrigger(name, symbol, plays, bonus or "", stopped, **self.conditions(table, path))
 
     def _jackpot(self, value: object, path: str, names: list[str]) -> words.JackpotTrigger:
-        table = self.table(value, path, ["name", "kind", "jackpot", "chance", "out_of"], ["per", "symbol", "count"])
+        table = self.table(
+            value, path, ["name", "kind", "jackpot", *ODDS_KEYS], ["per", "symbol", "count", "fresh", "at"]
+        )
         out_of = self.integer(table.get("out_of", m.WEIGHT_TOTAL_MAX), f"{path}.out_of", 1, m.WEIGHT_TOTAL_MAX, 1)
         chance = self.integer(table.get("chance", 1), f"{path}.chance", 1, out_of, 1)
         jackpot = self.label(table, path, key="jackpot")
         per = self.choice(table.get("per", "spin"), f"{path}.per", ["spin", "unit"])
-        symbol = self.reference(table.get("symbol"), f"{path}.symbol", self.counted, "symbol")
+        symbol = self.counting(table.get("symbol"), f"{path}.symbol")
         most = self.cells * self.heaviest(symbol or "")
         count = self.integer(table["count"], f"{path}.count", 1, most, 1) if "count" in table else 0
         for key, other in (("symbol", "count"), ("count", "symbol")):
             if key in table and other not in table:
                 self.bad(path, f"'{key}' without '{other}'", f"add '{other}': how many of which symbol win it")
+        fresh = self.flag(table.get("fresh", False), f"{path}.fresh")
+        at = self.choice(table.get("at", "spin"), f"{path}.at", ["spin", "end"])
+        for key in {"fresh", "at"} & set(table) if "symbol" not in table else ():
+            self.bad(f"{path}.{key}", "a jackpot without a symbol looks at no cells", "remove it, or add 'symbol'")
+        if fresh and at == "end":
+            self.bad(f"{path}.fresh", "no cell is new at the end of a feature", "remove it, or 'at'")
         name = self.label(table, path)
-        return words.JackpotTrigger(name, jackpot, chance, out_of, per=per, symbol=symbol, count=count)
+        return words.JackpotTrigger(
+            name, jackpot, chance, out_of, per=per, symbol=symbol, count=count, fresh=fresh, at=at
+        )

@@ -10,6 +10,8 @@ which plays everything but callbacks.
     grid        heights, stops, held cells, falling and refilling
     transforms  what changes a grid before it pays
     pays        what a grid pays
+    acts        cells that change the values of others
+    spots       places that multiply wins
     callbacks   what a function of the game's author adds to a spin
     triggers    what a grid or a win starts
     bonuses     what is drawn apart from the reels

@@ -1,12 +1,13 @@
 """Bonuses: what is drawn apart from the reels.
 
 Prizes are multiplied by the basis of the bonus and by the state's multiplier, unless the trigger is exempt
-from it; never by the multipliers of a spin or of a cascade.
+from it; never by the multipliers of a spin or of a cascade. A bonus of the win multiplies what the spin has won.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rgs_core.language.mechanics import Choice, Pick, Take, Trail, Wheel, given
 from rgs_core.language.model import Model, State
@@ -15,11 +16,30 @@ from rgs_core.reference.words import Numbers, draw_table, draw_unless_one
 
 
 def play_bonus(
-    model: Model, state: State, trigger: str, name: str, line: int, numbers: Numbers
+    model: Model, state: State, trigger: str, name: str, line: int, numbers: Numbers, won: int = 0
 ) -> Iterator[PickBonus | BonusPlay | JackpotWin]:
-    """One bonus, and after a wheel the bonus that its segment leads to. `line` is 0 when no line started it."""
+    """One bonus, and after a wheel the bonus that its segment leads to. `line` is 0 when no line started it.
+
+    What a bonus of the win draws multiplies the `won` units of the spin; its record says how many units that adds.
+    A multiplier of 0 leaves the win as it is.
+    """
     bonus = model.bonuses[name]
-    unit = model.basis_units(bonus.of) * state.multiplier_for(trigger)
+    if bonus.of != "win":
+        unit = model.basis_units(bonus.of) * state.multiplier_for(trigger)
+        yield from play_prizes(model, state, trigger, name, line, unit, numbers)
+        return
+    for award in play_prizes(model, state, trigger, name, line, 1, numbers):
+        if isinstance(award, JackpotWin):
+            yield award
+        else:
+            yield replace(award, amount_units=won * max(0, award.amount_units - 1))
+
+
+def play_prizes(
+    model: Model, state: State, trigger: str, name: str, line: int, unit: int, numbers: Numbers
+) -> Iterator[PickBonus | BonusPlay | JackpotWin]:
+    """One bonus whose prizes are in multiples of `unit`."""
+    bonus = model.bonuses[name]
     match bonus:
         case Pick():
             yield play_pick(bonus, trigger, line, unit, numbers)
@@ -33,7 +53,9 @@ def play_bonus(
             else:
                 place = numbers.index([segment.weight for segment in bonus.segments])
             part = given(bonus)[place]
-            yield BonusPlay(trigger, line, name, (place,), part.pay * unit, part.spins, part.state or "")
+            table = part.multiplier  # of the feature that the spins belong to
+            multiplier = 0 if table is None else draw_unless_one(table.values, table.weights, numbers)
+            yield BonusPlay(trigger, line, name, (place,), part.pay * unit, part.spins, part.state or "", multiplier)
             if part.jackpot is not None:
                 yield JackpotWin(trigger, part.jackpot)
             if part.bonus is not None:
@@ -52,10 +74,16 @@ def play_pick(pick: Pick, trigger: str, line: int, unit: int, numbers: Numbers) 
 def play_take(take: Take, trigger: str, line: int, unit: int, numbers: Numbers) -> BonusPlay:
     """Prizes are taken one after the other, each of those left equally likely, and paid together.
 
-    When all that were taken are equal, the sum is multiplied.
+    When all that were taken are equal, the sum is multiplied. Where some prizes take a life, nothing more is taken
+    once the last life is lost.
     """
     left = list(range(len(take.prizes)))
-    taken = [left.pop(numbers.below(len(left))) for _ in range(take.take)]
+    taken: list[int] = []
+    lives = take.lives
+    while len(taken) < take.take and lives > 0:
+        taken.append(left.pop(numbers.below(len(left))))
+        if taken[-1] + 1 in take.ends:
+            lives -= 1
     prizes = [take.prizes[number] for number in taken]
     equal = take.equal_multiplier if len(set(prizes)) == 1 else 1
     return BonusPlay(trigger, line, take.name, tuple(taken), sum(prizes) * unit * equal, 0, "")
@@ -64,17 +92,19 @@ def play_take(take: Take, trigger: str, line: int, unit: int, numbers: Numbers) 
 def play_trail(trail: Trail, trigger: str, line: int, unit: int, numbers: Numbers) -> BonusPlay:
     """Roll, move on and take the pay of the square, until an end square, the end of the board or the last roll.
 
-    Past the last square the finish is paid; on record that is the number after the last one.
+    Past the last square the finish is paid; on record that is the number after the last one. A trail that pays the
+    last square alone pays the one where the walk ends, or the finish.
     """
-    position, pay, reached = 0, 0, []
+    position, pays, reached = 0, [], []
     for _ in range(trail.rolls_max):
         position += draw_unless_one(trail.die.values, trail.die.weights, numbers)
         if position > len(trail.squares):
             reached.append(len(trail.squares) + 1)
-            pay += trail.finish
+            pays.append(trail.finish)
             break
         reached.append(position)
-        pay += trail.squares[position - 1]
+        pays.append(trail.squares[position - 1])
         if position in trail.ends:
             break
+    pay = pays[-1] if trail.pays == "last" else sum(pays)
     return BonusPlay(trigger, line, trail.name, tuple(reached), pay * unit, 0, "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from rgs_core.language.mechanics import Cascade
+from rgs_core.language.mechanics import NOTHING_LINKED, Cascade, Stick
 from rgs_core.language.model import Model, State, Strip
 from rgs_core.outcome import CellTable, Window
 from rgs_core.reference.words import Numbers, draw_stop, draw_unless_one
@@ -70,20 +70,29 @@ class Memory:
     """What a feature remembers from spin to spin. It begins empty, but for cells carried into it.
 
     `held`: symbol and value of the cells that stay. `won_steps`: winning cascade steps, where they are counted
-    over the feature. `multipliers`: running multiplier by the place of its transform; `final`: running closing
-    multiplier; `collected`: symbols counted by trigger; `special`: the symbol of the feature. `called`: calls
-    of the state's callback; `callback`: what it asked to be shown again.
+    over the feature. `multipliers`: running multiplier by the place of its transform among those that persist; `final`:
+    running closing multiplier; `collected`: symbols counted by trigger; `multiplying` and `waiting`: of triggers whose
+    levels wait, how many of them multiply, and the spins before each further one does; `left`: spins left behind the one
+    that plays, without those that it awards; `fired`: triggers that fire once and have; `special`: the symbol of the
+    feature. `called`: calls of the state's callback; `callback`: what it asked to be shown again. `spots`: what places
+    hold. `drawn`: what was drawn for all spins, by the place of its transform.
     """
 
     started: bool = False
+    left: int = 0
     held: dict[Cell, tuple[str, int]] = field(default_factory=dict)
     won_steps: int = 0
     multipliers: dict[int, int] = field(default_factory=dict)
     final: int | None = None
     collected: dict[str, int] = field(default_factory=dict)
+    fired: set[str] = field(default_factory=set)
+    multiplying: dict[str, int] = field(default_factory=dict)
+    waiting: dict[str, list[int]] = field(default_factory=dict)
     special: str = ""
     called: int = 0
     callback: object = None
+    spots: dict[Cell, int] = field(default_factory=dict)
+    drawn: dict[int, str | int] = field(default_factory=dict)
 
 
 # --- Drawing a grid --------------------------------------------------------------------------------
@@ -96,23 +105,34 @@ def draw_heights(model: Model, state: State, numbers: Numbers) -> list[int]:
     return [draw_unless_one(table.values, table.weights, numbers) for table in state.heights]
 
 
-def move_held(state: State, memory: Memory) -> None:
-    """Before a further spin held cells walk: each by the step of the first transform that holds its symbol.
+def move_held(state: State, memory: Memory, each: str, heights: Sequence[int], numbers: Numbers) -> None:
+    """Held cells move before a further spin, or before a refill: each by the first transform that holds its symbol.
 
-    They go in order of their cells; one that arrives where another already is takes its place.
+    First all walk, in order of their cells; one that arrives where another already is takes its place, and one that
+    leaves the grid is gone. Then those that jump go, in order, each to a cell that is not held by then, all such
+    cells equally likely; without one they stay.
     """
     moved: dict[Cell, tuple[str, int]] = {}
     for (reel, row), (symbol, value) in sorted(memory.held.items()):
-        moved[reel + step_of(state, symbol), row] = (symbol, value)
+        rule = stick_of(state, symbol, each)
+        moved[(reel, row) if rule is None else (reel + rule.step, row + rule.fall)] = (symbol, value)
     memory.held = moved
+    drop_lost(memory, heights)
+    for cell, (symbol, value) in sorted(memory.held.items()):
+        rule = stick_of(state, symbol, each)
+        free = [(reel, row) for reel, height in enumerate(heights) for row in range(height)]
+        free = [place for place in free if place not in memory.held]
+        if rule is not None and rule.jump and free:
+            del memory.held[cell]
+            memory.held[free[numbers.below(len(free))]] = (symbol, value)
 
 
-def step_of(state: State, symbol: str) -> int:
-    """Reels that a held symbol moves before each further spin."""
+def stick_of(state: State, symbol: str, each: str) -> Stick | None:
+    """The transform that moves a held symbol, where it does so now."""
     for transform in state.transforms:
-        if transform.kind == "stick" and symbol in transform.symbols:
-            return transform.step
-    return 0
+        if isinstance(transform, Stick) and symbol in transform.symbols:
+            return transform if transform.each == each else None
+    return None
 
 
 def drop_lost(memory: Memory, heights: Sequence[int]) -> None:
@@ -120,28 +140,71 @@ def drop_lost(memory: Memory, heights: Sequence[int]) -> None:
     memory.held = {
         (reel, row): kept
         for (reel, row), kept in memory.held.items()
-        if 0 <= reel < len(heights) and row < heights[reel]
+        if 0 <= reel < len(heights) and 0 <= row < heights[reel]
     }
 
 
-def draw_reels(strips: Sequence[Strip], heights: Sequence[int], numbers: Numbers) -> tuple[list[int], Grid]:
-    """A stop for each reel from the left; from there on the strip shows as many symbols as there are rows."""
-    stops = [draw_stop(strip, numbers) for strip in strips]
-    return stops, Grid(
-        [strip.symbols[(stop + row) % len(strip.symbols)] for row in range(height)]
-        for strip, stop, height in zip(strips, stops, heights, strict=True)
-    )
+@dataclass
+class Top:
+    """The reel that lies above the grid: its cells are row 0 of the reels below it, `reels`, from the left.
+
+    `next`: the place on its strip of the symbol that comes in next, from the right.
+    """
+
+    strip: Strip
+    reels: tuple[int, ...]
+    next: int = 0
+
+
+def draw_run(state: State, numbers: Numbers) -> tuple[int, int]:
+    """First and last of the linked reels of a spin."""
+    if state.linked is None:
+        return NOTHING_LINKED
+    return draw_unless_one(state.linked.runs, state.linked.weights, numbers)
+
+
+def link_strips(strips: Sequence[Strip], run: tuple[int, int]) -> tuple[Strip, ...]:
+    """Linked reels have the strip of the first of them for the whole spin."""
+    first, last = run
+    return tuple(strips[first] if first <= reel <= last else strip for reel, strip in enumerate(strips))
+
+
+def draw_reels(
+    strips: Sequence[Strip], run: tuple[int, int], top: Top | None, heights: Sequence[int], numbers: Numbers
+) -> tuple[list[int], Grid]:
+    """A stop for each reel from the left; from there on the strip shows as many symbols as there are rows.
+
+    Of linked reels only the first draws, and the others have its stop. The top reel comes last; from its stop on its strip shows one symbol above each reel below it, from the left.
+    """
+    stops: list[int] = []
+    for reel, strip in enumerate(strips):
+        stops.append(stops[run[0]] if run[0] < reel <= run[1] else draw_stop(strip, numbers))
+    above: dict[int, list[str]] = {}
+    if top is not None:
+        stop = draw_stop(top.strip, numbers)
+        stops.append(stop)
+        above = {reel: [top.strip.symbols[(stop + i) % len(top.strip.symbols)]] for i, reel in enumerate(top.reels)}
+        top.next = (stop + len(top.reels)) % len(top.strip.symbols)
+    columns: list[list[str]] = []
+    for reel, (strip, height) in enumerate(zip(strips, heights, strict=True)):
+        column = above.get(reel, [])
+        columns.append(
+            column + [strip.symbols[(stops[reel] + i) % len(strip.symbols)] for i in range(height - len(column))]
+        )
+    return stops, Grid(columns)
 
 
 def draw_cells(
-    strips: Sequence[Strip], heights: Sequence[int], held: Collection[Cell], numbers: Numbers
+    strips: Sequence[Strip], top: Top | None, heights: Sequence[int], held: Collection[Cell], numbers: Numbers
 ) -> tuple[list[int], Grid]:
-    """A stop for each cell, reel by reel from the left, top to bottom; held cells draw nothing."""
+    """A stop for each cell, reel by reel from the left, top to bottom; held cells draw nothing. Row 0 of a reel below
+    the top reel draws a stop of that one."""
     stops = []
     symbols: list[list[str]] = []
-    for reel, (strip, height) in enumerate(zip(strips, heights, strict=True)):
+    for reel, height in enumerate(heights):
         symbols.append([])
         for row in range(height):
+            strip = top.strip if top is not None and row == 0 and reel in top.reels else strips[reel]
             stop = HELD if (reel, row) in held else draw_stop(strip, numbers)
             stops.append(stop)
             symbols[reel].append("" if stop == HELD else strip.symbols[stop])
@@ -164,16 +227,19 @@ def fall_and_refill(
     cascade: Cascade,
     strips: Sequence[Strip],
     tops: list[int],
+    top: Top | None,
     numbers: Numbers,
 ) -> None:
     """Removed cells vanish, the others of their reel fall, the places that get free at the top are refilled.
 
     Held cells stay where they are and the others fall past them. A strip refill continues the strip upwards:
     `tops` is the place on the strip of the topmost symbol, and moves up. A fresh one draws a stop for each
-    empty place, reel by reel from the left, top to bottom. Values fall along; new cells have none.
+    empty place, reel by reel from the left, top to bottom. Values fall along; new cells have none. The top reel is no
+    part of this: it moves after all others.
     """
     for reel, strip in enumerate(strips):
-        places = [row for row in range(len(grid.symbols[reel])) if (reel, row) not in held]
+        first = 1 if top is not None and reel in top.reels else 0
+        places = [row for row in range(first, len(grid.symbols[reel])) if (reel, row) not in held]
         staying = [(grid.symbol((reel, row)), grid.value((reel, row))) for row in places if (reel, row) not in removed]
         empty = len(places) - len(staying)
         if cascade.refill == "strip":
@@ -184,3 +250,25 @@ def fall_and_refill(
         column = [(symbol, 0) for symbol in new] + staying
         for row, (symbol, value) in zip(places, column, strict=True):
             grid.put((reel, row), symbol, value)
+    if top is not None:
+        slide_and_refill(grid, removed, held, cascade, top, numbers)
+
+
+def slide_and_refill(
+    grid: Grid, removed: Collection[Cell], held: Collection[Cell], cascade: Cascade, top: Top, numbers: Numbers
+) -> None:
+    """The top reel moves from right to left: its cells close up to the left, new ones come in from the right.
+
+    Held cells stay and the others move past them. A strip refill goes on to the right on the strip, a fresh one draws
+    a stop for each empty place, from the left.
+    """
+    cells = [(reel, 0) for reel in top.reels if (reel, 0) not in held]
+    row = [(grid.symbol(cell), grid.value(cell)) for cell in cells if cell not in removed]
+    for _ in range(len(cells) - len(row)):
+        if cascade.refill == "strip":
+            row.append((top.strip.symbols[top.next], 0))
+            top.next = (top.next + 1) % len(top.strip.symbols)
+        else:
+            row.append((top.strip.symbols[draw_stop(top.strip, numbers)], 0))
+    for cell, (symbol, value) in zip(cells, row, strict=True):
+        grid.put(cell, symbol, value)

@@ -59,21 +59,20 @@ class Look:
         """How many symbols cells count for: one each, doubles as many as they say."""
         return sum(self.model.read(self.grid.symbol(cell))[1] for cell in cells)
 
-    def showing(self, symbol: str) -> list[Cell]:
-        """The cells that count as a symbol, in order."""
-        return [cell for cell in self.grid.cells() if self.symbol(cell) == symbol]
+    def showing(self, entry: str) -> list[Cell]:
+        """The cells that count as a symbol, or as a member of a group, in order."""
+        return [cell for cell in self.grid.cells() if self.natural(cell, entry)]
 
     def natural(self, cell: Cell, entry: str) -> bool:
         """Whether a cell shows the entry itself: the symbol, or a member of the group."""
-        symbol = self.symbol(cell)
-        return symbol == entry or symbol in self.model.groups.get(entry, ())
+        return self.symbol(cell) in self.model.members(entry)
 
     def stands_in(self, cell: Cell, entry: str) -> bool:
         """Whether a cell shows a wild that only stands for the symbol, or for any member of the group."""
         wild = self.model.wilds.get(self.symbol(cell))
         if wild is None or self.natural(cell, entry):
             return False
-        return not wild.substitutes.isdisjoint(self.model.groups.get(entry, {entry}))
+        return not wild.substitutes.isdisjoint(self.model.members(entry))
 
     def matches(self, cell: Cell, entry: str) -> bool:
         """Whether a cell reads as the entry."""
@@ -125,12 +124,13 @@ def wild_factor(look: Look, stand_ins: Iterable[Cell]) -> int:
     return factor
 
 
-def cell_factor(look: Look, cells: Iterable[Cell], how: CellValues) -> int:
-    """The values of the cells of a win together; 1 when they do not count or no cell has one."""
+def cell_factor(look: Look, cells: Iterable[Cell], how: CellValues, most: int | None = None) -> int:
+    """The values of the cells of a win together, at most `most`; 1 when they do not count or no cell has one."""
     values = [value for value in map(look.grid.value, cells) if value > 0]
     if not values or how == "ignore":
         return 1
-    return {"product": prod(values), "sum": sum(values), "highest": max(values)}[how]
+    factor = {"product": prod(values), "sum": sum(values), "highest": max(values)}[how]
+    return factor if most is None else min(factor, most)
 
 
 # --- Lines -----------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def reading(look: Look, evaluator: Lines, line: int, entry: str, run: list[Cell]
     if pay == 0:
         return None
     wild_multiplier = wild_factor(look, [cell for cell in run if look.stands_in(cell, entry)])
-    wild_multiplier *= cell_factor(look, run, evaluator.cell_values)
+    wild_multiplier *= cell_factor(look, run, evaluator.cell_values, evaluator.cell_values_max)
     wild_multiplier *= full_grid_multiplier(look, evaluator)
     multiplier = look.multiplier(evaluator.name, entry, count)
     amount = pay * look.model.line_units * wild_multiplier * multiplier
@@ -339,7 +339,7 @@ def count_wins(look: Look, evaluator: Count) -> Iterator[Found]:
         count = look.size(cells)
         pay = pay_for(evaluator.pays[symbol], count)
         if pay > 0:
-            factor = cell_factor(look, cells, evaluator.cell_values)
+            factor = cell_factor(look, cells, evaluator.cell_values, evaluator.cell_values_max)
             multiplier = look.multiplier(evaluator.name, symbol, count)
             amount = pay * look.model.basis_units(evaluator.of) * factor * multiplier
             yield Win(evaluator.name, None, symbol, count, factor, multiplier, amount), cells
@@ -354,7 +354,7 @@ def cluster_wins(look: Look, evaluator: Cluster) -> Iterator[Found]:
             if pay == 0 or not any(look.natural(cell, symbol) for cell in cells):
                 continue
             factor = wild_factor(look, [cell for cell in cells if look.stands_in(cell, symbol)])
-            factor *= cell_factor(look, cells, evaluator.cell_values)
+            factor *= cell_factor(look, cells, evaluator.cell_values, evaluator.cell_values_max)
             multiplier = look.multiplier(evaluator.name, symbol, size)
             amount = pay * look.model.basis_units(evaluator.of) * factor * multiplier
             win = Win(evaluator.name, None, symbol, size, factor, multiplier, amount, cells=tuple(cells))

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from rgs_core.language.mechanics import FreeSpinsTrigger
+from rgs_core.language.mechanics import WIN_MIN, FreeSpinsTrigger, FullReelsTrigger
 from rgs_core.language.model import Build, State
-from rgs_core.outcome import Award, BonusPlay, FreeSpinsAward, Outcome, Spin
+from rgs_core.outcome import Award, BonusPlay, FreeSpinsAward, Outcome, Spin, Win
+from rgs_core.reference.features import Feature, full, go_on, goes_on, multiplied
 from rgs_core.reference.gamble import play_gamble
 from rgs_core.reference.grid import Cell, Grid, Memory
-from rgs_core.reference.spins import end_wins, play_spin
+from rgs_core.reference.spins import end_awards, end_wins, play_spin
+from rgs_core.reference.triggers import full_reels
 from rgs_core.reference.words import Draws, Numbers
-
-
-@dataclass
-class Feature:
-    """A state with the spins that are left of it, and what it remembers."""
-
-    state: str
-    left: int
-    memory: Memory = field(default_factory=Memory)
 
 
 def play(build: Build, key: bytes, nonce: int, stream: int = 0) -> Outcome:
@@ -32,7 +25,9 @@ def play_with(build: Build, source: Callable[[int], Numbers]) -> Outcome:
     """One round; `source` gives the numbers that a spin draws.
 
     Features wait in a queue. The front one plays; when none of its spins is left, or when its cells draw
-    alone and all are held, it ends, and the next one begins. A round that reaches the maximum win ends at
+    alone and all are held, it ends, pays what is missing to the least that it wins, and the next one begins. Where
+    awards say so, the one that plays goes on as another state, if it has spins left; of several such awards the last
+    counts. A round that reaches the maximum win ends at
     once and pays just that. What the player gambles comes last.
     """
     model, mode = build.model, build.play
@@ -43,32 +38,56 @@ def play_with(build: Build, source: Callable[[int], Numbers]) -> Outcome:
     while queue:
         feature = queue[0]
         feature.left -= 1
+        feature.memory.left = feature.left
         spin, playing = play_spin(build, feature.state, feature.memory, source(len(spins)), len(spins))
+        following = ""
         for award in spin.awards:
-            granted += grant(queue, award, playing.state, playing.grid, model.free_spins_max - granted)
-        if playing.full:
+            granted += grant(build, queue, award, playing.state, playing.grid, model.free_spins_max - granted)
+            if isinstance(award, FreeSpinsAward | BonusPlay) and goes_on(model, playing.state, award):
+                following = award.state
+        if following and feature.left > 0:
+            go_on(model, feature, following)
+            feature.left = 0 if full(model, feature) else feature.left
+        elif playing.full:
             feature.left = 0
         if feature.left == 0:
-            spin = replace(spin, closing=(*spin.closing, *end_wins(playing)))
+            spin = replace(
+                spin,
+                closing=(*spin.closing, *end_wins(playing)),
+                awards=(*spin.awards, *end_awards(playing)),
+            )
+        spin = multiplied(build, spin, feature.multiplier)
+        if feature.left == 0:
+            least = (playing.state.win_min or 0) * model.stake_units
+            if feature.won + spin.win_units < least:
+                missing = least - feature.won - spin.win_units
+                spin = replace(spin, closing=(*spin.closing, Win(WIN_MIN, None, "", 0, 1, 1, missing)))
             queue.pop(0)
         spins.append(spin)
         won += spin.win_units
+        feature.won += spin.win_units
         if model.win_units_cap is not None and won >= model.win_units_cap:
             return Outcome(tuple(spins), model.win_units_cap, capped=True)
     won, gamble = play_gamble(model, won, source)
     return Outcome(tuple(spins), won, gamble=gamble)
 
 
-def grant(queue: list[Feature], award: Award, state: State, grid: Grid, rest: int) -> int:
+def grant(build: Build, queue: list[Feature], award: Award, state: State, grid: Grid, rest: int) -> int:
     """Spins that an award adds, at most `rest`: to the feature of its state if one plays or waits, else a new one.
 
+    Features of a state with different multipliers are different ones. An award without a multiplier of its own
+    lengthens the feature that plays if that is of its state, whatever its multiplier; else it awards spins at 1.
+    Spins with which a feature goes on as another state are its own.
     A trigger that resets fills the spins left up to its award. One that carries gives the cells with its
-    symbols, held, to the feature that it starts.
+    symbols, held, to the feature that it starts; one of full reels gives all cells of these.
     """
     if not isinstance(award, FreeSpinsAward | BonusPlay) or award.spins == 0:
         return 0
-    trigger = next((t for t in state.triggers if t.name == award.trigger and isinstance(t, FreeSpinsTrigger)), None)
-    feature = next((feature for feature in queue if feature.state == award.state), None)
+    trigger = next((t for t in state.triggers if t.name == award.trigger), None)
+    playing = queue[0]
+    multiplier = award.multiplier or (playing.multiplier if playing.state == award.state else 1)
+    known = (feature for feature in queue if feature.state == award.state and feature.multiplier == multiplier)
+    feature = playing if goes_on(build.model, state, award) else next(known, None)
     left = 0 if feature is None else feature.left
     reset = isinstance(trigger, FreeSpinsTrigger) and trigger.reset
     more = min(max(0, award.spins - left) if reset else award.spins, rest)
@@ -76,8 +95,10 @@ def grant(queue: list[Feature], award: Award, state: State, grid: Grid, rest: in
         feature.left += more
     elif more > 0:
         carry = trigger.carry if isinstance(trigger, FreeSpinsTrigger) else frozenset[str]()
-        held: dict[Cell, tuple[str, int]] = {
-            cell: (grid.symbol(cell), grid.value(cell)) for cell in grid.showing(carry)
-        }
-        queue.append(Feature(award.state, more, Memory(held=held)))
+        cells = grid.showing(carry)
+        if isinstance(trigger, FullReelsTrigger) and isinstance(award, FreeSpinsAward):
+            reels = full_reels(build.model, grid, award.symbol)
+            cells = [cell for cell in grid.cells() if cell[0] in reels]
+        held: dict[Cell, tuple[str, int]] = {cell: (grid.symbol(cell), grid.value(cell)) for cell in cells}
+        queue.append(Feature(award.state, more, Memory(held=held), multiplier))
     return more

@@ -6,26 +6,49 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from math import prod
 
-from rgs_core.language.mechanics import BonusTrigger, Cascade, Collect, Evaluator, Final, FreeSpinsTrigger, Scatter
-from rgs_core.language.model import Build, Model, State, Strip
-from rgs_core.outcome import Award, Spin, Step, Win
+from rgs_core.language.mechanics import (
+    NOTHING_LINKED,
+    Add,
+    BonusTrigger,
+    Cascade,
+    Charge,
+    Collect,
+    Evaluator,
+    Expand,
+    Final,
+    FreeSpinsTrigger,
+    JackpotTrigger,
+    Replace,
+    Reveal,
+    Scatter,
+    Stick,
+    Trigger,
+    Values,
+    run_name,
+)
+from rgs_core.language.model import VALUE_MAX, Build, Model, State, Strip
+from rgs_core.outcome import Award, BonusPlay, PickBonus, Spin, Step, Win
 from rgs_core.reference.callbacks import call_callback
 from rgs_core.reference.grid import (
     Cell,
     Grid,
     Memory,
+    Top,
     draw_cells,
     draw_heights,
     draw_reels,
+    draw_run,
     drop_lost,
     fall_and_refill,
     lay_held,
+    link_strips,
     move_held,
 )
 from rgs_core.reference.pays import Found, Look, evaluate, special_wins
-from rgs_core.reference.transforms import transform_refilled, transform_stopped
-from rgs_core.reference.triggers import Seen, awards_of, collected_multiplier
-from rgs_core.reference.words import Numbers, draw_unless_one
+from rgs_core.reference.spots import mark_spots, multiplied, spot_table
+from rgs_core.reference.transforms import add, change, draw_for_feature, transform_refilled, transform_stopped
+from rgs_core.reference.triggers import Seen, awards_of, collected_multiplier, pass_waiting
+from rgs_core.reference.words import Numbers, draw_unless_one, succeeds
 
 
 @dataclass
@@ -34,7 +57,7 @@ class Playing:
 
     `grid` is what is in view now, `stopped` the same before the transforms; `factor` is the multiplier of the
     spin without that of the cascade, `held` the cells held when it began, `tops` the place on its strip of the
-    topmost symbol of each reel.
+    topmost symbol of each reel; `top`: the top reel; `idle`: the places of transforms that do not work in it.
     """
 
     build: Build
@@ -43,10 +66,12 @@ class Playing:
     numbers: Numbers
     strips: tuple[Strip, ...]
     tops: list[int]
+    top: Top | None
     grid: Grid
     stopped: Grid
     factor: int
     held: Collection[Cell]
+    idle: Collection[int]
     wins: list[Win] = field(default_factory=list)
     awards: list[Award] = field(default_factory=list)
 
@@ -66,45 +91,61 @@ def play_spin(
 ) -> tuple[Spin, Playing]:
     """One spin of a state; `memory` is that of its feature, and changes. Also returns how the spin ended.
 
-    The order of all draws: the special symbol at the start of a feature, the strip set, the heights, the
+    The order of all draws: at the start of a feature the special symbol and what transforms draw for it, the strip
+    set, the heights, the linked reels, the
     stops, the transforms; with a cascade, after each step its triggers, then refill and transforms; the callback;
-    at last the other triggers.
+    at last the other triggers, those that look at the end of a feature after all others.
     """
     model = build.model
     state = model.states[state_name]
-    if state.special is not None and not memory.started:
+    if state.special is not None and not memory.special:
         memory.special = draw_unless_one(state.special.table.symbols, state.special.table.weights, numbers)
+    draw_for_feature(state, memory, numbers)
     strip_set = state.strips
     if state.strip_choice is not None:
         strip_set = draw_unless_one(state.strip_choice.names, state.strip_choice.weights, numbers)
     strips = build.strips(state, strip_set)
+    top = Top(build.top_strip(strip_set), model.top) if model.top else None
     heights = draw_heights(model, state, numbers)
+    run = draw_run(state, numbers)
+    strips = link_strips(strips, run)
     if memory.started:
-        move_held(state, memory)
+        move_held(state, memory, "spin", heights, numbers)
     memory.started = True
     drop_lost(memory, heights)
     held = frozenset(memory.held)
-    stops, grid = draw_cells(strips, heights, held, numbers) if state.cells else draw_reels(strips, heights, numbers)
+    if state.cells:
+        stops, grid = draw_cells(strips, top, heights, held, numbers)
+    else:
+        stops, grid = draw_reels(strips, run, top, heights, numbers)
     lay_held(grid, memory)
 
     stopped = grid.copy()
     tops = list(stops)
-    drawn = transform_stopped(state, grid, memory, strips, tops, numbers)
+    idle: set[int] = set()
+    pass_waiting(state, memory)
+    drawn, acts = transform_stopped(
+        state, grid, memory, held, strips, tops, idle, numbers, lambda: would_win(model, state, grid, stopped)
+    )
     factor = state.multiplier * drawn * collected_multiplier(state, memory)
     nudged = tuple(tops) if tops != list(stops) else ()
-    playing = Playing(build, state, memory, numbers, strips, tops, grid, stopped, factor, held)
+    playing = Playing(build, state, memory, numbers, strips, tops, top, grid, stopped, factor, held, idle)
     first = grid.copy()
     paid = pay_steps(playing)
     closing = final_wins(state.final, playing) if state.final is not None else []
+    spin_win = sum(win.amount_units for win in [*playing.wins, *closing])
     if state.callback is not None:
         so_far = [*playing.wins, *closing]
         won, awarded = call_callback(model, state_name, state.callback, grid, so_far, memory, numbers)
         closing += won
         playing.awards += awarded
     for trigger in state.triggers:
-        if state.cascade is None or trigger.name not in state.cascade.remove:
-            seen = Seen(model, grid, playing.stopped, held, playing.wins)
-            playing.awards += awards_of(build, state, trigger, seen, memory, numbers)
+        if not jackpot_at_end(trigger) and (state.cascade is None or trigger.name not in state.cascade.remove):
+            seen = Seen(model, grid, playing.stopped, held, playing.wins, spin_win)
+            awards = list(awards_of(build, state, trigger, seen, memory, numbers))
+            if model.multiplies_win(trigger):
+                spin_win += sum(award.amount_units for award in awards if isinstance(award, PickBonus | BonusPlay))
+            playing.awards += awards
     spin = Spin(
         state_name,
         sub_spin,
@@ -120,6 +161,9 @@ def play_spin(
         special=memory.special,
         multiplier=drawn,
         nudged=nudged,
+        spots=paid[0].spots,
+        acts=tuple(acts),
+        linked=run_name(run) if run != NOTHING_LINKED else "",
     )
     return spin, playing
 
@@ -130,24 +174,27 @@ def play_spin(
 def pay_steps(playing: Playing) -> list[Step]:
     """What every step of a spin shows and wins; without a cascade there is one step.
 
-    A cascade goes on as long as a step removes cells, at most `steps_max` steps. A step wins when anything
-    pays or a trigger that removes its cells fires; the multiplier goes up with every winning step.
+    A cascade goes on as long as a step removes cells, or where none is removed a charge is left; at most `steps_max`
+    steps. A step wins when anything pays or a trigger that removes its cells fires; the multiplier goes up with every
+    winning step, beyond the listed ones by `multiplier_step`.
     """
     cascade = playing.state.cascade
     if cascade is None:
         found = step_wins(playing, playing.factor)
+        grow_values(playing, found, further=False)
         return [Step(playing.grid.window, tuple(win for win, _ in found))]
     memory = playing.memory
     if not cascade.persist:
         memory.won_steps = 0
+    spots = playing.state.spots
+    if spots is not None and not spots.persist:
+        memory.spots = {}
     steps: list[Step] = []
-    removed: set[Cell] = set()
-    while not steps or (removed and len(steps) < cascade.steps_max):
-        if steps:
-            fall_and_refill(playing.grid, removed, memory.held, cascade, playing.strips, playing.tops, playing.numbers)
-            playing.stopped = playing.grid.copy()
-            transform_refilled(playing.state, playing.grid, playing.numbers)
-        ladder = cascade.multipliers[min(memory.won_steps, len(cascade.multipliers) - 1)]
+    counted = charges = 0
+    charged = False
+    while True:
+        rung = min(memory.won_steps, len(cascade.multipliers) - 1)
+        ladder = cascade.multipliers[rung] + (memory.won_steps - rung) * cascade.multiplier_step
         found = step_wins(playing, playing.factor * ladder)
         fired, cells = step_triggers(playing, cascade)
         for win, its_cells in found:
@@ -156,8 +203,84 @@ def pay_steps(playing: Playing) -> list[Step]:
         removed = {cell for cell in cells if cell not in memory.held and playing.grid.symbol(cell) not in cascade.keep}
         if found or fired:
             memory.won_steps += 1
-        steps.append(Step(playing.grid.window, tuple(win for win, _ in found), playing.grid.cell_table))
-    return steps
+        shown = spot_table(memory, playing.grid)
+        wins = tuple(win for win, _ in found)
+        steps.append(Step(playing.grid.window, wins, playing.grid.cell_table, shown, charged))
+        charge = cascade.charge
+        charged = not removed and charge is not None and charges < counted // charge.every
+        over = len(steps) == cascade.steps_max or not (removed or charged)
+        grow_values(playing, found, further=not over)
+        if over:
+            return steps
+        if charged:
+            assert charge is not None
+            charges += 1
+            use_charge(playing, charge)
+        else:
+            counted += charging(cascade, playing.grid, removed)
+            next_step(playing, cascade, removed)
+
+
+def next_step(playing: Playing, cascade: Cascade, removed: set[Cell]) -> None:
+    """The grid of the next step: cells are removed, the others fall, places refill, transforms work again."""
+    if playing.state.spots is not None:
+        mark_spots(playing.state.spots, playing.memory, removed)
+    removed = move_in_step(playing, removed)
+    held, strips, tops = playing.memory.held, playing.strips, playing.tops
+    fall_and_refill(playing.grid, removed, held, cascade, strips, tops, playing.top, playing.numbers)
+    playing.stopped = playing.grid.copy()
+    transform_refilled(playing.state, playing.grid, playing.memory, playing.idle, playing.numbers)
+
+
+def charging(cascade: Cascade, grid: Grid, removed: Collection[Cell]) -> int:
+    """How many of the removed cells count for the meter of charges."""
+    if cascade.charge is None:
+        return 0
+    symbols = cascade.charge.symbols
+    return sum(symbols is None or grid.symbol(cell) in symbols for cell in removed)
+
+
+def use_charge(playing: Playing, charge: Charge) -> None:
+    """Uses up a charge: its transforms change the grid in order. What `stopped` looks at is the grid after them."""
+    for transform in charge.then:
+        assert isinstance(transform, Add | Reveal | Expand | Replace | Values)  # the model file was refused otherwise
+        if not succeeds(transform.odds, playing.numbers):
+            continue
+        if isinstance(transform, Add):
+            add(transform, playing.grid, playing.memory, playing.numbers)
+        else:
+            change(transform, playing.grid, playing.numbers)
+    playing.stopped = playing.grid.copy()
+
+
+def move_in_step(playing: Playing, removed: set[Cell]) -> set[Cell]:
+    """Held cells that move between steps do so before the refill, over what is there; the places that they leave are
+    empty. Returns the cells that are empty now."""
+    state, grid, memory = playing.state, playing.grid, playing.memory
+    if not any(isinstance(transform, Stick) and transform.each == "step" for transform in state.transforms):
+        return removed
+    before = set(memory.held)
+    move_held(state, memory, "step", [len(column) for column in grid.symbols], playing.numbers)
+    lay_held(grid, memory)
+    return (removed | before) - set(memory.held)
+
+
+def grow_values(playing: Playing, found: list[Found], further: bool) -> None:
+    """Values of cells that were part of a win grow, once a step, by the first transform that says so for their symbol.
+
+    They are seen grown in the next step if there is a `further` one, and held ones in the next spin.
+    """
+    grid, memory = playing.grid, playing.memory
+    for cell in sorted({cell for _, cells in found for cell in cells}):
+        rules = [t for t in playing.state.transforms if isinstance(t, Values) and grid.symbol(cell) in t.symbols]
+        grow = next((rule.grow for rule in rules if rule.grow > 0), 0)
+        if grow == 0 or grid.value(cell) == 0:
+            continue
+        value = min(grid.value(cell) + grow, VALUE_MAX)
+        if further:
+            grid.put(cell, grid.symbol(cell), value)
+        if cell in memory.held:
+            memory.held[cell] = (memory.held[cell][0], value)
 
 
 def step_wins(playing: Playing, factor: int) -> list[Found]:
@@ -170,7 +293,8 @@ def step_wins(playing: Playing, factor: int) -> list[Found]:
         if not at_end(evaluator):
             silenced = special is not None and special.lines == name and not special.own_lines
             look = look_of(playing, evaluator, factor)
-            found += evaluate(look, evaluator, silent=memory.special if silenced else "")
+            pays = evaluate(look, evaluator, silent=memory.special if silenced else "")
+            found += [multiplied(state, memory, paid) for paid in pays]
     if special is not None:
         found += special_wins(Look(model, state, playing.grid, factor), special, memory.special)
     playing.wins += [win for win, _ in found]
@@ -193,10 +317,31 @@ def step_triggers(playing: Playing, cascade: Cascade) -> tuple[bool, list[Cell]]
     return fired, cells
 
 
+def would_win(model: Model, state: State, grid: Grid, stopped: Grid) -> bool:
+    """Whether a grid would win anything, as it is while transforms change it; `stopped` before they do."""
+    evaluators = [model.evaluators[name] for name in state.evaluators]
+    return any(
+        True
+        for evaluator in evaluators
+        if not at_end(evaluator)
+        for _ in evaluate(Look(model, state, stopped if looks_stopped(evaluator) else grid, 1), evaluator)
+    )
+
+
+def looks_stopped(evaluator: Evaluator) -> bool:
+    """Whether an evaluator looks at the grid as it stopped."""
+    return isinstance(evaluator, Scatter) and evaluator.stopped
+
+
 def look_of(playing: Playing, evaluator: Evaluator, factor: int) -> Look:
     """The grid as an evaluator looks at it: some look at it as it stopped."""
-    stopped = isinstance(evaluator, Scatter) and evaluator.stopped
-    return Look(playing.model, playing.state, playing.stopped if stopped else playing.grid, factor)
+    grid = playing.stopped if looks_stopped(evaluator) else playing.grid
+    return Look(playing.model, playing.state, grid, factor)
+
+
+def jackpot_at_end(trigger: Trigger) -> bool:
+    """Whether a trigger is looked at once, at the end of a feature."""
+    return isinstance(trigger, JackpotTrigger) and trigger.at == "end"
 
 
 def at_end(evaluator: Evaluator) -> bool:
@@ -228,6 +373,16 @@ def final_wins(final: Final, playing: Playing) -> list[Win]:
         return []
     symbol = min(final.symbols)
     return [Win(final.name, None, symbol, len(values), 1, multiplier, spin_win * (multiplier - 1))]
+
+
+def end_awards(playing: Playing) -> list[Award]:
+    """Jackpots that the last grid of a feature wins."""
+    awards: list[Award] = []
+    for trigger in playing.state.triggers:
+        if jackpot_at_end(trigger):
+            seen = Seen(playing.model, playing.grid, playing.stopped, (), playing.wins)
+            awards += awards_of(playing.build, playing.state, trigger, seen, playing.memory, playing.numbers)
+    return awards
 
 
 def end_wins(playing: Playing) -> list[Win]:

@@ -6,43 +6,115 @@ that `add` never chooses one; what they are remembered as only `stick` changes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Sequence
 from math import prod
 
-from rgs_core.language.mechanics import Add, Expand, Multiplier, Nudge, Replace, Reveal, Stick, Values
+from rgs_core.language.mechanics import (
+    Act,
+    Add,
+    Expand,
+    Fill,
+    Multiplier,
+    Nudge,
+    Replace,
+    Reveal,
+    Stick,
+    SymbolTable,
+    Table,
+    Transform,
+    Values,
+)
 from rgs_core.language.model import State, Strip
-from rgs_core.reference.grid import Grid, Memory
-from rgs_core.reference.words import Numbers, draw_unless_one
+from rgs_core.outcome import ValueAct
+from rgs_core.reference.acts import act
+from rgs_core.reference.grid import Cell, Grid, Memory
+from rgs_core.reference.words import Numbers, draw_unless_one, succeeds
+
+
+def draw_for_feature(state: State, memory: Memory, numbers: Numbers) -> None:
+    """What transforms draw once for all spins of a feature: in its first spin, before all else but a special symbol."""
+    for place, transform in enumerate(state.transforms):
+        if isinstance(transform, Reveal | Multiplier) and transform.each == "feature" and place not in memory.drawn:
+            table = transform.table
+            entries: tuple[str | int, ...] = table.symbols if isinstance(table, SymbolTable) else table.values
+            memory.drawn[place] = draw_unless_one(entries, table.weights, numbers)
+
+
+def as_drawn(state: State, memory: Memory) -> Iterator[Transform]:
+    """The transforms of a state in order; one that was drawn for the feature has nothing but that in its table now."""
+    for place, transform in enumerate(state.transforms):
+        drawn = memory.drawn.get(place)
+        if isinstance(transform, Reveal) and isinstance(drawn, str):
+            yield dataclasses.replace(transform, table=SymbolTable((drawn,), (1,)))
+        elif isinstance(transform, Multiplier) and isinstance(drawn, int):
+            yield dataclasses.replace(transform, table=Table((drawn,), (1,)))
+        else:
+            yield transform
 
 
 def transform_stopped(
-    state: State, grid: Grid, memory: Memory, strips: Sequence[Strip], tops: list[int], numbers: Numbers
-) -> int:
-    """All transforms of the state in order, on the grid as it stopped. Returns the multiplier of the spin.
+    state: State,
+    grid: Grid,
+    memory: Memory,
+    held: Collection[Cell],
+    strips: Sequence[Strip],
+    tops: list[int],
+    idle: set[int],
+    numbers: Numbers,
+    would_win: Callable[[], bool],
+) -> tuple[int, list[ValueAct]]:
+    """All transforms of the state in order, on the grid as it stopped. Returns the multiplier of the spin, and what cells
+    did to the values of others.
 
-    `tops` is the stop of each reel; nudges move it.
+    `held`: the cells held before the spin. `tops` is the stop of each reel; nudges move it. A condition asks whether the
+    grid as it is now would win; then odds are drawn. The places of transforms that do not work are added to `idle`: such a
+    transform does nothing in this spin, but a multiplier that persists stays what it was.
     """
     multiplier = 1
-    for place, transform in enumerate(state.transforms):
+    acts: list[ValueAct] = []
+    persisting = 0
+    for place, transform in enumerate(as_drawn(state, memory)):
+        running = persisting
+        persisting += isinstance(transform, Multiplier) and transform.persist
+        if not works(transform, numbers, would_win):
+            idle.add(place)
+            if persisting > running:
+                multiplier *= max(1, memory.multipliers.get(running, 1))
+            continue
         match transform:
             case Add():
                 add(transform, grid, memory, numbers)
+            case Fill():
+                fill(transform, grid, numbers)
             case Stick():
                 stick(transform, grid, memory)
             case Multiplier():
-                multiplier *= draw_multiplier(transform, place, grid, memory, numbers)
+                multiplier *= draw_multiplier(transform, running, grid, memory, numbers)
             case Nudge():
-                multiplier *= 1 + transform.multiplier * nudge(transform, grid, memory, strips, tops)
+                steps = nudge(transform, grid, memory, strips, tops)
+                multiplier *= 1 + transform.multiplier * steps if transform.multiplies == "spin" else 1
+            case Act():
+                acts += act(transform, grid, held, numbers)
             case _:
                 change(transform, grid, numbers)
-    return multiplier
+    return multiplier, acts
 
 
-def transform_refilled(state: State, grid: Grid, numbers: Numbers) -> None:
-    """After a refill only those transforms work that change what symbols are: no adding, holding, multiplying or
-    nudging."""
-    for transform in state.transforms:
-        if not isinstance(transform, Add | Stick | Multiplier | Nudge):
+def works(transform: Transform, numbers: Numbers, would_win: Callable[[], bool]) -> bool:
+    """Whether a transform works in this spin: its condition holds, and its odds, drawn only then, succeed."""
+    if not isinstance(transform, Stick) and transform.when != "always" and would_win() != (transform.when == "win"):
+        return False
+    return isinstance(transform, Stick) or succeeds(transform.odds, numbers)
+
+
+def transform_refilled(state: State, grid: Grid, memory: Memory, idle: Collection[int], numbers: Numbers) -> None:
+    """After a refill only those transforms work that change what symbols are: no adding, holding, multiplying, nudging
+    or acting on values. But what moves between steps is held from the step on in which it comes."""
+    for place, transform in enumerate(as_drawn(state, memory)):
+        if isinstance(transform, Stick) and transform.each == "step":
+            stick(transform, grid, memory)
+        elif place not in idle and not isinstance(transform, Add | Stick | Multiplier | Nudge | Act | Fill):
             change(transform, grid, numbers)
 
 
@@ -72,7 +144,7 @@ def reveal(transform: Reveal, grid: Grid, numbers: Numbers) -> None:
     cells = grid.showing({transform.symbol})
     drawn: dict[tuple[int, ...], str] = {}
     for reel, row in cells:
-        together: dict[str, tuple[int, ...]] = {"spin": (), "reel": (reel,), "cell": (reel, row)}
+        together: dict[str, tuple[int, ...]] = {"feature": (), "spin": (), "reel": (reel,), "cell": (reel, row)}
         share = together[transform.each]
         if share not in drawn:
             drawn[share] = draw_unless_one(transform.table.symbols, transform.table.weights, numbers)
@@ -114,12 +186,27 @@ def add(transform: Add, grid: Grid, memory: Memory, numbers: Numbers) -> None:
         grid.put(cell, transform.symbol, 0)
 
 
+def fill(transform: Fill, grid: Grid, numbers: Numbers) -> None:
+    """A drawn number of reels, one after the other, each of those left equally likely, turn into the symbol; cells that
+    change lose their value."""
+    count = draw_unless_one(transform.count.values, transform.count.weights, numbers)
+    left = [reel for reel in range(len(grid.symbols)) if chosen(reel, transform.among)]
+    for _ in range(count):
+        reel = left.pop(numbers.below(len(left)))
+        for row, symbol in enumerate(grid.symbols[reel]):
+            if symbol != transform.symbol:
+                grid.put((reel, row), transform.symbol, 0)
+
+
 def give_values(transform: Values, grid: Grid, numbers: Numbers) -> None:
-    """Each cell that shows one of the symbols and has no value gets a drawn one."""
+    """Each cell that shows one of the symbols and has no value gets a drawn one, or all of a reel the same."""
+    drawn: dict[tuple[int, ...], int] = {}
     for cell in grid.showing(transform.symbols):
         if grid.value(cell) == 0:
-            value = draw_unless_one(transform.table.values, transform.table.weights, numbers)
-            grid.put(cell, grid.symbol(cell), value)
+            share = cell[:1] if transform.each == "reel" else cell
+            if share not in drawn:
+                drawn[share] = draw_unless_one(transform.table.values, transform.table.weights, numbers)
+            grid.put(cell, grid.symbol(cell), drawn[share])
 
 
 def stick(transform: Stick, grid: Grid, memory: Memory) -> None:
@@ -133,7 +220,8 @@ def nudge(transform: Nudge, grid: Grid, memory: Memory, strips: Sequence[Strip],
 
     Of the stops up to `steps_max` away the reel takes the one at which most of its cells show the symbol; of equal
     ones the nearest, then the one downwards, where symbols come in from above: the stop goes back on the strip.
-    Held cells are no part of the reel: they lie over it and stay, while it moves beneath them.
+    Held cells are no part of the reel: they lie over it and stay, while it moves beneath them. Where cells are
+    multiplied, those of a reel that moved and show the symbol get 1 + `multiplier` x its steps as their value.
     """
     moved = 0
     for reel, strip in enumerate(strips):
@@ -147,7 +235,8 @@ def nudge(transform: Nudge, grid: Grid, memory: Memory, strips: Sequence[Strip],
                 best, most = step, count
         tops[reel] = (tops[reel] + best) % len(strip.symbols)
         for row, symbol in zip(rows, in_view(strip, tops[reel], rows), strict=True):
-            grid.put((reel, row), symbol, 0)
+            multiplied = transform.multiplies == "cells" and best != 0 and symbol == transform.symbol
+            grid.put((reel, row), symbol, 1 + transform.multiplier * abs(best) if multiplied else 0)
         moved += abs(best)
     return moved
 
@@ -159,11 +248,12 @@ def in_view(strip: Strip, stop: int, rows: Sequence[int]) -> list[str]:
 
 def draw_multiplier(transform: Multiplier, place: int, grid: Grid, memory: Memory, numbers: Numbers) -> int:
     """The multiplier of the spin by one transform: its draws by product or sum, over the feature if it persists.
+    `place`: how many that persist stand before it; as another state the feature goes on with the one in this place.
 
     One is drawn for the spin, for each reel that shows nothing but the symbol, or for each cell that shows it.
     """
     match transform.each:
-        case "spin":
+        case "spin" | "feature":
             times = 1
         case "full_reel":
             times = sum(all(symbol == transform.symbol for symbol in column) for column in grid.symbols)
@@ -172,7 +262,7 @@ def draw_multiplier(transform: Multiplier, place: int, grid: Grid, memory: Memor
     drawn = [draw_unless_one(transform.table.values, transform.table.weights, numbers) for _ in range(times)]
     if transform.combine == "product":
         result = prod(drawn)
-        running = memory.multipliers.get(place, 1) * result
+        running = (memory.multipliers.get(place) or 1) * result
     else:
         result = sum(drawn)
         running = memory.multipliers.get(place, 0) + result

@@ -9,9 +9,12 @@ from math import prod
 from rgs_core.language.mechanics import (
     BonusTrigger,
     CollectedTrigger,
+    Counted,
     FreeSpinsTrigger,
+    FullReelsTrigger,
     JackpotTrigger,
     PickTrigger,
+    Table,
     Trigger,
     WinTrigger,
 )
@@ -20,12 +23,14 @@ from rgs_core.outcome import Award, FreeSpinsAward, JackpotWin, Win
 from rgs_core.reference.bonuses import play_bonus
 from rgs_core.reference.grid import Cell, Grid, Memory
 from rgs_core.reference.pays import pay_for
-from rgs_core.reference.words import Numbers
+from rgs_core.reference.transforms import chosen
+from rgs_core.reference.words import Numbers, draw_unless_one, succeeds
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What triggers look at: the grid, the grid as it stopped, the cells held before the spin, and its wins.
+    """What triggers look at: the grid, the grid as it stopped, the cells held before the spin, and its wins so far; `won`
+    units are what a bonus of the win multiplies.
 
     A double symbol is seen as the symbol that it counts for.
     """
@@ -35,16 +40,30 @@ class Seen:
     stopped: Grid
     held: Collection[Cell]
     wins: Sequence[Win]
+    won: int = 0
 
-    def cells(self, symbol: str, stopped: bool = False) -> list[Cell]:
-        """The cells that show a symbol."""
+    def cells(self, entry: str, stopped: bool = False) -> list[Cell]:
+        """The cells that show a symbol, or a member of a group."""
         grid = self.stopped if stopped else self.grid
-        return [cell for cell in grid.cells() if self.model.read(grid.symbol(cell))[0] == symbol]
+        members = self.model.members(entry)
+        return [cell for cell in grid.cells() if self.model.read(grid.symbol(cell))[0] in members]
 
-    def count(self, symbol: str, stopped: bool = False, fresh: bool = False) -> int:
-        """How often a symbol is in view; without the cells that were held when only fresh ones count."""
+    def counted(self, counted: Counted, fresh: bool = False) -> int:
+        """What a trigger counts: symbols in view on its reels, or the reels that show any."""
+        grid = self.stopped if counted.stopped else self.grid
+        cells = [
+            cell
+            for cell in self.cells(counted.symbol, counted.stopped)
+            if chosen(cell[0], counted.reels) and not (fresh and cell in self.held)
+        ]
+        if counted.per_reel:
+            return len({reel for reel, _ in cells})
+        return sum(self.model.read(grid.symbol(cell))[1] for cell in cells)
+
+    def count(self, entry: str, stopped: bool = False, fresh: bool = False) -> int:
+        """How often a symbol or group is in view; without the cells that were held when only fresh ones count."""
         grid = self.stopped if stopped else self.grid
-        cells = [cell for cell in self.cells(symbol, stopped) if not (fresh and cell in self.held)]
+        cells = [cell for cell in self.cells(entry, stopped) if not (fresh and cell in self.held)]
         return sum(self.model.read(grid.symbol(cell))[1] for cell in cells)
 
 
@@ -55,44 +74,103 @@ def awards_of(
     model = build.model
     match trigger:
         case FreeSpinsTrigger():
-            return free_spins_awards(trigger, seen)
+            return free_spins_awards(trigger, seen, memory, numbers)
+        case FullReelsTrigger():
+            return full_reels_awards(trigger, seen)
         case WinTrigger():
-            return win_awards(trigger, seen)
+            return win_awards(trigger, seen, numbers)
         case CollectedTrigger():
-            return collected_awards(trigger, seen, memory)
+            return collected_awards(trigger, seen, memory, numbers)
         case PickTrigger():
             return line_bonuses(model, state, trigger, seen, numbers)
         case BonusTrigger():
-            return count_bonuses(model, state, trigger, seen, numbers)
+            return count_bonuses(model, state, trigger, seen, memory, numbers)
         case JackpotTrigger():
             return jackpot_wins(trigger, seen, build.play.cost_units, numbers)
 
 
-def free_spins_awards(trigger: FreeSpinsTrigger, seen: Seen) -> Iterator[FreeSpinsAward]:
-    """Spins for the number of trigger symbols anywhere in view."""
-    count = seen.count(trigger.symbol, trigger.stopped, trigger.fresh)
+def fires(trigger: FreeSpinsTrigger | BonusTrigger, seen: Seen, memory: Memory, numbers: Numbers) -> bool:
+    """Whether a trigger that counts enough fires: by its condition on the wins of the spin, at most once in the feature
+    if it says so, and then by its odds, which are drawn only where all else holds."""
+    if (trigger.when == "win" and not seen.wins) or (trigger.when == "no_win" and seen.wins):
+        return False
+    if trigger.once and trigger.name in memory.fired:
+        return False
+    if not succeeds(trigger.odds, numbers):
+        return False
+    if trigger.once:
+        memory.fired.add(trigger.name)
+    return True
+
+
+def free_spins_awards(
+    trigger: FreeSpinsTrigger, seen: Seen, memory: Memory, numbers: Numbers
+) -> Iterator[FreeSpinsAward]:
+    """Spins for the number of trigger symbols in view."""
+    count = seen.counted(trigger.counted, trigger.fresh)
     spins = pay_for(trigger.spins, count)
-    if spins > 0:
-        yield FreeSpinsAward(trigger.name, trigger.symbol, count, spins, trigger.state)
+    awards = spins > 0 or (trigger.become and count >= min(trigger.spins))
+    if awards and fires(trigger, seen, memory, numbers):
+        multiplier = drawn_multiplier(trigger.multiplier, numbers)
+        yield FreeSpinsAward(trigger.name, trigger.symbol, count, spins, trigger.state, multiplier)
 
 
-def win_awards(trigger: WinTrigger, seen: Seen) -> Iterator[FreeSpinsAward]:
-    """Spins for every win of an evaluator in this spin, by its symbol and count."""
+def full_reels(model: Model, grid: Grid, symbol: str) -> list[int]:
+    """The reels that show nothing but a symbol."""
+    return [reel for reel, column in enumerate(grid.symbols) if {model.read(shown)[0] for shown in column} == {symbol}]
+
+
+def full_reels_awards(trigger: FullReelsTrigger, seen: Seen) -> Iterator[FreeSpinsAward]:
+    """Spins for the reels that are full of the same symbol: the one that fills most, of equal ones the first."""
+    symbol = max(seen.model.symbols, key=lambda symbol: len(full_reels(seen.model, seen.grid, symbol)))
+    count = len(full_reels(seen.model, seen.grid, symbol))
+    spins = pay_for(trigger.spins, count)
+    if count > 0 and spins > 0:
+        yield FreeSpinsAward(trigger.name, symbol, count, spins, trigger.state)
+
+
+def drawn_multiplier(table: Table | None, numbers: Numbers) -> int:
+    """The multiplier that an award gives to its feature: drawn where there are several; 0 for none of its own."""
+    return 0 if table is None else draw_unless_one(table.values, table.weights, numbers)
+
+
+def win_awards(trigger: WinTrigger, seen: Seen, numbers: Numbers) -> Iterator[FreeSpinsAward]:
+    """Spins for every win of an evaluator in this spin, by its symbol and count; all with one multiplier."""
+    multiplier = 0
     for win in seen.wins:
         if win.evaluator == trigger.evaluator and win.symbol in trigger.spins:
             spins = pay_for(trigger.spins[win.symbol], win.count)
             if spins > 0:
-                yield FreeSpinsAward(trigger.name, win.symbol, win.count, spins, trigger.state)
+                multiplier = multiplier or drawn_multiplier(trigger.multiplier, numbers)
+                yield FreeSpinsAward(trigger.name, win.symbol, win.count, spins, trigger.state, multiplier)
 
 
-def collected_awards(trigger: CollectedTrigger, seen: Seen, memory: Memory) -> Iterator[FreeSpinsAward]:
-    """The symbols in view are added to those collected; every level that is reached now awards its spins."""
+def collected_awards(
+    trigger: CollectedTrigger, seen: Seen, memory: Memory, numbers: Numbers
+) -> Iterator[FreeSpinsAward]:
+    """The symbols in view are added to those collected; every level that is reached now awards its spins, all with one
+    multiplier."""
+    multiplier = 0
     before = level_of(trigger, memory)
     memory.collected[trigger.name] = memory.collected.get(trigger.name, 0) + seen.count(trigger.symbol)
     for level in range(before + 1, level_of(trigger, memory) + 1):
         spins = trigger.spins[level - 1]
-        if spins > 0:
-            yield FreeSpinsAward(trigger.name, trigger.symbol, level, spins, trigger.state)
+        memory.waiting.setdefault(trigger.name, []).append(memory.left)
+        if spins > 0 or trigger.states:
+            multiplier = multiplier or drawn_multiplier(trigger.multiplier, numbers)
+            state = trigger.states[level - 1] if trigger.states else trigger.state
+            yield FreeSpinsAward(trigger.name, trigger.symbol, level, spins, state, multiplier)
+
+
+def pass_waiting(state: State, memory: Memory) -> None:
+    """A spin begins: levels that need wait no more multiply from now on, the others wait for a spin less."""
+    for trigger in state.triggers:
+        if isinstance(trigger, CollectedTrigger) and trigger.multipliers_from == "batch":
+            waiting = memory.waiting.get(trigger.name, [])
+            while waiting and waiting[0] == 0:
+                waiting.pop(0)
+                memory.multiplying[trigger.name] = memory.multiplying.get(trigger.name, 0) + 1
+            memory.waiting[trigger.name] = [spins - 1 for spins in waiting]
 
 
 def level_of(trigger: CollectedTrigger, memory: Memory) -> int:
@@ -102,22 +180,45 @@ def level_of(trigger: CollectedTrigger, memory: Memory) -> int:
 
 def collected_multiplier(state: State, memory: Memory) -> int:
     """The multiplier of the levels reached in the spins before, of all triggers that collect."""
-    reached = [(t, level_of(t, memory)) for t in state.triggers if isinstance(t, CollectedTrigger)]
+    reached = [(t, multiplying_level(t, memory)) for t in state.triggers if isinstance(t, CollectedTrigger)]
     return prod(trigger.multipliers[level - 1] for trigger, level in reached if level > 0)
+
+
+def multiplying_level(trigger: CollectedTrigger, memory: Memory) -> int:
+    """The level whose multiplier counts: that reached, or of those that wait for spins the last that needs to no more."""
+    if trigger.multipliers_from == "spin":
+        return level_of(trigger, memory)
+    return min(memory.multiplying.get(trigger.name, 0), len(trigger.multipliers))
 
 
 def line_bonuses(model: Model, state: State, trigger: PickTrigger, seen: Seen, numbers: Numbers) -> Iterator[Award]:
     """A bonus for every payline that begins with the trigger's pattern."""
+    lines = []
     for number, rows in enumerate(model.paylines_of(state), start=1):
         shown = [model.read(seen.grid.symbol((reel, rows[reel])))[0] for reel in range(len(trigger.pattern))]
         if all(wanted is None or wanted == cell for wanted, cell in zip(trigger.pattern, shown, strict=True)):
-            yield from play_bonus(model, state, trigger.name, trigger.pick, number, numbers)
+            lines.append(number)
+    return bonuses(model, state, trigger, trigger.pick, lines, seen.won, numbers)
 
 
-def count_bonuses(model: Model, state: State, trigger: BonusTrigger, seen: Seen, numbers: Numbers) -> Iterator[Award]:
-    """A bonus as often as the number of trigger symbols anywhere in view says."""
-    for _ in range(pay_for(trigger.plays, seen.count(trigger.symbol, trigger.stopped))):
-        yield from play_bonus(model, state, trigger.name, trigger.bonus, 0, numbers)
+def count_bonuses(
+    model: Model, state: State, trigger: BonusTrigger, seen: Seen, memory: Memory, numbers: Numbers
+) -> Iterator[Award]:
+    """A bonus as often as the number of trigger symbols in view says."""
+    plays = pay_for(trigger.plays, seen.counted(trigger.counted))
+    if plays > 0 and fires(trigger, seen, memory, numbers):
+        yield from bonuses(model, state, trigger, trigger.bonus, [0] * plays, seen.won, numbers)
+
+
+def bonuses(
+    model: Model, state: State, trigger: Trigger, name: str, lines: Sequence[int], won: int, numbers: Numbers
+) -> Iterator[Award]:
+    """A bonus for each of these lines. One of the win multiplies what those before it have made of the win."""
+    for line in lines:
+        for award in play_bonus(model, state, trigger.name, name, line, numbers, won):
+            if model.multiplies_win(trigger) and not isinstance(award, JackpotWin):
+                won += award.amount_units
+            yield award
 
 
 def jackpot_wins(trigger: JackpotTrigger, seen: Seen, cost_units: int, numbers: Numbers) -> Iterator[JackpotWin]:
@@ -126,7 +227,7 @@ def jackpot_wins(trigger: JackpotTrigger, seen: Seen, cost_units: int, numbers: 
     With `per = "unit"` there are so many for each unit that the round costs. With a symbol nothing is drawn where
     too few of it are in view.
     """
-    if trigger.symbol is not None and seen.count(trigger.symbol) < trigger.count:
+    if trigger.symbol is not None and seen.count(trigger.symbol, fresh=trigger.fresh) < trigger.count:
         return
     chance = trigger.chance * cost_units if trigger.per == "unit" else trigger.chance
     if numbers.index([chance, trigger.out_of - chance]) == 0:

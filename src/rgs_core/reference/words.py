@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from rgs_core.errors import DrawLimitError
-from rgs_core.language.mechanics import Table
+from rgs_core.language.mechanics import Odds, Table
 from rgs_core.language.model import Strip
 
 WORDS_PER_SUB_SPIN = 4096
@@ -33,6 +33,11 @@ class Numbers(Protocol):
 def draw_stop(strip: Strip, numbers: Numbers) -> int:
     """A stop of a reel: the weights are laid end to end and a number below their sum falls on one."""
     return numbers.index(strip.weights)
+
+
+def succeeds(odds: Odds | None, numbers: Numbers) -> bool:
+    """Whether odds succeed, by one draw; without odds always, and nothing is drawn."""
+    return odds is None or numbers.index([odds.chance, odds.out_of - odds.chance]) == 0
 
 
 def draw_table(table: Table, numbers: Numbers) -> int:

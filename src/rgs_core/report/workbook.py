@@ -10,6 +10,7 @@ from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
+from rgs_core.sheet.pay_sections import reel_name
 from rgs_core.sheet.sections import Cell, Section
 from rgs_core.sheet.sheet import ABOVE_STAKES, Sheet
 from rgs_core.simulation.montecarlo import EDGES_TENTHS
@@ -94,8 +95,11 @@ def strips(worksheet: Worksheet, sheet: Sheet) -> None:
     for state in build.model.states.values():
         worksheet.append([f"State '{state.name}', strip set '{state.strips}'"])
         worksheet.cell(worksheet.max_row, 1).font = SECTION_FONT
-        reels = build.strips(state)
-        head(worksheet, ["stop", *(f"reel {i + 1}{part}" for i in range(len(reels)) for part in ("", " weight"))])
+        reels = build.profile.strips[state.strips]
+        head(
+            worksheet,
+            ["stop", *(f"{reel_name(build, i)}{part}" for i in range(len(reels)) for part in ("", " weight"))],
+        )
         for stop in range(max(len(reel.symbols) for reel in reels)):
             values: list[Any] = [stop]
             for reel in reels:

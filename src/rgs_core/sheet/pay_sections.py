@@ -125,7 +125,9 @@ def count_section(build: Build, spin: SpinFigures) -> Section:
     for trigger in state.triggers:
         if not isinstance(trigger, FreeSpinsTrigger):
             continue
-        for (n,), p in sorted(count_law(model, strips, (trigger.symbol,), state).items()):
+        for (n,), p in sorted(count_law(model, strips, (trigger.counted,), state).items()):
+            if trigger.odds is not None:
+                p *= trigger.odds.probability
             if trigger.award(n):
                 award = Cell(f"{trigger.award(n):,} spins")
                 rows.append((Cell(trigger.name), Cell(trigger.symbol), Cell(n, "count"), award, odds_of(p), Cell(None)))
@@ -134,6 +136,11 @@ def count_section(build: Build, spin: SpinFigures) -> Section:
         ("part", "symbol", "in view", "pays or awards", "1 in", "of the stake"),
         tuple(rows),
     )
+
+
+def reel_name(build: Build, reel: int) -> str:
+    """The heading of a strip of a set, by its place from 0."""
+    return f"reel {reel + 1}" if reel < build.model.reels else "top reel"
 
 
 def symbols_section(build: Build, strips: str) -> Section:
@@ -147,7 +154,7 @@ def symbols_section(build: Build, strips: str) -> Section:
     rows.append((Cell("all"), *(Cell(strip.total, "count") for strip in reels)))
     return Section(
         f"Symbols of strip set '{strips}', by weight",
-        ("symbol", *(f"reel {i + 1}" for i in range(len(reels)))),
+        ("symbol", *(reel_name(build, i) for i in range(len(reels)))),
         tuple(rows),
     )
 

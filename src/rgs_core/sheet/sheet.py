@@ -235,7 +235,8 @@ class Sheet:
             rows.append(
                 row("most free spins", cap, f"cut off at most {cycle.neglected:.0e} free spins a round: neglected")
             )
-        rows.append(row("combinations of the paid spin", Cell(cycle.combinations, "count")))
+        if cycle.paid is not None:
+            rows.append(row("combinations of the paid spin", Cell(cycle.combinations, "count")))
         prizes = closed.paid.prizes if closed else ()
         top = max(prizes, key=lambda prize: prize.pay_units, default=None)
         if closed and top is not None:
@@ -269,19 +270,22 @@ class Sheet:
 
     def policies_section(self) -> Section:
         """The figures by what the player chooses, where the game lets him choose."""
+        found = policy_figures(self.analysis)
         rows = tuple(
             (
                 Cell(figures.policy),
                 *(Cell("not computed") if x is None else percent(x) for x in (figures.rtp, figures.hit_frequency)),
                 Cell("not computed") if figures.sd is None else stakes(figures.sd),
             )
-            for figures in policy_figures(self.analysis)
+            for figures in found
         )
+        reasons = dict.fromkeys(figures.reason for figures in found if figures.reason)
         return Section(
             "By what the player chooses",
             ("policy", "RTP", "hit frequency", "standard deviation"),
             rows,
-            "Bets are made on every win, on the first options. The whole sheet of a policy: --policy 'CHOICE=OPTION'.",
+            "Bets are made on every win, on the first options. The whole sheet of a policy: --policy 'CHOICE=OPTION'."
+            + "".join(f" Not computed: {reason}." for reason in reasons),
         )
 
     def methods_section(self) -> Section:

@@ -37,6 +37,7 @@ from rgs_core.engine.playing import player
 from rgs_core.engine.tables import state_names
 from rgs_core.errors import SimulationError
 from rgs_core.exact.stats import proportion_interval, z_for
+from rgs_core.language.bounds import silent_triggers
 from rgs_core.language.model import Build
 from rgs_core.simulation.kept_rounds import KEPT_MAX, Events, Keep
 
@@ -167,14 +168,16 @@ class Simulation:
 
     @property
     def rtp_parts(self) -> dict[str, float]:
-        """RTP by part: evaluators and bonuses of the state that a round begins with, and "free spins": all others.
+        """RTP by part: evaluators, and bonuses that can pay, of the state that a round begins with, and "free spins": all
+        others.
 
         Before the cap of a maximum win, where there is one.
         """
         unit = self.rounds * self.stake_units
         start = state_names(self.build.model).index(self.build.play.start)
         by_state = self.totals["parts"]
-        parts = {name: total / unit for name, total in by_state[start].items()}
+        silent = silent_triggers(self.build.model, self.build.model.states[self.build.play.start])
+        parts = {name: total / unit for name, total in by_state[start].items() if name not in silent}
         if len(by_state) > 1:
             others = [sum(state.values()) for i, state in enumerate(by_state) if i != start]
             parts["free spins"] = sum(others) / unit

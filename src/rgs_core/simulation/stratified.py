@@ -147,7 +147,7 @@ class FirstGrids:
         """Raises AnalysisError with the reason where the first grid is not drawn at once."""
         self.build = build
         self.state = state = build.model.states[build.play.start]
-        triggers = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger | BonusTrigger)]
+        triggers = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger | BonusTrigger) and t.symbol]
         reason = _refused(build, state, bool(triggers))
         if reason:
             raise AnalysisError(f"state '{state.name}' has no strata: {reason}")
@@ -189,8 +189,9 @@ class _Reel:
     """One reel: heights and stops by how often they show the symbol."""
 
     def __init__(self, model: Model, strip: Strip, rows: Table, symbol: str) -> None:
+        members = model.members(symbol)
         counts = [
-            sum(times for shown, times in map(model.read, strip.window(stop, height)) if shown == symbol)
+            sum(times for shown, times in map(model.read, strip.window(stop, height)) if shown in members)
             for height in rows.values
             for stop in range(len(strip.symbols))
         ]
@@ -222,6 +223,10 @@ def _refused(build: Build, state: State, counted: bool) -> str:
         return "its mode begins with several spins"
     if build.model.callbacks:
         return "callbacks are played by plain Python"
+    if build.model.top:
+        return "it has a top reel"
+    if state.linked:
+        return "its reels are linked"
     if state.cells or state.strip_choice is not None:
         return "it draws its cells alone, or its strips"
     return "" if counted else "no trigger counts a symbol"

@@ -16,7 +16,7 @@ from rgs_core.errors import AnalysisError, TuningError
 from rgs_core.exact.cycle import FullCycle, round_figures, spin_laws
 from rgs_core.exact.distribution import WinLaw, win_law
 from rgs_core.exact.feature import CAP_EXACT_MAX
-from rgs_core.exact.joint import Joint, joint_law
+from rgs_core.exact.joint import COMBINATIONS_MAX, Joint, joint_law
 from rgs_core.exact.memory.feature_starts import feature_round
 from rgs_core.exact.memory.whole_feature import FeatureRound
 from rgs_core.exact.reached import awards_of, reached
@@ -103,22 +103,29 @@ class Meter:
         return Figures.of(cycle, win_law(cycle) if cycle.capped and not quick else None)
 
     def _joint(
-        self, engine: Engine, index: int, *, merge: bool = True, special: str | None = None, single: bool = False
+        self,
+        engine: Engine,
+        index: int,
+        *,
+        merge: bool = True,
+        special: str | None = None,
+        single: bool = False,
+        most: int = COMBINATIONS_MAX,
     ) -> Joint:
         """The law of one spin of a state, kept by the strips that it plays."""
         build = engine.build
         state = self.model.states[state_names(self.model)[index]]
-        key = index, special, *(build.strips(state, name) for name in state.strip_sets)
+        key = index, special, *(build.profile.strips[name] for name in state.strip_sets)
         if key not in self._laws:
             if len(self._laws) >= LAWS_KEPT:
                 self._laws.clear()
-            self._laws[key] = joint_law(engine, index, merge=merge, special=special, single=single)
+            self._laws[key] = joint_law(engine, index, merge=merge, special=special, single=single, most=most)
         return self._laws[key]
 
     def _features(self, build: Build, *, merge: bool = True) -> FeatureRound:
         """The paid spin with the features that remember, kept by the strips of all states that it reaches."""
         states = [self.model.states[name] for name in reached(build)]
-        key = tuple(build.strips(state, name) for state in states for name in state.strip_sets)
+        key = tuple(build.profile.strips[name] for state in states for name in state.strip_sets)
         if key not in self._kept:
             if len(self._kept) >= LAWS_KEPT:
                 self._kept.clear()

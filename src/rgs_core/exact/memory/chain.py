@@ -2,7 +2,8 @@
 
 With v = (m, l) a situation before a spin, the joint law of a spin from m (rgs_core.exact.memory.memories) says with which odds it
 wins x, awards r spins of its own state and K of others, and leaves m'. Then l' = l - 1 + r spins are left, or
-max(l - 1, r) where a trigger resets, and never more than the cap of free spins allows. The chain is walked forwards
+max(l - 1, r) where a trigger resets, and never more than the cap of free spins allows. A feature that goes on as
+another state remembers which one it is. The chain is walked forwards
 from (nothing, n): for each situation the odds to be in it and the moments of what was won by then,
 
     P' = P p,   E[S'] = E[S] p + P E[x],   E[S'^2] = E[S^2] p + 2 E[S] E[x] + P E[x^2],   P0' = P0 P(x = 0),
@@ -25,18 +26,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rgs_core.engine.tables import compile_tables, state_names
+from rgs_core.engine.tables import compile_tables
 from rgs_core.errors import AnalysisError
+from rgs_core.exact.award_columns import award_columns
 from rgs_core.exact.awarding import Awarding, Awards
-from rgs_core.exact.joint import bonus_name, bonus_triggers, remembers_because
+from rgs_core.exact.joint import bonus_name, bonus_triggers, drawn_in_steps, remembers_because
+from rgs_core.exact.memory.beginnings import EMPTY, Beginnings, Handed, Names, StartingSpin, Way
+from rgs_core.exact.memory.carried import CarriedMemories
 from rgs_core.exact.memory.held import HeldMemories
 from rgs_core.exact.memory.memories import FRESH, OVER, Memories, RememberingSpin, Situation, VisitedMemories
 from rgs_core.exact.memory.merge import MergedMemories
-from rgs_core.exact.reached import awards_of
+from rgs_core.exact.memory.won import WonMemories
+from rgs_core.exact.reached import awards_of, feature_states
 from rgs_core.exact.spin_paths import UNCOUNTED, spin_paths
 from rgs_core.exact.spin_terms import Amount, Value
-from rgs_core.language.mechanics import CollectedTrigger, FreeSpinsTrigger, WinTrigger
-from rgs_core.language.model import Build, State
+from rgs_core.language.bounds import goes_on_as
+from rgs_core.language.mechanics import CollectedTrigger, FreeSpinsTrigger, FullReelsTrigger, Trigger, WinTrigger
+from rgs_core.language.model import Build, Model, State
 
 RARE = 10**22
 """One in so many: situations that are less likely are left out."""
@@ -81,15 +87,17 @@ class _Layer:
 
 @dataclass(frozen=True)
 class MemoryFeature:
-    """Law of all that a feature wins and awards to other states when it begins with `begun` spins.
+    """Law of all that a feature wins and awards to other states when it begins in this `way`.
 
-    `law`: exact moments by awards; `spins`: mean spins; `granted`: most spins awarded to it; `layers`, `moves` and
-    `ends` are the walk: its moves by spin, the situation and awards of each move, the awards of each end.
+    `text` says what it is handed. `law`: exact moments by awards, as `beginnings` reads them; `spins`: mean spins;
+    `granted`: most spins awarded to it; `layers`, `moves` and `ends` are the walk: its moves by spin, the situation and
+    awards of each move, the awards of each end. `names`: of the features that it begins.
     """
 
-    state_name: str
-    begun: int
-    states: tuple[str, ...]
+    way: Way
+    text: str
+    beginnings: Beginnings
+    names: Names
     law: Mapping[Awards, Awarding]
     spins: Fraction
     granted: int
@@ -103,28 +111,43 @@ class MemoryFeature:
     @property
     def name(self) -> str:
         """Names the law among those of the states of a round."""
-        return f"{self.state_name} @ {self.begun} spins"
+        return f"{self.state_name} @ {self.way.spins} spins" + (self.text and f" with {self.text}")
 
-    def among(self, states: tuple[str, ...]) -> MemoryFeature:
-        """The same law where there are these states; the first ones are those that it knows."""
-        more = (0,) * (len(states) - len(self.states))
-        return replace(
-            self,
-            states=states,
-            law={(*key, *more): event for key, event in self.law.items()},
-            ends=tuple((*key, *more) for key in self.ends),
-        )
+    @property
+    def state_name(self) -> str:
+        """The state whose spins it plays."""
+        return self.way.state
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Order of the states in what it awards."""
+        return self.names.states
+
+    def ways(self) -> list[Way]:
+        """All features that it may begin."""
+        return self.beginnings.all(self.law)
+
+    def among(self, names: Names) -> MemoryFeature:
+        """The same law where there are these states and features."""
+        return replace(self, names=names)
 
     def by_award(self) -> Mapping[Awards, Awarding]:
-        """Exact moments of the win by the spins of other states that it awards."""
-        return self.law
+        """Exact moments of the win by the spins of other states that it awards, and features that it begins."""
+        return self._named
+
+    @cached_property
+    def _named(self) -> Mapping[Awards, Awarding]:
+        return self.names.law(self.beginnings, self.law)
 
     @cached_property
     def _spins(self) -> dict[Situation, RememberingSpin]:
         return {situation: self.memories.law(situation) for situation in {s for s, _ in self.moves}}
 
     def terms(self, amount: Amount[Value]) -> dict[Awards, Value]:
-        """Transform of the win by the spins of other states that it awards. AnalysisError where it takes too long."""
+        """Transform of the win by the spins of other states that it awards, and features that it begins.
+
+        Raises AnalysisError where it takes too long.
+        """
         spins = {situation: terms.terms(amount) for situation, terms in self._spins.items()}
         moves: list[Any] = [spins[situation][key] for situation, key in self.moves]
         width, kind = len(moves[0]), moves[0].dtype
@@ -148,7 +171,7 @@ class MemoryFeature:
                     else:
                         result[self.ends[~target]][part] += after
                 values = following
-        return result
+        return self.names.terms(self.beginnings, result)
 
     @cached_property
     def step(self) -> int:
@@ -167,29 +190,56 @@ class MemoryFeature:
 
 
 class MemoryChain:
-    """The chain of a state: features by the number of spins with which they begin."""
+    """The chain of a state: features by the way in which they begin."""
 
-    def __init__(self, build: Build, name: str, *, merge: bool = True) -> None:
-        """Raises AnalysisError with the reason where features of the state are no such chain."""
+    def __init__(
+        self,
+        build: Build,
+        name: str,
+        *,
+        merge: bool = True,
+        carried: frozenset[str] = frozenset(),
+        targets: tuple[str, ...] = (),
+        spin: StartingSpin | None = None,
+    ) -> None:
+        """`carried`: symbols of cells with which features may begin; `targets`: states whose features, known as a
+        whole, its spins may start; `spin`: their law where they remember nothing else.
+
+        Raises AnalysisError with the reason where features of the state are no such chain.
+        """
         self.state = state = build.model.states[name]
-        reason = _refused(build, state)
-        if reason:
-            raise AnalysisError(f"{remembers_because(build.model, state)} and {reason}")
+        linked = [build.model.states[other] for other in feature_states(build.model, name)]
+        for other in linked:
+            if reason := _refused(build, other):
+                why = remembers_because(build.model, state) or f"state '{name}' starts features that remember"
+                where = "" if other is state else f"state '{other.name}' "
+                raise AnalysisError(f"{why} and {where}{reason}")
         self._merge = merge
-        self.states = tuple(state_names(build.model))
+        self._carried = carried
+        self._spin = spin
+        self.states = award_columns(build.model)
+        self.beginnings = Beginnings.among(build.model, targets) if spin is None else spin.beginnings
+        filling = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger) and t.reset and t.state in targets]
+        self._filled = {self.states.index(trigger.state) for trigger in filling}
         self._build = build
-        self._column = self.states.index(state.name)
         self._cap = build.model.free_spins_max
-        self._resets = any(trigger.reset for trigger in _own_triggers(state) if isinstance(trigger, FreeSpinsTrigger))
-        self._ends = any(getattr(build.model.evaluators[part], "at", "") == "end" for part in state.evaluators)
+        self.further = tuple(other.name for other in linked[1:])
+        self._resetting = {other.name: _resets(other) for other in linked}
+        self._columns = {other.name: self.states.index(other.name) for other in linked}
+        self._ends = any(_pays_at_end(build.model, other) for other in linked)
         self._known: dict[Situation, _Moves] = {}
+        self._steps = 0
 
     @cached_property
     def memories(self) -> Memories:
         """The laws of its spins: by merging where that is known, else by visiting."""
+        if self.state.win_min is not None:
+            return WonMemories(self._build, self.state.name, merge=self._merge)
+        if self._spin is not None:
+            return CarriedMemories(self._spin)
         for kind in (MergedMemories, HeldMemories) if self._merge else ():
             with suppress(AnalysisError):
-                return kind(self._build, self.state.name)
+                return kind(self._build, self.state.name, self._carried)
         return VisitedMemories(self._build, self.state.name)
 
     @property
@@ -197,28 +247,32 @@ class MemoryChain:
         """How the laws of features are computed."""
         return f"chain of {self.memories.count:,} memories, {self.memories.method}"
 
-    def feature(self, spins: int) -> MemoryFeature:
-        """The law of a feature that begins with so many spins. Raises AnalysisError where it is too large."""
-        walk = _Walk(self._ends, self._cap)
-        place = FRESH, min(spins, self._cap), (0,) * len(self.states)
+    def feature(self, spins: int, handed: Handed = EMPTY, *, paid: bool = False) -> MemoryFeature:
+        """The law of a feature that begins with so many spins and these cells; spins that are `paid` for are beside the
+        cap. Raises AnalysisError where it is too large."""
+        free = spins if paid else 0
+        walk = _Walk(self._ends, self._cap + free, self._steps)
+        place = self.memories.handed(handed), min(spins, self._cap + free), (0,) * len(self.states)
         layer: dict[Place, Weights] = {place: (1, 0, 0, 1, 0)}
         while layer:
             situations = {(memory, left == 1) for memory, left, _ in layer}
             self.memories.need(situations)
             moves = {situation: self._moves(situation) for situation in sorted(situations)}
             layer = walk.spin(self, layer, moves)
+        self._steps = walk.steps
         if walk.neglected > NEGLIGIBLE:
             raise AnalysisError(
                 f"features of state '{self.state.name}' go on for too long: {walk.neglected:.1e} of them are left out; "
                 "award fewer spins, or set caps.free_spins lower"
             )
         return MemoryFeature(
-            state_name=self.state.name,
-            begun=spins,
-            states=self.states,
+            way=Way(self.state.name, spins, handed),
+            text=handed.text(self._build.model),
+            beginnings=self.beginnings,
+            names=Names(self.states, {}),
             law={key: self._awarding(weights, walk) for key, weights in walk.ended.items()},
             spins=Fraction(walk.spins, walk.scale),
-            granted=walk.granted,
+            granted=walk.granted - free,
             neglected=walk.neglected,
             most_reached=walk.neglected == 0,
             memories=self.memories,
@@ -226,6 +280,28 @@ class MemoryChain:
             moves=tuple(walk.moves),
             ends=tuple(walk.ended),
         )
+
+    def own_spins(self, spins: int) -> tuple[Fraction, Fraction]:
+        """Odds that a feature plays no more spins than it begins with and awards none, and how many of those it plays
+        on average."""
+        now = {(FRESH, spins, False): Fraction(1)}
+        ended = played = Fraction(0)
+        for _ in range(spins):
+            after: dict[tuple[int, int, bool], Fraction] = {}
+            for (memory, left, awarded), p in now.items():
+                played += p
+                moves = self._moves((memory, left == 1))
+                for key, event in moves.events:
+                    own, others, then = self.split(memory, key)
+                    rest = self.following(memory, left, own)
+                    place = then, rest, awarded or any(others)
+                    here = p * Fraction(event[0], moves.scale)
+                    if rest and then != OVER:
+                        after[place] = after.get(place, Fraction(0)) + here
+                    elif not place[2]:
+                        ended += here
+            now = after
+        return ended, played
 
     def _awarding(self, weights: Weights, walk: _Walk) -> Awarding:
         p, first, second, zero, most = weights
@@ -249,21 +325,35 @@ class MemoryChain:
             self._known[situation] = _Moves(scale, tuple(events))
         return self._known[situation]
 
-    def following(self, left: int, awarded: int) -> int:
-        """Spins left after a spin that had `left` left with itself and awards so many, without the cap."""
-        return max(left - 1, awarded) if self._resets else left - 1 + awarded
+    def following(self, memory: int, left: int, awarded: int) -> int:
+        """Spins left after a spin from a memory that had `left` left with itself and awards so many, without the cap."""
+        return max(left - 1, awarded) if self._resetting[self.memories.state(memory)] else left - 1 + awarded
 
-    def split(self, awards: Awards) -> tuple[int, Awards, int]:
-        """What a move does: spins of the state itself, of others, and the memory that it leaves."""
-        *others, memory = awards
-        own, others[self._column] = others[self._column], 0
-        return own, tuple(others), memory
+    def split(self, memory: int, awards: Awards) -> tuple[int, Awards, int]:
+        """What a move from a memory does: spins of the feature itself, of others, and the memory that it leaves."""
+        *others, left = awards
+        column = self._columns[self.memories.state(memory)]
+        own, others[column] = others[column], 0
+        return own, tuple(others), left
+
+    def awarded(self, before: Awards, more: Awards) -> Awards:
+        """Spins of other states that are awarded after a spin: they add up, where no trigger fills them up."""
+        if not self._filled:
+            return tuple(map(sum, zip(before, more, strict=True)))
+        return tuple(
+            max(n, m) if column in self._filled else n + m
+            for column, (n, m) in enumerate(zip(before, more, strict=True))
+        )
+
+    def ended(self, awards: Awards, memory: int) -> Awards:
+        """What a feature awards and hands on that ends with this memory."""
+        return (*awards, memory - FRESH if self.beginnings.carried else 0)
 
 
 class _Walk:
-    """A walk through a chain, spin by spin. All weights are over `scale`."""
+    """A walk through a chain, spin by spin, after so many `steps` of others. All weights are over `scale`."""
 
-    def __init__(self, ends: bool, cap: int) -> None:
+    def __init__(self, ends: bool, cap: int, steps: int) -> None:
         self.ends, self.cap = ends, cap
         self.scale = 1
         self.spins = self.granted = self.played = 0
@@ -271,7 +361,7 @@ class _Walk:
         self.ended: dict[Awards, Weights] = {}
         self.layers: list[_Layer] = []
         self.moves: dict[tuple[Situation, Awards], int] = {}
-        self._steps = 0
+        self.steps = steps
 
     def spin(
         self, chain: MemoryChain, layer: Mapping[Place, Weights], moves: Mapping[Situation, _Moves]
@@ -291,9 +381,9 @@ class _Walk:
             here = _times(weights, common // of.scale)
             self.granted = max(self.granted, self.played + left)
             for key, event in of.events:
-                own, more, then = chain.split(key)
-                awards = tuple(map(sum, zip(others, more, strict=True)))
-                rest = chain.following(left, own)
+                own, more, then = chain.split(memory, key)
+                awards = chain.awarded(others, more)
+                rest = chain.following(memory, left, own)
                 if self.played + 1 + rest > self.cap:
                     if self.ends:
                         raise AnalysisError(
@@ -304,16 +394,18 @@ class _Walk:
                 after = _joined(here, event)
                 move = self.moves.setdefault((situation, key), len(self.moves))
                 if rest == 0 or then == OVER:
-                    self.ended[awards] = _either(self.ended.get(awards), after)
-                    steps.append((source, move, ~ends.setdefault(awards, len(ends))))
+                    end = chain.ended(awards, then)
+                    self.ended[end] = _either(self.ended.get(end), after)
+                    steps.append((source, move, ~ends.setdefault(end, len(ends))))
                 else:
                     place = then, rest, awards
                     following[place] = _either(following.get(place), after)
                     steps.append((source, move, numbers.setdefault(place, len(numbers))))
-        self._steps += len(steps)
-        if self._steps > MOVES_MAX:
+        self.steps += len(steps)
+        if self.steps > MOVES_MAX:
             raise AnalysisError(
-                f"features of state '{chain.state.name}' can take too many ways for their law: award fewer spins"
+                f"features of state '{chain.state.name}' can take too many ways for their law: award fewer spins, or set "
+                "caps.free_spins lower"
             )
         self.played += 1
         return self._kept(following, steps)
@@ -355,10 +447,30 @@ def _either(a: Weights | None, b: Weights) -> Weights:
     return a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], max(a[4], b[4])
 
 
-def _own_triggers(state: State) -> list[FreeSpinsTrigger | WinTrigger | CollectedTrigger]:
+def _resets(state: State) -> bool:
+    """Whether what lengthens a feature fills up the spins left instead."""
+    return any(trigger.reset for trigger in _own_triggers(state) if isinstance(trigger, FreeSpinsTrigger))
+
+
+def _own_triggers(state: State) -> list[FreeSpinsTrigger | WinTrigger | CollectedTrigger | FullReelsTrigger]:
     """Triggers of a state that lengthen its features."""
-    kinds = FreeSpinsTrigger | WinTrigger | CollectedTrigger
-    return [trigger for trigger in state.triggers if isinstance(trigger, kinds) and trigger.state == state.name]
+    kinds = FreeSpinsTrigger | WinTrigger | CollectedTrigger | FullReelsTrigger
+    triggers = [trigger for trigger in state.triggers if isinstance(trigger, kinds)]
+    return [t for t in triggers if getattr(t, "become", False) or (t.state == state.name and not zero(t))]
+
+
+def zero(trigger: FreeSpinsTrigger | WinTrigger | CollectedTrigger | FullReelsTrigger) -> bool:
+    """Whether levels are reached without any spins."""
+    return isinstance(trigger, CollectedTrigger) and not any(trigger.spins)
+
+
+def _becoming(trigger: Trigger) -> tuple[str, ...]:
+    return (trigger.state,) if isinstance(trigger, FreeSpinsTrigger | WinTrigger) and trigger.become else ()
+
+
+def _pays_at_end(model: Model, state: State) -> bool:
+    """Whether something is paid when a feature ends."""
+    return state.win_min is not None or any(getattr(model.evaluators[e], "at", "") == "end" for e in state.evaluators)
 
 
 def _refused(build: Build, state: State) -> str:
@@ -367,6 +479,15 @@ def _refused(build: Build, state: State) -> str:
     sources = list(awards_of(model, state)).count(state.name)
     if state.special is not None:
         return "draws a special symbol"
+    if goes_on_as(model, state) and state.win_min is not None:
+        return "pays a least win"
+    if trigger := drawn_in_steps(state):
+        return f"may draw several multipliers of '{trigger}' in a spin, one a step"
+    if any(isinstance(t, CollectedTrigger) and t.multipliers_from == "batch" for t in state.triggers):
+        return "multiplies by a level only once the spins are played that were left before it"
+    named = {part for trigger in state.triggers for part in (*_becoming(trigger), *getattr(trigger, "states", ()))}
+    if goes_on_as(model, state) - named:
+        return "goes on as another state by a bonus"
     if any(isinstance(trigger, FreeSpinsTrigger) and trigger.reset for trigger in own):
         if sources > 1:
             return "has several triggers that award its own spins, of which one resets those left"
@@ -374,7 +495,7 @@ def _refused(build: Build, state: State) -> str:
             return "resets the spins left at every step of a cascade"
     if state.cascade is not None and spin_paths(build, state) >= UNCOUNTED:
         return "draws at every step of a cascade"
-    if sources > len(own) and any(getattr(model.evaluators[part], "at", "") == "end" for part in state.evaluators):
+    if sources > len(own) and _pays_at_end(model, state):
         names = {bonus_name(trigger) for trigger in bonus_triggers(state)}
         return f"pays at the end of a feature that bonuses make longer ({', '.join(sorted(names))})"
     return ""

@@ -1,79 +1,210 @@
-"""How features begin whose spins remember: what the paid spin wins, awards and carries into them, together and exact.
+"""How features begin that are known as a whole: what spins win, award and carry into them, together and exact.
 
 A feature is then one spin of a state of its own, by the spins and cells that it begins with: a round is a branching
-process again (rgs_core.exact.memory.whole_feature). Features of hold and spin are chains of held cells, all others that remember
-chains of memories.
+process again (rgs_core.exact.memory.whole_feature). Features of hold and spin are chains of held cells, all others chains of
+memories. A state of several spins that starts such features is a chain of memories too: they wait for its end, so what
+its spins award and hand on belongs together (rgs_core.exact.memory.carried).
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rgs_core._engine import Engine
 from rgs_core.engine.tables import state_names
 from rgs_core.errors import AnalysisError
-from rgs_core.exact.joint import Joint, joint_law, remembers_because
-from rgs_core.exact.memory.chain import MemoryChain
+from rgs_core.exact.award_columns import award_columns
+from rgs_core.exact.joint import bonus_name, bonus_triggers, joint_law, remembers_because
+from rgs_core.exact.memory.beginnings import EMPTY, Beginnings, Handed, Names, StartingSpin, Way, unique
+from rgs_core.exact.memory.carried_cells import carried_law
+from rgs_core.exact.memory.chain import MemoryChain, MemoryFeature
 from rgs_core.exact.memory.hold import HOLDING, NO_VALUE, HoldRules, Start, hold_rules, holds, values_of
 from rgs_core.exact.memory.hold_awards import Counting
-from rgs_core.exact.memory.hold_chain import hold_starts
+from rgs_core.exact.memory.hold_chain import hold_starts, own_spins
+from rgs_core.exact.memory.memories import FRESH, NEXT
 from rgs_core.exact.memory.whole_feature import FeatureRound, WholeFeature
-from rgs_core.exact.reached import awards_of, plays_once, reached
-from rgs_core.language.mechanics import FreeSpinsTrigger, WinTrigger
-from rgs_core.language.model import Build
+from rgs_core.exact.multiplied_features import MultipliedFeature
+from rgs_core.exact.reached import awards_of, begun, bonus_awards, feature_states, plays_once, reached
+from rgs_core.language.bounds import goes_on_as
+from rgs_core.language.mechanics import FreeSpinsTrigger, FullReelsTrigger, Stick, WinTrigger, given, settled
+from rgs_core.language.model import Build, Model, State
 
 
 def remembering_states(build: Build) -> list[str]:
-    """States that the mode can reach whose features are looked at as a whole: those with a memory, and a second spin
-    that could use it."""
+    """States that features of the mode begin with and that have a memory, and a second spin that could use it."""
     model = build.model
-    states = [name for name in reached(build) if remembers_because(model, model.states[name])]
+    states = [name for name in begun(build) if remembers_because(model, model.states[name])]
     return [name for name in states if not plays_once(build, name)]
 
 
+def whole_states(build: Build) -> list[str]:
+    """States whose features are looked at as a whole: those that remember, and those of several spins that may start
+    such features. What starts a feature comes before it, as far as there is such an order."""
+    model = build.model
+    states = [name for name in begun(build) if not plays_once(build, name)]
+    awards = {name: set(awards_of(model, model.states[name])) for name in states}
+    whole = set(remembering_states(build))
+    while more := {name for name in states if awards[name] & whole} - whole:
+        whole |= more
+    order: list[str] = []
+    waiting = [name for name in states if name in whole]
+    while waiting:
+        free = [name for name in waiting if not any(name in awards[other] for other in waiting if other != name)]
+        order += free or waiting
+        waiting = [name for name in waiting if name not in order]
+    return order
+
+
 def feature_round(build: Build, *, merge: bool = True) -> FeatureRound:
-    """The paid spin of a mode with its features that remember, exact.
+    """The paid spin of a mode with its features that are known as a whole, exact.
 
     `merge=False` visits every combination of draws. Raises AnalysisError with the reason where the features have no
     law, or begin in a way that is not known.
     """
-    model, name = build.model, build.play.start
-    state, targets = model.states[name], remembering_states(build)
-    carrying = _started_alone(build, targets)
-    rules = {target: hold_rules(build, model.states[target]) for target in targets if holds(model.states[target])}
-    chains = {target: MemoryChain(build, target, merge=merge) for target in targets if target not in rules}
+    model, start = build.model, build.play.start
+    targets = whole_states(build)
+    _check(build, targets)
+    sources = {name: model.states[name] for name in reached(build)}
+    carried: dict[str, frozenset[str]] = defaultdict(frozenset)
+    for state in sources.values():
+        for trigger in _carrying(state, targets):
+            carried[trigger.state] |= trigger.carry
+    rules = {name: hold_rules(build, sources[name], carried[name]) for name in targets if _held_alone(build, name)}
+    awarded = {
+        target: tuple(name for name in targets if name != target and name in awards_of(model, sources[target]))
+        for target in targets
+    }
+    chains = {
+        target: MemoryChain(build, target, merge=merge, carried=carried[target], targets=awarded[target])
+        for target in targets
+        if target not in rules and remembers_because(model, sources[target])
+    }
+    for chain in chains.values():  # before the paid spin is counted, which may take a minute
+        chain.memories.need({(FRESH, False)})
+    paid = None if start in targets else starting_spin(build, start, targets, rules, merge=merge)
+    ways: dict[str, dict[Way, None]] = {target: {} for target in targets}
+    plain = {} if paid is None else {start: paid.plain}
+    own_law: tuple[Fraction, Fraction] | None = None
+    found: dict[Way, WholeFeature] = {}
+    methods: dict[str, str] = {}
+    further: dict[str, str] = {}
+
+    def begin(started: Sequence[Way]) -> None:
+        for way in started:
+            ways[way.state].setdefault(way)
+
+    first = Way(start, build.play.spins, EMPTY)
+    begin([first] if paid is None else paid.ways())
+    for target in targets:
+        if target in rules:
+            found |= _held(rules[target], list(ways[target]), award_columns(model))
+            if target == start:
+                own_law = own_spins(rules[target], Start(build.play.spins, rules[target].nothing))
+                found[first] = replace(found[first], granted=found[first].granted - build.play.spins)  # type: ignore[type-var]
+            methods[target] = f"{HOLDING}, for each way to begin"
+            continue
+        if target in chains:
+            chain = chains[target]
+        else:
+            spin = starting_spin(build, target, awarded[target], rules, merge=merge)
+            plain[target] = spin.plain
+            chain = MemoryChain(build, target, merge=merge, targets=awarded[target], spin=spin)
+        known: dict[tuple[int, Handed], MemoryFeature] = {}
+        for way in ways[target]:
+            beginning = way.spins, way.handed
+            if beginning not in known:
+                known[beginning] = chain.feature(*beginning, paid=target == start)
+                begin(known[beginning].ways())
+            found[way] = _multiplied(way, known[beginning])
+        if target == start:
+            own_law = chain.own_spins(build.play.spins)
+        methods[target] = chain.method
+        further |= dict.fromkeys(chain.further, f"in the features of state {target}")
+    order = [way for target in targets for way in ways[target]]
+    named = dict(zip(order, unique([found[way].name for way in order]), strict=True))
+    names = Names((*award_columns(model), *named.values()), named)
+    laws = {name: found[way].among(names) for way, name in named.items()}
+    starting = laws[named[first]] if paid is None else paid.named(names)
+    return FeatureRound(plain, starting, laws, further | methods, own_law)
+
+
+def starting_spin(
+    build: Build, name: str, targets: Sequence[str], rules: Mapping[str, HoldRules], *, merge: bool
+) -> StartingSpin:
+    """The law of a spin of a state with the features that it starts: of `targets`, those of hold and spin by `rules`.
+
+    Raises AnalysisError with the reason where there is none.
+    """
+    model, real = build.model, award_columns(build.model)
+    state = model.states[name]
+    carrying = next(iter(_carrying(state, targets)), None)
+    if carrying is not None and carrying.state not in rules:
+        joint, handed, which = carried_law(build, state, carrying, merge=merge)
+    else:
+        rule = rules[carrying.state] if carrying is not None else None
+        counting = Counting.of(build, state, carrying, rule)
+        engine = Engine(counting.build)
+        index = state_names(counting.build.model).index(name)
+        counted = joint_law(engine, index, merge=merge, single=plays_once(build, name))
+        column = {known: i for i, known in enumerate(counted.states)}
+        awards = np.zeros((len(counted.units), len(real)), dtype=np.int64)
+        for i, known in enumerate(real):
+            if known not in counting.columns and known in column:  # a variant has no columns for what others award
+                awards[:, i] = counted.awards[:, column[known]]
+        held = counted.awards[:, [column[known] for known in counting.columns]]
+        if carrying is not None and not counting.awarded:
+            triggering = model.members(carrying.symbol)
+            total = held[:, [symbol in triggering for symbol in counting.symbols]].sum(axis=1)
+            awards[:, real.index(carrying.state)] = np.array([carrying.award(n) for n in range(total.max() + 1)])[total]
+        joint = replace(counted, model=model, state=state, states=real, awards=awards)
+        keys, which = np.unique(held, axis=0, return_inverse=True)
+        handed = (EMPTY,) if rule is None else tuple(_handed(rule, state, counting, key) for key in keys.tolist())
+    # 0 behind the awards where nothing is awarded that could be handed anything.
+    number = np.zeros(len(joint.units), dtype=np.int64)
     if carrying is not None:
-        rules[carrying.state] = hold_rules(build, model.states[carrying.state], carrying.carry)
-    counting = Counting.of(build, state, carrying, rules.get(carrying.state) if carrying else None)
-    engine = Engine(counting.build)
-    joint = joint_law(engine, state_names(counting.build.model).index(name), merge=merge, single=True)
-    real = tuple(state_names(model))
-    column = {known: i for i, known in enumerate(joint.states)}
-    awards = np.zeros((len(joint.units), len(real)), dtype=np.int64)
-    for i, known in enumerate(real):
-        if known not in counting.columns:
-            awards[:, i] = joint.awards[:, column[known]]
-    held = joint.awards[:, [column[known] for known in counting.columns]]
-    if carrying is not None and not counting.awarded:
-        total = held[:, [symbol == carrying.symbol for symbol in counting.symbols]].sum(axis=1)
-        awards[:, real.index(carrying.state)] = np.array([carrying.award(n) for n in range(total.max() + 1)])[total]
-    begun = _Begun(replace(joint, model=model, state=state, states=real, awards=awards))
-    for target, rule in rules.items():
-        begun.holding(rule, carrying if carrying is not None and carrying.state == target else None, counting, held)
-    for target, chain in chains.items():
-        begun.remembering(target, chain)
-    methods = dict.fromkeys(rules, f"{HOLDING}, for each way to begin")
-    return begun.round(methods | {target: chain.method for target, chain in chains.items()})
+        number = np.where(joint.awards[:, real.index(carrying.state)] > 0, which.reshape(-1) + 1, 0)
+    numbered = replace(joint, states=(*real, NEXT), awards=np.column_stack([joint.awards, number]))
+    beginnings = Beginnings.among(model, targets, carrying.state if carrying else "", (EMPTY, *handed))
+    return StartingSpin(numbered, joint, beginnings)
+
+
+def _handed(rules: HoldRules, state: State, counting: Counting, counts: Sequence[int]) -> Handed:
+    """Cells that hold and spin is handed, with the tables of their values."""
+    held = list(rules.nothing)
+    for (symbol, number), count in zip(counting.keys, counts, strict=True):
+        held[counting.place(rules, symbol, number)] += count
+    tables = tuple(values_of(state, symbol) or own for symbol, own in zip(rules.symbols, rules.values, strict=True))
+    return Handed(held=tuple(held), carried=tables)
+
+
+def _held(rules: HoldRules, ways: Sequence[Way], states: Sequence[str]) -> dict[Way, WholeFeature]:
+    """Features of hold and spin, by how they begin."""
+    none = (NO_VALUE,) * len(rules.symbols)
+    starts = {way: Start(way.spins, way.handed.held or rules.nothing, way.handed.carried or none) for way in ways}
+    known = hold_starts(rules, starts.values(), tuple(states))
+    return {way: _multiplied(way, known[start]) for way, start in starts.items()}
+
+
+def _multiplied(way: Way, law: WholeFeature) -> WholeFeature:
+    """The law with the multiplier of its award."""
+    return law if way.multiplier == 1 else MultipliedFeature(way.state, way.multiplier, law)
+
+
+def _held_alone(build: Build, name: str) -> bool:
+    """Whether features of a state are chains of held cells and nothing else: they go on as no other state."""
+    state = build.model.states[name]
+    return holds(state) and not goes_on_as(build.model, state)
 
 
 def feature_refused(build: Build, name: str) -> str:
     """Why the features of a state have no law, whatever begins them; "" where that is not the reason."""
     try:
-        if holds(build.model.states[name]):
+        if _held_alone(build, name):
             hold_rules(build, build.model.states[name])
         else:
             MemoryChain(build, name)
@@ -82,90 +213,160 @@ def feature_refused(build: Build, name: str) -> str:
     return ""
 
 
-class _Begun:
-    """Puts features in the place of the spins that they begin with."""
-
-    def __init__(self, paid: Joint) -> None:
-        self.paid = paid
-        self.awards = paid.awards.copy()
-        self.laws: dict[str, WholeFeature] = {}
-        self.columns: list[NDArray[np.int64]] = []
-
-    def holding(
-        self, rule: HoldRules, carrying: FreeSpinsTrigger | None, counting: Counting, held: NDArray[np.int64]
-    ) -> None:
-        """Features of hold and spin, by spins and by what they are handed."""
-        tables, places = (NO_VALUE,) * len(rule.symbols), []
-        if carrying is not None:
-            tables = tuple(
-                values_of(self.paid.state, symbol) or own for symbol, own in zip(rule.symbols, rule.values, strict=True)
-            )
-            places = [counting.place(rule, symbol, number) for symbol, number in counting.keys]
-        keys, which = self._ways(rule.state.name, held[:, : len(places)])
-        starts: dict[int, Start] = {}
-        for i, (n, *counts) in enumerate(keys):
-            if n:
-                cells = list(rule.nothing)
-                for place, count in zip(places, counts, strict=True):
-                    cells[place] += count
-                starts[i] = Start(n, tuple(cells), tables)
-        known = hold_starts(rule, starts.values(), self.paid.states)
-        self._add(which, {i: known[start] for i, start in starts.items()})
-
-    def remembering(self, name: str, chain: MemoryChain) -> None:
-        """Features that begin with spins alone."""
-        keys, which = self._ways(name, self.awards[:, :0])
-        self._add(which, {i: chain.feature(n) for i, (n,) in enumerate(keys) if n})
-
-    def _ways(self, name: str, held: NDArray[np.int64]) -> tuple[list[list[int]], NDArray[np.intp]]:
-        """The ways in which features of a state begin, spins first, and for each row of the law which of them it is."""
-        column = self.paid.states.index(name)
-        found, which = np.unique(np.column_stack([self.awards[:, column], held]), axis=0, return_inverse=True)
-        self.awards[:, column] = 0
-        return found.tolist(), which.reshape(-1)
-
-    def _add(self, which: NDArray[np.intp], laws: Mapping[int, WholeFeature]) -> None:
-        for i, law in laws.items():
-            self.laws[law.name] = law
-            self.columns.append((which == i).astype(np.int64))
-
-    def round(self, methods: Mapping[str, str]) -> FeatureRound:
-        """The paid spin with all of them."""
-        states = (*self.paid.states, *self.laws)
-        starting = replace(self.paid, states=states, awards=np.column_stack([self.awards, *self.columns]))
-        laws = {name: law.among(states) for name, law in self.laws.items()}
-        return FeatureRound(self.paid, starting, laws, methods)
+def _carrying(state: State, targets: Sequence[str]) -> list[FreeSpinsTrigger]:
+    """Triggers of a state that carry cells into features of these others."""
+    triggers = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger) and t.carry]
+    return [trigger for trigger in triggers if trigger.state in targets and trigger.state != state.name]
 
 
-def _started_alone(build: Build, targets: Sequence[str]) -> FreeSpinsTrigger | None:
-    """The trigger of the paid spin that carries cells into a feature, if one does.
+def _awarding(model: Model, state: State, target: str) -> list[int]:
+    """Places among the triggers of a state of those that may award spins of another, in order."""
+    places = []
+    for place, trigger in enumerate(state.triggers):
+        if trigger in bonus_triggers(state):
+            if target in bonus_awards(model, bonus_name(trigger), state.name):
+                places.append(place)
+        elif getattr(trigger, "state", "") == target and not getattr(trigger, "become", False):
+            places.append(place)
+    return places
 
-    Raises AnalysisError where a feature that remembers can begin in any other way than by one paid spin.
-    """
+
+def _multiplying(model: Model, state: State, target: str) -> str:
+    """The first trigger of a state that may give features of `target` a multiplier; "" for none."""
+    for trigger in state.triggers:
+        if trigger in bonus_triggers(state):
+            if _bonus_multiplies(model, bonus_name(trigger), target):
+                return trigger.name
+        elif getattr(trigger, "state", "") == target and getattr(trigger, "multiplier", None) is not None:
+            return trigger.name
+    return ""
+
+
+def _bonus_multiplies(model: Model, bonus: str, target: str) -> bool:
+    """Whether a bonus may give features of `target` a multiplier."""
+    parts = given(settled(model.bonuses[bonus]))
+    return any(
+        (part.state == target and part.multiplier is not None)
+        or (part.bonus is not None and _bonus_multiplies(model, part.bonus, target))
+        for part in parts
+    )
+
+
+def _check(build: Build, targets: Sequence[str]) -> None:
+    """Raises AnalysisError where features that are known as a whole can begin in a way that is not known: by spins of
+    several features, or while others of their state wait or play."""
     model, play = build.model, build.play
-    start = model.states[play.start]
+    states = {name: model.states[name] for name in reached(build)}
+    awards = {name: set(awards_of(model, state)) for name, state in states.items()}
 
     def no(reason: str) -> AnalysisError:
         return AnalysisError(f"{reason}, for which there is no exact law of a round")
 
-    if play.start in targets:
-        raise no(f"mode '{build.mode}' begins with spins of state '{play.start}', which remembers")
     for target in targets:
-        for other in reached(build):
-            if other not in (play.start, target) and target in awards_of(model, model.states[other]):
-                raise no(f"spins of state '{target}', which remembers, are awarded by state '{other}' too")
-        triggers = [t for t in start.triggers if isinstance(t, FreeSpinsTrigger | WinTrigger) and t.state == target]
-        if len(triggers) < list(awards_of(model, start)).count(target):
-            raise no(f"a wheel or choice awards spins of state '{target}', which remembers")
-        filled = [t for t in triggers if isinstance(t, FreeSpinsTrigger) and (t.reset or t.carry)]
-        if filled and len(triggers) > 1:
-            raise no(f"several triggers start state '{target}', and '{filled[0].name}' resets or carries")
-    if not plays_once(build, play.start):
-        raise no(f"several spins of state '{play.start}' in one round may start state '{targets[0]}', which remembers")
-    carrying = [t for t in start.triggers if isinstance(t, FreeSpinsTrigger) and t.carry]
-    for trigger in carrying:
-        if trigger.state not in targets or not holds(model.states[trigger.state]):
-            raise no(f"trigger '{trigger.name}' of state '{start.name}' carries cells into the feature")
-    if len(carrying) > 1:
-        raise no(f"triggers '{carrying[0].name}' and '{carrying[1].name}' both carry cells into a feature")
-    return carrying[0] if carrying else None
+        what = _kept_whole(model, states[target])
+        sources = [name for name in states if name != target and target in awards[name]]
+        later = _led_to(awards, target)
+        again = [name for name in sources if name in later]
+        if again:
+            raise no(
+                f"spins of state '{target}', which {what}, are awarded by state '{again[0]}' too, which it leads to"
+            )
+        features = [name for name in sources if name != play.start or name in targets]
+        if len(features) > 1:
+            raise no(
+                f"spins of state '{target}', which {what}, are awarded by states '{features[0]}' and '{features[1]}'"
+            )
+        for name in sources:
+            _check_triggers(build, states[name], target, what)
+        _check_multipliers(build, target, sources, targets)
+        for name in feature_states(model, target) if goes_on_as(model, states[target]) else ():
+            further = [other for other in targets if other != name and other in awards[name]]
+            if further:
+                raise no(
+                    f"spins of state '{further[0]}', which {_kept_whole(model, states[further[0]])}, are awarded by "
+                    f"state '{name}' too, whose features go on as others"
+                )
+        if features and play.start in sources and play.start not in targets:
+            own, before = (_awarding(model, states[play.start], name) for name in (target, features[0]))
+            if before and min(before) < max(own):
+                raise no(
+                    f"a spin of state '{play.start}' may award spins of state '{target}' that wait for those of state "
+                    f"'{features[0]}', which award some too: name its trigger first"
+                )
+    for state in states.values():
+        for trigger in state.triggers:
+            if isinstance(trigger, FullReelsTrigger) and trigger.state != state.name:
+                raise no(f"trigger '{trigger.name}' of state '{state.name}' holds full reels in the feature")
+        carrying = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger) and t.carry and t.state != state.name]
+        for trigger in carrying:
+            target = trigger.state
+            if target not in targets or not any(isinstance(t, Stick) for t in states[target].transforms):
+                raise no(f"trigger '{trigger.name}' of state '{state.name}' carries cells into the feature")
+            if goes_on_as(model, states[target]):
+                raise no(
+                    f"trigger '{trigger.name}' of state '{state.name}' carries cells into a feature that goes on as "
+                    "another state"
+                )
+            if state.name in targets and remembers_because(model, state):
+                raise no(
+                    f"trigger '{trigger.name}' of state '{state.name}', which remembers, carries cells into a feature"
+                )
+        if len(carrying) > 1:
+            raise no(f"triggers '{carrying[0].name}' and '{carrying[1].name}' both carry cells into a feature")
+
+
+def _kept_whole(model: Model, state: State) -> str:
+    """What makes features of a state known as a whole only."""
+    return "remembers" if remembers_because(model, state) else "starts features that remember"
+
+
+def _check_triggers(build: Build, state: State, target: str, what: str) -> None:
+    """Raises AnalysisError where triggers of a state that award spins of another go together in a way that is not
+    known."""
+    places = _awarding(build.model, state, target)
+    triggers = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger | WinTrigger) and t.state == target]
+    filled = [t for t in triggers if isinstance(t, FreeSpinsTrigger) and (t.reset or t.carry)]
+    if filled and len(places) > 1:
+        raise AnalysisError(
+            f"several triggers start state '{target}', and '{filled[0].name}' resets or carries, for which there is no "
+            "exact law of a round"
+        )
+    if filled and state.cascade is not None and filled[0].name in state.cascade.remove:
+        raise AnalysisError(
+            f"trigger '{filled[0].name}' of state '{state.name}' starts state '{target}', which {what}, at every step "
+            "of a cascade and resets or carries, for which there is no exact law of a round"
+        )
+
+
+def _check_multipliers(build: Build, target: str, sources: Sequence[str], targets: Sequence[str]) -> None:
+    """Raises AnalysisError where features that are known as a whole have multipliers in a way that is not known."""
+    model = build.model
+
+    def no(reason: str) -> AnalysisError:
+        return AnalysisError(f"{reason}, for which there is no exact law of a round")
+
+    for name in feature_states(model, target):
+        if trigger := _multiplying(model, model.states[name], name):
+            what = _kept_whole(model, model.states[name])
+            raise no(f"'{trigger}' of state '{name}', which {what}, awards other features of that state")
+    giving = [(name, trigger) for name in sources if (trigger := _multiplying(model, model.states[name], target))]
+    for name, trigger in giving:
+        what = f"trigger '{trigger}' of state '{name}' gives features of state '{target}' a multiplier"
+        if model.states[target].win_min is not None:
+            raise no(f"{what}, which does not apply to the least win that they pay")
+        if any(other != target and other in awards_of(model, model.states[target]) for other in targets):
+            raise no(f"{what}: several of them may start features that remember, which wait for all of them")
+        filling = [t for t in model.states[name].triggers if isinstance(t, FreeSpinsTrigger) and t.name == trigger]
+        if name in targets and any(t.reset for t in filling):
+            raise no(f"{what} and resets their spins")
+
+
+def _led_to(awards: Mapping[str, set[str]], name: str) -> set[str]:
+    """States that features of a state can lead to."""
+    found: set[str] = set()
+    queue = [name]
+    while queue:
+        more = awards[queue.pop()] - found
+        found |= more
+        queue += more
+    return found

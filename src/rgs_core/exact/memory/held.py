@@ -15,14 +15,19 @@ import numpy as np
 from rgs_core._engine import Engine
 from rgs_core.engine.tables import state_names
 from rgs_core.errors import AnalysisError
-from rgs_core.exact.joint import counted_symbols, lines_joint, lines_refused, remembers_because
+from rgs_core.exact.joint import counted_symbols, lines_joint, lines_refused, remembers_because, with_win_bonuses
+from rgs_core.exact.memory.beginnings import EMPTY, Handed
 from rgs_core.exact.memory.memories import FRESH, NEXT, Situation
 from rgs_core.exact.spin_terms import SpinTerms
+from rgs_core.language.bounds import goes_on_as
 from rgs_core.language.mechanics import CollectedTrigger, FreeSpinsTrigger, JackpotTrigger, Stick
 from rgs_core.language.model import Build, Model, State
 
 HELD_MAX = 2_048
-"""Most sets of held cells: minutes."""
+"""Most sets of held cells."""
+
+ROWS_MAX = 4_000_000
+"""Most rows of their laws, all together: two minutes."""
 
 BITS = 32
 """Bits for the counts of counted symbols, eight each, and the cells on which the symbol lands."""
@@ -33,10 +38,13 @@ class HeldMemories:
 
     method = "each by merging"
 
-    def __init__(self, build: Build, name: str) -> None:
-        """Raises AnalysisError with the reason where the state is of another kind, or too large."""
+    def __init__(self, build: Build, name: str, carried: frozenset[str] = frozenset()) -> None:
+        """`carried`: symbols of cells with which features may begin. Raises AnalysisError with the reason where the
+        state is of another kind, or too large."""
         self._state = state = build.model.states[name]
         self._model = model = build.model
+        if goes_on_as(model, state):
+            raise AnalysisError(remembers_because(model, state))
         sticks = [t for t in state.transforms if isinstance(t, Stick)]
         triggers = tuple(t for t in state.triggers if not isinstance(t, JackpotTrigger))
         variant = replace(state, transforms=(), triggers=triggers)
@@ -44,6 +52,8 @@ class HeldMemories:
         if reason:
             raise AnalysisError(f"{remembers_because(model, state)} and has {reason}")
         (self._symbol,) = sticks[0].symbols
+        if carried - {self._symbol}:
+            raise AnalysisError(f"{remembers_because(model, state)} and begins with others")
         self._step = sticks[0].step
         strips = build.strips(state)
         reels = [reel for reel, strip in enumerate(strips) if self._symbol in strip.symbols]
@@ -53,32 +63,55 @@ class HeldMemories:
         alone = replace(model, states={**model.states, name: variant})
         self._engine = Engine(replace(build, model=alone), simd="scalar")
         self._index = state_names(model).index(name)
-        self._numbers = {0: FRESH}
-        self._memories = [0]
+        # With each set of held cells whether a first spin begins with it, before which they do not walk.
+        self._numbers = {(0, False): FRESH}
+        self._memories = list(self._numbers)
         self._laws: dict[int, SpinTerms] = {}
+        self._rows = 0
 
     @property
     def count(self) -> int:
         """Memories that were met so far, those included that have no further spin."""
         return len(self._memories)
 
+    def handed(self, handed: Handed) -> int:
+        """The number of the memory of a feature that begins with these cells."""
+        held = sum(1 << cell for cell, _, _ in handed.cells)
+        return FRESH if handed == EMPTY else self._number(held, first=self._step != 0)
+
+    def state(self, memory: int) -> str:
+        """The state that plays from a memory: always the same."""
+        return self._state.name
+
     def need(self, situations: Collection[Situation]) -> None:
-        """Raises AnalysisError when there are too many memories."""
-        if len({memory for memory, _ in situations} | self._laws.keys()) > HELD_MAX:
-            why = remembers_because(self._model, self._state)
+        """Raises AnalysisError when there are too many memories, or their laws too large."""
+        why = remembers_because(self._model, self._state)
+        missing = {memory for memory, _ in situations} - self._laws.keys()
+        known = len(self._laws)
+        if known + len(missing) > HELD_MAX:
             raise AnalysisError(f"{why} in more than {HELD_MAX:,} ways, up to which their laws are merged")
+        if missing and known and self._rows * (known + len(missing)) > ROWS_MAX * known:
+            raise AnalysisError(
+                f"{why} in at least {known + len(missing):,} ways, from each of which a spin has some "
+                f"{self._rows // known:,} different results; they are merged up to {ROWS_MAX:,} in all: put the symbol on "
+                "fewer reels"
+            )
 
     def law(self, situation: Situation) -> SpinTerms:
         """Law of a spin; what it leaves is its last award."""
         number, _ = situation
         if number not in self._laws:
-            held = self._moved(self._memories[number - FRESH])
+            memory, first = self._memories[number - FRESH]
+            held = memory if first else self._moved(memory)
             given = self._model.symbols.index(self._symbol), held, self._cells
             joint, landed = lines_joint(self._engine, self._index, held=given)
             patterns, which = np.unique(landed, return_inverse=True)
             left = np.array([self._number(held | self._mask(bits)) for bits in patterns.tolist()], dtype=np.int64)
             awards = np.column_stack([joint.awards, left[which.reshape(-1)]])
-            self._laws[number] = SpinTerms.of(replace(joint, states=(*joint.states, NEXT), awards=awards))
+            self._rows += len(joint.units)
+            self._laws[number] = SpinTerms.of(
+                with_win_bonuses(replace(joint, states=(*joint.states, NEXT), awards=awards))
+            )
         return self._laws[number]
 
     def _moved(self, held: int) -> int:
@@ -90,23 +123,29 @@ class HeldMemories:
     def _mask(self, landed: int) -> int:
         return sum(1 << cell for place, cell in enumerate(self._cells) if landed >> place & 1)
 
-    def _number(self, memory: int) -> int:
-        if memory not in self._numbers:
-            self._numbers[memory] = FRESH + len(self._memories)
-            self._memories.append(memory)
-        return self._numbers[memory]
+    def _number(self, memory: int, *, first: bool = False) -> int:
+        if (memory, first) not in self._numbers:
+            self._numbers[memory, first] = FRESH + len(self._memories)
+            self._memories.append((memory, first))
+        return self._numbers[memory, first]
 
 
 def _refused(model: Model, state: State, sticks: list[Stick]) -> str:
     """Why a state remembers more than cells of one symbol; "" when it does not."""
     if len(sticks) != 1 or len(sticks[0].symbols) != 1 or len(state.transforms) != 1:
         return "other transforms, or several held symbols"
+    if sticks[0].fall or sticks[0].jump:
+        return "cells that move up, down or at random"
+    if state.linked:
+        return "linked reels"
     if (state.cascade and state.cascade.persist) or (state.final and state.final.persist):
         return "more that persists"
     if any(isinstance(trigger, CollectedTrigger) for trigger in state.triggers):
         return "collected symbols"
     if any(getattr(model.evaluators[name], "at", "") == "end" for name in state.evaluators):
         return "pays at the end of a feature"
+    if any(getattr(trigger, "once", False) or getattr(trigger, "odds", None) for trigger in state.triggers):
+        return "triggers with odds, or that fire once"
     if any(isinstance(trigger, FreeSpinsTrigger) and trigger.fresh for trigger in state.triggers):
         return "triggers that count cells that are not held"
     return ""

@@ -23,8 +23,20 @@ import numpy as np
 
 from rgs_core.errors import AnalysisError
 from rgs_core.exact.awarding import Awarding, Awards
+from rgs_core.exact.memory.beginnings import Names, Way
 from rgs_core.exact.spin_terms import Amount, Value
-from rgs_core.language.mechanics import Collect, FreeSpinsTrigger, JackpotTrigger, Scatter, Stick, Table, Values
+from rgs_core.language.bounds import goes_on_as
+from rgs_core.language.mechanics import (
+    Collect,
+    FreeSpinsTrigger,
+    JackpotTrigger,
+    Scatter,
+    Stick,
+    Table,
+    Values,
+    fires_by_count,
+    works_always,
+)
 from rgs_core.language.model import Build, Model, State
 
 HOLDING = "chain of held cells"
@@ -95,22 +107,24 @@ class HoldRules:
         granted = 0
         for trigger in self.state.triggers:
             if isinstance(trigger, FreeSpinsTrigger):
-                award = trigger.award(landed[self.symbols.index(trigger.symbol)]) if self.lands(trigger.symbol) else 0
+                award = trigger.award(self.count(landed, trigger.symbol))
                 more = max(0, award - left) if trigger.reset else award
                 left, granted = left + more, granted + more
         return (0 if full else left), granted
 
-    def lands(self, symbol: str) -> bool:
-        """Whether the symbol is one of those that can be held."""
-        return symbol in self.symbols
+    def count(self, counts: Counts, entry: str) -> int:
+        """How many cells of a symbol or group there are."""
+        members = self.model.members(entry)
+        return sum(n for symbol, n in zip(self.symbols, counts, strict=True) if symbol in members)
 
-    def scale(self, symbol: int, count: int) -> int:
-        """Units that the end pays for each 1 of the values of a symbol of which so many are held."""
+    def scale(self, symbol: int, counts: Counts) -> int:
+        """Units that the end pays for each 1 of the values of a symbol where so many cells are held."""
         name, scale = self.symbols[symbol], 0
         for part in self.state.evaluators:
             evaluator = self.model.evaluators[part]
-            if isinstance(evaluator, Collect) and evaluator.symbol == name and count >= evaluator.count_min and count:
-                scale += self._unit(evaluator, count)
+            if isinstance(evaluator, Collect) and name in self.model.members(evaluator.symbol):
+                count = self.count(counts, evaluator.symbol)
+                scale += self._unit(evaluator, count) if counts[symbol] and count >= evaluator.count_min else 0
         return scale
 
     def fixed(self, counts: Counts) -> int:
@@ -121,8 +135,8 @@ class HoldRules:
         prizes = {}
         for part in self.state.evaluators:
             evaluator = self.model.evaluators[part]
-            if isinstance(evaluator, Scatter) and self.lands(evaluator.symbol):
-                count = counts[self.symbols.index(evaluator.symbol)]
+            if isinstance(evaluator, Scatter):
+                count = self.count(counts, evaluator.symbol)
                 prizes[part] = evaluator.pay(count) * self._unit(evaluator, count)
         return prizes
 
@@ -137,10 +151,12 @@ class HoldRules:
             paid[part] += units
         for part in self.state.evaluators:
             evaluator = self.model.evaluators[part]
-            if isinstance(evaluator, Collect) and self.lands(evaluator.symbol):
-                s = self.symbols.index(evaluator.symbol)
-                if counts[s] >= max(1, evaluator.count_min):
-                    paid[part] += self._unit(evaluator, counts[s]) * sums[s]
+            if isinstance(evaluator, Collect):
+                count = self.count(counts, evaluator.symbol)
+                members = self.model.members(evaluator.symbol)
+                if count >= evaluator.count_min:
+                    total = sum((x for s, x in zip(self.symbols, sums, strict=True) if s in members), Fraction(0))
+                    paid[part] += self._unit(evaluator, count) * total
         return paid
 
 
@@ -197,11 +213,15 @@ class HoldStart:
 
     def scales(self, counts: Counts) -> list[int]:
         """Units for each 1 of the values, by symbol."""
-        return [self.rules.scale(s, n) for s, n in enumerate(counts)]
+        return [self.rules.scale(s, counts) for s in range(len(counts))]
 
-    def among(self, states: tuple[str, ...]) -> HoldStart:
+    def ways(self) -> list[Way]:
+        """A feature begins no other."""
+        return []
+
+    def among(self, names: Names) -> HoldStart:
         """The same law where there are these states."""
-        return replace(self, states=states)
+        return replace(self, states=names.states)
 
     # -- moments ----------------------------------------------------------------------------------------
 
@@ -377,8 +397,14 @@ def _refused(model: Model, state: State, carried: set[str]) -> str:
     """Why a state is no chain of held cells; "" when it is one."""
     if not state.cells:
         return "draws its reels as a whole"
+    if state.win_min is not None:
+        return "pays a least win"
+    if goes_on_as(model, state):
+        return "goes on as another state"
     if model.doubles:
         return "may hold double symbols"
+    if model.top:
+        return "has a top reel"
     if state.heights is not None and any(len(reel.values) > 1 for reel in state.heights):
         return "draws the heights of its reels"
     if state.strip_choice or state.cascade or state.final or state.special:
@@ -386,12 +412,16 @@ def _refused(model: Model, state: State, carried: set[str]) -> str:
     first: dict[str, int] = {}
     for place, transform in enumerate(state.transforms):
         if isinstance(transform, Stick):
-            if transform.step:
+            if transform.moves:
                 return "moves them"
             for symbol in transform.symbols:
                 first.setdefault(symbol, place)
         elif not isinstance(transform, Values):
             return f"has a transform of kind {transform.kind}"
+        elif not works_always(transform):
+            return "gives them values in some spins only"
+        elif transform.each == "reel":
+            return "draws one value for all cells of a reel"
     for place, transform in enumerate(state.transforms):
         if isinstance(transform, Values) and any(first.get(s, place) < place for s in transform.symbols):
             return "gives them values after it holds them"
@@ -401,7 +431,7 @@ def _refused(model: Model, state: State, carried: set[str]) -> str:
         evaluator = model.evaluators[name]
         if not isinstance(evaluator, Scatter | Collect) or evaluator.at != "end":
             return f"pays '{name}' at every spin"
-        if evaluator.symbol not in first:
+        if not model.members(evaluator.symbol) <= set(first):
             return f"pays '{name}' for a symbol that it does not hold"
         if isinstance(evaluator, Collect) and evaluator.collector is not None:
             return f"pays '{name}' once for each collector"
@@ -412,7 +442,9 @@ def _refused(model: Model, state: State, carried: set[str]) -> str:
             return f"has a trigger of kind {trigger.kind}"
         if trigger.state != state.name:
             return f"awards spins of state '{trigger.state}'"
-        if not trigger.fresh or trigger.symbol not in first or trigger.award(0):
+        if not fires_by_count(trigger):
+            return f"awards spins by '{trigger.name}' with odds, conditions or reels of its own"
+        if not trigger.fresh or not model.members(trigger.symbol) <= set(first) or trigger.award(0):
             return f"awards spins by '{trigger.name}' for other than newly held cells"
     return ""
 

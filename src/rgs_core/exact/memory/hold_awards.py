@@ -16,10 +16,12 @@ from rgs_core.errors import AnalysisError
 from rgs_core.exact.memory.hold import HoldRules, reel_heights
 from rgs_core.exact.reached import awards_of
 from rgs_core.language.mechanics import (
+    Act,
     Add,
     Collect,
     Combinations,
     Expand,
+    Fill,
     FreeSpinsTrigger,
     JackpotTrigger,
     Lines,
@@ -30,6 +32,8 @@ from rgs_core.language.mechanics import (
     Scatter,
     Trigger,
     Values,
+    fires_by_count,
+    works_always,
 )
 from rgs_core.language.model import STATES_MAX, SYMBOLS_MAX, TRIGGERS_MAX, Build, Model, State, Strip
 
@@ -69,7 +73,8 @@ class Counting:
         carried = [symbol for symbol in rules.symbols if symbol in carrying.carry]
         keys = tuple((symbol, number) for symbol in carried for number in range(len(rules.classes)))
         stopped = carrying.stopped and any(isinstance(t, CHANGING) for t in state.transforms)
-        awarded = stopped or carrying.symbol not in carried
+        plain = fires_by_count(carrying) and model.members(carrying.symbol) <= set(carried)
+        awarded = stopped or not plain
         columns = columns_for(model, state, carrying.state, len(keys), awarded)
         cells = model.reels * model.rows
         counters: list[Trigger] = [
@@ -94,7 +99,7 @@ class Counting:
         return cls(only(build, state, variant, aliases, columns), keys, columns, awarded)
 
 
-CHANGING = (Reveal, Expand, Replace, Add, Nudge)
+CHANGING = (Reveal, Expand, Replace, Add, Nudge, Fill)
 """Transforms that change what cells show."""
 
 
@@ -109,13 +114,16 @@ def alias(symbol: str, number: int) -> str:
 
 
 def _without_values(state: State) -> State:
-    return replace(state, transforms=tuple(t for t in state.transforms if not isinstance(t, Values)))
+    """Where nothing looks at values, what gives and changes them matters no more."""
+    return replace(state, transforms=tuple(t for t in state.transforms if not isinstance(t, Values | Act)))
 
 
 def looks_at_values(model: Model, state: State) -> str:
     """What in a spin of the state depends on the values of cells, in words; "" when nothing does."""
     if not any(isinstance(transform, Values) for transform in state.transforms):
         return ""
+    if any(isinstance(transform, Values) and transform.grow for transform in state.transforms):
+        return "values grow in wins"
     for name in state.evaluators:
         evaluator = model.evaluators[name]
         if isinstance(evaluator, Collect) or getattr(evaluator, "cell_values", "ignore") != "ignore":
@@ -126,13 +134,21 @@ def looks_at_values(model: Model, state: State) -> str:
 def _carried_refused(model: Model, state: State, carrying: FreeSpinsTrigger, rules: HoldRules) -> str:
     """Why the cells that a trigger carries are not counted, or their values not independent; "" if they are."""
     if state.cascade is not None and (
-        carrying.name in state.cascade.remove or any(isinstance(t, CHANGING) for t in state.transforms)
+        carrying.name in state.cascade.remove or any(isinstance(t, CHANGING) for t in state.all_transforms)
     ):
         return "its state cascades with transforms, or removes what is carried"
+    if any(isinstance(t, Act) for t in state.transforms):
+        return "its cells act on the values of others"
+    if any(isinstance(t, Values) and t.each == "reel" for t in state.transforms):
+        return "it draws one value for all cells of a reel"
     changes = [i for i, t in enumerate(state.transforms) if isinstance(t, CHANGING)]
     gives = [i for i, t in enumerate(state.transforms) if isinstance(t, Values)]
+    if any(isinstance(t, Values) and not works_always(t) for t in state.transforms):
+        return "cells have values in some spins only"
     if changes and gives and min(gives) < max(changes):
         return "cells change after they have their values"
+    if model.top:
+        return "the grid has a top reel"
     if any(high > low for high, low in zip(reel_heights(model, state), rules.heights(), strict=True)):
         return "the feature has fewer rows"
     if len(rules.classes) > 1:
@@ -160,7 +176,11 @@ def _aliases_refused(model: Model, state: State, carrying: FreeSpinsTrigger, car
     for trigger in state.triggers:
         if trigger is not carrying:
             used |= {getattr(trigger, "symbol", "")} | {s for s in getattr(trigger, "pattern", ()) if s}
-        elif trigger.stopped and any(isinstance(t, CHANGING) for t in state.transforms):
+        elif (
+            not fires_by_count(trigger)
+            or not model.members(trigger.symbol) <= set(carried)
+            or (trigger.stopped and any(isinstance(t, CHANGING) for t in state.transforms))
+        ):
             used.add(trigger.symbol)
     for transform in state.transforms:
         if isinstance(transform, CHANGING):
@@ -197,7 +217,7 @@ def only(
     strips = {
         name: tuple(
             Strip(tuple(aliases.get(reel, {}).get(symbol, symbol) for symbol in strip.symbols), strip.weights)
-            for reel, strip in enumerate(build.strips(state, name))
+            for reel, strip in enumerate(build.profile.strips[name])
         )
         for name in state.strip_sets
     }

@@ -54,6 +54,27 @@ def hold_starts(rules: HoldRules, starts: Iterable[Start], states: tuple[str, ..
     return laws
 
 
+def own_spins(rules: HoldRules, start: Start) -> tuple[Fraction, Fraction]:
+    """Odds that a feature plays no more spins than it begins with, and how many of those it plays on average."""
+    chain = _Chain(rules)
+    now = {(start.held, start.spins): Fraction(1)}
+    ended = played = Fraction(0)
+    for _ in range(start.spins):
+        after: dict[Situation, Fraction] = defaultdict(Fraction)
+        for (held, left), p in now.items():
+            played += p
+            free = rules.free(held)
+            scale = math.prod(c.total**n for c, n in zip(rules.classes, free, strict=True))
+            for landed, weight in chain.everywhere(held).items():
+                spins, _ = rules.following(left, rules.counts(landed), full=sum(landed) == sum(free))
+                if spins:
+                    after[plus(held, landed), spins] += p * Fraction(weight, scale)
+                else:
+                    ended += p * Fraction(weight, scale)
+        now = after
+    return ended, played
+
+
 class _Chain:
     """The chain of a state.
 

@@ -5,6 +5,8 @@ that of the win, the awards and how many symbols are collected, or draw multipli
 counts those (rgs_core.exact.memory.hold_awards does it the same way). From a memory m every win is then multiplied by
 
     product of the levels reached before  x  product of the running multipliers after the draws of this spin.
+
+Where levels make the feature go on as another state, each of these has such a law.
 """
 
 from __future__ import annotations
@@ -22,16 +24,28 @@ from numpy.typing import NDArray
 from rgs_core._engine import Engine
 from rgs_core.engine.tables import state_names
 from rgs_core.errors import AnalysisError
+from rgs_core.exact.award_columns import award_columns
 from rgs_core.exact.awarding import Awarding, Awards
 from rgs_core.exact.joint import Joint, bonus_triggers, joint_law, remembers_because
+from rgs_core.exact.memory.beginnings import Handed
 from rgs_core.exact.memory.hold_awards import CHANGING, columns_for, counting_table, only
 from rgs_core.exact.memory.memories import FRESH, MEMORIES_MAX, Situation
+from rgs_core.exact.reached import feature_states
 from rgs_core.exact.spin_terms import Amount, Floats, Value
-from rgs_core.language.mechanics import CollectedTrigger, FreeSpinsTrigger, JackpotTrigger, Multiplier, Stick, Trigger
+from rgs_core.language.bounds import collected_most, slots
+from rgs_core.language.mechanics import (
+    CollectedTrigger,
+    FreeSpinsTrigger,
+    JackpotTrigger,
+    Multiplier,
+    Stick,
+    Trigger,
+    works_always,
+)
 from rgs_core.language.model import TRIGGERS_MAX, Build, Model, State
 
-Multiplying = tuple[int, ...]
-"""A memory: symbols collected by trigger, up to the last level, and then the running multipliers."""
+Multiplying = tuple[str, tuple[int, ...], tuple[int, ...]]
+"""A memory: the state, symbols collected by name of their trigger, up to the last level, and the running multipliers."""
 
 
 @dataclass(frozen=True)
@@ -73,25 +87,23 @@ class ScaledSpin:
 
 
 class MergedMemories:
-    """Laws of the spins of a state by memory, all from one."""
+    """Laws of the spins of a state, and of those as which its features go on, by memory: all of a state from one."""
 
-    def __init__(self, build: Build, name: str) -> None:
-        """Raises AnalysisError with the reason where memories do more than multiply, or the one law is unknown."""
+    def __init__(self, build: Build, name: str, carried: frozenset[str] = frozenset()) -> None:
+        """`carried`: symbols of cells with which features may begin. Raises AnalysisError with the reason where
+        memories do more than multiply, or the one law is unknown."""
         model = build.model
-        self._state = state = model.states[name]
-        reason = _refused(model, state)
-        if reason:
-            raise AnalysisError(f"{remembers_because(model, state)} and {reason}")
+        self._state = model.states[name]
+        for other in feature_states(model, name):
+            if reason := _refused(model, model.states[other]) or ("begins with cells" if carried else ""):
+                where = "" if other == name else f"state '{other}' "
+                raise AnalysisError(f"{remembers_because(model, self._state)} and {where}{reason}")
         self._model = model
-        self._collected = [t for t in state.triggers if isinstance(t, CollectedTrigger)]
-        self._multipliers = [t for t in state.transforms if isinstance(t, Multiplier) and t.persist]
-        self._states = tuple(state_names(model))
-        self._counts: list[Awards] = []
-        self._joint = self._counted(build)
+        self._parts = {other: _Counted(build, other) for other in feature_states(model, name)}
+        self._slots = slots(model, self._state)
         self._numbers: dict[Multiplying, int] = {}
         self._memories: list[Multiplying] = []
-        empty = [0] * len(self._collected) + [int(t.combine == "product") for t in self._multipliers]
-        self._number(tuple(empty))
+        self._number((name, (0,) * len(self._slots), self._parts[name].running(())))
         self._laws: dict[int, ScaledSpin] = {}
 
     @property
@@ -101,8 +113,18 @@ class MergedMemories:
 
     @property
     def method(self) -> str:
-        """How the one law is computed."""
-        return f"one law for all of them by {self._joint.method}"
+        """How the one law of each state is computed."""
+        methods = sorted({part.joint.method for part in self._parts.values()})
+        one = "one law for all of them" if len(self._parts) == 1 else "one law for all of them in each state"
+        return f"{one} by {' and '.join(methods)}"
+
+    def state(self, memory: int) -> str:
+        """The state that plays from a memory."""
+        return self._memories[memory - FRESH][0]
+
+    def handed(self, handed: Handed) -> int:
+        """The number of the memory that a feature begins with: nothing is carried into it."""
+        return FRESH
 
     def need(self, situations: Collection[Situation]) -> None:
         """Raises AnalysisError when there are too many memories."""
@@ -114,16 +136,16 @@ class MergedMemories:
         """Law of a spin; what it leaves is its last award."""
         number, _ = situation
         if number not in self._laws:
-            memory = self._memories[number - FRESH]
-            groups, units, odds = self._groups
+            name, collected, running = self._memories[number - FRESH]
+            part = self._parts[name]
+            groups, units, odds = part.groups
             moves = []
-            for group, (awards, counts) in enumerate(self._keys):
-                for p, left, factor in self._drawn(memory, counts):
-                    gained = list(awards)
-                    for trigger, before, after in zip(self._collected, memory, left, strict=False):
-                        column = self._states.index(trigger.state)
-                        gained[column] += sum(trigger.spins[before // trigger.every : after // trigger.every])
-                    moves.append((p, group, factor, (*gained, self._number(left))))
+            for group, (awards, counts) in enumerate(part.keys):
+                after, spins, following = self._collect(part, collected, counts)
+                gained = tuple(map(sum, zip(awards, spins, strict=True)))
+                for p, now, factor in part.drawn(running, counts):
+                    left = self._number(self._left(part, after, now, following))
+                    moves.append((p, group, factor * self._factor(part, collected), (*gained, left)))
             self._laws[number] = ScaledSpin(groups, units, odds, tuple(moves))
         return self._laws[number]
 
@@ -133,34 +155,83 @@ class MergedMemories:
             self._memories.append(memory)
         return self._numbers[memory]
 
-    def _drawn(self, memory: Multiplying, counts: Mapping[str, int]) -> Iterator[tuple[Fraction, Multiplying, int]]:
-        """What a spin with these numbers of symbols leaves, with its odds, and what multiplies its wins."""
-        collected = []
+    def _factor(self, part: _Counted, collected: tuple[int, ...]) -> int:
+        """Multiplier of the levels that the spins before have reached."""
         factor = 1
-        for trigger, before in zip(self._collected, memory, strict=False):
-            level = before // trigger.every
+        for trigger in part.collected:
+            level = _level(trigger, collected[self._slots.index(trigger.name)])
             factor *= trigger.multipliers[level - 1] if level else 1
-            collected.append(min(before + counts[trigger.symbol], trigger.every * len(trigger.spins)))
-        drawn: dict[tuple[int, ...], Fraction] = {(): Fraction(1)}
-        for transform, running in zip(self._multipliers, memory[len(self._collected) :], strict=True):
-            times = 1 if transform.each == "spin" else counts[transform.symbol or ""]
-            law = _running(transform, running, times)
-            drawn = {(*so_far, value): p * q for so_far, p in drawn.items() for value, q in law.items()}
-        for running_now, p in drawn.items():
-            yield p, (*collected, *running_now), factor * math.prod(max(1, value) for value in running_now)
+        return factor
 
-    # -- the one law ------------------------------------------------------------------------------------
+    def _collect(
+        self, part: _Counted, collected: tuple[int, ...], counts: Mapping[str, int]
+    ) -> tuple[tuple[int, ...], Awards, str]:
+        """What is collected after a spin with these numbers of symbols, the spins that levels award, and the state as
+        which they make the feature go on, "" for none."""
+        after, spins, following = list(collected), [0] * len(part.columns), ""
+        for trigger in part.collected:
+            slot = self._slots.index(trigger.name)
+            most = collected_most(self._model, part.state, trigger.name)
+            before = _level(trigger, collected[slot])
+            after[slot] = min(collected[slot] + counts[trigger.symbol], most)
+            reached = _level(trigger, after[slot])
+            spins[part.columns.index(trigger.state)] += sum(trigger.spins[before:reached])
+            if reached > before and trigger.states:
+                following = trigger.states[reached - 1]
+        return tuple(after), tuple(spins), following
+
+    def _left(
+        self, part: _Counted, collected: tuple[int, ...], running: tuple[int, ...], following: str
+    ) -> Multiplying:
+        """The memory, as the state keeps it that goes on."""
+        if not following:
+            return part.state.name, collected, running
+        after = self._parts[following]
+        names = {trigger.name for trigger in after.collected}
+        kept = tuple(n if name in names else 0 for name, n in zip(self._slots, collected, strict=True))
+        return following, kept, after.running(running)
+
+
+class _Counted:
+    """The one law of a state: that of the win, the awards, and the symbols that are collected or draw multipliers."""
+
+    def __init__(self, build: Build, name: str) -> None:
+        self.state = state = build.model.states[name]
+        self.collected = [t for t in state.triggers if isinstance(t, CollectedTrigger)]
+        self.multipliers = [t for t in state.transforms if isinstance(t, Multiplier) and t.persist]
+        self.columns = award_columns(build.model)
+        self.joint = self._counted(build)
+
+    def running(self, before: tuple[int, ...]) -> tuple[int, ...]:
+        """Multipliers with which the state begins, or goes on: those in the same place."""
+        padded = [*before, *([0] * len(self.multipliers))]
+        return tuple(
+            value or int(transform.combine == "product")
+            for value, transform in zip(padded, self.multipliers, strict=False)
+        )
+
+    def drawn(
+        self, running: tuple[int, ...], counts: Mapping[str, int]
+    ) -> Iterator[tuple[Fraction, tuple[int, ...], int]]:
+        """Running multipliers after a spin with these numbers of symbols, with their odds and what they multiply by."""
+        found: dict[tuple[int, ...], Fraction] = {(): Fraction(1)}
+        for transform, before in zip(self.multipliers, running, strict=True):
+            times = 1 if transform.each == "spin" else counts[transform.symbol or ""]
+            law = _running(transform, before, times)
+            found = {(*so_far, value): p * q for so_far, p in found.items() for value, q in law.items()}
+        for now, p in found.items():
+            yield p, now, math.prod(max(1, value) for value in now)
 
     @property
     def _symbols(self) -> list[str]:
         """What is counted."""
-        symbols = [trigger.symbol for trigger in self._collected]
-        symbols += [t.symbol for t in self._multipliers if t.each == "cell" and t.symbol is not None]
+        symbols = [trigger.symbol for trigger in self.collected]
+        symbols += [t.symbol for t in self.multipliers if t.each == "cell" and t.symbol is not None]
         return list(dict.fromkeys(symbols))
 
     def _counted(self, build: Build) -> Joint:
         """The law of the state without its memory, that awards as many spins of other states as it has symbols."""
-        model, state, symbols = build.model, self._state, self._symbols
+        model, state, symbols = build.model, self.state, self._symbols
         columns = columns_for(model, state, "", len(symbols), awarded=True)
         cells = model.reels * model.rows
         counters: list[Trigger] = [
@@ -173,33 +244,39 @@ class MergedMemories:
         variant = replace(
             state,
             triggers=(*triggers, *counters),
-            transforms=tuple(t for t in state.transforms if t not in self._multipliers),
+            transforms=tuple(t for t in state.transforms if t not in self.multipliers),
         )
         counting = only(build, state, variant, {}, columns)
         joint = joint_law(Engine(counting), state_names(counting.model).index(state.name))
-        self._places = [joint.states.index(name) if name not in columns else None for name in self._states]
-        self._columns = [joint.states.index(name) for name in columns]
+        known = set(joint.states) - set(columns)  # the variant has no columns for what only other states award
+        self._places = [joint.states.index(name) if name in known else None for name in self.columns]
+        self._counters = [joint.states.index(name) for name in columns]
         return joint
 
     @cached_property
-    def _groups(self) -> tuple[tuple[Awarding, ...], tuple[NDArray[np.int64], ...], tuple[Floats, ...]]:
+    def groups(self) -> tuple[tuple[Awarding, ...], tuple[NDArray[np.int64], ...], tuple[Floats, ...]]:
         """Moments, units and probabilities of the rows that award and count the same."""
-        law, odds = self._joint.by_award(), self._joint.probabilities
-        rows = [(awards, rows) for awards, _, rows in self._joint.groups()]
+        law, odds = self.joint.by_award(), self.joint.probabilities
+        rows = [(awards, rows) for awards, _, rows in self.joint.groups()]
         return (
             tuple(law[awards] for awards, _ in rows),
-            tuple(self._joint.units[of] for _, of in rows),
+            tuple(self.joint.units[of] for _, of in rows),
             tuple(odds[of] for _, of in rows),
         )
 
     @cached_property
-    def _keys(self) -> list[tuple[Awards, Mapping[str, int]]]:
+    def keys(self) -> list[tuple[Awards, Mapping[str, int]]]:
         """What the groups award, by state, and how many symbols they have."""
         keys: list[tuple[Awards, Mapping[str, int]]] = []
-        for awards, _, _ in self._joint.groups():
+        for awards, _, _ in self.joint.groups():
             real = tuple(0 if place is None else awards[place] for place in self._places)
-            keys.append((real, {s: awards[i] for s, i in zip(self._symbols, self._columns, strict=True)}))
+            keys.append((real, {s: awards[i] for s, i in zip(self._symbols, self._counters, strict=True)}))
         return keys
+
+
+def _level(trigger: CollectedTrigger, collected: int) -> int:
+    """The level that so many symbols reach."""
+    return min(collected // trigger.every, len(trigger.spins))
 
 
 def _running(transform: Multiplier, running: int, times: int) -> dict[int, Fraction]:
@@ -222,15 +299,27 @@ def _refused(model: Model, state: State) -> str:
         return "keeps cells"
     if (state.cascade and state.cascade.persist) or (state.final and state.final.persist):
         return "counts steps, or adds up values of cells"
+    if state.draws_once:
+        return "draws what the grid shows, or its multiplier, once"
+    if state.spots and state.spots.persist:
+        return "keeps multipliers of places"
     if any(getattr(model.evaluators[name], "at", "") == "end" for name in state.evaluators):
         return "pays at the end of a feature"
     if {part.partition(".")[0] for part in state.multiplier_exempt} & set(state.evaluators):
         return "pays wins that no multiplier applies to"
+    if any(getattr(trigger, "once", False) for trigger in state.triggers):
+        return "has triggers that fire once"
+    if any(isinstance(trigger, CollectedTrigger) and trigger.multiplier for trigger in state.triggers):
+        return "awards features with multipliers by levels"
     if bonus_triggers(state):
         return "plays bonuses, which no multiplier applies to"
+    if any(getattr(trigger, "become", False) for trigger in state.triggers):
+        return "goes on as another state other than by levels"
     changes = state.cascade is not None or any(isinstance(transform, CHANGING) for transform in state.transforms)
     for transform in state.transforms:
         if isinstance(transform, Multiplier) and transform.persist:
+            if not works_always(transform):
+                return "draws multipliers in some spins only"
             if transform.each == "full_reel":
                 return "draws a multiplier for each full reel"
             if transform.each == "cell" and changes:

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Protocol, Self
 
 import numpy as np
 
 from rgs_core.exact.awarding import Awarding, Awards
 from rgs_core.exact.joint import Joint
+from rgs_core.exact.memory.beginnings import NamedSpin, Names, Way
 from rgs_core.exact.spin_terms import Amount, Value
 
 
@@ -50,14 +52,17 @@ class WholeFeature(Protocol):
     def most_reached(self) -> bool:
         """Whether the largest win of `by_award` can be reached, or is an upper bound only."""
 
-    def among(self, states: tuple[str, ...]) -> Self:
-        """The same law where there are these states; the first ones are those that it knows."""
+    def ways(self) -> list[Way]:
+        """All features that it may begin."""
+
+    def among(self, names: Names) -> Self:
+        """The same law where there are these states and features."""
 
     def by_award(self) -> Mapping[Awards, Awarding]:
-        """Exact moments of the win by the spins of other states that it awards."""
+        """Exact moments of the win by the spins of other states that it awards, and features that it begins."""
 
     def terms(self, amount: Amount[Value]) -> Mapping[Awards, Value]:
-        """Transform of the win by the spins of other states that it awards."""
+        """Transform of the win by the same."""
 
     @property
     def step(self) -> int:
@@ -76,22 +81,47 @@ class WholeFeature(Protocol):
 class FeatureRound:
     """The paid spin and the features that are known as a whole and that it starts.
 
-    `paid`: its law by real states and spins; `starting`: the same by those and by features, named as in `laws`;
-    `laws`: of each such feature; `methods`: by the states of these features, how their laws are computed.
+    `spins`: the law of one spin, by real states and spins, of the paid state and of those that remember nothing;
+    `starting`: that of the paid spin by those and by features, named as in `laws`; `laws`: of each such feature;
+    `methods`: by the states of these features, how their laws are computed. Where the mode begins with such a feature,
+    `starting` is its law, and `own_spins` the odds that it has no spins but those that it begins with and awards none, and
+    how many of those it plays on average.
     """
 
-    paid: Joint
-    starting: Joint
+    spins: Mapping[str, Joint]
+    starting: NamedSpin | WholeFeature
     laws: Mapping[str, WholeFeature]
     methods: Mapping[str, str]
+    own_spins: tuple[Fraction, Fraction] | None = None
 
-    @property
+    @cached_property
     def granted(self) -> Mapping[str, int]:
         """Most spins that a round awards by state of these features; only states that it can lead to."""
-        most: dict[str, int] = {}
-        for law in self.laws.values():
-            most[law.state_name] = max(most.get(law.state_name, 0), law.granted)
-        return most
+        states = dict.fromkeys(law.state_name for law in self.laws.values())
+        return {
+            state: self._most({name: law.granted for name, law in self.laws.items() if law.state_name == state})
+            for state in states
+        }
+
+    @cached_property
+    def granted_further(self) -> int:
+        """Most spins that all these features of a round are awarded together, but for the first one of each."""
+        return self._most({name: law.granted - 1 for name, law in self.laws.items()})
+
+    def _most(self, amounts: Mapping[str, int]) -> int:
+        """The largest sum of such amounts over all features of a round: no feature leads to itself."""
+        known: dict[str, int] = {}
+
+        def begun(laws: Mapping[Awards, Awarding]) -> int:
+            found = ({name: n for name, n in zip(self.starting.states, key, strict=True) if n} for key in laws)
+            return max(sum(n * most(name) for name, n in of.items() if name in self.laws) for of in found)
+
+        def most(name: str) -> int:
+            if name not in known:
+                known[name] = amounts.get(name, 0) + begun(self.laws[name].by_award())
+            return known[name]
+
+        return begun(self.starting.by_award())
 
     @property
     def neglected(self) -> float:

@@ -1,0 +1,69 @@
+"""Reads what a trigger or transform needs beside symbols: odds, conditions, and the reels on which it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rgs_core.language import mechanics as words
+from rgs_core.language import model as m
+from rgs_core.language.mechanics_file import MechanicsReading
+
+ODDS_KEYS = ["chance", "out_of"]
+SHARED_KEYS = [*ODDS_KEYS, "when"]
+CONDITION_KEYS = [*SHARED_KEYS, "once", "reels", "per_reel"]
+
+
+class ConditionsReading(MechanicsReading):
+    """Reads the words that triggers and transforms share."""
+
+    def counted_table(self, table: Mapping[str, Any], path: str, key: str, most: int) -> tuple[str, Mapping[int, int]]:
+        """The symbol that a trigger counts, and what it gives by count; without a symbol it gives a number."""
+        if "symbol" in table:
+            symbol = self.counting(table["symbol"], f"{path}.symbol") or ""
+            largest = self.cells * self.heaviest(symbol)
+            return symbol, words.frozen(self.counts(table.get(key), f"{path}.{key}", largest, most) or {1: 0})
+        if not {"chance", "when"} & set(table):
+            remedy = "add 'symbol', or 'chance' and 'out_of' for a start at random"
+            self.bad(path, "key 'symbol' is missing", remedy)
+        for other in ("stopped", "fresh", "reels", "per_reel"):
+            if other in table:
+                self.bad(f"{path}.{other}", "a trigger without a symbol counts nothing", "remove it, or add 'symbol'")
+        number = table.get(key, 1)
+        if isinstance(number, dict):
+            self.bad(f"{path}.{key}", "a table by count, of no symbol", f"write a number, or add 'symbol': {key} = 5")
+            number = 1
+        return "", words.frozen({0: self.integer(number, f"{path}.{key}", 1, most, 1)})
+
+    def odds(self, table: Mapping[str, Any], path: str) -> words.Odds | None:
+        """`chance` in `out_of`, None without them."""
+        for key, other in (("chance", "out_of"), ("out_of", "chance")):
+            if key in table and other not in table:
+                self.bad(path, f"'{key}' without '{other}'", f"add '{other}': with which odds it works")
+        if not set(ODDS_KEYS) <= set(table):
+            return None
+        out_of = self.integer(table["out_of"], f"{path}.out_of", 1, m.WEIGHT_TOTAL_MAX, 1)
+        return words.Odds(self.integer(table["chance"], f"{path}.chance", 1, out_of, 1), out_of)
+
+    def when(self, table: Mapping[str, Any], path: str) -> Any:
+        """Whether there must be a win, or none."""
+        return self.choice(table.get("when", "always"), f"{path}.when", ["always", "win", "no_win"])
+
+    def conditions(self, table: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """What a trigger needs beside its count, and where it counts."""
+        return {
+            "odds": self.odds(table, path),
+            "when": self.when(table, path),
+            "once": self.flag(table.get("once", False), f"{path}.once"),
+            "reels": self.chosen_reels(table, path),
+            "per_reel": self.flag(table.get("per_reel", False), f"{path}.per_reel"),
+        }
+
+    def chosen_reels(self, table: Mapping[str, Any], path: str, key: str = "reels") -> tuple[int, ...] | None:
+        """Reels under a key: numbers from 1 in the file, from 0 in the model; None for all."""
+        if key not in table:
+            return None
+        numbers = self.integers(table[key], f"{path}.{key}", (1, self.reels), 1, self.reels)
+        if len(set(numbers)) < len(numbers):
+            self.bad(f"{path}.{key}", "a reel stands there twice", "remove one")
+        return tuple(sorted(number - 1 for number in set(numbers)))

@@ -1,0 +1,350 @@
+"""Odds, conditions and reels of triggers, odds of transforms, jackpots by new symbols: by hand, and by every exact law."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from exact_rounds import check_figures, round_law
+from tape import enumerate_round
+
+from rgs_core import reference
+from rgs_core._engine import Engine
+from rgs_core.errors import ModelError
+from rgs_core.exact.closed_form import closed_form
+from rgs_core.exact.cycle import FullCycle, full_cycle
+from rgs_core.exact.jackpots import jackpot_figures
+from rgs_core.exact.joint import joint_law
+from rgs_core.language.model import Build
+from rgs_core.language.model_file import loads
+from rgs_core.outcome import JackpotWin
+
+GAME = """
+format = 1
+id = "conditions"
+title = "Conditions"
+version = "1"
+symbols = ["A", "S", "W", "X"]
+stake.units = 1
+grid = { reels = 2, rows = 2 }
+caps = { free_spins = 3 }
+[wilds.W]
+substitutes = ["A"]
+[evaluators.lines]
+kind = "lines"
+paylines = ["00", "11"]
+pays.A = { 2 = 3 }
+[bonuses.chest]
+kind = "pick"
+prizes = [{ pay = 4, weight = 1 }, { pay = 9, weight = 2 }]
+[states.base]
+strips = "base"
+evaluators = ["lines"]
+TRANSFORMS
+[[states.base.triggers]]
+name = "Free"
+kind = "free_spins"
+state = "free"
+FREE
+[[states.base.triggers]]
+name = "Chest"
+kind = "bonus"
+bonus = "chest"
+CHEST
+[states.free]
+strips = "free"
+evaluators = ["lines"]
+AGAIN
+[profiles.main.strips]
+base = ["A S S X", "A X S A:3"]
+free = ["A X S", "A"]
+"""
+CHEST = 'symbol = "W"\nplays = { 1 = 1 }'
+"""Reel 1 shows A S, S S, S X, X A, equally likely; reel 2 A X, X S, S A, each 1 of 6, and A A, 3 of 6. Both rows of A pay
+3 each: (A S) with A X and A A, (X A) with S A and A A."""
+
+
+def game(free: str, chest: str = CHEST, transforms: str = "", again: str = "") -> Build:
+    text = GAME.replace("TRANSFORMS", transforms).replace("FREE", free).replace("CHEST", chest)
+    return loads(text.replace("AGAIN", again)).build()
+
+
+def check(build: Build, rounds: int = 80) -> FullCycle:
+    """Engine and reference play alike; exact figures are those of every path of the reference."""
+    engine, key = Engine(build), bytes(32)
+    for nonce in range(rounds):
+        expected = reference.play(build, key, nonce)
+        assert engine.spin(key, nonce) == expected
+        assert engine.win(key, nonce) == expected.win_units
+    exact = round_law(build, 20_000)
+    assert exact is not None
+    return check_figures(build, *exact)
+
+
+def test_a_chance_multiplies_the_law() -> None:
+    """Two S: S S with reel 2 of none, A S or S X or with one: 1/4 + 2/4 x 2/6 - and three: 1/4 x 2/6."""
+    certain = game('symbol = "S"\nspins = { 2 = 1, 3 = 2 }')
+    odd = game(
+        'symbol = "S"\nspins = { 2 = 1, 3 = 2 }\nchance = 2\nout_of = 5',
+        'symbol = "S"\nplays = { 3 = 1 }\nchance = 1\nout_of = 4',
+    )
+    two, three = Fraction(1, 4) * Fraction(4, 6) + Fraction(2, 4) * Fraction(2, 6), Fraction(1, 4) * Fraction(2, 6)
+    assert joint_law(Engine(certain), 0).award_mean["free"] == two + 2 * three
+    law = joint_law(Engine(odd), 0)
+    assert law.method == "merging"
+    assert law.award_mean["free"] == (two + 2 * three) * Fraction(2, 5)
+    assert law.plays_mean() == {"Chest": three / 4}
+    assert law.by_award() == joint_law(Engine(odd), 0, merge=False).by_award()
+    cycle = check(odd)
+    assert closed_form(odd).rtp == cycle.rtp
+
+
+def test_a_feature_starts_at_random() -> None:
+    build = game("spins = 2\nchance = 1\nout_of = 7", "plays = 2\nchance = 1\nout_of = 3")
+    cycle = check(build)
+    assert cycle.feature_probability == Fraction(1, 7)
+    assert cycle.rtp_parts["Chest"] == 2 * Fraction(1, 3) * Fraction(4 + 2 * 9, 3)
+    assert closed_form(build).rtp == cycle.rtp
+    award = next(a for n in range(99) for a in Engine(build).spin(bytes(32), n).spins[0].awards)
+    assert award.trigger in ("Free", "Chest")
+
+
+@pytest.mark.parametrize("when", ["win", "no_win"])
+@pytest.mark.parametrize("odds", ["", "chance = 1\nout_of = 3\n"])
+def test_after_a_win_or_a_loss(when: str, odds: str) -> None:
+    build = game(f'spins = 1\nwhen = "{when}"\n{odds}', f'symbol = "S"\nplays = {{ 1 = 1 }}\nwhen = "{when}"')
+    wins = Fraction(1, 4) * Fraction(4, 6) * 2
+    fires = wins if when == "win" else 1 - wins
+    assert check(build).feature_probability == fires * (Fraction(1, 3) if odds else 1)
+
+
+def test_once_a_feature() -> None:
+    """Of three spins of the feature the first one with two S adds one: the cap of three is never reached by a second."""
+    again = '[[states.free.triggers]]\nname = "More"\nkind = "free_spins"\nsymbol = "S"\nspins = { 1 = 1 }\nstate = "free"\n'
+    build = game("spins = 1\nchance = 1\nout_of = 2", again=again + "once = true")
+    assert max(len(outcome.spins) for _, outcome in enumerate_round(build)) == 3  # the paid one, one, and one more
+    check(build)
+    check(game("spins = 2\nchance = 1\nout_of = 2", again=again + "once = true\nchance = 1\nout_of = 3"))
+
+
+@pytest.mark.parametrize(
+    ("where", "odds"),
+    [
+        ("reels = [2]\n", Fraction(2, 6)),
+        ("per_reel = true\nreels = [1]\n", Fraction(3, 4)),
+        ("per_reel = true\n", 1 - Fraction(1, 4) * Fraction(4, 6)),
+    ],
+)
+def test_reels(where: str, odds: Fraction) -> None:
+    """Reel 1 shows S at three of four stops, twice at one; reel 2 at two of six."""
+    build = game('symbol = "S"\nspins = { 1 = 1 }\n' + where, 'symbol = "S"\nplays = { 2 = 1 }\n' + where)
+    law = joint_law(Engine(build), 0)
+    assert law.method == "merging"
+    assert law.award_probability == odds
+    assert closed_form(build).rtp == check(build).rtp
+
+
+def test_ways_merge_with_them() -> None:
+    text = GAME.replace('kind = "lines"\npaylines = ["00", "11"]', 'kind = "ways"').replace("TRANSFORMS", "")
+    free = 'symbol = "S"\nspins = { 1 = 1, 2 = 2 }\nper_reel = true\nchance = 3\nout_of = 4\nwhen = "no_win"'
+    text = (
+        text.replace("FREE", free).replace("CHEST", 'symbol = "S"\nplays = { 2 = 1 }\nreels = [1]').replace("AGAIN", "")
+    )
+    build = loads(text).build()
+    assert joint_law(Engine(build), 0).method == "merging of ways"
+    check(build)
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        'kind = "expand"\nsymbol = "S"\ninto = "A"',
+        'kind = "replace"\nsymbol = "S"\ninto = "W"',
+        'kind = "add"\nsymbol = "W"\ncount = { 1 = 1, 2 = 1 }',
+        'kind = "reveal"\nsymbol = "X"\ntable = { A = 1, S = 1 }\neach = "cell"',
+        'kind = "multiplier"\ntable = { 2 = 1, 5 = 1 }',
+        'kind = "multiplier"\neach = "cell"\nsymbol = "A"\ntable = { 2 = 1 }',
+        'kind = "nudge"\nsymbol = "A"\nsteps_max = 1\nmultiplier = 1',
+    ],
+)
+def test_transforms_work_in_some_spins(transform: str) -> None:
+    build = game(
+        "spins = 1\nchance = 1\nout_of = 6",
+        transforms=f"[[states.base.transforms]]\n{transform}\nchance = 1\nout_of = 3",
+    )
+    always = game("spins = 1\nchance = 1\nout_of = 6", transforms=f"[[states.base.transforms]]\n{transform}")
+    never = game("spins = 1\nchance = 1\nout_of = 6")
+    mean = [joint_law(Engine(b), 0).mean_units for b in (build, always, never)]
+    assert mean[0] == mean[1] / 3 + mean[2] * 2 / 3
+    check(build)
+
+
+def test_a_second_chance() -> None:
+    """Of 24 combinations 8 win 3 each; on the others all S become wild, and the grid pays once."""
+    replaced = '[[states.base.transforms]]\nkind = "replace"\nsymbol = "S"\ninto = "W"\nwhen = "{}"\n'
+    none, lost = game("spins = 1\nchance = 1\nout_of = 6"), replaced.format("no_win")
+    build = game("spins = 1\nchance = 1\nout_of = 6", transforms=lost)
+    # Lines of a losing spin once S is W, by reel 1: (S S) has one with A X and with S A, two with A A, which weighs 3, and
+    # none with X S, where W W pays only as wilds; (S X) one with A X and with A A; (A S) two with S A; (X A) one with X S.
+    won = 3 * (1 + 0 + 1 + 2 * 3) + 3 * (1 + 0 + 0 + 3) + 3 * (0 + 2) + 3 * (0 + 1)
+    assert joint_law(Engine(none), 0).mean_units == Fraction(24, 24)
+    assert joint_law(Engine(build), 0).mean_units == Fraction(24 + won, 24)
+    check(build)
+    check(game("spins = 1\nchance = 1\nout_of = 6", transforms=lost + "chance = 1\nout_of = 3"))
+
+
+def test_a_multiplier_of_winning_spins_alone() -> None:
+    doubled = '[[states.base.transforms]]\nkind = "multiplier"\ntable = { 2 = 1, 4 = 1 }\nwhen = "win"'
+    build = game("spins = 1\nchance = 1\nout_of = 6", transforms=doubled)
+    check(build)
+    for nonce in range(200):
+        spin = Engine(build).spin(bytes(32), nonce).spins[0]
+        assert (spin.multiplier > 1) == bool(spin.wins)
+
+
+def test_a_multiplier_that_persists_stays_in_other_spins() -> None:
+    again = '[[states.free.transforms]]\nkind = "multiplier"\ntable = { 2 = 1 }\npersist = true\nchance = 1\nout_of = 2'
+    build = game("spins = 3\nchance = 1\nout_of = 4", again=again)
+    check(build)
+    drawn = {tuple(spin.multiplier for spin in outcome.spins[1:]) for _, outcome in enumerate_round(build)}
+    assert drawn == {(), *((a, a * b, a * b * c) for a in (1, 2) for b in (1, 2) for c in (1, 2))}
+
+
+def test_a_cascade_keeps_what_was_drawn() -> None:
+    """The odds hold for all steps: refilled cells are replaced in every step, or in none."""
+    cascade = '\n[states.base.cascade]\nrefill = "strip"\nsteps_max = 4\n'
+    replaced = '[[states.base.transforms]]\nkind = "replace"\nsymbol = "S"\ninto = "W"\nchance = 1\nout_of = 2'
+    build = game("spins = 1\nchance = 1\nout_of = 6", transforms=replaced + cascade)
+    check(build)
+    for nonce in range(300):
+        spin = Engine(build).spin(bytes(32), nonce).spins[0]
+        shown = [
+            {s for reel in window for s in reel} for window in (spin.window, *(step.window for step in spin.steps))
+        ]
+        assert all("S" not in symbols for symbols in shown) or all("W" not in symbols for symbols in shown)
+
+
+JACKPOT = """
+format = 1
+id = "minor"
+title = "Minor"
+version = "1"
+symbols = ["minor", "X"]
+stake.units = 1
+grid = { reels = 2, rows = 1 }
+caps = { free_spins = 20 }
+[jackpots.minor]
+start = 10
+share_ppm = 1000
+[evaluators.two]
+kind = "scatter"
+symbol = "minor"
+of = "total_bet"
+pays = { 1 = 1 }
+at = "end"
+[evaluators.stars]
+kind = "scatter"
+symbol = "minor"
+of = "total_bet"
+pays = { 2 = 1 }
+[states.base]
+strips = "base"
+evaluators = ["stars"]
+[[states.base.triggers]]
+name = "Hold"
+kind = "free_spins"
+spins = 2
+state = "hold"
+chance = 1
+out_of = 2
+[states.hold]
+strips = "base"
+evaluators = ["two"]
+draw = "cell"
+[[states.hold.transforms]]
+kind = "stick"
+symbols = ["minor"]
+[[states.hold.triggers]]
+name = "Minor"
+kind = "jackpot"
+jackpot = "minor"
+chance = 1
+out_of = 1
+symbol = "minor"
+count = 1
+WORD
+[profiles.main.strips]
+base = ["minor X", "minor X"]
+"""
+
+
+def jackpots(build: Build) -> dict[int, Fraction]:
+    """Odds of each number of jackpots of a round."""
+    law: dict[int, Fraction] = {}
+    for p, outcome in enumerate_round(build):
+        won = sum(isinstance(award, JackpotWin) for spin in outcome.spins for award in spin.awards)
+        law[won] = law.get(won, Fraction(0)) + p
+    return law
+
+
+def test_a_held_symbol_wins_once() -> None:
+    """Two spins of two cells, each new with odds 1/2. At every spin: a cell that lands in the first counts in the second;
+    a full grid ends the feature. Fresh: only where one lands. At the end: once, if any is held."""
+    every = loads(JACKPOT.replace("WORD", "")).build()
+    fresh = loads(JACKPOT.replace("WORD", "fresh = true")).build()
+    end = loads(JACKPOT.replace("WORD", 'at = "end"')).build()
+    # The first spin holds none (1/4), one (1/2), two (1/4).
+    assert jackpots(every) == {
+        0: Fraction(1, 2) + Fraction(1, 32),
+        1: Fraction(3, 32) + Fraction(1, 8),
+        2: Fraction(1, 4),
+    }
+    assert jackpots(fresh) == {
+        0: Fraction(17, 32),
+        1: Fraction(3, 32) + Fraction(1, 8) + Fraction(1, 8),
+        2: Fraction(1, 8),
+    }
+    assert jackpots(end) == {0: Fraction(17, 32), 1: Fraction(15, 32)}
+    for build in (every, fresh, end):
+        check(build)
+    assert jackpot_figures(full_cycle(fresh)) == []
+    (figures,) = jackpot_figures(full_cycle(end))
+    assert figures.rounds == Fraction(32, 15)
+
+
+FREE = 'symbol = "S"\nspins = { 2 = 1 }'
+
+
+@pytest.mark.parametrize(
+    ("free", "path", "message"),
+    [
+        ("spins = 3", "states.base.triggers[0]", "key 'symbol' is missing"),
+        (
+            "spins = { 3 = 1 }\nchance = 1\nout_of = 2",
+            "states.base.triggers[0].spins",
+            "a table by count, of no symbol",
+        ),
+        ("spins = 3\nchance = 1", "states.base.triggers[0]", "'chance' without 'out_of'"),
+        (FREE + "\nchance = 3\nout_of = 2", "states.base.triggers[0].chance", "3 is out of range"),
+        ("spins = 3\nchance = 1\nout_of = 2\nreels = [1]", "states.base.triggers[0].reels", "counts nothing"),
+        (FREE + '\nwhen = "lost"', "states.base.triggers[0].when", "'lost' is not allowed"),
+        (FREE + "\nonce = true", "states.base.triggers[0].once", "a feature of its own"),
+        (FREE + "\nreels = [3]", "states.base.triggers[0].reels[0]", "3 is out of range"),
+    ],
+)
+def test_mistakes_are_named(free: str, path: str, message: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        game(free)
+    assert [p for p in caught.value.problems if p.path == path and message in p.message], str(caught.value)
+
+
+def test_a_cascade_removes_by_count_alone() -> None:
+    cascade = '[states.base.cascade]\nrefill = "strip"\nremove = ["lines", "Free"]\n'
+    with pytest.raises(ModelError, match="has odds, conditions or reels"):
+        game(FREE + "\nchance = 1\nout_of = 2", transforms=cascade)
+
+
+def test_symbols_stick_always() -> None:
+    stick = '[[states.free.transforms]]\nkind = "stick"\nsymbols = ["A"]\nchance = 1\nout_of = 2'
+    with pytest.raises(ModelError, match=r"chance.*unknown key"):
+        game(FREE, again=stick)
