@@ -83,6 +83,7 @@ cdef int set_strip(rgs_strip *strip, object source) except -1:
     strip.length = source.length
     strip.total = source.total
     strip.symbols = <const uint8_t *>address(source.symbols)
+    strip.shows = <const uint64_t *>address(source.shows)
     strip.cumulative = <const uint32_t *>address(source.cumulative)
     strip.distinct = len(source.distinct_stops)
     strip.distinct_stops = <const uint32_t *>address(source.distinct_stops)

@@ -63,6 +63,7 @@ cdef extern from "game.h" nogil:
         uint32_t length
         uint32_t total
         const uint8_t *symbols
+        const uint64_t *shows
         const uint32_t *cumulative
         uint32_t distinct
         const uint32_t *distinct_stops

@@ -46,6 +46,7 @@ typedef struct {
     uint32_t length;            /* stops */
     uint32_t total;             /* sum of the stop weights */
     const uint8_t *symbols;     /* length + rows - 1 symbols: the window of stop s begins at symbols + s */
+    const uint64_t *shows;      /* [stop] -> bits of the symbols in its window */
     const uint32_t *cumulative; /* running sums of the weights, NULL when every stop weighs 1 */
     uint32_t distinct;          /* stops with different windows, for visiting combinations */
     const uint32_t *distinct_stops;

@@ -61,6 +61,7 @@ static inline void rgs_grid_view(const rgs_game *game, const rgs_grid *grid, rgs
         view->heights[reel] = grid->heights[reel];
     }
     view->values = game->has_values ? grid->values : NULL;
+    view->shown = ~(uint64_t)0;
 }
 
 /* Held cells before a spin or a refill: those that walk then do so, and what has no place on the grid is gone. */

@@ -15,6 +15,7 @@ typedef struct {
     const uint8_t *windows[RGS_REELS_MAX];
     uint8_t heights[RGS_REELS_MAX];
     const int32_t *values;      /* [reel * rows + row]; NULL when no cell has a value */
+    uint64_t shown;             /* bits of symbols, those in view at least */
 } rgs_view;
 
 /* What the evaluators of a step share. */
@@ -65,6 +66,8 @@ RGS_APART uint32_t rgs_count_doubles(const rgs_game *game, const rgs_view *view,
 static inline uint32_t rgs_count_symbols(const rgs_game *game, const rgs_view *view, uint64_t symbols)
 {
     uint32_t count = 0;
+    if (!(view->shown & symbols))
+        return 0;
     if (game->doubles)
         return rgs_count_doubles(game, view, symbols, 0);
     for (uint32_t reel = 0; reel < game->reels; reel++)

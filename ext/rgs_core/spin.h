@@ -876,11 +876,13 @@ static inline int rgs_play_windows(const rgs_game *game, uint32_t state_index, r
     if ((error = rgs_begin_spin(game, state, words, log, &strips, view->heights)))
         return error;
     view->values = NULL;
+    view->shown = 0;
     for (uint32_t reel = 0; reel < game->reels; reel++) {
         uint32_t stop;
         if ((error = rgs_draw_stop(words, &strips[reel], &stop)))
             return error;
         view->windows[reel] = strips[reel].symbols + stop;
+        view->shown |= strips[reel].shows[stop];
         if ((error = rgs_log_add(log, RGS_EVENT_STOP, reel, stop, 0, 0)))
             return error;
     }

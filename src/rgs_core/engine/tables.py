@@ -39,7 +39,7 @@ Fields = Mapping[str, Any]
 @dataclass(frozen=True)
 class StripTable:
     """One reel. `symbols`: uint8[stops + rows - 1], so that stop s shows symbols[s : s + rows]; of the top reel uint8[stops
-    + cells - 1].
+    + cells - 1]. `shows`: uint64[stops], bit x set when symbol x is in that window.
 
     `distinct_stops` uint32[d], `distinct_weights` uint64[d]: one stop of each different window, for visiting.
     """
@@ -47,6 +47,7 @@ class StripTable:
     length: int
     total: int
     symbols: NDArray[np.uint8]
+    shows: NDArray[np.uint64]
     cumulative: NDArray[np.uint32] | None
     distinct_stops: NDArray[np.uint32]
     distinct_weights: NDArray[np.uint64]
@@ -380,7 +381,9 @@ def _strip(model: m.Model, state: m.State, strip: m.Strip, shown: int) -> StripT
         stops[shares > 0],
         shares[shares > 0],
     )  # a condition (spin_conditions) leaves a single stop its weight
-    return StripTable(length, strip.total, looped, cumulative, stops.astype(np.uint32), shares)
+    views = np.lib.stride_tricks.sliding_window_view(looped, shown)
+    shows = np.bitwise_or.reduce(np.uint64(1) << views.astype(np.uint64), axis=1)
+    return StripTable(length, strip.total, looped, shows, cumulative, stops.astype(np.uint32), shares)
 
 
 # --- Evaluators --------------------------------------------------------------------------------------------
