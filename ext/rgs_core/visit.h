@@ -199,7 +199,7 @@ static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t s
             visit->reached[last_total][play->steps < 64 ? play->steps - 1 : 63] += weight;
             if (over) {
                 memory = 0;
-            } else if (state->remembers) {
+            } else if (state->remembers || state->ends) {
                 rgs_memory_shortest(&game->states[after], &play->memory, &left);
                 if (!memory || memcmp(&left, &before, sizeof left)) {
                     if ((error = rgs_visit_memory(visit, &left, &memory)))

@@ -192,11 +192,11 @@ def test_spins_that_are_won_again(strips: list[str], cap: str, reset: bool, extr
     assume(check(game(STRIPS=repr([strips[0] + " S", strips[1]]), EXTRA=extra + again, CAP=cap)))
 
 
-@given(strips=strips, spins=spins)
+@given(strips=strips, spins=spins, extra=st.sampled_from([STICKY, ""]))
 @check_rounds
-def test_pays_at_the_end(strips: list[str], spins: str) -> None:
-    """Held cells with values pay their sum after the last spin, ordinary wins at every spin."""
-    assume(check(game(STRIPS=repr(strips), AWARD=spins, EXTRA=VALUES + STICKY, PAYS='["lines", "sum"]', SUM=SUM)))
+def test_pays_at_the_end(strips: list[str], spins: str, extra: str) -> None:
+    """Cells with values, held or not, pay their sum after the last spin, ordinary wins at every spin."""
+    assume(check(game(STRIPS=repr(strips), AWARD=spins, EXTRA=VALUES + extra, PAYS='["lines", "sum"]', SUM=SUM)))
 
 
 # --- By hand, and larger ones --------------------------------------------------------------------------------

@@ -120,8 +120,8 @@ def program(engine: Engine) -> str:
 
 def _state(source: Source, place: str, state: StateTable) -> None:
     for r, strip in enumerate(state.strips):
-        symbols = source.array("uint8_t", strip.symbols)
-        source.set(f"{place}sets[0][{r}].", length=strip.length, total=strip.total, symbols=symbols)
+        symbols, shows = source.array("uint8_t", strip.symbols), source.array("uint64_t", strip.shows)
+        source.set(f"{place}sets[0][{r}].", length=strip.length, total=strip.total, symbols=symbols, shows=shows)
     source.table(f"{place}set_choice.", state.set_choice)
     for r, heights in enumerate(state.heights):
         source.table(f"{place}heights[{r}].", heights)

@@ -244,7 +244,7 @@ def test_an_interruption_ends_with_130() -> None:
 
     command = [sys.executable, "-m", "rgs_core", "simulate", "lantern_tide", "--spins", "1e10", "--threads", "1"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    time.sleep(1.5)
+    time.sleep(5)  # Python starts first
     process.send_signal(signal.SIGINT)
     _, message = process.communicate(timeout=20)
     assert process.returncode == 130
@@ -280,7 +280,7 @@ def test_a_long_cycle_can_be_interrupted(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-m", "rgs_core", "parsheet", str(path)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(2)
+    time.sleep(5)  # Python starts first
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 130

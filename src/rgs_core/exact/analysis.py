@@ -122,7 +122,7 @@ def analyse(build: Build, *, visit: bool = False) -> Analysis:
 def _visit(build: Build, engine: Engine, cycle: FullCycle) -> None:
     """The figures once more by every combination."""
     single = [*cycle.laws.values(), *(law for laws in cycle.special_laws.values() for law in laws.values())]
-    longest = max(law.cycle for law in single)
+    longest = max((law.cycle for law in single), default=0)
     if longest > VISITED_MAX:
         raise AnalysisError(f"a cycle of {longest:,} combinations is too long to visit; the limit is {VISITED_MAX:,}")
     visited = round_figures(build, spin_laws(build, engine, merge=False))
