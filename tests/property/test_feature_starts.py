@@ -408,6 +408,20 @@ def test_what_is_refused() -> None:
         full_cycle(build)
 
 
+def test_what_would_be_wrong_is_refused() -> None:
+    """Found by comparing exact figures with simulations of random models."""
+    build = game(TRIGGERS=CARRIES + PLAYS, STATES=wheel("{ weight = 1, pay = 3 }", 'of = "win"') + STICKY)
+    with pytest.raises(AnalysisError, match="plays a bonus that multiplies the win"):
+        full_cycle(build)
+    levels = GOES_ON[GOES_ON.index("[states.level]") :].replace("LATER", "").replace("HIGH", "")
+    least = levels.replace("[states.high]", "[states.high]\nwin_min = 3")
+    with pytest.raises(AnalysisError, match="'high' pays a least win for features that go on as it"):
+        full_cycle(game(TRIGGERS=award("level"), STATES=least))
+    build = game(TRIGGERS=award("level") + award("high", name="High"), STATES=levels)
+    with pytest.raises(AnalysisError, match="go on as state 'high', whose spins are awarded as well"):
+        full_cycle(build)
+
+
 # --- Modes -------------------------------------------------------------------------------------------------
 
 BUY = """

@@ -18,6 +18,7 @@ from rgs_core.errors import AnalysisError
 from rgs_core.exact.joint import (
     COMBINATIONS_MAX,
     Joint,
+    bonus_triggers,
     counted_symbols,
     lines_joint,
     lines_refused,
@@ -95,4 +96,6 @@ def _refused(model: Model, state: State) -> str:
         return "remembers itself"
     if state.cascade is not None or state.cells:
         return "cascades, or draws every cell for itself"
+    if any(model.multiplies_win(trigger) for trigger in bonus_triggers(state)):
+        return "plays a bonus that multiplies the win"
     return "has too many transforms" if len(state.transforms) == TRANSFORMS_MAX else ""

@@ -16,7 +16,7 @@ likely all of these are together. On the Fourier side the same walk multiplies t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -210,7 +210,7 @@ class MemoryChain:
         self.state = state = build.model.states[name]
         linked = [build.model.states[other] for other in feature_states(build.model, name)]
         for other in linked:
-            if reason := _refused(build, other):
+            if reason := _refused(build, other) or _ends_otherwise(other, linked):
                 why = remembers_because(build.model, state) or f"state '{name}' starts features that remember"
                 where = "" if other is state else f"state '{other.name}' "
                 raise AnalysisError(f"{why} and {where}{reason}")
@@ -471,6 +471,11 @@ def _becoming(trigger: Trigger) -> tuple[str, ...]:
 def _pays_at_end(model: Model, state: State) -> bool:
     """Whether something is paid when a feature ends."""
     return state.win_min is not None or any(getattr(model.evaluators[e], "at", "") == "end" for e in state.evaluators)
+
+
+def _ends_otherwise(state: State, linked: Sequence[State]) -> str:
+    """Why a feature that goes on as a state cannot end in it; "" when it can."""
+    return "pays a least win for features that go on as it" if len(linked) > 1 and state.win_min is not None else ""
 
 
 def _refused(build: Build, state: State) -> str:

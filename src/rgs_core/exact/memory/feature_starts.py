@@ -262,7 +262,11 @@ def _check(build: Build, targets: Sequence[str]) -> None:
     def no(reason: str) -> AnalysisError:
         return AnalysisError(f"{reason}, for which there is no exact law of a round")
 
+    awarded = begun(build)
     for target in targets:
+        twice = [other for other in feature_states(model, target)[1:] if other in awarded]
+        if twice:
+            raise no(f"features of state '{target}' go on as state '{twice[0]}', whose spins are awarded as well")
         what = _kept_whole(model, states[target])
         sources = [name for name in states if name != target and target in awards[name]]
         later = _led_to(awards, target)
