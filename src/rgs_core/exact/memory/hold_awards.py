@@ -86,9 +86,9 @@ class Counting:
         triggers = [t for t in state.triggers if t is not carrying and not isinstance(t, JackpotTrigger)]
         if len(triggers) + len(counters) > TRIGGERS_MAX:
             raise AnalysisError(
-                f"what trigger '{carrying.name}' of state '{state.name}' carries is counted by {len(counters)} symbols "
-                f"and classes of reels that draw alike, beside {len(triggers)} triggers; {TRIGGERS_MAX} can be told "
-                "apart: use equal strips in the feature, or fewer carried symbols"
+                f"what trigger '{carrying.name}' of state '{state.name}' carries takes {len(counters)} counts, one for each "
+                f"symbol and class of reels that draw alike, and the state has other triggers ({len(triggers)}): together "
+                f"more than {TRIGGERS_MAX}; use equal strips in the feature, or fewer carried symbols or triggers"
             )
         aliases = {
             reel: {symbol: alias(symbol, number) for symbol in carried}
