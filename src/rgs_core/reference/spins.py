@@ -158,7 +158,7 @@ def play_spin(
         steps=tuple(paid[1:]),
         closing=tuple(closing),
         strips=strip_set if len(state.strip_sets) > 1 else "",
-        special=memory.special,
+        special=memory.special if state.special is not None else "",
         multiplier=drawn,
         nudged=nudged,
         spots=paid[0].spots,
