@@ -348,3 +348,26 @@ def test_symbols_stick_always() -> None:
     stick = '[[states.free.transforms]]\nkind = "stick"\nsymbols = ["A"]\nchance = 1\nout_of = 2'
     with pytest.raises(ModelError, match=r"chance.*unknown key"):
         game(FREE, again=stick)
+
+
+def test_a_reel_out_of_range_is_one_problem() -> None:
+    """What is read in its place is no second one; a reel that is written twice is."""
+    shared = _reels_problems("[1, 9]"), _reels_problems("[2, 2]")
+    assert [len(problems) for problems in shared] == [1, 1]
+    assert "9 is out of range" in shared[0][0]
+    assert "stands there twice" in shared[1][0]
+
+
+def _reels_problems(reels: str) -> list[str]:
+    trigger = (
+        f'{{ name = "F", kind = "free_spins", symbol = "S", spins = {{ 1 = 1 }}, state = "free", reels = {reels} }}'
+    )
+    text = (
+        'format = 1\nid = "r"\ntitle = "R"\nversion = "1"\nsymbols = ["A", "S"]\nstake = { units = 1 }\n'
+        'grid = { reels = 2, rows = 1 }\nevaluators.s = { kind = "scatter", symbol = "S", pays = { 2 = 1 }, of = "total_bet" }\n'
+        f'states.base = {{ strips = "base", evaluators = ["s"], triggers = [{trigger}] }}\n'
+        'states.free = { strips = "base", evaluators = ["s"] }\nprofiles.one.strips.base = ["A S", "A S"]\n'
+    )
+    with pytest.raises(ModelError) as caught:
+        loads(text)
+    return [str(problem) for problem in caught.value.problems]

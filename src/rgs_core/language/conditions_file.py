@@ -64,6 +64,7 @@ class ConditionsReading(MechanicsReading):
         if key not in table:
             return None
         numbers = self.integers(table[key], f"{path}.{key}", (1, self.reels), 1, self.reels)
-        if len(set(numbers)) < len(numbers):
+        written = table[key] if isinstance(table[key], list) else []  # what is out of range was read as another number
+        if any(number in written[:i] for i, number in enumerate(written)):
             self.bad(f"{path}.{key}", "a reel stands there twice", "remove one")
         return tuple(sorted(number - 1 for number in set(numbers)))
