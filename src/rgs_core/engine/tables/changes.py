@@ -1,0 +1,110 @@
+"""Transforms, cascades, and places that multiply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rgs_core.engine.tables.numbers import odds_fields, reel_bits, symbol_bits, symbol_table, weight_table
+from rgs_core.engine.tables.records import ACTS, ANY_SYMBOL, COMBINES, EACH, TRANSFORMS, WHEN, Fields
+from rgs_core.language import mechanics as k
+from rgs_core.language import model as m
+
+
+def moves_fields(model: m.Model, state: m.State) -> Fields:
+    """How held cells move and values grow, [symbol]; of two transforms for a symbol the first counts."""
+    step, fall, each, jump = (np.zeros(64, dtype=np.int8) for _ in range(4))
+    grow = np.zeros(64, dtype=np.int32)
+    for transform in reversed(state.transforms):
+        for symbol in (model.symbols.index(s) for s in getattr(transform, "symbols", ())):
+            if isinstance(transform, k.Stick):
+                step[symbol], fall[symbol], jump[symbol] = transform.step, transform.fall, transform.jump
+                each[symbol] = EACH[transform.each]
+            elif isinstance(transform, k.Values) and transform.grow:
+                grow[symbol] = transform.grow
+    return {"held_step": step, "held_fall": fall, "held_each": each, "held_jump": jump, "grow": grow}
+
+
+def transform_fields(model: m.Model, state: m.State, transform: k.Transform) -> Fields:
+    symbol = getattr(transform, "symbol", None)
+    fields: dict[str, Any] = {
+        "kind": TRANSFORMS.index(transform.kind),
+        "symbol": ANY_SYMBOL if symbol is None else model.symbols.index(symbol),
+        "each": EACH[getattr(transform, "each", "spin")],
+        "reels": reel_bits(model, getattr(transform, "reels", None)),
+        "persist": int(getattr(transform, "persist", False)),
+        **odds_fields(getattr(transform, "odds", None)),
+        "conditional": int(not k.works_always(transform)),
+        "when": WHEN.index(getattr(transform, "when", "always")),
+    }
+    match transform:
+        case k.Reveal():
+            fields["table"] = symbol_table(model, transform.table)
+        case k.Expand() | k.Replace():
+            fields["into"] = model.symbols.index(transform.into)
+        case k.Add():
+            over = set(model.symbols) - {transform.symbol} if transform.over is None else transform.over
+            fields |= {"table": weight_table(transform.count), "symbols": symbol_bits(model, over)}
+        case k.Values():
+            fields |= {"table": weight_table(transform.table), "symbols": symbol_bits(model, transform.symbols)}
+        case k.Stick():
+            fields["symbols"] = symbol_bits(model, transform.symbols)
+        case k.Multiplier():
+            persisting = [t for t in state.transforms if isinstance(t, k.Multiplier) and t.persist]
+            fields |= {
+                "table": weight_table(transform.table),
+                "combine": COMBINES.index(transform.combine),
+                "slot": next((i for i, other in enumerate(persisting) if other is transform), 0),
+            }
+        case k.Fill():
+            fields |= {"table": weight_table(transform.count), "reels": reel_bits(model, transform.among)}
+        case k.Nudge():
+            fields |= {"steps_max": transform.steps_max, "multiplier": transform.multiplier}
+            fields["each"] = EACH["spin" if transform.multiplies == "spin" else "cell"]
+        case k.Act():
+            over = set(model.symbols) if transform.over is None else transform.over
+            fields |= {
+                "symbols": symbol_bits(model, transform.symbols),
+                "over": symbol_bits(model, over),
+                "does": ACTS.index(transform.does),
+                "once": int(transform.once),
+                "value_max": transform.value_max,
+            }
+            if transform.count is not None:
+                fields["table"] = weight_table(transform.count)
+    return fields
+
+
+def cascade_fields(model: m.Model, state: m.State, cascade: k.Cascade) -> Fields:
+    triggers = [trigger.name for trigger in state.triggers]
+    return {
+        "on": 1,
+        "fresh": int(cascade.refill == "fresh"),
+        "persist": int(cascade.persist),
+        "steps_max": cascade.steps_max,
+        "multipliers_count": len(cascade.multipliers),
+        "multiplier_step": cascade.multiplier_step,
+        "multipliers": np.array(cascade.multipliers, dtype=np.int64),
+        "remove_evaluators": sum(1 << i for i, name in enumerate(state.evaluators) if name in cascade.remove),
+        "remove_triggers": sum(1 << i for i, name in enumerate(triggers) if name in cascade.remove),
+        "keep": symbol_bits(model, cascade.keep),
+        "charge_every": cascade.charge.every if cascade.charge else 0,
+        "charge_symbols": _charging(model, cascade.charge) if cascade.charge else 0,
+        "charge": tuple(transform_fields(model, state, t) for t in cascade.charge.then) if cascade.charge else (),
+    }
+
+
+def _charging(model: m.Model, charge: k.Charge) -> int:
+    return symbol_bits(model, model.symbols if charge.symbols is None else charge.symbols)
+
+
+def spots_fields(spots: k.Spots) -> Fields:
+    return {
+        "on": 1,
+        "persist": int(spots.persist),
+        "product": int(spots.combine == "product"),
+        "first": spots.first,
+        "step": spots.step or 0,
+        "multiplier_max": spots.multiplier_max,
+    }

@@ -1,0 +1,109 @@
+"""Triggers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rgs_core.engine.tables.numbers import (
+    counted_bits,
+    entries,
+    odds_fields,
+    reel_bits,
+    state_names,
+    symbol_bits,
+    weight_table,
+)
+from rgs_core.engine.tables.records import ANY_SYMBOL, TRIGGERS, WHEN, TriggerTable
+from rgs_core.language import mechanics as k
+from rgs_core.language import model as m
+from rgs_core.language.bounds import collected_most, slots
+
+
+def _conditions(model: m.Model, trigger: k.FreeSpinsTrigger | k.BonusTrigger) -> dict[str, int]:
+    """What a trigger needs beside its count, and where it counts."""
+    return {
+        **odds_fields(trigger.odds),
+        "conditional": int(not k.fires_always(trigger)),
+        "when": WHEN.index(trigger.when),
+        "once": int(trigger.once),
+        "by_reels": int(trigger.reels is not None or trigger.per_reel),
+        "per_reel": int(trigger.per_reel),
+        "reels": reel_bits(model, trigger.reels),
+    }
+
+
+def trigger_table(build: m.Build, state: m.State, trigger: k.Trigger) -> TriggerTable:
+    model = build.model
+    counts = range(model.reels * model.rows * model.count_most + 1)
+    symbol = getattr(trigger, "symbol", None)
+    target = getattr(trigger, "state", None)
+    fields: dict[str, Any] = {
+        "kind": TRIGGERS.index(trigger.kind),
+        "state": 0 if target is None else state_names(model).index(target),
+        "stopped": int(getattr(trigger, "stopped", False)),
+        "symbols": 0 if symbol is None else counted_bits(model, symbol),
+    }
+    multiplier = getattr(trigger, "multiplier", None)
+    if multiplier is not None:
+        fields["multiplier"] = weight_table(multiplier)
+    spins, pattern = np.zeros(0, np.uint32), np.zeros(0, np.uint8)
+    match trigger:
+        case k.FreeSpinsTrigger():
+            spins = np.array([trigger.award(n) for n in counts], dtype=np.uint32)
+            fields |= {
+                "fresh": int(trigger.fresh),
+                "reset": int(trigger.reset),
+                "carry": symbol_bits(model, trigger.carry),
+                **_conditions(model, trigger),
+                "become": int(trigger.become),
+                "least": min(trigger.spins),
+            }
+        case k.FullReelsTrigger():
+            spins = np.array([k.by_count(trigger.spins, n) for n in range(model.reels + 1)], dtype=np.uint32)
+        case k.WinTrigger():
+            fields["become"] = int(trigger.become)
+            spins = np.zeros((len(entries(model)), len(counts)), dtype=np.uint32)
+            for name, table in trigger.spins.items():
+                spins[entries(model).index(name)] = [k.by_count(table, n) for n in counts]
+            fields |= {"evaluator": state.evaluators.index(trigger.evaluator), "counts": len(counts)}
+        case k.CollectedTrigger():
+            fields |= {
+                "every": trigger.every,
+                "levels": len(trigger.spins),
+                "level_spins": trigger.spins,
+                "level_multipliers": trigger.multipliers,
+                "level_states": tuple(
+                    state_names(model).index(trigger.states[i]) if trigger.states else ANY_SYMBOL
+                    for i in range(len(trigger.spins))
+                ),
+                "from_batch": int(trigger.multipliers_from == "batch"),
+                "slot": slots(model, state).index(trigger.name),
+                "most": collected_most(model, state, trigger.name),
+            }
+        case k.PickTrigger():
+            pattern = np.array(
+                [ANY_SYMBOL if s is None else model.symbols.index(s) for s in trigger.pattern], dtype=np.uint8
+            )
+            fields |= {
+                "bonus": list(model.bonuses).index(trigger.pick),
+                "factor": state.multiplier_for(trigger.name),
+            }
+        case k.BonusTrigger():
+            spins = np.array([trigger.times(n) for n in counts], dtype=np.uint32)
+            fields |= {
+                "bonus": list(model.bonuses).index(trigger.bonus),
+                "factor": state.multiplier_for(trigger.name),
+                **_conditions(model, trigger),
+            }
+        case k.JackpotTrigger():
+            fields |= {
+                "chance": trigger.chance_of(build.play.cost_units),
+                "out_of": trigger.out_of,
+                "counts": trigger.count,
+                "fresh": int(trigger.fresh),
+                "at_end": int(trigger.at == "end"),
+            }
+    number = ANY_SYMBOL if not symbol else entries(model).index(symbol)
+    return TriggerTable(trigger, number, spins, pattern, fields)

@@ -1,0 +1,182 @@
+"""Triggers: what starts something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from rgs_core.language.mechanics.fields import When, later
+from rgs_core.language.mechanics.symbols import Counted
+from rgs_core.language.mechanics.tables import Odds, Table, by_count
+
+
+@dataclass(frozen=True, slots=True)
+class FreeSpinsTrigger:
+    """Awards spins of `state` by the count of a symbol anywhere in view.
+
+    `stopped`: on the grid as the reels stopped. `fresh`: held cells do not count. `reset`: the spins left
+    become at least the award, instead of growing by it. `carry`: cells with these symbols stay, held, in the
+    awarded feature. `reels`, `per_reel`: as in `Counted`. `when`: only if the spin has won, or has not. `once`: no more
+    than once in a feature. `odds`: drawn where all else holds. Without a symbol ("") the count is 0.
+    `multiplier`: drawn when it awards, of all that the feature wins; None: that of the feature which is
+    lengthened, 1 of a new one. `become`: the spins lengthen the feature that plays, which goes on as `state`; also by no
+    spins, from the smallest count of the table on. So it is wherever spins are awarded.
+    """
+
+    name: str
+    symbol: str
+    spins: Mapping[int, int]
+    state: str
+
+    kind: Literal["free_spins"] = "free_spins"
+    stopped: bool = later(False)
+    fresh: bool = later(False)
+    reset: bool = later(False)
+    carry: frozenset[str] = later(frozenset())
+    odds: Odds | None = later(None)
+    when: When = later("always")
+    once: bool = later(False)
+    reels: tuple[int, ...] | None = later(None)
+    per_reel: bool = later(False)
+    multiplier: Table | None = later(None)
+    become: bool = later(False)
+
+    @property
+    def counted(self) -> Counted:
+        """What it counts."""
+        return Counted(self.symbol, self.reels, self.per_reel, self.stopped)
+
+    def award(self, count: int) -> int:
+        """Spins awarded for `count` symbols in view."""
+        return by_count(self.spins, count)
+
+
+@dataclass(frozen=True, slots=True)
+class WinTrigger:
+    """Awards spins of `state` for every win of an evaluator: `spins[symbol][count]`."""
+
+    name: str
+    evaluator: str
+    spins: Mapping[str, Mapping[int, int]]
+    state: str
+
+    kind: Literal["win_spins"] = "win_spins"
+    multiplier: Table | None = later(None)
+    become: bool = later(False)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedTrigger:
+    """Counts a symbol over the spins of a feature; every `every` of them reach the next level.
+
+    Level i awards `spins[i]` spins of `state`, and from the next spin on wins are multiplied by
+    `multipliers[i]`. After the last level nothing more is counted. With `states` the spins lengthen the feature, which
+    goes on as `states[i]`. `multipliers_from`: "batch" multiplies once the spins are played that were left before.
+    """
+
+    name: str
+    symbol: str
+    every: int
+    spins: tuple[int, ...]
+    multipliers: tuple[int, ...]
+    state: str
+
+    kind: Literal["collected"] = "collected"
+    multiplier: Table | None = later(None)
+    states: tuple[str, ...] = later(())
+    multipliers_from: Literal["spin", "batch"] = later("spin")
+
+
+@dataclass(frozen=True, slots=True)
+class PickTrigger:
+    """Starts a bonus for every payline that begins with `pattern` (None matches any symbol)."""
+
+    name: str
+    pattern: tuple[str | None, ...]
+    pick: str
+
+    kind: Literal["pick"] = "pick"
+
+
+@dataclass(frozen=True, slots=True)
+class BonusTrigger:
+    """Plays a bonus as often as `plays` says for the count of a symbol anywhere in view.
+
+    What else it needs is said as of FreeSpinsTrigger.
+    """
+
+    name: str
+    symbol: str
+    plays: Mapping[int, int]
+    bonus: str
+    stopped: bool
+
+    kind: Literal["bonus"] = "bonus"
+    odds: Odds | None = later(None)
+    when: When = later("always")
+    once: bool = later(False)
+    reels: tuple[int, ...] | None = later(None)
+    per_reel: bool = later(False)
+
+    @property
+    def counted(self) -> Counted:
+        """What it counts."""
+        return Counted(self.symbol, self.reels, self.per_reel, self.stopped)
+
+    def times(self, count: int) -> int:
+        """Bonuses played for `count` symbols in view."""
+        return by_count(self.plays, count)
+
+
+@dataclass(frozen=True, slots=True)
+class JackpotTrigger:
+    """Wins a jackpot of the service by name, with `chance` in `out_of` at every spin of the state.
+
+    `per`: "unit" has that chance for each unit that a round costs in its mode. With a `symbol` only spins that show it
+    `count` times at least can win. `fresh`: cells that were held before the spin do not count. `at`: looks at every spin,
+    or once, at the last grid of a feature.
+    """
+
+    name: str
+    jackpot: str
+    chance: int
+    out_of: int
+
+    kind: Literal["jackpot"] = "jackpot"
+    per: Literal["spin", "unit"] = later("spin")
+    symbol: str | None = later(None)
+    count: int = later(0)
+    fresh: bool = later(False)
+    at: Literal["spin", "end"] = later("spin")
+
+    def chance_of(self, cost_units: int) -> int:
+        """Chance in `out_of` at every spin of a round that costs so many units."""
+        return self.chance * (cost_units if self.per == "unit" else 1)
+
+
+@dataclass(frozen=True, slots=True)
+class FullReelsTrigger:
+    """Awards spins of `state` by the number of reels that show nothing but the same symbol, the one that fills most of
+    them. Their cells stay, held, in the awarded feature."""
+
+    name: str
+    spins: Mapping[int, int]
+    state: str
+
+    kind: Literal["full_reels"] = "full_reels"
+
+
+Trigger = (
+    FreeSpinsTrigger | WinTrigger | CollectedTrigger | PickTrigger | BonusTrigger | JackpotTrigger | FullReelsTrigger
+)
+
+
+def fires_by_count(trigger: FreeSpinsTrigger | BonusTrigger) -> bool:
+    """Whether the number of its symbol in view alone decides what a trigger gives."""
+    return fires_always(trigger) and trigger.reels is None and not trigger.per_reel
+
+
+def fires_always(trigger: FreeSpinsTrigger | BonusTrigger) -> bool:
+    """Whether a trigger fires wherever what it counts suffices."""
+    return trigger.odds is None and trigger.when == "always" and not trigger.once
