@@ -42,7 +42,7 @@ check: $(VENV)/.ready-dev  ## formatting, lint, types, stubs
 	$(BIN)/rgs-server openapi --against docs/openapi.json
 
 test: $(VENV)/.ready-dev  ## the whole suite: real PostgreSQL, real HTTP, killed processes
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --benchmark-disable
 
 # A build of its own, so that the usual one stays as it is. Leaks are Python's to report, not ours here.
 SANITIZED := build/sanitized
