@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import asyncpg
 from rgs_server.client import Client, Credentials, Reply
 from rgs_server.config import Config, environment_of
-from rgs_server.operators import add_operator
+from rgs_server.operators import add_operator, change_operator
 from rgs_server.postgres import EmbeddedPostgres
 from rgs_server.sandbox import open_operators
 
@@ -96,6 +96,9 @@ class Service:
         config = replace(self.config, database_url=self.database_url)
         return run(add_operator(config, operator_id, f"key-{operator_id}", reveal_seeds=reveal_seeds))
 
+    def change_operator(self, operator_id: str, **changes: Any) -> None:
+        run(change_operator(replace(self.config, database_url=self.database_url), operator_id, **changes))
+
     def pids(self, pattern: str) -> list[int]:
         """Children of the supervisor whose command line holds a text."""
         assert self.process is not None
@@ -135,6 +138,24 @@ class Service:
         chosen = credentials or self.credentials
         assert chosen is not None
         return Client(chosen, self.tls)
+
+
+Send = Callable[..., Reply]
+
+
+def sending(service: Service, credentials: Credentials | None = None) -> Send:
+    """Sends signed requests with JSON bodies to paths under /rgs/v1; by default of the sandbox operator."""
+
+    def send(method: str, path: str, body: dict[str, Any] | bytes = b"") -> Reply:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return service.send(method, f"/rgs/v1{path}", raw, credentials=credentials)
+
+    return send
+
+
+def code(reply: Reply) -> tuple[int, str]:
+    """Status and problem code of an answer."""
+    return reply.status, reply.json().get("code", "")
 
 
 def children(pid: int) -> list[int]:

@@ -23,7 +23,7 @@ from rgs_server.contract.compatibility import broken_promises
 from rgs_server.contract.openapi import document
 from rgs_server.logs import configure_logging
 from rgs_server.master_key import MasterKeyError
-from rgs_server.operators import OperatorRefused, add_operator, change_operator
+from rgs_server.operators import WALLETS, MoneyRules, OperatorRefused, add_operator, change_operator
 from rgs_server.postgres import PostgresUnavailable
 from rgs_server.store import SchemaMismatch
 from rgs_server.supervisor import AlreadyRunning, DatabaseUnreachable, Supervisor, WorkerFailed
@@ -34,6 +34,7 @@ examples:
   RGS_DATABASE_URL=postgresql://… RGS_MASTER_KEY_FILE=/run/secrets/master rgs-server serve
   rgs-server operator op-acme --key key-acme-2   prints the new secret once; the old key goes on
   rgs-server operator op-acme --retire key-acme-1 --networks 192.0.2.0/24
+  rgs-server operator op-acme --wallets transfer,platform --settle-within 60
   rgs-server call GET /rgs/v1/games              signed with the sandbox credentials
   rgs-server call POST /rgs/v1/spins '{"spin_id": "…", …}'
   rgs-server call --curl POST /rgs/v1/spins @spin.json
@@ -61,6 +62,21 @@ def parser() -> argparse.ArgumentParser:
     operator.add_argument("--retire", metavar="KEY_ID", help="refuse a key from now on")
     operator.add_argument("--networks", metavar="LIST", help="10.0.0.0/8,192.0.2.7: from where it calls; '': anywhere")
     operator.add_argument("--certificates", metavar="LIST", help="common names, separated by commas; '': any")
+    operator.add_argument(
+        "--wallets", metavar="LIST", help="platform, transfer or both: who holds players' money; the first is the usual"
+    )
+    operator.add_argument(
+        "--settle-within", metavar="S", type=seconds, help="rounds wait so long for their settlement; 0: for none"
+    )
+    operator.add_argument(
+        "--one-round", choices=["yes", "no"], help="whether a player has one open round in a game at most"
+    )
+    operator.add_argument(
+        "--idle-close",
+        metavar="S",
+        type=seconds,
+        help="close sessions with a balance so long after the last spin; 0: never",
+    )
     call = commands.add_parser("call", help="send a signed request and print the answer")
     call.add_argument("method", metavar="METHOD", choices=["GET", "POST"])
     call.add_argument("target", metavar="PATH", help="path and query, such as /rgs/v1/games")
@@ -75,6 +91,24 @@ def parser() -> argparse.ArgumentParser:
         "--write", metavar="FILE", help="write it to FILE, unless that would break what FILE promised"
     )
     return root
+
+
+def seconds(text: str) -> int:
+    """A duration on the command line."""
+    if not text.isdigit() or int(text) > 31_536_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of seconds up to a year")
+    return int(text)
+
+
+def money_rules(args: argparse.Namespace) -> MoneyRules | None:
+    """What the arguments say of an operator's money; None: nothing. Raises ConfigError."""
+    wallets = None if args.wallets is None else [name.strip() for name in args.wallets.split(",")]
+    unknown = set(wallets or ()) - set(WALLETS)
+    if unknown or (wallets is not None and len(set(wallets)) < len(wallets)):
+        raise ConfigError(f"--wallets: '{args.wallets}' is not a list of {' and '.join(WALLETS)}")
+    one_round = None if args.one_round is None else args.one_round == "yes"
+    rules = MoneyRules(wallets, args.settle_within, one_round, args.idle_close)
+    return None if rules == MoneyRules() else rules
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -117,9 +151,10 @@ async def serve(config: Config, *, sandboxed: bool = False) -> int:
 async def operator(config: Config, args: argparse.Namespace) -> int:
     if not config.database_url:
         raise ConfigError("set RGS_DATABASE_URL: operators are opened in the database of the service")
-    changes = (args.retire, args.networks, args.certificates)
+    money = money_rules(args)
+    changes = (args.retire, args.networks, args.certificates, money)
     if args.key is None and all(change is None for change in changes):
-        raise ConfigError("nothing to do: give --key, --retire, --networks or --certificates")
+        raise ConfigError("nothing to do: give --key, --retire, --networks, --certificates, or how money moves")
     try:
         allowed = None if args.networks is None else networks(args.networks)
     except ValueError as error:
@@ -136,7 +171,11 @@ async def operator(config: Config, args: argparse.Namespace) -> int:
         else:
             print(f"operator {operator_id}, key {args.key}\nsecret {credentials.secret}\nIt is not shown again.")
     if any(change is not None for change in changes):
-        await change_operator(config, operator_id, retire=args.retire, networks=allowed, certificates=names)
+        await change_operator(
+            config, operator_id, retire=args.retire, networks=allowed, certificates=names, money=money
+        )
+        if money is not None:
+            print("the money of sessions to come moves as you said; open ones stay as they are")
         if args.retire is not None:
             print(f"key {args.retire} is retired; workers refuse it within {config.key_cache_s} s")
         if allowed is not None:

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 
 import asyncpg
 import orjson
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from rgs_core.certified.certificate import Certificate
 from rgs_core.language.model import Build
 from rgs_core.outcome import FreeSpinsAward, JackpotWin, Played
+from rgs_server.clock import time_text
 from rgs_server.contract.answers import (
     AuditRecord,
     BonusAward,
     BonusRetrigger,
     BonusTrigger,
+    Ending,
     Feature,
     GameRow,
     JackpotAward,
+    Money,
+    OpenRound,
+    RoundAnswer,
+    SessionClosed,
+    SessionState,
     SpinAnswer,
     SpinOutcome,
     SpinRecord,
+    TransactionAnswer,
     encode,
     money,
 )
 from rgs_server.contract.money import format_amount
-from rgs_server.signing import time_text
+from rgs_server.rounds import State, state_of
 
 
 def features(build: Build, outcome: Played, unit_minor: int, currency: str, exponent: int) -> list[Feature]:
@@ -58,6 +67,7 @@ def spin_answer(
     currency: str,
     exponent: int,
     telemetry_ref: str,
+    balance_minor: int | None,
 ) -> bytes:
     """The answer to a spin; these bytes are stored and sent again for the same key."""
     window = outcome.spins[0].window
@@ -76,6 +86,7 @@ def spin_answer(
             build_hash=build.build_hash,
             nonce=nonce,
             telemetry_ref=telemetry_ref,
+            balance=UNSET if balance_minor is None else money(balance_minor, currency, exponent),
         )
     )
 
@@ -136,6 +147,151 @@ def spin_record(record: asyncpg.Record) -> SpinRecord:
         created_at=time_text(record["created_at"]),
         telemetry_ref=record["telemetry_ref"],
         answer=Raw(record["response"]),
+    )
+
+
+def shown(minor: int, currency: str, exponent: int) -> str:
+    """An amount for people: 3.40 EUR."""
+    return f"{format_amount(int(minor), exponent)} {currency}"
+
+
+def amount(record: asyncpg.Record, name: str) -> Money | None:
+    """An amount of a record, None where it has none."""
+    minor = record[name]
+    return None if minor is None else money(int(minor), record["currency"], record["exponent"])
+
+
+def time_or_none(moment: datetime | None) -> str | None:
+    return None if moment is None else time_text(moment)
+
+
+def round_answer(record: asyncpg.Record) -> RoundAnswer:
+    """A round with its money, from `find_round`."""
+    return RoundAnswer(
+        round_id=record["round_id"],
+        session_id=record["session_id"],
+        state=state_of(record["ending"], record["due_at"] is not None),
+        known=record["spin_id"] is not None,
+        spin_id=record["spin_id"],
+        stake=amount(record, "stake_minor"),
+        win=amount(record, "win_minor"),
+        played_at=time_or_none(record["played_at"]),
+        settle_by=time_or_none(record["due_at"]),
+        ended_at=time_or_none(record["ended_at"]),
+        debit_tx=record["debit_tx"],
+        credit_tx=record["credit_tx"],
+        reason=record["reason"],
+    )
+
+
+def open_round(record: asyncpg.Record) -> OpenRound:
+    """A round that waits for its settlement, from `open_rounds_of`."""
+    currency, exponent = record["currency"], record["exponent"]
+    return OpenRound(
+        round_id=record["round_id"],
+        spin_id=record["spin_id"],
+        session_id=record["session_id"],
+        state=State.OPEN,
+        stake=money(int(record["stake_minor"]), currency, exponent),
+        win=money(int(record["win_minor"]), currency, exponent),
+        played_at=time_text(record["created_at"]),
+        settle_by=time_text(record["due_at"]),
+    )
+
+
+def ending(record: asyncpg.Record) -> Ending:
+    """Rounds that ended alike."""
+    currency, exponent = record["currency"], record["exponent"]
+    return Ending(
+        ending=record["ending"],
+        rounds=record["rounds"],
+        stake=money(int(record["stake_minor"]), currency, exponent),
+        win=money(int(record["win_minor"]), currency, exponent),
+    )
+
+
+def transaction(record: asyncpg.Record) -> TransactionAnswer:
+    """A row of the ledger."""
+    return TransactionAnswer(
+        txn_id=record["txn_id"],
+        kind=record["kind"],
+        status="posted",
+        session_id=record["session_id"],
+        round_id=record["round_id"],
+        spin_id=record["spin_id"],
+        debit_account=record["debit_account"],
+        credit_account=record["credit_account"],
+        amount=money(int(record["amount_minor"]), record["currency"], record["exponent"]),
+        balance_before=amount(record, "balance_before_minor"),
+        balance_after=amount(record, "balance_after_minor"),
+        created_at=time_text(record["created_at"]),
+    )
+
+
+def session_state(session: asyncpg.Record, rounds: Sequence[asyncpg.Record]) -> SessionState:
+    """A session as it is now."""
+    return SessionState(
+        session_id=session["session_id"],
+        player_id=session["player_id"],
+        game_id=session["game_id"],
+        build_hash=session["build_hash"],
+        state="open" if session["closed_at"] is None else "closed",
+        wallet=session["wallet"],
+        currency=session["currency"],
+        balance=amount(session, "balance_minor"),
+        next_nonce=session["next_nonce"],
+        open_rounds=[open_round(record) for record in rounds],
+        created_at=time_text(session["created_at"]),
+        closed_at=time_or_none(session["closed_at"]),
+    )
+
+
+def session_closed(session: asyncpg.Record, paid: asyncpg.Record | None, server_seed: bytes) -> SessionClosed:
+    """The end of a session."""
+    return SessionClosed(
+        session_id=session["session_id"],
+        rounds=session["next_nonce"],
+        seed_commitment=session["seed_commitment"].hex(),
+        server_seed=server_seed.hex(),
+        client_seed=session["client_seed"],
+        paid_out=None if paid is None else transaction(paid),
+        reason=session["close_reason"],
+        closed_at=time_text(session["closed_at"]),
+    )
+
+
+def unsettled_event(record: asyncpg.Record, event_id: str, ts: str) -> bytes:
+    """The event `round_unsettled`."""
+    exponent = record["exponent"]
+    return orjson.dumps(
+        {
+            "type": "round_unsettled",
+            "event_id": event_id,
+            "ts": ts,
+            "round_id": record["round_id"],
+            "spin_id": record["spin_id"],
+            "session_id": record["session_id"],
+            "player_id": record["player_id"],
+            "game_id": record["game_id"],
+            "operator_id": record["operator_id"],
+            "stake": orjson.Fragment(format_amount(int(record["stake_minor"]), exponent)),
+            "win": orjson.Fragment(format_amount(int(record["win_minor"]), exponent)),
+            "currency": record["currency"],
+            "due_at": time_text(record["due_at"]),
+        }
+    )
+
+
+def swept_event(operator_id: str, closed: bytes, event_id: str, ts: str) -> bytes:
+    """The event `session_swept`, with the answer that closing the session would have had."""
+    return orjson.dumps(
+        {
+            "type": "session_swept",
+            "event_id": event_id,
+            "ts": ts,
+            "operator_id": operator_id,
+            "session": orjson.Fragment(closed),
+        }
     )
 
 

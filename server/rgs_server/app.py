@@ -7,7 +7,6 @@ import logging
 import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
 from typing import Literal
 
 import asyncpg
@@ -16,65 +15,21 @@ from aiohttp import web
 
 from rgs_core.language.model import MECHANIC_VERSION
 from rgs_core.seeds import derive_key
-from rgs_server import answers
-from rgs_server.catalogue import Playable
-from rgs_server.config import Config
+from rgs_server import answers, money_routes
 from rgs_server.contract import pages
 from rgs_server.contract.answers import GamesAnswer, Health, Ready, ReplayAnswer, encode
 from rgs_server.contract.openapi import document
 from rgs_server.contract.operations import OPERATIONS, ROOT
 from rgs_server.contract.problems import PAGES, Problem
 from rgs_server.contract.versions import answer_type, ending_headers
-from rgs_server.gate import Gate
-from rgs_server.sealing import Sealer
+from rgs_server.service import SERVICE, Service, json_answer
 from rgs_server.sessions import open_session, seed_context
-from rgs_server.spins import SpinDesk
-from rgs_server.store import Store
 from rgs_server.tls import STRICT_TRANSPORT
 
 log = logging.getLogger("rgs.http")
 
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context, level 1."""
-
-
-class Service:
-    """What the handlers share. Built once a worker by `create_app`, handed down, never global."""
-
-    def __init__(self, config: Config, url: str, catalogue: Mapping[str, Playable], sealer: Sealer) -> None:
-        self.config = config
-        self.catalogue = catalogue
-        self.sealer = sealer
-        self.desk = SpinDesk(config, url, catalogue, sealer)
-        self.draining = False
-        self._url = url
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
-        self.gate = Gate(config, sealer, self.store)
-
-    async def start(self) -> None:
-        self._pool = await asyncpg.create_pool(self._url, min_size=1, max_size=4, command_timeout=5)
-        self.desk.start()
-
-    async def stop(self) -> None:
-        await self.desk.stop()
-        if self._pool is not None:
-            await self._pool.close()
-
-    @asynccontextmanager
-    async def store(self) -> AsyncIterator[Store]:
-        """A connection for everything but spins. Raises Problem when the database does not answer."""
-        assert self._pool is not None
-        try:
-            async with self._pool.acquire(timeout=5) as connection:
-                yield Store(connection)  # type: ignore[arg-type]
-        except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
-            log.warning("database trouble: %r", error)
-            raise Problem("INTERNAL", "the database does not answer; repeat the same request") from error
-        except asyncpg.CannotConnectNowError as error:
-            raise Problem("INTERNAL", "the database is starting; repeat the same request") from error
-
-
-SERVICE = web.AppKey("service", Service)
 
 
 def create_app(service: Service) -> web.Application:
@@ -86,6 +41,7 @@ def create_app(service: Service) -> web.Application:
         "playSpin": play_spin,
         "getSpin": get_spin,
         "replaySpin": replay_spin,
+        **money_routes.HANDLERS,
         "listGames": list_games,
         "getHealth": get_health,
         "getReady": get_ready,
@@ -170,11 +126,6 @@ def with_headers(handler: Handler, headers: Mapping[str, str]) -> Handler:
     return answer
 
 
-def json_answer(body: bytes, replayed: bool = False) -> web.Response:
-    headers = {"Idempotent-Replayed": "true"} if replayed else None
-    return web.Response(body=body, content_type="application/json", headers=headers)
-
-
 # --- Endpoints: decode, call, encode ---------------------------------------------------------------
 
 
@@ -224,7 +175,7 @@ def replay(service: Service, record: asyncpg.Record) -> ReplayAnswer:
     """The verdict on a stored spin, with its audit record and, if it can be played, its outcome."""
     seed = service.sealer.open(record["seed_sealed"], seed_context(record["operator_id"], record["session_id"]))
     playable = service.catalogue.get(record["build_hash"])
-    audited = answers.audit_record(record, seed if record["reveal_seeds"] else None)
+    audited = answers.audit_record(record, seed if record["seed_is_public"] else None)
     if playable is None or record["mechanic_version"] != MECHANIC_VERSION:
         reason = f"build {record['build_hash']} is not loaded here; replay it with its model file and 'rgs replay'"
         return ReplayAnswer("unavailable", record["spin_id"], audited, reason=reason)

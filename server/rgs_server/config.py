@@ -43,6 +43,7 @@ class Config:
     signature_window_s: int = 300  # age of a request's timestamp
     key_cache_s: int = 30  # how long a worker trusts a key it has read
     session_cache_max: int = 50000  # sessions per worker
+    sweep_s: int = 5  # between looks for rounds left unsettled and balances left behind
     drain_timeout_ms: int = 10000  # for open requests at SIGTERM
     log_level: str = "info"  # debug, info, warning or error
 
@@ -68,6 +69,7 @@ LIMITS: dict[str, tuple[int, int]] = {
     "signature_window_s": (1, 86_400),
     "key_cache_s": (0, 3600),
     "session_cache_max": (1, 10_000_000),
+    "sweep_s": (1, 3600),
     "drain_timeout_ms": (0, 600_000),
 }
 

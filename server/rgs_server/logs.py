@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from rgs_server.signing import time_text
+from rgs_server.clock import time_text
 
 
 class JsonLines(logging.Formatter):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 
 import asyncpg
 
@@ -18,6 +19,20 @@ from rgs_server.store import Store
 
 class OperatorRefused(Exception):
     """What was asked for an operator cannot be done; nothing was changed."""
+
+
+WALLETS = ("platform", "transfer")
+"""Who may hold a player's money: the platform, or the session, to which it is transferred."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyRules:
+    """How the money of an operator's sessions moves. None leaves what is there; 0 seconds: never."""
+
+    wallets: list[str] | None = None  # the first is the usual one
+    settle_within_s: int | None = None  # rounds wait so long for their settlement
+    one_round: bool | None = None  # a player has one open round in a game
+    idle_close_s: int | None = None  # sessions with a balance are closed after so long without a spin
 
 
 async def add_operator(config: Config, operator_id: str, key_id: str, *, reveal_seeds: bool) -> Credentials:
@@ -49,9 +64,11 @@ async def change_operator(
     retire: str | None = None,
     networks: Sequence[Network] | None = None,
     certificates: Sequence[str] | None = None,
+    money: MoneyRules | None = None,
 ) -> None:
-    """Retires a key; sets the networks and certificates from which an operator may call, an empty list: any. None
-    leaves what is there. Workers know within RGS_KEY_CACHE_S. Raises OperatorRefused."""
+    """Retires a key; sets the networks and certificates from which an operator may call, an empty list: any; says how
+    the money of its sessions to come moves. None leaves what is there. Workers know keys, networks and certificates
+    within RGS_KEY_CACHE_S. Raises OperatorRefused."""
     connection = await asyncpg.connect(config.database_url)
     try:
         store = Store(connection)
@@ -62,6 +79,8 @@ async def change_operator(
                 await store.set_networks(operator_id, networks)
             if certificates is not None:
                 await store.set_certificates(operator_id, certificates)
+            if money is not None and not await store.set_money(operator_id, *astuple(money)):
+                raise OperatorRefused(f"no operator '{operator_id}'; open it with --key first")
     except asyncpg.ForeignKeyViolationError:
         raise OperatorRefused(f"no operator '{operator_id}'; open it with --key first") from None
     finally:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 import msgspec
 import orjson
 
 from rgs_core.seeds import commitment, new_server_seed
+from rgs_server import answers
 from rgs_server.catalogue import Playable
+from rgs_server.clock import system_clock, time_text
 from rgs_server.contract.answers import SessionAnswer, encode
 from rgs_server.contract.money import exponent_of
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import SessionRequest, decode_session
 from rgs_server.sealing import Sealer
-from rgs_server.signing import time_text
 from rgs_server.store import Store
 
 
@@ -60,10 +60,14 @@ async def _new_session(
     if request.rg_flags.self_excluded:
         raise Problem("RG_BLOCKED", "the player is self-excluded")
     exponent = exponent_of(request.currency)
+    wallets = await store.operator_wallets(operator_id)
+    wallet = request.wallet or wallets[0]
+    if wallet not in wallets:
+        raise Problem("WALLET_MISMATCH", f"wallet '{wallet}' is not open to you; yours: {', '.join(wallets)}")
     playable = await _chosen(store, catalogue, operator_id, request)
+    waiting = await store.open_rounds_of(operator_id, request.player_id, request.game_id)
     seed = new_server_seed()
-    created_at = datetime.now(UTC)
-    created_at = created_at.replace(microsecond=created_at.microsecond // 1000 * 1000)
+    created_at = system_clock()
     build = playable.build
     response = encode(
         SessionAnswer(
@@ -78,7 +82,8 @@ async def _new_session(
             seed_commitment=commitment(seed),
             client_seed=request.client_seed,
             created_at=time_text(created_at),
-            open_rounds=[],
+            open_rounds=[answers.open_round(row) for row in waiting],
+            wallet=wallet,
         )
     )
     written = await store.open_session(
@@ -96,6 +101,7 @@ async def _new_session(
         fingerprint,
         response,
         created_at,
+        wallet,
     )
     return response if written else None
 
@@ -117,4 +123,6 @@ def fingerprint_of(request: SessionRequest) -> bytes:
     """SHA-256 of the parsed request without its token, which is renewed between retries."""
     fields = msgspec.to_builtins(request)
     del fields["jwt"]
+    if fields["wallet"] is None:
+        del fields["wallet"]  # as before there were several
     return hashlib.sha256(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).digest()

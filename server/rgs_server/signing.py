@@ -13,6 +13,8 @@ import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from rgs_server.clock import read_time, time_text
+
 KEY_ID, TIMESTAMP, NONCE, SIGNATURE = "X-Key-Id", "X-Timestamp", "X-Nonce", "X-Signature"
 HEADERS = (KEY_ID, TIMESTAMP, NONCE, SIGNATURE)
 VERSION = "v1="
@@ -47,16 +49,8 @@ def verified(secret: bytes, given: Mapping[str, str], method: str, target: str, 
 
 def skew_seconds(timestamp: str, now: datetime) -> float | None:
     """Distance of a timestamp from now; None when it is not RFC 3339 in UTC with milliseconds."""
-    try:
-        then = datetime.strptime(timestamp, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
-    except ValueError:
-        return None
-    return abs((now - then).total_seconds())
-
-
-def time_text(moment: datetime) -> str:
-    """RFC 3339 in UTC with exactly three decimals."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    then = read_time(timestamp)
+    return None if then is None else abs((now - then).total_seconds())
 
 
 def now_text() -> str:

@@ -19,7 +19,6 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 import asyncpg
@@ -30,6 +29,7 @@ from rgs_core.language.model import MECHANIC_VERSION
 from rgs_core.seeds import derive_key
 from rgs_server import answers
 from rgs_server.catalogue import Playable
+from rgs_server.clock import system_clock
 from rgs_server.config import Config
 from rgs_server.contract.money import format_amount, parse_amount
 from rgs_server.contract.problems import Problem
@@ -90,6 +90,21 @@ class Session:
     currency: str
     exponent: int
     next_nonce: int
+    version: int
+    balance_minor: int | None
+    closed: bool
+
+
+class SessionMoved(Exception):
+    """What is kept of a session may be out of date: read it again before anything is refused for it."""
+
+
+@dataclass(slots=True)
+class Ahead:
+    """What the drawn spins of a batch do to a session once they are written."""
+
+    spins: int = 0
+    net_minor: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -202,6 +217,7 @@ class Lane:
         self._store: Store | None = None
         self._sessions: OrderedDict[tuple[str, str], Session] = OrderedDict()
         self._unplayable: set[tuple[str, str]] = set()
+        self._just_read: set[tuple[str, str]] = set()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -283,9 +299,10 @@ class Lane:
         await self._load(store, batch)
         drawn: list[tuple[Pending, SpinRow]] = []
         refused: list[tuple[Pending, Problem | None]] = []
-        offsets: dict[tuple[str, str], int] = {}
+        aheads: dict[tuple[str, str], Ahead] = {}
         names: set[tuple[str, str, str]] = set()
         later: list[Pending] = []
+        moved: list[Pending] = []
         for pending in batch:
             # A spin or round that stands twice in a batch would spoil the statement for all.
             own = {
@@ -296,21 +313,30 @@ class Lane:
                 later.append(pending)
                 continue
             names |= own
-            offset = offsets.get(pending.session_key, 0)
+            ahead = aheads.setdefault(pending.session_key, Ahead())
             try:
-                drawn.append((pending, self._draw(pending, offset)))
-                offsets[pending.session_key] = offset + 1
+                row = self._draw(pending, ahead)
+                drawn.append((pending, row))
+                ahead.spins += 1
+                ahead.net_minor += row.win_minor - row.stake_minor
             except Problem as problem:
                 refused.append((pending, problem))
+            except SessionMoved:
+                later.append(pending)
+                moved.append(pending)
         if drawn:
             taken = await store.commit_spins([row for _, row in drawn], MECHANIC_VERSION)
             for pending, row in drawn:
                 if (row.operator_id, row.spin_id) in taken:
-                    self._sessions[pending.session_key].next_nonce = row.nonce + 1
+                    session = self._sessions[pending.session_key]
+                    session.next_nonce = row.nonce + 1
+                    if session.balance_minor is not None:
+                        session.balance_minor += row.win_minor - row.stake_minor
                     pending.answer(row.response, replayed=False)
                 else:
                     refused.append((pending, None))
         again = await self._resolve(store, refused) if refused else []
+        self._forget(moved)
         return again + later
 
     async def _resolve(self, store: Store, refused: Sequence[tuple[Pending, Problem | None]]) -> list[Pending]:
@@ -321,6 +347,7 @@ class Lane:
             [p.idempotency_key for p in spins],
             [p.request.spin_id for p in spins],
             [p.request.round_id for p in spins],
+            [p.request.session_id for p in spins],
         )
         again: list[Pending] = []
         for (pending, problem), record in zip(refused, records, strict=True):
@@ -335,21 +362,29 @@ class Lane:
             elif record["round_exists"]:
                 round_id = pending.request.round_id
                 pending.fail(Problem("ROUND_ALREADY_CLOSED", f"round '{round_id}' was played; open a new one"))
+            elif record["round_ended"]:
+                round_id = pending.request.round_id
+                pending.fail(Problem("ROUND_ALREADY_CLOSED", f"round '{round_id}' was voided; open a new one"))
             elif problem is not None:
                 pending.fail(problem)
+            elif record["open_round"] is not None:
+                other = record["open_round"]
+                pending.fail(Problem("ROUND_OPEN", f"round '{other}' of this player in this game is not settled"))
             else:
                 again.append(pending)  # another worker used the nonce: read the session and draw again
         self._forget(again)
         return again
 
-    def _draw(self, pending: Pending, offset: int) -> SpinRow:
-        """Plays the spin at the session's next nonce plus `offset`. Raises Problem before any draw."""
+    def _draw(self, pending: Pending, ahead: Ahead) -> SpinRow:
+        """Plays the spin that follows those `ahead`. Raises Problem or SessionMoved before any draw."""
         request = pending.request
         session = self._sessions.get(pending.session_key)
         if session is None and pending.session_key in self._unplayable:
             raise Problem("BUILD_UNAVAILABLE", "this worker cannot play the session's build; repeat the same request")
         if session is None:
             raise Problem("SESSION_UNKNOWN", f"no session '{request.session_id}'; open it with POST /rgs/v1/sessions")
+        if session.closed:
+            raise Problem("SESSION_CLOSED", f"session '{request.session_id}' was closed; open a new one")
         if request.stake.currency != session.currency:
             raise Problem("STAKE_NOT_ALLOWED", f"the session plays in {session.currency}, not {request.stake.currency}")
         build = session.playable.build
@@ -357,7 +392,15 @@ class Lane:
         if rest or unit_minor == 0:
             step = format_amount(build.model.stake_units, session.exponent)
             raise Problem("STAKE_NOT_ALLOWED", f"{build.model.id} takes multiples of {step} {session.currency}")
-        nonce = session.next_nonce + offset
+        balance_minor = session.balance_minor
+        if balance_minor is not None:
+            balance_minor += ahead.net_minor - pending.stake_minor
+            if balance_minor < 0:
+                if ahead.spins or pending.session_key not in self._just_read:
+                    raise SessionMoved
+                held = format_amount(balance_minor + pending.stake_minor, session.exponent)
+                raise Problem("INSUFFICIENT_FUNDS", f"the session holds {held} {session.currency}")
+        nonce = session.next_nonce + ahead.spins
         try:
             outcome = session.playable.engine.spin(session.key, nonce)
         except RgsError as error:
@@ -365,8 +408,7 @@ class Lane:
             raise Problem(
                 "ROUND_UNPLAYABLE", "the next round of this session cannot be drawn; open a new session"
             ) from error
-        created_at = datetime.now(UTC)
-        created_at = created_at.replace(microsecond=created_at.microsecond // 1000 * 1000)
+        created_at = system_clock()
         event_id = f"evt-{secrets.token_hex(16)}"
         win_minor = outcome.win_units * unit_minor
         return SpinRow(
@@ -394,6 +436,7 @@ class Lane:
                 currency=session.currency,
                 exponent=session.exponent,
                 telemetry_ref=event_id,
+                balance_minor=None if balance_minor is None else balance_minor + win_minor,
             ),
             event=answers.spin_event(
                 build,
@@ -412,6 +455,7 @@ class Lane:
                 spin_type=request.spin_type,
             ),
             created_at=created_at,
+            session_version=session.version,
         )
 
     # -- sessions and connection ----------------------------------------------------------------
@@ -420,6 +464,7 @@ class Lane:
         """Reads the sessions of a batch that are not kept."""
         missing = {p.session_key for p in batch} - self._sessions.keys()
         self._unplayable.clear()
+        self._just_read = missing
         if missing:
             operators, sessions = zip(*sorted(missing), strict=True)
             for record in await store.load_sessions(list(operators), list(sessions)):
@@ -451,6 +496,9 @@ class Lane:
             currency=record["currency"],
             exponent=record["exponent"],
             next_nonce=record["next_nonce"],
+            version=record["version"],
+            balance_minor=None if record["balance_minor"] is None else int(record["balance_minor"]),
+            closed=record["closed_at"] is not None,
         )
 
     def _forget(self, batch: Sequence[Pending]) -> None:

@@ -56,6 +56,7 @@ class SpinRow:
     response: bytes
     event: bytes
     created_at: datetime
+    session_version: int = 0
 
 
 class Store:
@@ -71,7 +72,7 @@ class Store:
             for name in (
                 "operator_id", "session_id", "spin_id", "round_id", "idempotency_key", "fingerprint", "nonce",
                 "spin_type", "stake_minor", "win_minor", "win_units", "outcome_digest", "telemetry_ref",
-                "response", "event", "created_at",
+                "response", "event", "created_at", "session_version",
             )
         ]  # fmt: skip
         for index in (8, 9):
@@ -80,10 +81,10 @@ class Store:
         return {(record["operator_id"], record["spin_id"]) for record in taken}
 
     async def find_answers(
-        self, operators: list[str], keys: list[str], spins: list[str], rounds: list[str]
+        self, operators: list[str], keys: list[str], spins: list[str], rounds: list[str], sessions: list[str]
     ) -> list[asyncpg.Record]:
         """One record for each request, in order."""
-        return await self.connection.fetch(QUERIES["find_answers"], operators, keys, spins, rounds)
+        return await self.connection.fetch(QUERIES["find_answers"], operators, keys, spins, rounds, sessions)
 
     async def load_sessions(self, operators: list[str], sessions: list[str]) -> list[asyncpg.Record]:
         """The sessions that exist, in any order."""
@@ -98,6 +99,78 @@ class Store:
 
     async def find_spin(self, operator_id: str, spin_id: str) -> asyncpg.Record | None:
         return await self.connection.fetchrow(QUERIES["find_spin"], operator_id, spin_id)
+
+    async def find_session(self, operator_id: str, session_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_session"], operator_id, session_id)
+
+    async def open_rounds_of(self, operator_id: str, player_id: str, game_id: str) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["open_rounds_of"], operator_id, player_id, game_id)
+
+    async def find_round(self, operator_id: str, round_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_round"], operator_id, round_id)
+
+    async def settle_round(
+        self, operator_id: str, round_id: str, debit_tx: str, credit_tx: str | None, created_at: datetime
+    ) -> None:
+        await self.connection.execute(QUERIES["settle_round"], operator_id, round_id, debit_tx, credit_tx, created_at)
+
+    async def change_session(self, operator_id: str, session_id: str) -> asyncpg.Record | None:
+        """The session, locked until the end of the transaction."""
+        return await self.connection.fetchrow(QUERIES["change_session"], operator_id, session_id)
+
+    async def void_round(
+        self, operator_id: str, round_id: str, session_id: str, reason: str, created_at: datetime
+    ) -> None:
+        await self.connection.execute(QUERIES["void_round"], operator_id, round_id, session_id, reason, created_at)
+
+    async def count_endings(self, operator_id: str, since: datetime) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["count_endings"], operator_id, since)
+
+    async def transfer_in(
+        self, operator_id: str, session_id: str, transfer_id: str, amount_minor: int, created_at: datetime
+    ) -> None:
+        """Raises asyncpg.UniqueViolationError when the same transfer is being written."""
+        amount = Decimal(amount_minor)
+        await self.connection.execute(QUERIES["transfer_in"], operator_id, session_id, transfer_id, amount, created_at)
+
+    async def close_session(
+        self, operator_id: str, session_id: str, created_at: datetime, reason: str
+    ) -> asyncpg.Record | None:
+        """The session as it was closed; None when it was closed before."""
+        return await self.connection.fetchrow(QUERIES["close_session"], operator_id, session_id, created_at, reason)
+
+    async def find_transaction(self, operator_id: str, txn_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_transaction"], operator_id, txn_id)
+
+    async def overdue_rounds(self, now: datetime, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["overdue_rounds"], now, most)
+
+    async def report_rounds(self, now: datetime, operators: list[str], rounds: list[str]) -> None:
+        await self.connection.execute(QUERIES["report_rounds"], now, operators, rounds)
+
+    async def add_events(self, events: Sequence[tuple[str, str, str, bytes, datetime]]) -> None:
+        """Rows of (event_id, operator_id, event_type, payload, created_at)."""
+        columns = [list(column) for column in zip(*events, strict=True)]
+        await self.connection.execute(QUERIES["add_events"], *columns)
+
+    async def idle_sessions(self, now: datetime, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["idle_sessions"], now, most)
+
+    async def operator_wallets(self, operator_id: str) -> list[str]:
+        """The first is the usual one."""
+        return list(await self.connection.fetchval(QUERIES["operator_wallets"], operator_id) or [])
+
+    async def set_money(
+        self,
+        operator_id: str,
+        wallets: list[str] | None,
+        settle_within_s: int | None,
+        one_round: bool | None,
+        idle_close_s: int | None,
+    ) -> bool:
+        """None leaves what is there; 0 s: never. False when there is no such operator."""
+        arguments = (operator_id, wallets, settle_within_s, one_round, idle_close_s)
+        return await self.connection.fetchrow(QUERIES["set_money"], *arguments) is not None
 
     async def find_key(self, key_id: str) -> asyncpg.Record | None:
         return await self.connection.fetchrow(QUERIES["find_key"], key_id)

@@ -16,12 +16,13 @@ import sys
 import uvloop
 from aiohttp import web
 
-from rgs_server.app import SERVICE, Service, create_app
+from rgs_server.app import create_app
 from rgs_server.catalogue import load_catalogue
 from rgs_server.config import Config, ConfigError, read_config
 from rgs_server.logs import configure_logging
 from rgs_server.master_key import read_master_key
 from rgs_server.sealing import Sealer
+from rgs_server.service import SERVICE, Service
 from rgs_server.tls import load_files, server_context
 
 log = logging.getLogger("rgs.worker")

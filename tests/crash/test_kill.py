@@ -164,8 +164,8 @@ def verify(service: Service, load: Load) -> None:
     counts = run(
         service.fetch(
             "SELECT (SELECT count(*) FROM spins) AS spins, (SELECT count(*) FROM idempotency) AS answers, "
-            "(SELECT count(*) FROM outbox) AS events, (SELECT count(*) FROM transfers WHERE kind = 'stake') AS stakes, "
-            "(SELECT count(*) FROM transfers WHERE kind = 'win') AS wins, "
+            "(SELECT count(*) FROM outbox) AS events, (SELECT count(*) FROM ledger WHERE kind = 'stake') AS stakes, "
+            "(SELECT count(*) FROM ledger WHERE kind = 'win') AS wins, "
             "(SELECT count(*) FROM spins WHERE win_minor > 0) AS winning"
         )
     )[0]

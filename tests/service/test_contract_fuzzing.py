@@ -15,6 +15,7 @@ from rgs_server import signing
 from rgs_server.client import Credentials
 from rgs_server.contract.openapi import document
 from rgs_server.contract.operations import OPERATIONS, Operation
+from rgs_server.operators import MoneyRules
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -47,17 +48,22 @@ class Signed(requests.auth.AuthBase):
 @pytest.fixture(scope="module")
 def mine(service: Service) -> Credentials:
     """An operator of its own, so that the ids of the examples stay free."""
-    return service.add_operator("op-fuzz")
+    credentials = service.add_operator("op-fuzz")
+    service.change_operator("op-fuzz", money=MoneyRules(wallets=["platform", "transfer"], settle_within_s=60))
+    return credentials
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.operation_id)
 def test_no_request_breaks_the_contract(service: Service, mine: Credentials, operation: Operation) -> None:
     session = f"s-{operation.operation_id}"
-    service.send("POST", "/rgs/v1/sessions", session_body(session, "op-fuzz"), credentials=mine)
+    balanced = operation.operation_id == "transferIn"
+    opened = json.loads(session_body(session, "op-fuzz")) | ({"wallet": "transfer"} if balanced else {})
+    service.send("POST", "/rgs/v1/sessions", json.dumps(opened).encode(), credentials=mine)
     service.send("POST", "/rgs/v1/spins", spin_body("fuzzed", session), credentials=mine)
     schema = schemathesis.openapi.from_dict(json.loads(json.dumps(document())))
     schema.config.update(base_url=mine.url)
     found = schema[operation.full_path][operation.method]
+    known = {"spin_id": "fuzzed", "round_id": "r-fuzzed", "session_id": session, "txn_id": "stake:fuzzed"}
     sent = []
 
     @hypothesis.given(case=found.as_strategy(), existing=booleans())
@@ -76,10 +82,17 @@ def test_no_request_breaks_the_contract(service: Service, mine: Credentials, ope
                 "round_id": f"r-{len(sent)}",
                 "stake": {"amount": 1, "currency": "EUR"},
             }
-        elif existing and isinstance(case.body, dict):
+        elif existing and operation.operation_id == "openSession" and isinstance(case.body, dict):
             case.body |= {"operator_id": "op-fuzz", "game_id": GAME, "build_hash": BUILD.build_hash}
         elif existing and case.path_parameters:
-            case.path_parameters["spin_id"] = "fuzzed"
+            case.path_parameters |= {name: known[name] for name in case.path_parameters}
+            if operation.operation_id == "voidRound" and isinstance(case.body, dict):
+                case.path_parameters["round_id"] = f"r-{len(sent)}"
+                case.body |= {"session_id": session}
+            elif operation.operation_id == "transferIn" and isinstance(case.body, dict):
+                case.body |= {"amount": {"amount": 1, "currency": "EUR"}, "transfer_id": f"t-{len(sent)}"}
+            elif operation.operation_id == "settleRound" and isinstance(case.body, dict):
+                case.body |= {"debit_tx": "d", "credit_tx": "c"}
         response = case.call(auth=Signed(mine))
         sent.append(response.status_code)
         case.validate_response(response, checks=CHECKS)

@@ -55,7 +55,7 @@ def test_an_altered_record_is_a_mismatch(service: Service, new_session: Callable
         connection = await asyncpg.connect(service.database_url)
         with pytest.raises(asyncpg.RaiseError, match="append-only"):
             await connection.execute("UPDATE spins SET win_units = win_units + 1 WHERE spin_id = 'forged'")
-        for table in ("spins", "transfers", "idempotency"):
+        for table in ("spins", "ledger", "round_ends", "idempotency"):
             with pytest.raises(asyncpg.RaiseError, match="append-only"):
                 await connection.execute(f"DELETE FROM {table} WHERE true")
         await connection.execute("ALTER TABLE spins DISABLE TRIGGER spins_append_only")

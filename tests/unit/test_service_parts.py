@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rgs_server import signing
+from rgs_server import clock, signing
 from rgs_server.config import Config, ConfigError, environment_of, read_config
 from rgs_server.contract.money import EXPONENTS, format_amount, parse_amount
 from rgs_server.contract.problems import Problem
@@ -87,7 +87,7 @@ def test_every_part_of_a_request_is_signed() -> None:
 
 def test_times() -> None:
     moment = datetime(2026, 1, 31, 12, 0, 0, 7999, tzinfo=UTC)
-    assert signing.time_text(moment) == "2026-01-31T12:00:00.007Z"
+    assert clock.time_text(moment) == "2026-01-31T12:00:00.007Z"
     assert signing.skew_seconds("2026-01-31T12:00:01.007Z", moment) == pytest.approx(1, abs=0.01)
     for bad in ("", "2026-01-31", "2026-01-31T12:00:00Z", "2026-01-31T12:00:00.000+01:00", "x"):
         assert signing.skew_seconds(bad, moment) is None

@@ -61,6 +61,19 @@ def money(minor: int, currency: str, exponent: int) -> Money:
     return Money(number(minor, exponent), currency, Raw(digits.encode()))
 
 
+class OpenRound(Struct, frozen=True):
+    """A round that waits for its settlement."""
+
+    round_id: str
+    spin_id: str
+    session_id: str
+    state: Annotated[str, Meta(examples=["open"])]
+    stake: Money
+    win: Money
+    played_at: Time
+    settle_by: Time
+
+
 class SessionAnswer(Struct, frozen=True):
     """An open session."""
 
@@ -76,8 +89,9 @@ class SessionAnswer(Struct, frozen=True):
     client_seed: str
     created_at: Time
     open_rounds: Annotated[
-        list[dict[str, Any]], Meta(description="rounds to go on with; empty: each round ends with its spin")
+        list[OpenRound], Meta(description="rounds of the player in this game that wait for their settlement")
     ]
+    wallet: Annotated[str, Meta(description="who holds the player's money", examples=["platform", "transfer"])]
 
 
 class BonusTrigger(Struct, frozen=True, tag_field="type", tag="bonus_trigger"):
@@ -141,6 +155,9 @@ class SpinAnswer(Struct, frozen=True):
     build_hash: BuildHash
     nonce: Annotated[int, Meta(description="number of the round in its session, from 0, without gaps", ge=0)]
     telemetry_ref: Annotated[str, Meta(description="id of the event spin_finished")]
+    balance: Annotated[Money | UnsetType, Meta(description="of a session with transferred money, after the round")] = (
+        UNSET
+    )
 
 
 class SpinRecord(Struct, frozen=True):
@@ -196,6 +213,87 @@ class ReplayAnswer(Struct, frozen=True):
     outcome: Annotated[
         dict[str, Any] | UnsetType, Meta(description="the whole round: stops, windows, wins, awards of every spin")
     ] = UNSET
+
+
+class RoundAnswer(Struct, frozen=True):
+    """A round with its money."""
+
+    round_id: str
+    session_id: str
+    state: Annotated[str, Meta(examples=["open", "completed", "voided"])]
+    known: Annotated[bool, Meta(description="false: voided without having been played, and never to be played")]
+    spin_id: str | None
+    stake: Money | None
+    win: Money | None
+    played_at: Time | None
+    settle_by: Annotated[Time | None, Meta(description="when an unsettled round is reported")]
+    ended_at: Annotated[Time | None, Meta(description="when it was settled or voided")]
+    debit_tx: str | None
+    credit_tx: str | None
+    reason: Annotated[str | None, Meta(description="why it was voided")]
+
+
+class Ending(Struct, frozen=True):
+    """Rounds that ended alike, in one currency."""
+
+    ending: Annotated[str, Meta(examples=["settled", "voided"])]
+    rounds: int
+    stake: Money
+    win: Money
+
+
+class EndingsAnswer(Struct, frozen=True):
+    """How rounds that were played ended. Voided rounds that won more than settled ones are outcome shopping."""
+
+    since: Time
+    endings: list[Ending]
+
+
+class TransactionAnswer(Struct, frozen=True):
+    """A movement of money between two accounts: `platform`, `session` (transferred money) and `game`."""
+
+    txn_id: str
+    kind: Annotated[str, Meta(examples=["stake", "win", "void_stake", "void_win", "in", "out"])]
+    status: Annotated[str, Meta(examples=["posted"])]
+    session_id: str
+    round_id: str | None
+    spin_id: str | None
+    debit_account: Annotated[str, Meta(description="what the amount was taken from")]
+    credit_account: str
+    amount: Money
+    balance_before: Annotated[Money | None, Meta(description="of the session; null where the platform holds the money")]
+    balance_after: Money | None
+    created_at: Time
+
+
+class SessionState(Struct, frozen=True):
+    """A session as it is now."""
+
+    session_id: str
+    player_id: str
+    game_id: str
+    build_hash: BuildHash
+    state: Annotated[str, Meta(examples=["open", "closed"])]
+    wallet: str
+    currency: str
+    balance: Annotated[Money | None, Meta(description="null where the platform holds the money")]
+    next_nonce: Annotated[int, Meta(description="rounds played so far")]
+    open_rounds: list[OpenRound]
+    created_at: Time
+    closed_at: Time | None
+
+
+class SessionClosed(Struct, frozen=True):
+    """A session that has ended."""
+
+    session_id: str
+    rounds: Annotated[int, Meta(description="that were played: nonces 0 to one less")]
+    seed_commitment: Sha256
+    server_seed: Annotated[Sha256, Meta(description="public from now on; its SHA-256 is the commitment")]
+    client_seed: str
+    paid_out: Annotated[TransactionAnswer | None, Meta(description="the balance, which is the player's again")]
+    reason: Annotated[str, Meta(examples=["asked", "idle"])]
+    closed_at: Time
 
 
 class GameRow(Struct, frozen=True):

@@ -90,9 +90,13 @@ def described(operation: Operation) -> Json:
                 "required": True,
                 "description": text,
                 "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-                **({"example": operation.example[name]} if name in operation.example else {}),
+                **({"example": operation.values[name]} if name in operation.values else {}),
             }
             for name, text in operation.parameters.items()
+        ]
+        + [
+            {"name": name, "in": "query", "required": False, "description": text, "schema": {"type": "string"}}
+            for name, text in operation.query.items()
         ],
         "responses": {"200": {"description": operation.answer.__doc__, "content": json_content(answer)}},
         "security": [{header: [] for header in SIGNING_HEADERS}] if operation.signed else [],

@@ -9,7 +9,13 @@ from typing import Literal
 from msgspec import Struct
 
 from rgs_server.contract import answers
-from rgs_server.contract.requests import SessionRequest, SpinRequest
+from rgs_server.contract.requests import (
+    SessionRequest,
+    SettlementRequest,
+    SpinRequest,
+    TransferRequest,
+    VoidRequest,
+)
 
 VERSION = 1
 ROOT = "/rgs"
@@ -21,7 +27,8 @@ class Operation:
 
     `path` lies under /rgs/v1, or is absolute where it is not versioned. `problems` are the codes that a right but
     refused request can meet, beside those that every operation has (`COMMON`, and `SIGNED` where a signature is
-    needed). `example` is a request that the sandbox answers with 200: its body, or the values of its path.
+    needed). `example` is a request that the sandbox answers with 200: its body, and `values` those of its path and query.
+    `finishes_money`: it ends what was begun, and is never held back.
     """
 
     operation_id: str
@@ -35,7 +42,10 @@ class Operation:
     signed: bool = True
     repeatable: bool = False  # answers twice with the same bytes, and says so
     parameters: dict[str, str] = field(default_factory=dict)  # what the values in the path are
+    query: dict[str, str] = field(default_factory=dict)  # what the values in the query are; none is needed
     example: dict[str, object] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+    finishes_money: bool = False
     deprecated_on: date | None = None
     sunset_on: date | None = None
 
@@ -92,6 +102,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "BUILD_NOT_CERTIFIED",
             "GAME_UNKNOWN",
             "IDEMPOTENCY_CONFLICT",
+            "WALLET_MISMATCH",
         ),
         repeatable=True,
         example=SESSION_EXAMPLE,
@@ -113,7 +124,10 @@ OPERATIONS: tuple[Operation, ...] = (
             "SESSION_UNKNOWN",
             "IDEMPOTENCY_CONFLICT",
             "ROUND_ALREADY_CLOSED",
+            "ROUND_OPEN",
+            "SESSION_CLOSED",
             "STAKE_NOT_ALLOWED",
+            "INSUFFICIENT_FUNDS",
             "ROUND_UNPLAYABLE",
             "OVERLOADED",
             "BUILD_UNAVAILABLE",
@@ -131,7 +145,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "The record of a round with the answer that was given.",
         problems=("SPIN_UNKNOWN",),
         parameters={"spin_id": "id of the spin, percent-encoded"},
-        example={"spin_id": "spin-1"},
+        values={"spin_id": "spin-1"},
     ),
     Operation(
         "replaySpin",
@@ -142,7 +156,132 @@ OPERATIONS: tuple[Operation, ...] = (
         "Recomputes the round from its seed and nonce and compares it with the record, bit for bit.",
         problems=("SPIN_UNKNOWN",),
         parameters={"spin_id": "id of the spin, percent-encoded"},
-        example={"spin_id": "spin-1"},
+        values={"spin_id": "spin-1"},
+    ),
+    Operation(
+        "getRound",
+        "GET",
+        "/rounds/{round_id}",
+        "Read the money of a round",
+        answers.RoundAnswer,
+        "Where a round is: `open` while the platform has not settled it, then `completed` or `voided`. Rounds of "
+        "operators that do not settle are completed with their spin.",
+        problems=("ROUND_UNKNOWN",),
+        parameters={"round_id": "id of the round, percent-encoded"},
+        values={"round_id": "rnd-1"},
+    ),
+    Operation(
+        "settleRound",
+        "POST",
+        "/rounds/{round_id}/settlement",
+        "Settle a round",
+        answers.RoundAnswer,
+        "The platform took the stake and paid the win, under these transactions of its own. A round that won nothing "
+        "needs no `credit_tx`, but a settlement all the same. The same request gets the same bytes.",
+        request=SettlementRequest,
+        problems=(
+            "VALIDATION_FAILED",
+            "ROUND_UNKNOWN",
+            "ROUND_ALREADY_CLOSED",
+            "IDEMPOTENCY_CONFLICT",
+            "WALLET_MISMATCH",
+        ),
+        repeatable=True,
+        finishes_money=True,
+        parameters={"round_id": "id of the round, percent-encoded"},
+        example={"debit_tx": "tx-1", "credit_tx": "tx-2"},
+        values={"round_id": "rnd-1"},
+    ),
+    Operation(
+        "voidRound",
+        "POST",
+        "/rounds/{round_id}/void",
+        "Void a round",
+        answers.RoundAnswer,
+        "The stake was not taken, or was given back. A round that is not known is kept from ever being played, so that "
+        "a request which is still under way cannot win. A settled round cannot be voided. Rounds that are voided after "
+        "their outcome was known are counted.",
+        request=VoidRequest,
+        problems=(
+            "VALIDATION_FAILED",
+            "SESSION_UNKNOWN",
+            "ROUND_UNKNOWN",
+            "ROUND_ALREADY_CLOSED",
+            "IDEMPOTENCY_CONFLICT",
+            "WALLET_MISMATCH",
+        ),
+        repeatable=True,
+        finishes_money=True,
+        parameters={"round_id": "id of the round, percent-encoded"},
+        example={"session_id": "s-1", "reason": "the debit was refused"},
+        values={"round_id": "rnd-2"},
+    ),
+    Operation(
+        "countEndings",
+        "GET",
+        "/reports/endings",
+        "Count how rounds ended",
+        answers.EndingsAnswer,
+        "Settled and voided rounds with their stakes and wins, in each currency.",
+        problems=("VALIDATION_FAILED",),
+        query={"since": "RFC 3339 in UTC with milliseconds; default: 30 days ago"},
+    ),
+    Operation(
+        "getSession",
+        "GET",
+        "/sessions/{session_id}",
+        "Read a session",
+        answers.SessionState,
+        "Its balance and state, and the open rounds of its player in its game.",
+        problems=("SESSION_UNKNOWN",),
+        parameters={"session_id": "id of the session, percent-encoded"},
+        values={"session_id": "s-1"},
+    ),
+    Operation(
+        "transferIn",
+        "POST",
+        "/sessions/{session_id}/transfers",
+        "Transfer money in",
+        answers.TransactionAnswer,
+        "Adds to the balance of a session with `wallet` `transfer`, once for each `transfer_id`.",
+        request=TransferRequest,
+        problems=(
+            "VALIDATION_FAILED",
+            "AMOUNT_PRECISION",
+            "SESSION_UNKNOWN",
+            "SESSION_CLOSED",
+            "IDEMPOTENCY_CONFLICT",
+            "WALLET_MISMATCH",
+        ),
+        repeatable=True,
+        parameters={"session_id": "id of the session, percent-encoded"},
+        example={"transfer_id": "t-1", "amount": {"amount": "20.00", "currency": "EUR"}},
+        values={"session_id": "s-2"},
+    ),
+    Operation(
+        "closeSession",
+        "POST",
+        "/sessions/{session_id}/close",
+        "Close a session",
+        answers.SessionClosed,
+        "Ends a session, pays its balance out once, and makes its seed public. Rounds that wait for their settlement "
+        "can still be settled.",
+        problems=("SESSION_UNKNOWN",),
+        repeatable=True,
+        finishes_money=True,
+        parameters={"session_id": "id of the session, percent-encoded"},
+        values={"session_id": "s-2"},
+    ),
+    Operation(
+        "getTransaction",
+        "GET",
+        "/transactions/{txn_id}",
+        "Read a transaction",
+        answers.TransactionAnswer,
+        "A movement of money: what it was for, and the balance before and after.",
+        problems=("TRANSACTION_UNKNOWN",),
+        parameters={"txn_id": "id of the transaction, percent-encoded: its kind, a colon, and what caused it"},
+        values={"txn_id": "stake:spin-1"},
     ),
     Operation(
         "listGames",

@@ -63,6 +63,13 @@ KINDS: dict[str, Kind] = {
         404, "No such session", "Open it with `POST /rgs/v1/sessions`; those of other operators do not exist for you."
     ),
     "SPIN_UNKNOWN": Kind(404, "No such spin", "Check the id; spins of other operators do not exist for you."),
+    "ROUND_UNKNOWN": Kind(404, "No such round", "Check the id; rounds of other operators do not exist for you."),
+    "TRANSACTION_UNKNOWN": Kind(
+        404,
+        "No such transaction",
+        "Nothing was moved under this id. Ids are `stake:` or `win:` and the spin, `in:` and the transfer, `out:` and "
+        "the session, and `void_` before those that were taken back.",
+    ),
     "GAME_UNKNOWN": Kind(404, "No such game", "`GET /rgs/v1/games` lists yours."),
     "METHOD_NOT_ALLOWED": Kind(405, "This resource does not take the method", "Use one of the methods in `Allow`."),
     "VERSION_UNKNOWN": Kind(
@@ -75,12 +82,26 @@ KINDS: dict[str, Kind] = {
         "The key or the spin belongs to another request",
         "Never use a key or an id for two requests; a new spin needs new ones.",
     ),
-    "ROUND_ALREADY_CLOSED": Kind(409, "The round was played already", "Open a new round with a new `round_id`."),
+    "ROUND_ALREADY_CLOSED": Kind(409, "The round has ended already", "Open a new round with a new `round_id`."),
+    "ROUND_OPEN": Kind(
+        409,
+        "Another round of this player in this game is open",
+        "Settle or void the round that `detail` names, then repeat.",
+    ),
+    "SESSION_CLOSED": Kind(409, "The session is closed", "Open a new one; rounds that were played stay as they are."),
     "BODY_TOO_LARGE": Kind(413, "The body is too large", "Bodies have at most 64 KiB unless the operator set more."),
     "STAKE_NOT_ALLOWED": Kind(
         422,
         "The game does not take this stake",
         "Send a multiple of `stake_step_minor`, in the session's currency.",
+    ),
+    "INSUFFICIENT_FUNDS": Kind(
+        422, "The balance of the session is below the stake", "Transfer money in, or play a smaller stake."
+    ),
+    "WALLET_MISMATCH": Kind(
+        422,
+        "The money of this session is held elsewhere",
+        "Transfers are for sessions with `wallet` `transfer`; settlement and void for those with `platform`.",
     ),
     "ROUND_UNPLAYABLE": Kind(
         500,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -68,6 +68,27 @@ class SpinRequest(Struct, frozen=True):
     ] = None
 
 
+class SettlementRequest(Struct, frozen=True):
+    """The platform's transactions that took the stake and paid the win."""
+
+    debit_tx: Id
+    credit_tx: Annotated[Id | None, Meta(description="needed where the round won", extra_json_schema=PRINTABLE)] = None
+
+
+class VoidRequest(Struct, frozen=True):
+    """Why a round is taken back; `session_id` is needed as the round may not be known here."""
+
+    session_id: Id
+    reason: Annotated[str, Meta(min_length=1, max_length=255, extra_json_schema=PRINTABLE)]
+
+
+class TransferRequest(Struct, frozen=True):
+    """Money for the balance of a session. The same `transfer_id` moves it once."""
+
+    transfer_id: Id
+    amount: Stake
+
+
 class RgFlags(Struct, frozen=True):
     """What the platform knows about the player's limits."""
 
@@ -93,6 +114,13 @@ class SessionRequest(Struct, frozen=True):
     currency: Currency
     jwt: Annotated[str, Meta(description="the player's token; not verified yet", max_length=4096)] = ""
     rg_flags: RgFlags = RgFlags()
+    wallet: Annotated[
+        Literal["platform", "transfer"] | None,
+        Meta(
+            description="who holds the player's money: `platform`, or the session itself, to which it is transferred; "
+            "default: the operator's usual one"
+        ),
+    ] = None
     client_seed: Annotated[
         str,
         Meta(
@@ -103,7 +131,7 @@ class SessionRequest(Struct, frozen=True):
     ] = ""
 
 
-T = TypeVar("T", SpinRequest, SessionRequest)
+T = TypeVar("T", bound=Struct)
 
 _PATH = re.compile(r"(.*) - at `\$\.?(.*)`\Z", re.DOTALL)
 
@@ -154,6 +182,9 @@ class Decoder(Generic[T]):
 
 _SPIN = Decoder(SpinRequest)
 _SESSION = Decoder(SessionRequest)
+_SETTLEMENT = Decoder(SettlementRequest)
+_VOID = Decoder(VoidRequest)
+_TRANSFER = Decoder(TransferRequest)
 
 
 def decode_spin(body: bytes) -> SpinRequest:
@@ -164,3 +195,18 @@ def decode_spin(body: bytes) -> SpinRequest:
 def decode_session(body: bytes) -> SessionRequest:
     """A session request. Raises Problem."""
     return _SESSION.decode(body)
+
+
+def decode_settlement(body: bytes) -> SettlementRequest:
+    """A settlement request. Raises Problem."""
+    return _SETTLEMENT.decode(body)
+
+
+def decode_void(body: bytes) -> VoidRequest:
+    """A void request. Raises Problem."""
+    return _VOID.decode(body)
+
+
+def decode_transfer(body: bytes) -> TransferRequest:
+    """A transfer request. Raises Problem."""
+    return _TRANSFER.decode(body)

@@ -8,16 +8,18 @@
 -- Sessions are locked in key order, so that two workers cannot wait for each other.
 -- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 idempotency_key $6 fingerprint $7 nonce
 -- $8 spin_type $9 stake_minor $10 win_minor $11 win_units $12 outcome_digest $13 telemetry_ref
--- $14 response $15 event $16 created_at $17 mechanic_version (arrays, but for the last)
+-- $14 response $15 event $16 created_at $17 session_version $18 mechanic_version (arrays, but for the last)
 WITH input AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bigint[],
                          $8::text[], $9::numeric[], $10::numeric[], $11::bigint[], $12::bytea[], $13::text[],
-                         $14::bytea[], $15::bytea[], $16::timestamptz[])
+                         $14::bytea[], $15::bytea[], $16::timestamptz[], $17::integer[])
         AS t(operator_id, session_id, spin_id, round_id, idempotency_key, fingerprint, nonce, spin_type,
-             stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, response, event, created_at)
+             stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, response, event, created_at,
+             session_version)
 ),
 locked AS MATERIALIZED (
-    SELECT s.operator_id, s.session_id, s.next_nonce, s.currency, s.build_hash
+    SELECT s.operator_id, s.session_id, s.next_nonce, s.version, s.currency, s.exponent, s.build_hash, s.player_id,
+           s.game_id, s.wallet, s.balance_minor, s.settle_within_s, s.one_round
     FROM sessions s
     WHERE (s.operator_id, s.session_id) IN (SELECT i.operator_id, i.session_id FROM input i)
     ORDER BY s.operator_id, s.session_id
@@ -32,16 +34,23 @@ fresh AS MATERIALIZED (
                                                   AND k.key = i.idempotency_key)
       AND NOT EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.spin_id = i.spin_id)
       AND NOT EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.round_id = i.round_id)
+      AND NOT EXISTS (SELECT FROM round_ends e WHERE e.operator_id = i.operator_id AND e.round_id = i.round_id)
 ),
 good AS MATERIALIZED (
-    SELECT f.*, l.currency, l.build_hash
+    SELECT f.*, l.currency, l.exponent, l.build_hash, l.player_id, l.game_id, l.settle_within_s, l.one_round,
+           CASE l.wallet WHEN 'transfer' THEN 'session' ELSE 'platform' END AS purse,
+           l.balance_minor + sum(f.win_minor - f.stake_minor)
+               OVER (PARTITION BY f.operator_id, f.session_id ORDER BY f.nonce) AS balance_after
     FROM fresh f JOIN locked l USING (operator_id, session_id)
-    WHERE f.first_nonce = l.next_nonce AND f.nonce = l.next_nonce + f.place
+    WHERE f.first_nonce = l.next_nonce AND f.nonce = l.next_nonce + f.place AND f.session_version = l.version
+      AND NOT (l.one_round AND (f.place > 0 OR EXISTS (
+              SELECT FROM open_rounds r WHERE r.operator_id = l.operator_id AND r.player_id = l.player_id
+                                          AND r.game_id = l.game_id)))
 ),
 new_spins AS (
     INSERT INTO spins (operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, mechanic_version, nonce, spin_type,
                        currency, stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at)
-    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $17::smallint, nonce, spin_type, currency,
+    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $18::smallint, nonce, spin_type, currency,
            stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at
     FROM good
 ),
@@ -49,31 +58,45 @@ new_answers AS (
     INSERT INTO idempotency (operator_id, operation, key, fingerprint, status, response, created_at)
     SELECT operator_id, 'spin', idempotency_key, fingerprint, 200, response, created_at FROM good
 ),
-new_transfers AS (
-    INSERT INTO transfers (operator_id, spin_id, kind, debit_account, credit_account, currency, amount_minor, created_at)
-    SELECT operator_id, spin_id, 'stake', 'platform', 'game', currency, stake_minor, created_at FROM good
+new_ledger AS (
+    INSERT INTO ledger (operator_id, txn_id, kind, session_id, spin_id, debit_account, credit_account, currency, exponent,
+                        amount_minor, balance_before_minor, balance_after_minor, created_at)
+    SELECT operator_id, 'stake:' || spin_id, 'stake', session_id, spin_id, purse, 'game', currency, exponent, stake_minor,
+           balance_after - win_minor + stake_minor, balance_after - win_minor, created_at FROM good
     UNION ALL
-    SELECT operator_id, spin_id, 'win', 'game', 'platform', currency, win_minor, created_at FROM good WHERE win_minor > 0
+    SELECT operator_id, 'win:' || spin_id, 'win', session_id, spin_id, 'game', purse, currency, exponent, win_minor,
+           balance_after - win_minor, balance_after, created_at FROM good WHERE win_minor > 0
+),
+new_open_rounds AS (
+    INSERT INTO open_rounds (operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, due_at)
+    SELECT operator_id, round_id, spin_id, session_id, player_id, game_id, one_round,
+           created_at + settle_within_s * interval '1 second'
+    FROM good WHERE settle_within_s IS NOT NULL
 ),
 new_events AS (
     INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
     SELECT telemetry_ref, operator_id, 'spin_finished', event, created_at FROM good ORDER BY created_at
 ),
 moved AS (
-    UPDATE sessions s SET next_nonce = s.next_nonce + g.spins
-    FROM (SELECT operator_id, session_id, count(*) AS spins FROM good GROUP BY operator_id, session_id) g
+    UPDATE sessions s SET next_nonce = s.next_nonce + g.spins, balance_minor = s.balance_minor + g.net_minor
+    FROM (SELECT operator_id, session_id, count(*) AS spins, sum(win_minor - stake_minor) AS net_minor
+          FROM good GROUP BY operator_id, session_id) g
     WHERE s.operator_id = g.operator_id AND s.session_id = g.session_id
 )
 SELECT operator_id, spin_id FROM good;
 
 -- name: find_answers
 -- What is on record for spins that were not taken: by key, else by spin, else by round.
--- $1 operator_id $2 idempotency_key $3 spin_id $4 round_id (arrays)
+-- $1 operator_id $2 idempotency_key $3 spin_id $4 round_id $5 session_id (arrays)
 SELECT i.place, k.fingerprint, k.status, k.response,
        EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.spin_id = i.spin_id) AS spin_exists,
-       EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.round_id = i.round_id) AS round_exists
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
-    AS i(operator_id, idempotency_key, spin_id, round_id, place)
+       EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.round_id = i.round_id) AS round_exists,
+       EXISTS (SELECT FROM round_ends e WHERE e.operator_id = i.operator_id AND e.round_id = i.round_id) AS round_ended,
+       (SELECT min(r.round_id) FROM sessions s
+        JOIN open_rounds r ON r.operator_id = s.operator_id AND r.player_id = s.player_id AND r.game_id = s.game_id
+        WHERE s.operator_id = i.operator_id AND s.session_id = i.session_id AND s.one_round) AS open_round
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY
+    AS i(operator_id, idempotency_key, spin_id, round_id, session_id, place)
 LEFT JOIN idempotency k
     ON k.operator_id = i.operator_id AND k.operation = 'spin' AND k.key = i.idempotency_key
 ORDER BY i.place;
@@ -82,16 +105,19 @@ ORDER BY i.place;
 -- What is needed to spin in the given sessions.
 -- $1 operator_id $2 session_id (arrays)
 SELECT s.operator_id, s.session_id, s.player_id, s.game_id, s.build_hash, s.currency, s.exponent, s.client_seed,
-       s.seed_sealed, s.next_nonce
+       s.seed_sealed, s.next_nonce, s.version, s.balance_minor, s.closed_at, s.one_round
 FROM sessions s
 WHERE (s.operator_id, s.session_id) IN (SELECT * FROM unnest($1::text[], $2::text[]));
 
 -- name: open_session
 -- $1 operator_id $2 session_id $3 player_id $4 game_id $5 build_hash $6 geo $7 currency $8 exponent
--- $9 client_seed $10 seed_sealed $11 seed_commitment $12 fingerprint $13 response $14 created_at
+-- $9 client_seed $10 seed_sealed $11 seed_commitment $12 fingerprint $13 response $14 created_at $15 wallet
 INSERT INTO sessions (operator_id, session_id, player_id, game_id, build_hash, geo, currency, exponent,
-                      client_seed, seed_sealed, seed_commitment, fingerprint, response, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                      client_seed, seed_sealed, seed_commitment, fingerprint, response, created_at, wallet,
+                      balance_minor, settle_within_s, one_round, touched_at)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, CASE $15 WHEN 'transfer' THEN 0 END,
+       CASE $15 WHEN 'platform' THEN settle_within_s END, one_round, $14
+FROM operators WHERE operator_id = $1
 ON CONFLICT (operator_id, session_id) DO NOTHING
 RETURNING session_id;
 
@@ -103,12 +129,158 @@ SELECT fingerprint, response FROM sessions WHERE operator_id = $1 AND session_id
 -- The audit record of a spin with what its session knows.
 -- $1 operator_id $2 spin_id
 SELECT p.*, s.player_id, s.game_id, s.geo, s.exponent, s.client_seed, s.seed_sealed, s.seed_commitment,
-       o.reveal_seeds, k.response
+       o.reveal_seeds OR s.closed_at IS NOT NULL AS seed_is_public, k.response
 FROM spins p
 JOIN sessions s USING (operator_id, session_id)
 JOIN operators o USING (operator_id)
 JOIN idempotency k ON k.operator_id = p.operator_id AND k.operation = 'spin' AND k.key = p.idempotency_key
 WHERE p.operator_id = $1 AND p.spin_id = $2;
+
+-- name: find_session
+-- $1 operator_id $2 session_id
+SELECT * FROM sessions WHERE operator_id = $1 AND session_id = $2;
+
+-- name: open_rounds_of
+-- Rounds of a player in a game that wait for their settlement, oldest first; so many that the answer stays small.
+-- $1 operator_id $2 player_id $3 game_id
+SELECT r.round_id, r.spin_id, r.session_id, r.due_at, p.stake_minor, p.win_minor, p.currency, s.exponent, p.created_at
+FROM open_rounds r
+JOIN spins p USING (operator_id, spin_id)
+JOIN sessions s ON s.operator_id = p.operator_id AND s.session_id = p.session_id
+WHERE r.operator_id = $1 AND r.player_id = $2 AND r.game_id = $3
+ORDER BY p.created_at LIMIT 100;
+
+-- name: find_round
+-- A round with how it ended; also one that was voided without having been played.
+-- $1 operator_id $2 round_id
+SELECT coalesce(p.round_id, e.round_id) AS round_id, coalesce(p.session_id, e.session_id) AS session_id, p.spin_id,
+       p.stake_minor, p.win_minor, p.created_at AS played_at, s.currency, s.exponent, s.wallet,
+       r.due_at, e.ending, e.debit_tx, e.credit_tx, e.reason, e.created_at AS ended_at
+FROM (SELECT $1::text AS operator_id, $2::text AS round_id) asked
+LEFT JOIN spins p USING (operator_id, round_id)
+LEFT JOIN round_ends e USING (operator_id, round_id)
+LEFT JOIN open_rounds r USING (operator_id, round_id)
+JOIN sessions s ON s.operator_id = asked.operator_id AND s.session_id = coalesce(p.session_id, e.session_id);
+
+-- name: settle_round
+-- Whatever ended the round first stands.
+-- $1 operator_id $2 round_id $3 debit_tx $4 credit_tx $5 created_at
+WITH ended AS (
+    INSERT INTO round_ends (operator_id, round_id, session_id, spin_id, ending, debit_tx, credit_tx, created_at)
+    SELECT operator_id, round_id, session_id, spin_id, 'settled', $3, $4, $5
+    FROM spins WHERE operator_id = $1 AND round_id = $2
+    ON CONFLICT (round_id, operator_id) DO NOTHING
+    RETURNING round_id
+)
+DELETE FROM open_rounds WHERE operator_id = $1 AND round_id IN (SELECT round_id FROM ended);
+
+-- name: change_session
+-- Locks a session and makes workers read it again before they play; spins that are being written come before
+-- or after what follows in this transaction.
+-- $1 operator_id $2 session_id
+UPDATE sessions SET version = version + 1 WHERE operator_id = $1 AND session_id = $2 RETURNING *;
+
+-- name: void_round
+-- Takes the money of a round back, or says that a round which is not there shall never be played.
+-- $1 operator_id $2 round_id $3 session_id $4 reason $5 created_at
+WITH ended AS (
+    INSERT INTO round_ends (operator_id, round_id, session_id, spin_id, ending, reason, created_at)
+    SELECT $1, $2, $3, (SELECT spin_id FROM spins WHERE operator_id = $1 AND round_id = $2), 'voided', $4, $5
+    ON CONFLICT (round_id, operator_id) DO NOTHING
+    RETURNING round_id, spin_id
+),
+closed AS (
+    DELETE FROM open_rounds WHERE operator_id = $1 AND round_id IN (SELECT round_id FROM ended)
+)
+INSERT INTO ledger (operator_id, txn_id, kind, session_id, spin_id, debit_account, credit_account, currency, exponent,
+                    amount_minor, created_at)
+SELECT l.operator_id, 'void_' || l.txn_id, 'void_' || l.kind, l.session_id, l.spin_id, l.credit_account, l.debit_account,
+       l.currency, l.exponent, l.amount_minor, $5
+FROM ended e JOIN ledger l ON l.operator_id = $1 AND l.txn_id IN ('stake:' || e.spin_id, 'win:' || e.spin_id);
+
+-- name: count_endings
+-- Settled and voided rounds of an operator since a time: an operator that voids what wins shops for outcomes.
+-- $1 operator_id $2 since
+SELECT e.ending, p.currency, s.exponent, count(*) AS rounds, sum(p.stake_minor) AS stake_minor,
+       sum(p.win_minor) AS win_minor
+FROM round_ends e
+JOIN spins p USING (operator_id, spin_id)
+JOIN sessions s ON s.operator_id = e.operator_id AND s.session_id = e.session_id
+WHERE e.operator_id = $1 AND e.created_at >= $2
+GROUP BY e.ending, p.currency, s.exponent ORDER BY p.currency, e.ending;
+
+-- name: transfer_in
+-- The same id twice at once breaks the key of the ledger; the second is then answered with the first.
+-- $1 operator_id $2 session_id $3 transfer_id $4 amount_minor $5 created_at
+WITH moved AS (
+    UPDATE sessions SET balance_minor = balance_minor + $4, version = version + 1, touched_at = $5
+    WHERE operator_id = $1 AND session_id = $2 AND wallet = 'transfer' AND closed_at IS NULL
+      AND NOT EXISTS (SELECT FROM ledger WHERE operator_id = $1 AND txn_id = 'in:' || $3)
+    RETURNING *
+)
+INSERT INTO ledger (operator_id, txn_id, kind, session_id, debit_account, credit_account, currency, exponent,
+                    amount_minor, balance_before_minor, balance_after_minor, created_at)
+SELECT operator_id, 'in:' || $3, 'in', session_id, 'platform', 'session', currency, exponent, $4::numeric,
+       balance_minor - $4, balance_minor, $5
+FROM moved;
+
+-- name: close_session
+-- Pays out what a session holds, once.
+-- $1 operator_id $2 session_id $3 created_at $4 reason
+WITH old AS (
+    SELECT operator_id, session_id, balance_minor FROM sessions
+    WHERE operator_id = $1 AND session_id = $2 AND closed_at IS NULL FOR UPDATE
+),
+closed AS (
+    UPDATE sessions s SET closed_at = $3, close_reason = $4, version = s.version + 1,
+                          balance_minor = s.balance_minor - old.balance_minor
+    FROM old WHERE s.operator_id = old.operator_id AND s.session_id = old.session_id
+    RETURNING s.*, old.balance_minor AS paid_minor
+),
+paid AS (
+    INSERT INTO ledger (operator_id, txn_id, kind, session_id, debit_account, credit_account, currency, exponent,
+                        amount_minor, balance_before_minor, balance_after_minor, created_at)
+    SELECT operator_id, 'out:' || session_id, 'out', session_id, 'session', 'platform', currency, exponent, paid_minor,
+           paid_minor, 0, $3
+    FROM closed WHERE paid_minor > 0
+)
+SELECT * FROM closed;
+
+-- name: find_transaction
+-- $1 operator_id $2 txn_id
+SELECT l.*, p.round_id FROM ledger l LEFT JOIN spins p USING (operator_id, spin_id)
+WHERE l.operator_id = $1 AND l.txn_id = $2;
+
+-- name: overdue_rounds
+-- Rounds to be reported as unsettled; another worker takes others.
+-- $1 now $2 most
+SELECT r.*, p.stake_minor, p.win_minor, p.currency, s.exponent
+FROM open_rounds r
+JOIN spins p USING (operator_id, spin_id)
+JOIN sessions s ON s.operator_id = r.operator_id AND s.session_id = r.session_id
+WHERE r.reported_at IS NULL AND r.due_at <= $1
+ORDER BY r.due_at LIMIT $2 FOR UPDATE OF r SKIP LOCKED;
+
+-- name: report_rounds
+-- $1 now $2 operator_id $3 round_id (arrays)
+UPDATE open_rounds SET reported_at = $1
+WHERE (operator_id, round_id) IN (SELECT * FROM unnest($2::text[], $3::text[]));
+
+-- name: add_events
+-- $1 event_id $2 operator_id $3 event_type $4 payload $5 created_at (arrays)
+INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::timestamptz[]);
+
+-- name: idle_sessions
+-- Sessions that hold money and have had neither a spin nor a transfer for so long as their operator allows.
+-- $1 now $2 most
+SELECT s.operator_id, s.session_id
+FROM sessions s JOIN operators o USING (operator_id)
+WHERE s.balance_minor > 0 AND s.touched_at <= $1::timestamptz - o.idle_close_s * interval '1 second'
+  AND NOT EXISTS (SELECT FROM spins p WHERE p.operator_id = s.operator_id AND p.session_id = s.session_id
+                                        AND p.nonce = s.next_nonce - 1
+                                        AND p.created_at > $1::timestamptz - o.idle_close_s * interval '1 second')
+LIMIT $2;
 
 -- name: find_key
 -- A key, and from where its operator may call.
@@ -126,6 +298,17 @@ SELECT game_id, build_ref, build_hash FROM operator_games WHERE operator_id = $1
 -- $1 operator_id $2 reveal_seeds
 INSERT INTO operators (operator_id, reveal_seeds) VALUES ($1, $2)
 ON CONFLICT (operator_id) DO UPDATE SET reveal_seeds = excluded.reveal_seeds;
+
+-- name: operator_wallets
+-- $1 operator_id
+SELECT wallets FROM operators WHERE operator_id = $1;
+
+-- name: set_money
+-- How the money of an operator's sessions moves; of those to come.
+-- $1 operator_id $2 wallets $3 settle_within_s $4 one_round $5 idle_close_s
+UPDATE operators SET wallets = coalesce($2, wallets), settle_within_s = CASE WHEN $3 = 0 THEN NULL ELSE coalesce($3, settle_within_s) END,
+                     one_round = coalesce($4, one_round), idle_close_s = CASE WHEN $5 = 0 THEN NULL ELSE coalesce($5, idle_close_s) END
+WHERE operator_id = $1 RETURNING operator_id;
 
 -- name: add_key
 -- $1 key_id $2 operator_id $3 secret_sealed

@@ -8,6 +8,11 @@
 CREATE TABLE operators (
     operator_id   text PRIMARY KEY,
     reveal_seeds  boolean NOT NULL DEFAULT false,   -- sandbox only: replay shows seeds of open sessions
+    wallets       text[] NOT NULL DEFAULT '{platform}'   -- who may hold the player's money; the first is the usual one
+                  CHECK (cardinality(wallets) > 0 AND wallets <@ '{platform,transfer}'),
+    settle_within_s  integer CHECK (settle_within_s > 0),   -- rounds wait so long for their settlement; NULL: for none
+    one_round     boolean NOT NULL DEFAULT false,   -- a player has one open round in a game
+    idle_close_s  integer CHECK (idle_close_s > 0), -- sessions with a balance are closed after so long without a spin
     created_at    timestamptz NOT NULL DEFAULT now()
 );
 
@@ -44,7 +49,8 @@ CREATE TABLE operator_games (
 );
 
 -- A player's session with one build and one seed. next_nonce is the number of spins played so far:
--- nonces have no gaps, so a session shows that no outcome was thrown away.
+-- nonces have no gaps, so a session shows that no outcome was thrown away. version counts the changes by
+-- anything but spins: a worker that knows an older version has to read the session again before it plays.
 CREATE TABLE sessions (
     operator_id      text NOT NULL REFERENCES operators,
     session_id       text NOT NULL,
@@ -58,11 +64,23 @@ CREATE TABLE sessions (
     seed_sealed      bytea NOT NULL,                 -- context "seed:" operator "/" session
     seed_commitment  bytea NOT NULL CHECK (length(seed_commitment) = 32),
     next_nonce       bigint NOT NULL DEFAULT 0 CHECK (next_nonce >= 0),
+    version          integer NOT NULL DEFAULT 0,
+    wallet           text NOT NULL CHECK (wallet IN ('platform', 'transfer')),
+    balance_minor    numeric(38, 0) CHECK (balance_minor >= 0),   -- what was transferred in and not yet out
+    settle_within_s  integer,
+    one_round        boolean NOT NULL,
+    touched_at       timestamptz NOT NULL,           -- when it was opened or money was last transferred in
+    closed_at        timestamptz,
+    close_reason     text CHECK (close_reason IN ('asked', 'idle')),
     fingerprint      bytea NOT NULL,                 -- of the request that opened it
     response         bytea NOT NULL,                 -- the bytes that were answered
     created_at       timestamptz NOT NULL,
-    PRIMARY KEY (session_id, operator_id)
+    PRIMARY KEY (session_id, operator_id),
+    CHECK ((wallet = 'transfer') = (balance_minor IS NOT NULL)),
+    CHECK ((closed_at IS NULL) = (close_reason IS NULL)),
+    CHECK (closed_at IS NULL OR coalesce(balance_minor, 0) = 0)   -- a closed session holds nobody's money
 );
+CREATE INDEX sessions_with_money ON sessions (operator_id) WHERE balance_minor > 0;
 
 -- One paid spin with all its free spins: the audit record. Written once.
 CREATE TABLE spins (
@@ -88,6 +106,44 @@ CREATE TABLE spins (
     FOREIGN KEY (session_id, operator_id) REFERENCES sessions
 );
 
+-- Rounds whose money the platform has not settled, of operators that settle.
+CREATE TABLE open_rounds (
+    operator_id  text NOT NULL,
+    round_id     text NOT NULL,
+    spin_id      text NOT NULL,
+    session_id   text NOT NULL,
+    player_id    text NOT NULL,
+    game_id      text NOT NULL,
+    one_round    boolean NOT NULL,
+    due_at       timestamptz NOT NULL,
+    reported_at  timestamptz,                        -- when the event round_unsettled was written
+    PRIMARY KEY (round_id, operator_id)
+);
+CREATE UNIQUE INDEX one_round ON open_rounds (player_id, game_id, operator_id) WHERE one_round;
+CREATE INDEX unreported_rounds ON open_rounds (due_at) WHERE reported_at IS NULL;
+CREATE INDEX rounds_of_player ON open_rounds (player_id, game_id, operator_id);
+
+-- How the money of a round ended at the platform. A round without spin was voided before it was played:
+-- it can never be played.
+CREATE TABLE round_ends (
+    operator_id  text NOT NULL,
+    round_id     text NOT NULL,
+    session_id   text NOT NULL,
+    spin_id      text,
+    ending       text NOT NULL CHECK (ending IN ('settled', 'voided')),
+    debit_tx     text,
+    credit_tx    text,
+    reason       text,
+    created_at   timestamptz NOT NULL,
+    PRIMARY KEY (round_id, operator_id),
+    FOREIGN KEY (session_id, operator_id) REFERENCES sessions,
+    FOREIGN KEY (spin_id, operator_id) REFERENCES spins,
+    CHECK ((ending = 'settled') = (debit_tx IS NOT NULL)),
+    CHECK ((ending = 'voided') = (reason IS NOT NULL)),
+    CHECK (ending = 'voided' OR spin_id IS NOT NULL)
+);
+CREATE INDEX round_ends_of_operator ON round_ends (created_at, operator_id);
+
 -- What was answered to a money step, byte for byte.
 CREATE TABLE idempotency (
     operator_id  text NOT NULL,
@@ -101,17 +157,28 @@ CREATE TABLE idempotency (
 );
 
 -- Double entry: each row moves an amount from one account to another, so all accounts add up to zero.
-CREATE TABLE transfers (
-    operator_id     text NOT NULL,
-    spin_id         text NOT NULL,
-    kind            text NOT NULL CHECK (kind IN ('stake', 'win')),
-    debit_account   text NOT NULL,                   -- what the amount is taken from
-    credit_account  text NOT NULL CHECK (credit_account <> debit_account),
-    currency        text NOT NULL,
-    amount_minor    numeric(38, 0) NOT NULL CHECK (amount_minor > 0),
-    created_at      timestamptz NOT NULL,
-    PRIMARY KEY (spin_id, operator_id, kind),
-    FOREIGN KEY (spin_id, operator_id) REFERENCES spins
+-- Accounts: platform (the player's money there), session (what was transferred in), game. Balances are those
+-- of the session's account, before and after; the platform's are not known here.
+CREATE TABLE ledger (
+    operator_id           text NOT NULL,
+    txn_id                text NOT NULL,             -- the kind, a colon, and what caused it
+    kind                  text NOT NULL CHECK (kind IN ('stake', 'win', 'void_stake', 'void_win', 'in', 'out')),
+    session_id            text NOT NULL,
+    spin_id               text,
+    debit_account         text NOT NULL,             -- what the amount is taken from
+    credit_account        text NOT NULL CHECK (credit_account <> debit_account),
+    currency              text NOT NULL,
+    exponent              smallint NOT NULL,
+    amount_minor          numeric(38, 0) NOT NULL CHECK (amount_minor > 0),
+    balance_before_minor  numeric(38, 0) CHECK (balance_before_minor >= 0),
+    balance_after_minor   numeric(38, 0) CHECK (balance_after_minor >= 0),
+    created_at            timestamptz NOT NULL,
+    PRIMARY KEY (txn_id, operator_id),
+    FOREIGN KEY (session_id, operator_id) REFERENCES sessions,
+    CHECK (spin_id IS NOT NULL OR kind IN ('in', 'out')),
+    CHECK (balance_after_minor - balance_before_minor
+           = CASE WHEN credit_account = 'session' THEN amount_minor ELSE -amount_minor END),
+    CHECK ((balance_after_minor IS NULL) = ('session' NOT IN (debit_account, credit_account)))
 );
 
 -- Events to be delivered. Identity order is not commit order: a relay deletes what it has delivered.
@@ -131,7 +198,9 @@ END $$;
 
 CREATE TRIGGER spins_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON spins
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER transfers_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON transfers
+CREATE TRIGGER ledger_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER idempotency_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON idempotency
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER round_ends_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON round_ends
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -1,0 +1,71 @@
+"""What the handlers of one worker share, and how they answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import asyncpg
+from aiohttp import web
+
+from rgs_server.catalogue import Playable
+from rgs_server.clock import Clock, system_clock
+from rgs_server.config import Config
+from rgs_server.contract.problems import Problem
+from rgs_server.gate import Gate
+from rgs_server.sealing import Sealer
+from rgs_server.spins import SpinDesk
+from rgs_server.store import Store
+from rgs_server.sweeping import Sweeper
+
+log = logging.getLogger("rgs.http")
+
+
+class Service:
+    """What the handlers share. Built once a worker by `create_app`, handed down, never global."""
+
+    def __init__(self, config: Config, url: str, catalogue: Mapping[str, Playable], sealer: Sealer) -> None:
+        self.config = config
+        self.catalogue = catalogue
+        self.sealer = sealer
+        self.desk = SpinDesk(config, url, catalogue, sealer)
+        self.draining = False
+        self._url = url
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self.clock: Clock = system_clock
+        self.gate = Gate(config, sealer, self.store)
+        self._sweeper = Sweeper(self.store, sealer, self.clock, config.sweep_s)
+
+    async def start(self) -> None:
+        self._pool = await asyncpg.create_pool(self._url, min_size=1, max_size=4, command_timeout=5)
+        self.desk.start()
+        self._sweeper.start()
+
+    async def stop(self) -> None:
+        await self._sweeper.stop()
+        await self.desk.stop()
+        if self._pool is not None:
+            await self._pool.close()
+
+    @asynccontextmanager
+    async def store(self) -> AsyncIterator[Store]:
+        """A connection for everything but spins. Raises Problem when the database does not answer."""
+        assert self._pool is not None
+        try:
+            async with self._pool.acquire(timeout=5) as connection:
+                yield Store(connection)  # type: ignore[arg-type]
+        except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+            log.warning("database trouble: %r", error)
+            raise Problem("INTERNAL", "the database does not answer; repeat the same request") from error
+        except asyncpg.CannotConnectNowError as error:
+            raise Problem("INTERNAL", "the database is starting; repeat the same request") from error
+
+
+SERVICE = web.AppKey("service", Service)
+
+
+def json_answer(body: bytes, replayed: bool = False) -> web.Response:
+    """An answer of the contract; `replayed` when these bytes were given before."""
+    headers = {"Idempotent-Replayed": "true"} if replayed else None
+    return web.Response(body=body, content_type="application/json", headers=headers)
