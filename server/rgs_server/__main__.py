@@ -63,8 +63,14 @@ def parser() -> argparse.ArgumentParser:
     operator.add_argument("--networks", metavar="LIST", help="10.0.0.0/8,192.0.2.7: from where it calls; '': anywhere")
     operator.add_argument("--certificates", metavar="LIST", help="common names, separated by commas; '': any")
     operator.add_argument(
-        "--wallets", metavar="LIST", help="platform, transfer or both: who holds players' money; the first is the usual"
+        "--wallets",
+        metavar="LIST",
+        help="platform, transfer, seamless: who moves players' money; the first is the usual",
     )
+    operator.add_argument(
+        "--wallet-url", metavar="URL", help="where the wallet of the operator is, for 'seamless'; needs --wallet-key"
+    )
+    operator.add_argument("--wallet-key", metavar="KEY_ID", help="key of the operator with which we sign calls of it")
     operator.add_argument(
         "--settle-within", metavar="S", type=seconds, help="rounds wait so long for their settlement; 0: for none"
     )
@@ -152,7 +158,12 @@ async def operator(config: Config, args: argparse.Namespace) -> int:
     if not config.database_url:
         raise ConfigError("set RGS_DATABASE_URL: operators are opened in the database of the service")
     money = money_rules(args)
-    changes = (args.retire, args.networks, args.certificates, money)
+    if (args.wallet_url is None) != (args.wallet_key is None):
+        raise ConfigError("give --wallet-url and --wallet-key together")
+    if args.wallet_url is not None and not args.wallet_url.startswith(("http://", "https://")):
+        raise ConfigError(f"--wallet-url: '{args.wallet_url}' does not begin with https:// or http://")
+    wallet = None if args.wallet_url is None else (args.wallet_url.rstrip("/"), args.wallet_key)
+    changes = (args.retire, args.networks, args.certificates, money, wallet)
     if args.key is None and all(change is None for change in changes):
         raise ConfigError("nothing to do: give --key, --retire, --networks, --certificates, or how money moves")
     try:
@@ -172,8 +183,10 @@ async def operator(config: Config, args: argparse.Namespace) -> int:
             print(f"operator {operator_id}, key {args.key}\nsecret {credentials.secret}\nIt is not shown again.")
     if any(change is not None for change in changes):
         await change_operator(
-            config, operator_id, retire=args.retire, networks=allowed, certificates=names, money=money
+            config, operator_id, retire=args.retire, networks=allowed, certificates=names, money=money, wallet=wallet
         )
+        if wallet is not None:
+            print(f"the wallet is at {wallet[0]}; calls are signed with key {wallet[1]}")
         if money is not None:
             print("the money of sessions to come moves as you said; open ones stay as they are")
         if args.retire is not None:

@@ -36,7 +36,7 @@ from rgs_server.contract.answers import (
     money,
 )
 from rgs_server.contract.money import format_amount
-from rgs_server.rounds import State, state_of
+from rgs_server.rounds import Facts, State, state_of
 
 
 def features(build: Build, outcome: Played, unit_minor: int, currency: str, exponent: int) -> list[Feature]:
@@ -170,7 +170,7 @@ def round_answer(record: asyncpg.Record) -> RoundAnswer:
     return RoundAnswer(
         round_id=record["round_id"],
         session_id=record["session_id"],
-        state=state_of(record["ending"], record["due_at"] is not None),
+        state=state_of(facts(record)),
         known=record["spin_id"] is not None,
         spin_id=record["spin_id"],
         stake=amount(record, "stake_minor"),
@@ -178,9 +178,16 @@ def round_answer(record: asyncpg.Record) -> RoundAnswer:
         played_at=time_or_none(record["played_at"]),
         settle_by=time_or_none(record["due_at"]),
         ended_at=time_or_none(record["ended_at"]),
-        debit_tx=record["debit_tx"],
-        credit_tx=record["credit_tx"],
-        reason=record["reason"],
+        debit_tx=record["debit_tx"] or record["debit_step"],
+        credit_tx=record["credit_tx"] or record["credit_step"],
+        reason=record["reason"] or record["debit_error"],
+    )
+
+
+def facts(record: asyncpg.Record) -> Facts:
+    """What `find_round` found of a round."""
+    return Facts(
+        record["played"], record["ending"], record["due_at"] is not None, record["debit_state"], record["credit_state"]
     )
 
 
@@ -225,6 +232,27 @@ def transaction(record: asyncpg.Record) -> TransactionAnswer:
         balance_before=amount(record, "balance_before_minor"),
         balance_after=amount(record, "balance_after_minor"),
         created_at=time_text(record["created_at"]),
+    )
+
+
+def wallet_step(record: asyncpg.Record) -> TransactionAnswer:
+    """A step that the wallet of the platform has not taken yet, or refused."""
+    return TransactionAnswer(
+        txn_id=record["txn_id"],
+        kind=record["kind"],
+        status=record["state"],
+        session_id=record["session_id"],
+        round_id=record["round_id"],
+        spin_id=record["spin_id"],
+        debit_account="payable" if record["kind"] == "credit" else "platform",
+        credit_account="held" if record["kind"] == "debit" else "platform",
+        amount=money(int(record["amount_minor"]), record["currency"], record["exponent"]),
+        balance_before=None,
+        balance_after=None,
+        created_at=time_text(record["created_at"]),
+        attempts=record["attempts"],
+        next_try_at=time_or_none(record["next_try_at"]),
+        last_error=record["last_error"],
     )
 
 

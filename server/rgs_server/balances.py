@@ -7,13 +7,15 @@ from datetime import datetime
 import asyncpg
 
 from rgs_server import answers
-from rgs_server.contract.answers import encode
+from rgs_server.contract.answers import UnfinishedAnswer, encode
 from rgs_server.contract.money import parse_amount
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import decode_transfer
 from rgs_server.sealing import Sealer
 from rgs_server.sessions import seed_context
 from rgs_server.store import Store
+
+UNFINISHED_MAX = 200
 
 
 async def read_session(store: Store, operator_id: str, session_id: str) -> asyncpg.Record:
@@ -78,6 +80,15 @@ async def close_session(
 async def read_transaction(store: Store, operator_id: str, txn_id: str) -> bytes:
     """A movement of money on record. Raises Problem."""
     record = await store.find_transaction(operator_id, txn_id)
-    if record is None:
+    if record is not None:
+        return encode(answers.transaction(record))
+    waiting = await store.find_step(operator_id, txn_id)
+    if waiting is None:
         raise Problem("TRANSACTION_UNKNOWN", f"no transaction '{txn_id}'")
-    return encode(answers.transaction(record))
+    return encode(answers.wallet_step(waiting))
+
+
+async def unfinished(store: Store, operator_id: str) -> bytes:
+    """Steps at the operator's wallet that have not ended as they should."""
+    steps = await store.unfinished_steps(operator_id, UNFINISHED_MAX)
+    return encode(UnfinishedAnswer([answers.wallet_step(step) for step in steps]))

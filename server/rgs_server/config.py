@@ -43,6 +43,8 @@ class Config:
     signature_window_s: int = 300  # age of a request's timestamp
     key_cache_s: int = 30  # how long a worker trusts a key it has read
     session_cache_max: int = 50000  # sessions per worker
+    wallet_timeout_ms: int = 2000  # of one call of a platform's wallet
+    wallet_tries: int = 3  # of a debit, before it is rolled back
     sweep_s: int = 5  # between looks for rounds left unsettled and balances left behind
     drain_timeout_ms: int = 10000  # for open requests at SIGTERM
     log_level: str = "info"  # debug, info, warning or error
@@ -69,6 +71,8 @@ LIMITS: dict[str, tuple[int, int]] = {
     "signature_window_s": (1, 86_400),
     "key_cache_s": (0, 3600),
     "session_cache_max": (1, 10_000_000),
+    "wallet_timeout_ms": (50, 60_000),
+    "wallet_tries": (1, 10),
     "sweep_s": (1, 3600),
     "drain_timeout_ms": (0, 600_000),
 }

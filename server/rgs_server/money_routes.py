@@ -89,6 +89,12 @@ async def close_session(request: web.Request) -> web.Response:
     return json_answer(*answer)
 
 
+async def list_unfinished(request: web.Request) -> web.Response:
+    operator_id, _ = await caller(request)
+    async with request.app[SERVICE].store() as store:
+        return json_answer(await balances.unfinished(store, operator_id))
+
+
 async def get_transaction(request: web.Request) -> web.Response:
     operator_id, _ = await caller(request)
     async with request.app[SERVICE].store() as store:
@@ -104,6 +110,7 @@ HANDLERS: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {
     "getSession": get_session,
     "transferIn": transfer_in,
     "closeSession": close_session,
+    "listUnfinished": list_unfinished,
     "getTransaction": get_transaction,
 }
 """By the id of their operation."""

@@ -21,8 +21,8 @@ class OperatorRefused(Exception):
     """What was asked for an operator cannot be done; nothing was changed."""
 
 
-WALLETS = ("platform", "transfer")
-"""Who may hold a player's money: the platform, or the session, to which it is transferred."""
+WALLETS = ("platform", "transfer", "seamless")
+"""Who moves a player's money: the platform; the player, to the session; the service, at the platform's wallet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,10 @@ async def change_operator(
     networks: Sequence[Network] | None = None,
     certificates: Sequence[str] | None = None,
     money: MoneyRules | None = None,
+    wallet: tuple[str, str] | None = None,
 ) -> None:
     """Retires a key; sets the networks and certificates from which an operator may call, an empty list: any; says how
-    the money of its sessions to come moves. None leaves what is there. Workers know keys, networks and certificates
+    the money of its sessions to come moves, and the URL of its wallet with the key that signs for it. None leaves what is there. Workers know keys, networks and certificates
     within RGS_KEY_CACHE_S. Raises OperatorRefused."""
     connection = await asyncpg.connect(config.database_url)
     try:
@@ -79,6 +80,8 @@ async def change_operator(
                 await store.set_networks(operator_id, networks)
             if certificates is not None:
                 await store.set_certificates(operator_id, certificates)
+            if wallet is not None and not await store.set_wallet(operator_id, *wallet):
+                raise OperatorRefused(f"operator '{operator_id}' has no live key '{wallet[1]}'")
             if money is not None and not await store.set_money(operator_id, *astuple(money)):
                 raise OperatorRefused(f"no operator '{operator_id}'; open it with --key first")
     except asyncpg.ForeignKeyViolationError:

@@ -10,7 +10,9 @@ round ends as completed or voided, and nothing follows after that.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import reduce
 
 
 class State(StrEnum):
@@ -63,13 +65,33 @@ def step(state: State, event: Event) -> State:
     return after
 
 
-def state_of(ending: str | None, waits: bool) -> State:
-    """The state of a round that was played, or voided before, from what is on record.
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is on record of a round."""
 
-    `waits`: for a settlement; where nobody does, the round ended with its spin.
-    """
-    if ending == "voided":
-        return step(State.OPEN, Event.VOID)
-    if waits and ending is None:
-        return State.OPEN
-    return step(step(State.OPEN, Event.SETTLE), Event.SETTLED)
+    played: bool = True
+    ending: str | None = None  # settled or voided by the platform
+    waits: bool = False  # for a settlement; where nobody does, the round ended with its spin
+    debit: str | None = None  # state of the debit asked of the platform's wallet, where we move the money
+    credit: str | None = None
+
+
+def state_of(facts: Facts) -> State:
+    """The state that the facts have led to."""
+    return reduce(step, events_of(facts), State.CREATED)
+
+
+def events_of(facts: Facts) -> list[Event]:
+    """What has happened to a round, in order."""
+    events = [Event.DEBIT]
+    if facts.ending == "voided" or facts.debit in ("refused", "abandoned"):
+        return [*events, Event.VOID]
+    if facts.debit == "pending":
+        return events
+    events.append(Event.DEBIT_CONFIRMED)
+    if not facts.played or (facts.waits and facts.ending is None):
+        return events
+    events.append(Event.SETTLE)
+    if facts.credit in ("pending", "failed"):
+        return events
+    return [*events, Event.SETTLED]

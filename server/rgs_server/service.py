@@ -15,6 +15,7 @@ from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
 from rgs_server.gate import Gate
 from rgs_server.sealing import Sealer
+from rgs_server.seamless import Cashier
 from rgs_server.spins import SpinDesk
 from rgs_server.store import Store
 from rgs_server.sweeping import Sweeper
@@ -29,11 +30,12 @@ class Service:
         self.config = config
         self.catalogue = catalogue
         self.sealer = sealer
-        self.desk = SpinDesk(config, url, catalogue, sealer)
         self.draining = False
         self._url = url
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self.clock: Clock = system_clock
+        self._cashier = Cashier(config, self.store, sealer, self.clock)
+        self.desk = SpinDesk(config, url, catalogue, sealer, self._cashier)
         self.gate = Gate(config, sealer, self.store)
         self._sweeper = Sweeper(self.store, sealer, self.clock, config.sweep_s)
 
@@ -41,10 +43,12 @@ class Service:
         self._pool = await asyncpg.create_pool(self._url, min_size=1, max_size=4, command_timeout=5)
         self.desk.start()
         self._sweeper.start()
+        self._cashier.start()
 
     async def stop(self) -> None:
         await self._sweeper.stop()
         await self.desk.stop()
+        await self._cashier.stop()
         if self._pool is not None:
             await self._pool.close()
 

@@ -37,7 +37,7 @@ async def settle(store: Store, operator_id: str, round_id: str, body: bytes, now
     before = record["ending"]
     if before is None:
         if record["wallet"] != "platform":
-            raise Problem("WALLET_MISMATCH", f"the money of round '{round_id}' is in its session, not at the platform")
+            raise Problem("WALLET_MISMATCH", f"we move the money of round '{round_id}' ourselves")
         if record["win_minor"] > 0 and request.credit_tx is None:
             win = answers.shown(record["win_minor"], record["currency"], record["exponent"])
             raise Problem("VALIDATION_FAILED", f"credit_tx: the round won {win}; name the transaction that paid it")
@@ -62,17 +62,17 @@ async def void(store: Store, operator_id: str, round_id: str, body: bytes, now: 
         if session is None:
             raise Problem("SESSION_UNKNOWN", f"no session '{request.session_id}'")
         if session["wallet"] != "platform":
-            raise Problem("WALLET_MISMATCH", f"the money of round '{round_id}' is in its session, not at the platform")
+            raise Problem("WALLET_MISMATCH", f"we move the money of round '{round_id}' ourselves")
         record = await store.find_round(operator_id, round_id)
         before = None if record is None else record["ending"]
         if record is not None and record["session_id"] != request.session_id:
             raise Problem("ROUND_UNKNOWN", f"no round '{round_id}' in session '{request.session_id}'")
-        if record is not None and state_of(record["ending"], record["due_at"] is not None) is State.COMPLETED:
+        if record is not None and state_of(answers.facts(record)) is State.COMPLETED:
             raise Problem("ROUND_ALREADY_CLOSED", f"round '{round_id}' is completed; its money has moved")
         if before is None:
             await store.void_round(operator_id, round_id, request.session_id, request.reason, now)
             record = await read_round(store, operator_id, round_id)
-            if record["spin_id"] is not None:
+            if record["played"]:
                 log.warning("operator %s voided round %s after its outcome was sealed", operator_id, round_id)
     assert record is not None
     if record["reason"] != request.reason:

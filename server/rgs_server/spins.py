@@ -35,6 +35,7 @@ from rgs_server.contract.money import format_amount, parse_amount
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import SpinRequest, decode_spin
 from rgs_server.sealing import SealBroken, Sealer
+from rgs_server.seamless import Cashier
 from rgs_server.sessions import seed_context
 from rgs_server.store import SpinRow, Store
 
@@ -93,10 +94,15 @@ class Session:
     version: int
     balance_minor: int | None
     closed: bool
+    seamless: bool
 
 
 class SessionMoved(Exception):
     """What is kept of a session may be out of date: read it again before anything is refused for it."""
+
+
+class DebitFirst(Exception):
+    """The stake has to be taken at the platform's wallet before anything is drawn."""
 
 
 @dataclass(slots=True)
@@ -118,6 +124,7 @@ class Pending:
     stake_minor: int
     deadline: float
     future: asyncio.Future[Answer]
+    debited: bool = False
 
     @property
     def session_key(self) -> tuple[str, str]:
@@ -135,9 +142,11 @@ class Pending:
 class SpinDesk:
     """Takes spins, joins repeated ones, and hands the rest to the lane of their session."""
 
-    def __init__(self, config: Config, url: str, catalogue: Mapping[str, Playable], sealer: Sealer) -> None:
+    def __init__(
+        self, config: Config, url: str, catalogue: Mapping[str, Playable], sealer: Sealer, cashier: Cashier
+    ) -> None:
         self._config = config
-        self._lanes = [Lane(config, url, catalogue, sealer) for _ in range(config.commit_lanes)]
+        self._lanes = [Lane(config, url, catalogue, sealer, cashier) for _ in range(config.commit_lanes)]
         self._in_flight: dict[tuple[str, str], Pending] = {}
 
     def start(self) -> None:
@@ -165,11 +174,13 @@ class SpinDesk:
         return await self._wait(pending)
 
     async def _wait(self, pending: Pending) -> Answer:
-        try:
-            # Shielded: a client that hangs up must not undo a commit that is under way.
-            return await asyncio.wait_for(asyncio.shield(pending.future), pending.deadline - time.monotonic())
-        except TimeoutError:
-            raise Problem("INTERNAL", "the commit did not finish in time; repeat the same request") from None
+        while True:
+            try:
+                # Shielded: a client that hangs up must not undo a commit that is under way.
+                return await asyncio.wait_for(asyncio.shield(pending.future), pending.deadline - time.monotonic())
+            except TimeoutError:
+                if pending.deadline <= time.monotonic():  # a wallet that has to be asked takes more time
+                    raise Problem("INTERNAL", "the commit did not finish in time; repeat the same request") from None
 
     def _decode(self, operator_id: str, body: bytes, header_key: str | None) -> Pending:
         request = decode_spin(body)
@@ -206,11 +217,15 @@ class SpinDesk:
 class Lane:
     """One connection and one commit at a time."""
 
-    def __init__(self, config: Config, url: str, catalogue: Mapping[str, Playable], sealer: Sealer) -> None:
+    def __init__(
+        self, config: Config, url: str, catalogue: Mapping[str, Playable], sealer: Sealer, cashier: Cashier
+    ) -> None:
         self._config = config
         self._url = url
         self._catalogue = catalogue
         self._sealer = sealer
+        self._cashier = cashier
+        self._debits: set[asyncio.Task[None]] = set()
         self._queue: deque[Pending] = deque()
         self._arrived = asyncio.Event()
         self._stopping = False
@@ -224,6 +239,7 @@ class Lane:
         self._task = asyncio.create_task(self._run(), name="spin lane")
 
     async def stop(self) -> None:
+        await asyncio.gather(*self._debits)
         self._stopping = True
         self._arrived.set()
         if self._task is not None:
@@ -298,7 +314,7 @@ class Lane:
         """One draw and commit. Returns the spins to be drawn again."""
         await self._load(store, batch)
         drawn: list[tuple[Pending, SpinRow]] = []
-        refused: list[tuple[Pending, Problem | None]] = []
+        refused: list[tuple[Pending, Problem | DebitFirst | None]] = []
         aheads: dict[tuple[str, str], Ahead] = {}
         names: set[tuple[str, str, str]] = set()
         later: list[Pending] = []
@@ -319,8 +335,8 @@ class Lane:
                 drawn.append((pending, row))
                 ahead.spins += 1
                 ahead.net_minor += row.win_minor - row.stake_minor
-            except Problem as problem:
-                refused.append((pending, problem))
+            except (Problem, DebitFirst) as reason:
+                refused.append((pending, reason))
             except SessionMoved:
                 later.append(pending)
                 moved.append(pending)
@@ -333,13 +349,17 @@ class Lane:
                     if session.balance_minor is not None:
                         session.balance_minor += row.win_minor - row.stake_minor
                     pending.answer(row.response, replayed=False)
+                    if session.seamless:
+                        self._cashier.look()  # its win is to be paid
                 else:
                     refused.append((pending, None))
         again = await self._resolve(store, refused) if refused else []
         self._forget(moved)
         return again + later
 
-    async def _resolve(self, store: Store, refused: Sequence[tuple[Pending, Problem | None]]) -> list[Pending]:
+    async def _resolve(
+        self, store: Store, refused: Sequence[tuple[Pending, Problem | DebitFirst | None]]
+    ) -> list[Pending]:
         """Answers what is on record; of the rest fails what was refused and returns what was too early."""
         spins = [pending for pending, _ in refused]
         records = await store.find_answers(
@@ -365,8 +385,13 @@ class Lane:
             elif record["round_ended"]:
                 round_id = pending.request.round_id
                 pending.fail(Problem("ROUND_ALREADY_CLOSED", f"round '{round_id}' was voided; open a new one"))
+            elif isinstance(problem, DebitFirst):
+                self._start_debit(pending)
             elif problem is not None:
                 pending.fail(problem)
+            elif record["debit_state"] in ("abandoned", "refused"):
+                round_id = pending.request.round_id
+                pending.fail(Problem("ROUND_ALREADY_CLOSED", f"the debit of round '{round_id}' is rolled back"))
             elif record["open_round"] is not None:
                 other = record["open_round"]
                 pending.fail(Problem("ROUND_OPEN", f"round '{other}' of this player in this game is not settled"))
@@ -374,6 +399,34 @@ class Lane:
                 again.append(pending)  # another worker used the nonce: read the session and draw again
         self._forget(again)
         return again
+
+    def _start_debit(self, pending: Pending) -> None:
+        """Takes the stake at the wallet, beside the lane; the spin then comes back."""
+        task = asyncio.create_task(self._debit(pending, self._sessions[pending.session_key]))
+        self._debits.add(task)
+        task.add_done_callback(self._debits.discard)
+
+    async def _debit(self, pending: Pending, session: Session) -> None:
+        request = pending.request
+        pending.deadline = time.monotonic() + self._cashier.debit_budget_s + self._config.commit_timeout_ms / 1000
+        try:
+            await self._cashier.debit(
+                pending.operator_id,
+                request.session_id,
+                request.spin_id,
+                request.round_id,
+                pending.stake_minor,
+                pending.fingerprint,
+                session.player_id,
+                session.game_id,
+            )
+            pending.debited = True
+            self.submit(pending)
+        except Problem as problem:
+            pending.fail(problem)
+        except Exception:
+            log.exception("a debit failed")
+            pending.fail(Problem("INTERNAL", "the debit could not be made; repeat the same request"))
 
     def _draw(self, pending: Pending, ahead: Ahead) -> SpinRow:
         """Plays the spin that follows those `ahead`. Raises Problem or SessionMoved before any draw."""
@@ -400,6 +453,8 @@ class Lane:
                     raise SessionMoved
                 held = format_amount(balance_minor + pending.stake_minor, session.exponent)
                 raise Problem("INSUFFICIENT_FUNDS", f"the session holds {held} {session.currency}")
+        if session.seamless and not pending.debited:
+            raise DebitFirst
         nonce = session.next_nonce + ahead.spins
         try:
             outcome = session.playable.engine.spin(session.key, nonce)
@@ -499,6 +554,7 @@ class Lane:
             version=record["version"],
             balance_minor=None if record["balance_minor"] is None else int(record["balance_minor"]),
             closed=record["closed_at"] is not None,
+            seamless=record["wallet"] == "seamless",
         )
 
     def _forget(self, batch: Sequence[Pending]) -> None:

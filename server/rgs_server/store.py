@@ -142,6 +142,45 @@ class Store:
     async def find_transaction(self, operator_id: str, txn_id: str) -> asyncpg.Record | None:
         return await self.connection.fetchrow(QUERIES["find_transaction"], operator_id, txn_id)
 
+    async def begin_debit(self, *values: Any) -> None:
+        await self.connection.execute(QUERIES["begin_debit"], *values)
+
+    async def accept_step(self, operator_id: str, txn_id: str, now: datetime) -> bool:
+        """False when it had ended before."""
+        return await self.connection.fetchrow(QUERIES["accept_step"], operator_id, txn_id, now) is not None
+
+    async def refuse_debit(self, operator_id: str, txn_id: str, now: datetime, error: str) -> None:
+        await self.connection.execute(QUERIES["refuse_debit"], operator_id, txn_id, now, error)
+
+    async def abandon_debit(self, operator_id: str, txn_id: str, now: datetime, error: str) -> bool:
+        """False when it had ended before, or its spin was drawn."""
+        return await self.connection.fetchrow(QUERIES["abandon_debit"], operator_id, txn_id, now, error) is not None
+
+    async def overdue_debits(self, now: datetime, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["overdue_debits"], now, most)
+
+    async def claim_steps(self, now: datetime, most: int, lease_until: datetime) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["claim_steps"], now, most, lease_until)
+
+    async def postpone_step(self, operator_id: str, txn_id: str, next_try_at: datetime, error: str) -> None:
+        await self.connection.execute(QUERIES["postpone_step"], operator_id, txn_id, next_try_at, error)
+
+    async def fail_step(self, operator_id: str, txn_id: str, now: datetime, error: str) -> None:
+        await self.connection.execute(QUERIES["fail_step"], operator_id, txn_id, now, error)
+
+    async def find_step(self, operator_id: str, txn_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_step"], operator_id, txn_id)
+
+    async def unfinished_steps(self, operator_id: str, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["unfinished_steps"], operator_id, most)
+
+    async def wallet_of(self, operator_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["wallet_of"], operator_id)
+
+    async def set_wallet(self, operator_id: str, url: str, key_id: str) -> bool:
+        """False when the operator has no such key that is live."""
+        return await self.connection.fetchrow(QUERIES["set_wallet"], operator_id, url, key_id) is not None
+
     async def overdue_rounds(self, now: datetime, most: int) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["overdue_rounds"], now, most)
 

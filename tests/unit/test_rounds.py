@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rgs_server.rounds import EDGES, ENDED, Event, IllegalStep, State, state_of, step
+from rgs_server.rounds import EDGES, ENDED, Event, Facts, IllegalStep, State, state_of, step
 
 
 @pytest.mark.parametrize("state", State)
@@ -40,13 +40,21 @@ def test_every_history_can_still_end(events: list[Event]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ending", "waits", "state"),
+    ("facts", "state"),
     [
-        (None, True, State.OPEN),
-        (None, False, State.COMPLETED),
-        ("settled", False, State.COMPLETED),
-        ("voided", False, State.VOIDED),
+        (Facts(), State.COMPLETED),
+        (Facts(waits=True), State.OPEN),
+        (Facts(ending="settled"), State.COMPLETED),
+        (Facts(ending="voided"), State.VOIDED),
+        (Facts(played=False, ending="voided"), State.VOIDED),
+        (Facts(played=False, debit="pending"), State.DEBIT_PENDING),
+        (Facts(played=False, debit="refused"), State.VOIDED),
+        (Facts(played=False, debit="abandoned"), State.VOIDED),
+        (Facts(played=False, debit="accepted"), State.OPEN),
+        (Facts(debit="accepted", credit="pending"), State.SETTLING),
+        (Facts(debit="accepted", credit="failed"), State.SETTLING),
+        (Facts(debit="accepted", credit="accepted"), State.COMPLETED),
     ],
 )
-def test_the_state_on_record(ending: str | None, waits: bool, state: State) -> None:
-    assert state_of(ending, waits) is state
+def test_the_state_on_record(facts: Facts, state: State) -> None:
+    assert state_of(facts) is state

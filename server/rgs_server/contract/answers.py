@@ -250,11 +250,21 @@ class EndingsAnswer(Struct, frozen=True):
 
 
 class TransactionAnswer(Struct, frozen=True):
-    """A movement of money between two accounts: `platform`, `session` (transferred money) and `game`."""
+    """A movement of money between two accounts: `platform`, `session` (transferred money), `game`, `held` (debits whose
+    spin was not drawn yet) and `payable` (wins that the platform's wallet has not taken yet)."""
 
     txn_id: str
-    kind: Annotated[str, Meta(examples=["stake", "win", "void_stake", "void_win", "in", "out"])]
-    status: Annotated[str, Meta(examples=["posted"])]
+    kind: Annotated[
+        str, Meta(examples=["stake", "win", "void_stake", "void_win", "in", "out", "debit", "credit", "rollback"])
+    ]
+    status: Annotated[
+        str,
+        Meta(
+            description="`posted` when the money has moved; steps at the platform's wallet before that are `pending`, or "
+            "ended without: `refused`, `abandoned`, `failed`",
+            examples=["posted", "pending", "refused", "abandoned", "failed"],
+        ),
+    ]
     session_id: str
     round_id: str | None
     spin_id: str | None
@@ -264,6 +274,15 @@ class TransactionAnswer(Struct, frozen=True):
     balance_before: Annotated[Money | None, Meta(description="of the session; null where the platform holds the money")]
     balance_after: Money | None
     created_at: Time
+    attempts: Annotated[int | UnsetType, Meta(description="of a step that has not been taken")] = UNSET
+    next_try_at: Time | UnsetType | None = UNSET
+    last_error: Annotated[str | UnsetType | None, Meta(description="what the wallet said last")] = UNSET
+
+
+class UnfinishedAnswer(Struct, frozen=True):
+    """Steps that the platform's wallet has not taken yet, and those that nobody tries any more, oldest first."""
+
+    transactions: list[TransactionAnswer]
 
 
 class SessionState(Struct, frozen=True):

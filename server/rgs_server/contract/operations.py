@@ -128,6 +128,8 @@ OPERATIONS: tuple[Operation, ...] = (
             "SESSION_CLOSED",
             "STAKE_NOT_ALLOWED",
             "INSUFFICIENT_FUNDS",
+            "WALLET_REFUSED",
+            "WALLET_TIMEOUT",
             "ROUND_UNPLAYABLE",
             "OVERLOADED",
             "BUILD_UNAVAILABLE",
@@ -271,6 +273,14 @@ OPERATIONS: tuple[Operation, ...] = (
         finishes_money=True,
         parameters={"session_id": "id of the session, percent-encoded"},
         values={"session_id": "s-2"},
+    ),
+    Operation(
+        "listUnfinished",
+        "GET",
+        "/transactions",
+        "List unfinished transactions",
+        answers.UnfinishedAnswer,
+        "Steps at the platform's wallet that are under way or failed, with their attempts and the next one; 200 at most.",
     ),
     Operation(
         "getTransaction",

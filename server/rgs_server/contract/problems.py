@@ -96,7 +96,15 @@ KINDS: dict[str, Kind] = {
         "Send a multiple of `stake_step_minor`, in the session's currency.",
     ),
     "INSUFFICIENT_FUNDS": Kind(
-        422, "The balance of the session is below the stake", "Transfer money in, or play a smaller stake."
+        422,
+        "The balance is below the stake",
+        "Transfer money in, or play a smaller stake. What the platform's wallet refused stays refused: a new spin needs a "
+        "new id.",
+    ),
+    "WALLET_REFUSED": Kind(
+        422,
+        "The platform's wallet refused the stake",
+        "`detail` has its reason. Nothing was drawn; a new spin needs a new id.",
     ),
     "WALLET_MISMATCH": Kind(
         422,
@@ -112,6 +120,13 @@ KINDS: dict[str, Kind] = {
         500,
         "The outcome is unknown; repeat the same request",
         "Repeat the same request with the same key: the answer tells what happened.",
+        True,
+        "unknown",
+    ),
+    "WALLET_TIMEOUT": Kind(
+        504,
+        "The platform's wallet did not answer for the stake",
+        "The debit is rolled back if it was made; nothing was drawn. Repeat the same request to learn how it ended.",
         True,
         "unknown",
     ),

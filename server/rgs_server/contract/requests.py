@@ -115,10 +115,10 @@ class SessionRequest(Struct, frozen=True):
     jwt: Annotated[str, Meta(description="the player's token; not verified yet", max_length=4096)] = ""
     rg_flags: RgFlags = RgFlags()
     wallet: Annotated[
-        Literal["platform", "transfer"] | None,
+        Literal["platform", "transfer", "seamless"] | None,
         Meta(
-            description="who holds the player's money: `platform`, or the session itself, to which it is transferred; "
-            "default: the operator's usual one"
+            description="who moves the player's money: the `platform` itself; a `transfer` to the session, which then "
+            "holds it; or `seamless`, we at the platform's wallet. Default: the operator's usual one"
         ),
     ] = None
     client_seed: Annotated[

@@ -38,7 +38,9 @@ fresh AS MATERIALIZED (
 ),
 good AS MATERIALIZED (
     SELECT f.*, l.currency, l.exponent, l.build_hash, l.player_id, l.game_id, l.settle_within_s, l.one_round,
-           CASE l.wallet WHEN 'transfer' THEN 'session' ELSE 'platform' END AS purse,
+           l.wallet,
+           CASE l.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'held' ELSE 'platform' END AS stake_account,
+           CASE l.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'payable' ELSE 'platform' END AS win_account,
            l.balance_minor + sum(f.win_minor - f.stake_minor)
                OVER (PARTITION BY f.operator_id, f.session_id ORDER BY f.nonce) AS balance_after
     FROM fresh f JOIN locked l USING (operator_id, session_id)
@@ -46,6 +48,9 @@ good AS MATERIALIZED (
       AND NOT (l.one_round AND (f.place > 0 OR EXISTS (
               SELECT FROM open_rounds r WHERE r.operator_id = l.operator_id AND r.player_id = l.player_id
                                           AND r.game_id = l.game_id)))
+      AND (l.wallet <> 'seamless' OR EXISTS (
+              SELECT FROM wallet_steps w WHERE w.operator_id = f.operator_id AND w.txn_id = 'debit:' || f.spin_id
+                                           AND w.round_id = f.round_id AND w.state = 'accepted'))
 ),
 new_spins AS (
     INSERT INTO spins (operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, mechanic_version, nonce, spin_type,
@@ -61,11 +66,22 @@ new_answers AS (
 new_ledger AS (
     INSERT INTO ledger (operator_id, txn_id, kind, session_id, spin_id, debit_account, credit_account, currency, exponent,
                         amount_minor, balance_before_minor, balance_after_minor, created_at)
-    SELECT operator_id, 'stake:' || spin_id, 'stake', session_id, spin_id, purse, 'game', currency, exponent, stake_minor,
+    SELECT operator_id, 'stake:' || spin_id, 'stake', session_id, spin_id, stake_account, 'game', currency, exponent, stake_minor,
            balance_after - win_minor + stake_minor, balance_after - win_minor, created_at FROM good
     UNION ALL
-    SELECT operator_id, 'win:' || spin_id, 'win', session_id, spin_id, 'game', purse, currency, exponent, win_minor,
+    SELECT operator_id, 'win:' || spin_id, 'win', session_id, spin_id, 'game', win_account, currency, exponent, win_minor,
            balance_after - win_minor, balance_after, created_at FROM good WHERE win_minor > 0
+),
+debits_used AS (
+    UPDATE wallet_steps w SET next_try_at = NULL
+    FROM good g WHERE g.wallet = 'seamless' AND w.operator_id = g.operator_id AND w.txn_id = 'debit:' || g.spin_id
+),
+new_credits AS (
+    INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
+                              state, next_try_at, created_at)
+    SELECT operator_id, 'credit:' || spin_id, 'credit', round_id, spin_id, session_id, currency, exponent, win_minor,
+           'pending', created_at, created_at
+    FROM good WHERE wallet = 'seamless'
 ),
 new_open_rounds AS (
     INSERT INTO open_rounds (operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, due_at)
@@ -94,7 +110,9 @@ SELECT i.place, k.fingerprint, k.status, k.response,
        EXISTS (SELECT FROM round_ends e WHERE e.operator_id = i.operator_id AND e.round_id = i.round_id) AS round_ended,
        (SELECT min(r.round_id) FROM sessions s
         JOIN open_rounds r ON r.operator_id = s.operator_id AND r.player_id = s.player_id AND r.game_id = s.game_id
-        WHERE s.operator_id = i.operator_id AND s.session_id = i.session_id AND s.one_round) AS open_round
+        WHERE s.operator_id = i.operator_id AND s.session_id = i.session_id AND s.one_round) AS open_round,
+       (SELECT w.state FROM wallet_steps w
+        WHERE w.operator_id = i.operator_id AND w.txn_id = 'debit:' || i.spin_id) AS debit_state
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY
     AS i(operator_id, idempotency_key, spin_id, round_id, session_id, place)
 LEFT JOIN idempotency k
@@ -105,7 +123,7 @@ ORDER BY i.place;
 -- What is needed to spin in the given sessions.
 -- $1 operator_id $2 session_id (arrays)
 SELECT s.operator_id, s.session_id, s.player_id, s.game_id, s.build_hash, s.currency, s.exponent, s.client_seed,
-       s.seed_sealed, s.next_nonce, s.version, s.balance_minor, s.closed_at, s.one_round
+       s.seed_sealed, s.next_nonce, s.version, s.balance_minor, s.closed_at, s.wallet
 FROM sessions s
 WHERE (s.operator_id, s.session_id) IN (SELECT * FROM unnest($1::text[], $2::text[]));
 
@@ -151,16 +169,23 @@ WHERE r.operator_id = $1 AND r.player_id = $2 AND r.game_id = $3
 ORDER BY p.created_at LIMIT 100;
 
 -- name: find_round
--- A round with how it ended; also one that was voided without having been played.
+-- A round with how it ended; also one that was voided without having been played, or whose debit was asked for.
 -- $1 operator_id $2 round_id
-SELECT coalesce(p.round_id, e.round_id) AS round_id, coalesce(p.session_id, e.session_id) AS session_id, p.spin_id,
-       p.stake_minor, p.win_minor, p.created_at AS played_at, s.currency, s.exponent, s.wallet,
-       r.due_at, e.ending, e.debit_tx, e.credit_tx, e.reason, e.created_at AS ended_at
+SELECT coalesce(p.round_id, e.round_id, d.round_id) AS round_id, s.session_id,
+       coalesce(p.spin_id, d.spin_id) AS spin_id, p.spin_id IS NOT NULL AS played, coalesce(p.stake_minor, d.amount_minor) AS stake_minor,
+       p.win_minor, p.created_at AS played_at, s.currency, s.exponent, s.wallet, r.due_at,
+       e.ending, e.debit_tx, e.credit_tx, e.reason, coalesce(e.created_at, c.ended_at, b.ended_at) AS ended_at,
+       d.txn_id AS debit_step, d.state AS debit_state, d.last_error AS debit_error,
+       c.txn_id AS credit_step, c.state AS credit_state
 FROM (SELECT $1::text AS operator_id, $2::text AS round_id) asked
 LEFT JOIN spins p USING (operator_id, round_id)
 LEFT JOIN round_ends e USING (operator_id, round_id)
 LEFT JOIN open_rounds r USING (operator_id, round_id)
-JOIN sessions s ON s.operator_id = asked.operator_id AND s.session_id = coalesce(p.session_id, e.session_id);
+LEFT JOIN wallet_steps d ON d.operator_id = asked.operator_id AND d.round_id = asked.round_id AND d.kind = 'debit'
+LEFT JOIN wallet_steps c ON c.operator_id = asked.operator_id AND c.round_id = asked.round_id AND c.kind = 'credit'
+LEFT JOIN wallet_steps b ON b.operator_id = asked.operator_id AND b.round_id = asked.round_id AND b.kind = 'rollback'
+JOIN sessions s ON s.operator_id = asked.operator_id
+               AND s.session_id = coalesce(p.session_id, e.session_id, d.session_id);
 
 -- name: settle_round
 -- Whatever ended the round first stands.
@@ -250,6 +275,108 @@ SELECT * FROM closed;
 -- $1 operator_id $2 txn_id
 SELECT l.*, p.round_id FROM ledger l LEFT JOIN spins p USING (operator_id, spin_id)
 WHERE l.operator_id = $1 AND l.txn_id = $2;
+
+-- name: begin_debit
+-- Writes down that a stake is going to be asked for, unless it was, or the round has another spin.
+-- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 amount_minor $6 fingerprint $7 created_at $8 due_at
+INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
+                          fingerprint, state, next_try_at, created_at)
+SELECT $1, 'debit:' || $3, 'debit', $4, $3, $2, currency, exponent, $5, $6, 'pending', $8, $7
+FROM sessions WHERE operator_id = $1 AND session_id = $2 AND closed_at IS NULL
+ON CONFLICT DO NOTHING;
+
+-- name: accept_step
+-- The wallet took it; what was accepted, abandoned or refused before stays so.
+-- $1 operator_id $2 txn_id $3 ended_at
+WITH done AS (
+    UPDATE wallet_steps SET state = 'accepted', ended_at = $3, last_error = NULL,
+                            next_try_at = CASE kind WHEN 'debit' THEN next_try_at END  -- somebody has to draw
+    WHERE operator_id = $1 AND txn_id = $2 AND state IN ('pending', 'failed')
+    RETURNING *
+),
+booked AS (
+    INSERT INTO ledger (operator_id, txn_id, kind, session_id, spin_id, debit_account, credit_account, currency, exponent,
+                        amount_minor, created_at)
+    SELECT operator_id, txn_id, kind, session_id, spin_id,
+           CASE kind WHEN 'debit' THEN 'platform' WHEN 'credit' THEN 'payable' ELSE 'held' END,
+           CASE kind WHEN 'debit' THEN 'held' ELSE 'platform' END, currency, exponent, amount_minor, $3
+    FROM done d WHERE amount_minor > 0 AND (kind <> 'rollback' OR EXISTS (
+        SELECT FROM ledger l WHERE l.operator_id = d.operator_id AND l.txn_id = 'debit:' || d.spin_id))
+)
+SELECT kind FROM done;
+
+-- name: refuse_debit
+-- $1 operator_id $2 txn_id $3 ended_at $4 last_error
+UPDATE wallet_steps SET state = 'refused', ended_at = $3, last_error = $4, next_try_at = NULL
+WHERE operator_id = $1 AND txn_id = $2 AND kind = 'debit' AND state = 'pending';
+
+-- name: abandon_debit
+-- In a transaction that has the session (`change_session`), so that no spin is being written on this debit.
+-- $1 operator_id $2 txn_id $3 ended_at $4 last_error
+WITH gone AS (
+    UPDATE wallet_steps w SET state = 'abandoned', ended_at = $3, last_error = $4, next_try_at = NULL
+    WHERE w.operator_id = $1 AND w.txn_id = $2 AND w.kind = 'debit' AND w.state IN ('pending', 'accepted')
+      AND NOT EXISTS (SELECT FROM spins p WHERE p.operator_id = w.operator_id AND p.spin_id = w.spin_id)
+    RETURNING *
+)
+INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
+                          state, next_try_at, created_at)
+SELECT operator_id, 'rollback:' || spin_id, 'rollback', round_id, spin_id, session_id, currency, exponent, amount_minor,
+       'pending', $3, $3
+FROM gone RETURNING txn_id;
+
+-- name: overdue_debits
+-- Debits of which nothing became in time.
+-- $1 now $2 most
+SELECT operator_id, txn_id, session_id FROM wallet_steps
+WHERE next_try_at <= $1 AND kind = 'debit' ORDER BY next_try_at LIMIT $2;
+
+-- name: claim_steps
+-- Credits and rollbacks that are due, for one worker; due again when it has not answered by $3.
+-- $1 now $2 most $3 lease_until
+UPDATE wallet_steps w SET attempts = w.attempts + 1, next_try_at = $3
+FROM (
+    SELECT operator_id, txn_id FROM wallet_steps
+    WHERE next_try_at <= $1 AND kind <> 'debit' AND state = 'pending'
+    ORDER BY next_try_at LIMIT $2 FOR UPDATE SKIP LOCKED
+) due,
+sessions s
+WHERE w.operator_id = due.operator_id AND w.txn_id = due.txn_id
+  AND s.operator_id = w.operator_id AND s.session_id = w.session_id
+RETURNING w.*, s.player_id, s.game_id;
+
+-- name: postpone_step
+-- $1 operator_id $2 txn_id $3 next_try_at $4 last_error
+UPDATE wallet_steps SET next_try_at = $3, last_error = $4
+WHERE operator_id = $1 AND txn_id = $2 AND state = 'pending';
+
+-- name: fail_step
+-- Nobody tries any more by himself.
+-- $1 operator_id $2 txn_id $3 ended_at $4 last_error
+UPDATE wallet_steps SET state = 'failed', ended_at = $3, last_error = $4, next_try_at = NULL
+WHERE operator_id = $1 AND txn_id = $2 AND state = 'pending';
+
+-- name: find_step
+-- $1 operator_id $2 txn_id
+SELECT * FROM wallet_steps WHERE operator_id = $1 AND txn_id = $2;
+
+-- name: unfinished_steps
+-- What is under way or failed, oldest first.
+-- $1 operator_id $2 most
+SELECT * FROM wallet_steps WHERE operator_id = $1 AND (next_try_at IS NOT NULL OR state = 'failed')
+ORDER BY created_at LIMIT $2;
+
+-- name: wallet_of
+-- $1 operator_id
+SELECT w.url, w.key_id, k.secret_sealed FROM operator_wallets w JOIN operator_keys k USING (key_id)
+WHERE w.operator_id = $1;
+
+-- name: set_wallet
+-- $1 operator_id $2 url $3 key_id
+INSERT INTO operator_wallets (operator_id, url, key_id) SELECT $1, $2, key_id FROM operator_keys
+WHERE key_id = $3 AND operator_id = $1 AND retired_at IS NULL
+ON CONFLICT (operator_id) DO UPDATE SET url = excluded.url, key_id = excluded.key_id
+RETURNING operator_id;
 
 -- name: overdue_rounds
 -- Rounds to be reported as unsettled; another worker takes others.

@@ -9,7 +9,7 @@ CREATE TABLE operators (
     operator_id   text PRIMARY KEY,
     reveal_seeds  boolean NOT NULL DEFAULT false,   -- sandbox only: replay shows seeds of open sessions
     wallets       text[] NOT NULL DEFAULT '{platform}'   -- who may hold the player's money; the first is the usual one
-                  CHECK (cardinality(wallets) > 0 AND wallets <@ '{platform,transfer}'),
+                  CHECK (cardinality(wallets) > 0 AND wallets <@ '{platform,transfer,seamless}'),
     settle_within_s  integer CHECK (settle_within_s > 0),   -- rounds wait so long for their settlement; NULL: for none
     one_round     boolean NOT NULL DEFAULT false,   -- a player has one open round in a game
     idle_close_s  integer CHECK (idle_close_s > 0), -- sessions with a balance are closed after so long without a spin
@@ -23,6 +23,13 @@ CREATE TABLE operator_keys (
     secret_sealed  bytea NOT NULL,
     retired_at     timestamptz,
     created_at     timestamptz NOT NULL DEFAULT now()
+);
+
+-- Where the wallet of an operator is, and with which of the operator's keys we sign what we send to it.
+CREATE TABLE operator_wallets (
+    operator_id  text PRIMARY KEY REFERENCES operators,
+    url          text NOT NULL CHECK (url ~ '^https?://'),
+    key_id       text NOT NULL REFERENCES operator_keys
 );
 
 -- Networks from which an operator calls; none: from anywhere.
@@ -65,7 +72,7 @@ CREATE TABLE sessions (
     seed_commitment  bytea NOT NULL CHECK (length(seed_commitment) = 32),
     next_nonce       bigint NOT NULL DEFAULT 0 CHECK (next_nonce >= 0),
     version          integer NOT NULL DEFAULT 0,
-    wallet           text NOT NULL CHECK (wallet IN ('platform', 'transfer')),
+    wallet           text NOT NULL CHECK (wallet IN ('platform', 'transfer', 'seamless')),
     balance_minor    numeric(38, 0) CHECK (balance_minor >= 0),   -- what was transferred in and not yet out
     settle_within_s  integer,
     one_round        boolean NOT NULL,
@@ -156,13 +163,46 @@ CREATE TABLE idempotency (
     PRIMARY KEY (key, operator_id, operation)
 );
 
+-- What we ask of the operator's wallet, of sessions whose money we move there. A debit is asked for before the draw and
+-- has to be accepted; a credit is written with the outcome, also of 0, and asked for until it is accepted; a debit of
+-- which nothing became is abandoned and rolled back until that is accepted. next_try_at: when somebody has to look at it.
+CREATE TABLE wallet_steps (
+    operator_id   text NOT NULL,
+    txn_id        text NOT NULL,                     -- the kind, a colon, and the spin
+    kind          text NOT NULL CHECK (kind IN ('debit', 'credit', 'rollback')),
+    round_id      text NOT NULL,
+    spin_id       text NOT NULL,
+    session_id    text NOT NULL,
+    currency      text NOT NULL,
+    exponent      smallint NOT NULL,
+    amount_minor  numeric(38, 0) NOT NULL CHECK (amount_minor >= 0),
+    fingerprint   bytea,                             -- of the spin's request, where it is a debit
+    state         text NOT NULL CHECK (state IN ('pending', 'accepted', 'refused', 'abandoned', 'failed')),
+    attempts      integer NOT NULL DEFAULT 0,
+    next_try_at   timestamptz,
+    last_error    text,
+    created_at    timestamptz NOT NULL,
+    ended_at      timestamptz,
+    PRIMARY KEY (txn_id, operator_id),
+    UNIQUE (round_id, operator_id, kind),
+    FOREIGN KEY (session_id, operator_id) REFERENCES sessions,
+    CHECK ((state = 'pending') = (ended_at IS NULL)),
+    CHECK (state <> 'refused' OR kind = 'debit'),
+    CHECK (state <> 'abandoned' OR kind = 'debit'),
+    CHECK (state <> 'failed' OR kind <> 'debit'),
+    CHECK (state <> 'pending' OR next_try_at IS NOT NULL)    -- nothing is forgotten
+);
+CREATE INDEX steps_due ON wallet_steps (next_try_at) WHERE next_try_at IS NOT NULL;
+CREATE INDEX steps_failed ON wallet_steps (created_at) WHERE state = 'failed';
+
 -- Double entry: each row moves an amount from one account to another, so all accounts add up to zero.
--- Accounts: platform (the player's money there), session (what was transferred in), game. Balances are those
--- of the session's account, before and after; the platform's are not known here.
+-- Accounts: platform (the player's money there), session (what was transferred in), game; held (debits whose spin was
+-- not drawn yet) and payable (wins that the wallet has not taken yet). Balances are those of the session's account,
+-- before and after; the platform's are not known here.
 CREATE TABLE ledger (
     operator_id           text NOT NULL,
     txn_id                text NOT NULL,             -- the kind, a colon, and what caused it
-    kind                  text NOT NULL CHECK (kind IN ('stake', 'win', 'void_stake', 'void_win', 'in', 'out')),
+    kind                  text NOT NULL CHECK (kind IN ('stake', 'win', 'void_stake', 'void_win', 'in', 'out', 'debit', 'credit', 'rollback')),
     session_id            text NOT NULL,
     spin_id               text,
     debit_account         text NOT NULL,             -- what the amount is taken from

@@ -1,0 +1,210 @@
+"""Sessions whose money we move at the platform's wallet: debit before the draw, credit until it is taken.
+
+A stake is written down before it is asked for, and drawn only once the wallet has taken it; the credit is written in the
+same transaction as the outcome. So whatever is killed when, a look at the rows that are due finishes every round: a debit
+of which nothing became is abandoned and rolled back, a credit or a rollback is asked for until it is accepted. What was
+asked for so long that nobody believes in it any more has failed, and waits for people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from rgs_server.clock import Clock
+from rgs_server.config import Config
+from rgs_server.contract.problems import Problem
+from rgs_server.sealing import Sealer
+from rgs_server.store import Store
+from rgs_server.wallet_api import Verdict, Wallet, WalletClient, step_body
+
+log = logging.getLogger("rgs.wallet")
+
+BATCH = 64
+RETRY_FIRST_S, RETRY_MOST_S = 1.0, 900.0
+GIVE_UP_AFTER = timedelta(hours=24)
+POLL_S = 1.0
+NO_WALLET = "the operator has no wallet; set it with 'rgs-server operator --wallet-url'"
+
+Stores = Callable[[], AbstractAsyncContextManager[Store]]
+
+
+class Cashier:
+    """Asks wallets for stakes, and pays what is due."""
+
+    def __init__(self, config: Config, stores: Stores, sealer: Sealer, clock: Clock) -> None:
+        self._config = config
+        self._stores = stores
+        self._sealer = sealer
+        self._clock = clock
+        self._client = WalletClient(config.wallet_timeout_ms)
+        self._due = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="cashier")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._client.close()
+
+    def look(self) -> None:
+        """Something may be due."""
+        self._due.set()
+
+    @property
+    def debit_budget_s(self) -> float:
+        """How long a debit may take with all its tries."""
+        return self._config.wallet_tries * (self._config.wallet_timeout_ms / 1000 + 0.5)
+
+    async def debit(
+        self,
+        operator_id: str,
+        session_id: str,
+        spin_id: str,
+        round_id: str,
+        stake_minor: int,
+        fingerprint: bytes,
+        player_id: str,
+        game_id: str,
+    ) -> None:
+        """Returns when the wallet has taken the stake. Raises Problem when it has not, or when nobody knows."""
+        txn_id = f"debit:{spin_id}"
+        now = self._clock()
+        # A drawn spin has to be written within the budget too, or the debit is rolled back.
+        due = now + timedelta(seconds=self.debit_budget_s + self._config.commit_timeout_ms / 1000)
+        async with self._stores() as store:
+            wallet = await self._wallet(store, operator_id)
+            await store.begin_debit(operator_id, session_id, spin_id, round_id, stake_minor, fingerprint, now, due)
+            step = await store.find_step(operator_id, txn_id)
+        if step is None:
+            raise Problem("ROUND_ALREADY_CLOSED", f"round '{round_id}' has another spin, or the session is closed")
+        if step["fingerprint"] != fingerprint:
+            raise Problem("IDEMPOTENCY_CONFLICT", f"spin '{spin_id}' was asked for with another request")
+        if step["state"] == "pending":
+            await self._ask(wallet, step, player_id, game_id)
+            async with self._stores() as store:
+                step = await store.find_step(operator_id, txn_id)
+            assert step is not None
+        match step["state"]:
+            case "accepted":
+                return
+            case "refused":
+                code = "INSUFFICIENT_FUNDS" if step["last_error"] == "INSUFFICIENT_FUNDS" else "WALLET_REFUSED"
+                raise Problem(code, f"the wallet refused the stake: {step['last_error']}")
+            case "abandoned":
+                raise Problem("ROUND_ALREADY_CLOSED", f"the debit of round '{round_id}' is rolled back; open a new one")
+        raise Problem("WALLET_TIMEOUT", step["last_error"] or "the wallet did not answer")
+
+    async def _wallet(self, store: Store, operator_id: str) -> Wallet:
+        record = await store.wallet_of(operator_id)
+        if record is None:
+            raise Problem("WALLET_REFUSED", NO_WALLET)
+        secret = self._sealer.open(record["secret_sealed"], f"key:{record['key_id']}")
+        return Wallet(record["url"], record["key_id"], secret)
+
+    async def _ask(self, wallet: Wallet, step: asyncpg.Record, player_id: str, game_id: str) -> None:
+        """Asks for a stake; without a verdict the debit is abandoned."""
+        body = step_body(step, player_id, game_id)
+        operator_id, txn_id = step["operator_id"], step["txn_id"]
+        for attempt in range(self._config.wallet_tries):
+            if attempt:
+                await asyncio.sleep(0.5 * fraction())
+            verdict = await self._client.call(wallet, "debit", body)
+            if verdict.status != "unknown":
+                break
+        async with self._stores() as store:
+            match verdict.status:
+                case "accepted":
+                    await store.accept_step(operator_id, txn_id, self._clock())
+                case "refused":
+                    await store.refuse_debit(
+                        operator_id, txn_id, self._clock(), verdict.code or verdict.reason or "refused"
+                    )
+                case _:
+                    log.warning("debit %s of %s: %s", txn_id, operator_id, verdict.reason)
+                    await abandon(store, operator_id, txn_id, step["session_id"], self._clock(), verdict.reason)
+                    self.look()
+        if verdict.status == "unknown":
+            raise Problem("WALLET_TIMEOUT", verdict.reason)
+
+    # -- what is due ------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while True:
+            self._due.clear()
+            try:
+                more = await self.pay_due()
+            except Problem as problem:
+                log.warning("nothing is paid: %s", problem.detail)
+                more = False
+            except Exception:
+                log.exception("paying failed")
+                more = False
+            if not more:
+                try:
+                    await asyncio.wait_for(self._due.wait(), POLL_S)
+                except TimeoutError:
+                    continue
+
+    async def pay_due(self) -> bool:
+        """One look at what is due; whether there was anything."""
+        now = self._clock()
+        lease = now + timedelta(milliseconds=2 * self._config.wallet_timeout_ms + 5000)
+        async with self._stores() as store:
+            for debit in await store.overdue_debits(now, BATCH):
+                reason = "nothing became of it in time"
+                await abandon(store, debit["operator_id"], debit["txn_id"], debit["session_id"], now, reason)
+            steps = await store.claim_steps(now, BATCH, lease)
+            wallets: dict[str, Wallet | None] = {}
+            for operator_id in {step["operator_id"] for step in steps}:
+                try:
+                    wallets[operator_id] = await self._wallet(store, operator_id)
+                except Problem:
+                    wallets[operator_id] = None
+        await asyncio.gather(*(self._pay(wallets[step["operator_id"]], step) for step in steps))
+        return bool(steps)
+
+    async def _pay(self, wallet: Wallet | None, step: asyncpg.Record) -> None:
+        if wallet is None:
+            verdict = Verdict("unknown", reason=NO_WALLET)
+        else:
+            body = step_body(step, step["player_id"], step["game_id"])
+            verdict = await self._client.call(wallet, step["kind"], body)
+        operator_id, txn_id, now = step["operator_id"], step["txn_id"], self._clock()
+        async with self._stores() as store:
+            if verdict.status == "accepted":
+                await store.accept_step(operator_id, txn_id, now)
+                return
+            reason = f"refused: {verdict.code or verdict.reason}" if verdict.status == "refused" else verdict.reason
+            if now - step["created_at"] > GIVE_UP_AFTER:
+                log.error("%s of %s has failed: %s", txn_id, operator_id, reason)
+                await store.fail_step(operator_id, txn_id, now, reason)
+            else:
+                await store.postpone_step(operator_id, txn_id, next_try(now, step["attempts"]), reason)
+
+
+async def abandon(store: Store, operator_id: str, txn_id: str, session_id: str, now: datetime, reason: str) -> None:
+    """Gives a debit up and has it rolled back, unless its spin was drawn."""
+    async with store.connection.transaction():
+        await store.change_session(operator_id, session_id)
+        await store.abandon_debit(operator_id, txn_id, now, reason)
+
+
+def next_try(now: datetime, attempts: int) -> datetime:
+    """When to ask again: doubling, up to a quarter of an hour, at a random time before that."""
+    most = min(RETRY_MOST_S, RETRY_FIRST_S * 2 ** min(attempts, 20))
+    return now + timedelta(seconds=most * (0.5 + fraction() / 2))
+
+
+def fraction() -> float:
+    """A random number from 0 to 1, so that callers do not come all at once."""
+    return secrets.randbelow(1 << 20) / (1 << 20)

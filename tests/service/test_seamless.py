@@ -1,0 +1,294 @@
+"""Sessions whose money we move at the platform's wallet, which answers, refuses, fails, and hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rgs_server.client import Credentials, Reply
+from rgs_server.operators import MoneyRules
+from service_process import Send, Service, code, run, sending, session_body, spin_body
+from wallet_server import WalletServer
+
+OPERATOR = "op-seamless"
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that gives a wallet little time."""
+    running = Service(Path(tmp_path_factory.mktemp("seamless")), workers=2, wallet_timeout_ms=300, wallet_tries=2)
+    running.start()
+    yield running
+    assert running.stop() == 0
+    running.remove()
+
+
+@pytest.fixture(scope="module")
+def credentials(own: Service) -> Credentials:
+    return own.add_operator(OPERATOR)
+
+
+@pytest.fixture
+def wallet(own: Service, credentials: Credentials) -> Iterator[WalletServer]:
+    with WalletServer(credentials.secret.encode()) as server:
+        rules = MoneyRules(wallets=["seamless"])
+        own.change_operator(OPERATOR, money=rules, wallet=(server.url, credentials.key_id))
+        yield server
+        settled(own)
+        assert server.bad_signatures == 0
+
+
+@pytest.fixture
+def send(own: Service, credentials: Credentials, wallet: WalletServer) -> Send:
+    return sending(own, credentials)
+
+
+def opened(send: Send) -> tuple[str, str]:
+    """Session and player, both new."""
+    session = f"seamless-{next(_numbers)}"
+    reply = send("POST", "/sessions", session_body(session, OPERATOR, player_id=f"p-{session}"))
+    assert reply.status == 200, reply.body
+    assert reply.json()["wallet"] == "seamless"
+    return session, f"p-{session}"
+
+
+def settled(service: Service, timeout_s: float = 20) -> None:
+    """Waits until no step is under way."""
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        rows = run(service.fetch("SELECT * FROM wallet_steps WHERE next_try_at IS NOT NULL"))
+        if not rows:
+            return
+        run(service.fetch("UPDATE wallet_steps SET next_try_at = now() WHERE state = 'pending' AND kind <> 'debit'"))
+        time.sleep(0.1)
+    raise AssertionError([dict(row) for row in rows])
+
+
+def check_books(service: Service, wallet: WalletServer, session: str, player: str) -> None:
+    """What the wallet gave and took is what the ledger says, and nothing is held or owed."""
+    settled(service)
+    rows = run(
+        service.fetch(
+            "SELECT account, sum(change) AS minor FROM ("
+            "  SELECT credit_account AS account, amount_minor AS change FROM ledger WHERE session_id = $1 UNION ALL "
+            "  SELECT debit_account, -amount_minor FROM ledger WHERE session_id = $1) t GROUP BY account",
+            session,
+        )
+    )
+    accounts = {row["account"]: int(row["minor"]) for row in rows}
+    assert accounts.get("held", 0) == accounts.get("payable", 0) == 0
+    moved = wallet.balances[player] - wallet.start_minor if player in wallet.balances else 0
+    assert accounts.get("platform", 0) == moved == -accounts.get("game", 0)
+
+
+def test_a_round_is_debited_drawn_and_credited(own: Service, send: Send, wallet: WalletServer) -> None:
+    session, player = opened(send)
+    for n in range(8):
+        reply = send("POST", "/spins", spin_body(f"{session}-{n}", session))
+        assert reply.status == 200, reply.body
+        again = send("POST", "/spins", spin_body(f"{session}-{n}", session))
+        assert (again.body, again.headers["Idempotent-Replayed"]) == (reply.body, "true")
+    check_books(own, wallet, session, player)
+    # One debit and one credit each, also where nothing was won: every round has its closing call.
+    counted = [call for call in wallet.calls if call[1].split(":")[1].startswith(f"{session}-")]
+    assert sorted(counted) == sorted((k, f"{k}:{session}-{n}") for k in ("credit", "debit") for n in range(8))
+    answer = send("GET", f"/rounds/r-{session}-0").json()
+    assert (answer["state"], answer["debit_tx"], answer["credit_tx"]) == (
+        "completed",
+        f"debit:{session}-0",
+        f"credit:{session}-0",
+    )
+    posted = send("GET", f"/transactions/debit:{session}-0").json()
+    assert (posted["status"], posted["debit_account"], posted["credit_account"]) == ("posted", "platform", "held")
+
+
+def test_what_the_wallet_refuses_is_not_drawn(own: Service, send: Send, wallet: WalletServer) -> None:
+    session, player = opened(send)
+    wallet.balances[player] = 50
+    poor = send("POST", "/spins", spin_body(f"{session}-poor", session))
+    assert code(poor) == (422, "INSUFFICIENT_FUNDS")
+    wallet.balances[player] = wallet.start_minor
+    # The same request stays refused, however much money there is.
+    assert code(send("POST", "/spins", spin_body(f"{session}-poor", session))) == (422, "INSUFFICIENT_FUNDS")
+    wallet.faults[f"debit:{player}"] = ["refuse"]
+    refused = send("POST", "/spins", spin_body(f"{session}-limit", session))
+    assert code(refused) == (422, "WALLET_REFUSED")
+    assert "LIMIT" in refused.json()["detail"]
+    assert send("GET", f"/sessions/{session}").json()["next_nonce"] == 0
+    assert send("GET", f"/rounds/r-{session}-limit").json()["state"] == "voided"
+    assert send("POST", "/spins", spin_body(f"{session}-new", session)).status == 200
+    check_books(own, wallet, session, player)
+
+
+@pytest.mark.parametrize("mood", ["error", "lost", "hang", "deaf", "garbage"])
+def test_a_debit_that_nobody_knows_of_is_rolled_back(own: Service, send: Send, wallet: WalletServer, mood: str) -> None:
+    session, player = opened(send)
+    wallet.faults[f"debit:{player}"] = [mood, mood]
+    reply = send("POST", "/spins", spin_body(f"{session}-x", session))
+    assert code(reply) == (504, "WALLET_TIMEOUT")
+    assert (reply.json()["money_state"], reply.json()["retryable"]) == ("unknown", True)
+    settled(own)
+    assert wallet.balances[player] in (0, wallet.start_minor)
+    assert send("GET", f"/rounds/r-{session}-x").json()["state"] == "voided"
+    assert code(send("POST", "/spins", spin_body(f"{session}-x", session))) == (409, "ROUND_ALREADY_CLOSED")
+    assert send("GET", f"/sessions/{session}").json()["next_nonce"] == 0
+    check_books(own, wallet, session, player)
+
+
+@pytest.mark.parametrize("mood", ["error", "lost", "hang", "garbage"])
+def test_a_second_try_finds_the_first(own: Service, send: Send, wallet: WalletServer, mood: str) -> None:
+    session, player = opened(send)
+    wallet.faults[f"debit:{player}"] = [mood]
+    assert send("POST", "/spins", spin_body(f"{session}-x", session)).status == 200
+    check_books(own, wallet, session, player)
+
+
+@pytest.mark.parametrize("mood", ["error", "lost", "hang", "garbage", "refuse"])
+def test_a_credit_is_asked_for_until_it_is_taken(own: Service, send: Send, wallet: WalletServer, mood: str) -> None:
+    session, player = opened(send)
+    wallet.faults[f"credit:{player}"] = [mood] * 3
+    reply = send("POST", "/spins", spin_body(f"{session}-x", session))
+    assert reply.status == 200, "the player does not wait for the credit"
+    waiting = wait_for_error(send, f"credit:{session}-x")
+    assert (waiting["status"], waiting["attempts"] >= 1) == ("pending", True)
+    assert send("GET", f"/rounds/r-{session}-x").json()["state"] == "settling"
+    assert waiting["txn_id"] in [t["txn_id"] for t in send("GET", "/transactions").json()["transactions"]]
+    check_books(own, wallet, session, player)
+    assert send("GET", f"/rounds/r-{session}-x").json()["state"] == "completed"
+    assert send("GET", "/transactions").json()["transactions"] == []
+
+
+def wait_for_error(send: Send, txn_id: str) -> dict[str, Any]:
+    for _ in range(100):
+        step: dict[str, Any] = send("GET", f"/transactions/{txn_id}").json()
+        if step.get("last_error"):
+            return step
+        time.sleep(0.05)
+    raise AssertionError(step)
+
+
+def test_the_same_spin_at_many_workers_is_debited_once(
+    own: Service, credentials: Credentials, send: Send, wallet: WalletServer
+) -> None:
+    session, player = opened(send)
+
+    async def job() -> list[Reply]:
+        async with own.client(credentials) as client:
+            body = spin_body(f"{session}-x", session)
+            return await asyncio.gather(*(client.send("POST", "/rgs/v1/spins", body) for _ in range(16)))
+
+    replies = run(job())
+    assert {reply.status for reply in replies} == {200}
+    assert len({reply.body for reply in replies}) == 1
+    check_books(own, wallet, session, player)
+    assert send("GET", f"/sessions/{session}").json()["next_nonce"] == 1
+
+
+def test_another_request_for_a_spin_is_a_conflict(own: Service, send: Send, wallet: WalletServer) -> None:
+    session, player = opened(send)
+    wallet.faults[f"debit:{player}"] = ["refuse"]
+    assert code(send("POST", "/spins", spin_body(f"{session}-x", session))) == (422, "WALLET_REFUSED")
+    other = send("POST", "/spins", spin_body(f"{session}-x", session, "2.00", idempotency_key=f"other-{session}"))
+    assert code(other) == (409, "IDEMPOTENCY_CONFLICT")
+    check_books(own, wallet, session, player)
+
+
+def test_an_operator_without_a_wallet(own: Service, send: Send, wallet: WalletServer) -> None:
+    lone = own.add_operator("op-no-wallet")
+    own.change_operator("op-no-wallet", money=MoneyRules(wallets=["seamless"]))
+    other = sending(own, lone)
+    other("POST", "/sessions", session_body("s-no-wallet", "op-no-wallet"))
+    refused = other("POST", "/spins", spin_body("no-wallet", "s-no-wallet"))
+    assert code(refused) == (422, "WALLET_REFUSED")
+    assert "--wallet-url" in refused.json()["detail"]
+
+
+def test_closing_beside_debits_loses_nothing(
+    own: Service, credentials: Credentials, send: Send, wallet: WalletServer
+) -> None:
+    session, player = opened(send)
+
+    async def job() -> list[Reply]:
+        async with own.client(credentials) as client:
+            jobs = [client.send("POST", "/rgs/v1/spins", spin_body(f"{session}-{n}", session)) for n in range(30)]
+            jobs[15:15] = [client.send("POST", f"/rgs/v1/sessions/{session}/close")]
+            return await asyncio.gather(*jobs)
+
+    replies = run(job())
+    assert {code(reply) for reply in replies} <= {(200, ""), (409, "SESSION_CLOSED"), (409, "ROUND_ALREADY_CLOSED")}
+    # Debits whose spin came too late are due after their budget.
+    run(own.fetch("UPDATE wallet_steps SET next_try_at = now() WHERE kind = 'debit' AND next_try_at IS NOT NULL"))
+    check_books(own, wallet, session, player)
+
+
+def test_workers_that_are_killed_leave_nothing_undone(
+    own: Service, credentials: Credentials, send: Send, wallet: WalletServer
+) -> None:
+    """Killed again and again while debits and credits are under way: each round is whole or was never there."""
+    session, player = opened(send)
+    names = [f"{session}-{n}" for n in range(150)]
+
+    async def job() -> dict[str, Reply]:
+        got: dict[str, Reply] = {}
+        async with own.client(credentials) as client:
+
+            async def one(name: str) -> None:
+                for _ in range(200):
+                    try:
+                        reply = await client.send("POST", "/rgs/v1/spins", spin_body(name, session))
+                    except Exception:
+                        await asyncio.sleep(0.05)
+                        continue
+                    if reply.status == 200 or not reply.json()["retryable"]:
+                        got[name] = reply
+                        return
+                    await asyncio.sleep(0.05)
+
+            async def kill() -> None:
+                for _ in range(6):
+                    await asyncio.sleep(0.25)
+                    for pid in own.workers()[:1]:
+                        os.kill(pid, signal.SIGKILL)
+
+            slots = asyncio.Semaphore(8)
+
+            async def slotted(name: str) -> None:
+                async with slots:
+                    await one(name)
+
+            await asyncio.gather(kill(), *(slotted(name) for name in names))
+        return got
+
+    got = run(job())
+    assert got.keys() == set(names)
+    assert {code(reply) for reply in got.values()} <= {(200, ""), (409, "ROUND_ALREADY_CLOSED")}
+    run(own.fetch("UPDATE wallet_steps SET next_try_at = now() WHERE kind = 'debit' AND next_try_at IS NOT NULL"))
+    check_books(own, wallet, session, player)
+    played = {name for name, reply in got.items() if reply.status == 200}
+    credited = {txn.removeprefix("credit:") for txn in wallet.done if txn.startswith(f"credit:{session}-")}
+    assert credited == played
+    for name in sorted(played)[:10]:
+        again = send("POST", "/spins", spin_body(name, session))
+        assert again.body == got[name].body
+
+
+def test_a_wallet_that_was_away_gets_everything_once(own: Service, send: Send, wallet: WalletServer) -> None:
+    session, player = opened(send)
+    wallet.always[f"credit:{player}"] = "error"
+    for n in range(20):
+        assert send("POST", "/spins", spin_body(f"{session}-{n}", session)).status == 200
+    for n in range(20):
+        wait_for_error(send, f"credit:{session}-{n}")
+    assert len(send("GET", "/transactions").json()["transactions"]) == 20
+    wallet.always.clear()
+    check_books(own, wallet, session, player)
+    assert json.loads(send("GET", "/transactions").body) == {"transactions": []}
