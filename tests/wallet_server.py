@@ -26,6 +26,7 @@ class WalletServer:
         self.faults: dict[str, list[str]] = {}
         self.always: dict[str, str] = {}
         self.done: dict[str, dict[str, Any]] = {}
+        self.moved: dict[str, int] = {}
         self.tombstones: set[str] = set()
         self.calls: list[tuple[str, str]] = []
         self.bad_signatures = 0
@@ -96,5 +97,7 @@ class WalletServer:
         elif kind == "credit" or step["debit_txn_id"] in self.done:
             self.balances[player] += minor
         self.tombstones |= {step["debit_txn_id"]} if kind == "rollback" else set()
+        moves = kind != "rollback" or step["debit_txn_id"] in self.done
+        self.moved[txn_id] = minor if moves else 0
         self.done[txn_id] = {"status": "accepted"}
         return self.done[txn_id]

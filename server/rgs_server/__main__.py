@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Coroutine
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,17 @@ from rgs_core.errors import RgsError
 from rgs_server import sandbox
 from rgs_server.addresses import networks
 from rgs_server.client import Client, Credentials, client_context, curl_line
+from rgs_server.clock import read_time
 from rgs_server.config import Config, ConfigError, read_config
 from rgs_server.contract.compatibility import broken_promises
+from rgs_server.contract.money import EXPONENTS
 from rgs_server.contract.openapi import document
 from rgs_server.logs import configure_logging
 from rgs_server.master_key import MasterKeyError
 from rgs_server.operators import WALLETS, MoneyRules, OperatorRefused, add_operator, change_operator
 from rgs_server.postgres import PostgresUnavailable
-from rgs_server.store import SchemaMismatch
+from rgs_server.reconciliation import Entry, ListRefused, differences, read_list
+from rgs_server.store import SchemaMismatch, Store
 from rgs_server.supervisor import AlreadyRunning, DatabaseUnreachable, Supervisor, WorkerFailed
 
 EXAMPLES = """\
@@ -35,13 +39,14 @@ examples:
   rgs-server operator op-acme --key key-acme-2   prints the new secret once; the old key goes on
   rgs-server operator op-acme --retire key-acme-1 --networks 192.0.2.0/24
   rgs-server operator op-acme --wallets transfer,platform --settle-within 60
+  rgs-server reconcile op-acme january.csv --since 2026-01-01T00:00:00.000Z --until 2026-02-01T00:00:00.000Z
   rgs-server call GET /rgs/v1/games              signed with the sandbox credentials
   rgs-server call POST /rgs/v1/spins '{"spin_id": "…", …}'
   rgs-server call --curl POST /rgs/v1/spins @spin.json
   rgs-server openapi > openapi.json              the contract; the service has it at /openapi.json and /docs
 
 Settings are RGS_* environment variables; docs/operations.md lists them.
-exit codes: 0 fine, 1 the request was answered with an error, 2 wrong use or a failed start"""
+exit codes: 0 fine, 1 the request was answered with an error or the lists differ, 2 wrong use or a failed start"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -91,6 +96,14 @@ def parser() -> argparse.ArgumentParser:
     call.add_argument("--ca", metavar="FILE", help="authority of the service's certificate (PEM)")
     call.add_argument("--certificate", metavar="FILE", help="own certificate with its key (PEM), for mutual TLS")
     call.add_argument("--curl", action="store_true", help="print the signed curl line instead; valid for minutes")
+    compare = commands.add_parser("reconcile", help="compare an operator's list of transactions with ours")
+    compare.add_argument("operator_id", metavar="OPERATOR_ID")
+    compare.add_argument(
+        "list", metavar="FILE", help="CSV with txn_id, amount, currency, status, time; - for standard input"
+    )
+    compare.add_argument("--since", metavar="TIME", required=True, help="such as 2026-01-31T00:00:00.000Z")
+    compare.add_argument("--until", metavar="TIME", required=True, help="the end, not included")
+    compare.add_argument("--late", metavar="S", type=seconds, default=300, help="times may differ by so much (300)")
     contract = commands.add_parser("openapi", help="print the contract, or compare it with an older one")
     contract.add_argument("--against", metavar="FILE", help="fail when it takes away or narrows what FILE promised")
     contract.add_argument(
@@ -130,9 +143,11 @@ def main(arguments: list[str] | None = None) -> int:
             return run(serve(config, sandboxed=True))
         if args.command == "operator":
             return run(operator(config, args))
+        if args.command == "reconcile":
+            return run(reconcile(config, args))
         return run(call(config, args))
     except (
-        AlreadyRunning, ConfigError, DatabaseUnreachable, MasterKeyError, OperatorRefused, PostgresUnavailable, RgsError, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
+        AlreadyRunning, ConfigError, DatabaseUnreachable, ListRefused, MasterKeyError, OperatorRefused, PostgresUnavailable, RgsError, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
         OSError, asyncpg.PostgresError, aiohttp.ClientError,
     ) as error:  # fmt: skip
         print(f"rgs-server {args.command}: {error}", file=sys.stderr)
@@ -196,6 +211,37 @@ async def operator(config: Config, args: argparse.Namespace) -> int:
         if names is not None:
             print(f"calls come with a certificate of {', '.join(names) or 'anybody, or none'}")
     return 0
+
+
+async def reconcile(config: Config, args: argparse.Namespace) -> int:
+    if not config.database_url:
+        raise ConfigError("set RGS_DATABASE_URL: our side of the comparison is there")
+    since, until = read_time(args.since), read_time(args.until)
+    if since is None or until is None:
+        raise ConfigError("--since and --until are times like 2026-01-31T00:00:00.000Z")
+    connection = await asyncpg.connect(config.database_url)
+    try:
+        rows = await Store(connection).moved_with(args.operator_id, since, until)
+    finally:
+        await connection.close()
+    ours = {
+        row["txn_id"]: Entry(
+            row["txn_id"],
+            int(row["amount_minor"]),
+            row["currency"],
+            row["exponent"],
+            row["status"],
+            row["moved_at"],
+            row["certain"],
+        )
+        for row in rows
+    }
+    with nullcontext(sys.stdin) if args.list == "-" else open(args.list, encoding="utf-8", newline="") as file:
+        found = list(differences(read_list(file, EXPONENTS), ours, args.late))
+    for difference in found:
+        print(f"{difference.fault:9}  {difference.txn_id}  theirs {difference.theirs}  ours {difference.ours}")
+    print(f"{len(ours)} transactions on our side, {len(found)} differences", file=sys.stderr)
+    return 1 if found else 0
 
 
 async def call(config: Config, args: argparse.Namespace) -> int:

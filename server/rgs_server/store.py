@@ -142,6 +142,9 @@ class Store:
     async def find_transaction(self, operator_id: str, txn_id: str) -> asyncpg.Record | None:
         return await self.connection.fetchrow(QUERIES["find_transaction"], operator_id, txn_id)
 
+    async def moved_with(self, operator_id: str, since: datetime, until: datetime) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["moved_with"], operator_id, since, until)
+
     async def begin_debit(self, *values: Any) -> None:
         await self.connection.execute(QUERIES["begin_debit"], *values)
 

@@ -9,11 +9,14 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rgs_server.__main__ import main
 from rgs_server.client import Credentials, Reply
+from rgs_server.clock import time_text
 from rgs_server.operators import MoneyRules
 from service_process import Send, Service, code, run, sending, session_body, spin_body
 from wallet_server import WalletServer
@@ -292,3 +295,32 @@ def test_a_wallet_that_was_away_gets_everything_once(own: Service, send: Send, w
     wallet.always.clear()
     check_books(own, wallet, session, player)
     assert json.loads(send("GET", "/transactions").body) == {"transactions": []}
+
+
+def test_a_list_of_the_wallet_reconciles(
+    own: Service, send: Send, wallet: WalletServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the wallet says it did is what the ledger has; faults in the list are found."""
+    since = time_text(datetime.now(UTC))
+    session, player = opened(send)
+    wallet.faults[f"debit:{player}"] = ["ok", "lost", "lost"]
+    for n in range(6):
+        send("POST", "/spins", spin_body(f"{session}-{n}", session))
+    check_books(own, wallet, session, player)
+    listed = [(txn_id, minor) for txn_id, minor in wallet.moved.items() if minor]
+    assert f"rollback:{session}-1" in dict(listed), "the debit was made and its answers were lost"
+    lines = [f"{txn_id},{minor / 100:.2f},EUR,posted,{time_text(datetime.now(UTC))}" for txn_id, minor in listed]
+    until = time_text(datetime.now(UTC) + timedelta(seconds=5))
+
+    def reconciled(listed: list[str]) -> tuple[int, str]:
+        file = tmp_path / "list.csv"
+        file.write_text("\n".join(["txn_id,amount,currency,status,time", *listed, ""]))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("RGS_DATABASE_URL", own.database_url)
+            exit_code = main(["reconcile", OPERATOR, str(file), "--since", since, "--until", until])
+        return exit_code, capsys.readouterr().out
+
+    assert reconciled(lines) == (0, "")
+    exit_code, out = reconciled([*lines[1:], lines[-1]])
+    assert exit_code == 1
+    assert sorted(line.split()[0] for line in out.splitlines()) == ["duplicate", "missing"]

@@ -276,6 +276,28 @@ SELECT * FROM closed;
 SELECT l.*, p.round_id FROM ledger l LEFT JOIN spins p USING (operator_id, spin_id)
 WHERE l.operator_id = $1 AND l.txn_id = $2;
 
+-- name: moved_with
+-- What moved between an operator and us from $2 until before $3, by the operator's names of transactions. Not certain:
+-- steps of a debit that we gave up without knowing whether it was made.
+-- $1 operator_id $2 since $3 until
+SELECT w.txn_id, w.amount_minor, w.currency, w.exponent, w.ended_at AS moved_at,
+       CASE w.state WHEN 'accepted' THEN 'posted' WHEN 'refused' THEN 'refused' ELSE 'rolled_back' END AS status,
+       w.state = 'refused' OR EXISTS (SELECT FROM ledger l WHERE l.operator_id = w.operator_id AND l.txn_id = w.txn_id)
+           AND w.state = 'accepted' AS certain
+FROM wallet_steps w
+WHERE w.operator_id = $1 AND w.ended_at >= $2 AND w.ended_at < $3 AND w.state <> 'failed' AND w.amount_minor > 0
+UNION ALL
+SELECT l.txn_id, l.amount_minor, l.currency, l.exponent, l.created_at, 'posted', true
+FROM ledger l
+WHERE l.operator_id = $1 AND l.created_at >= $2 AND l.created_at < $3 AND l.kind IN ('in', 'out')
+UNION ALL
+SELECT t.txn_id, t.amount_minor, p.currency, s.exponent, e.created_at, 'posted', true
+FROM round_ends e
+JOIN spins p USING (operator_id, spin_id)
+JOIN sessions s ON s.operator_id = e.operator_id AND s.session_id = e.session_id
+CROSS JOIN LATERAL (VALUES (e.debit_tx, p.stake_minor), (e.credit_tx, p.win_minor)) AS t(txn_id, amount_minor)
+WHERE e.operator_id = $1 AND e.created_at >= $2 AND e.created_at < $3 AND e.ending = 'settled' AND t.txn_id IS NOT NULL;
+
 -- name: begin_debit
 -- Writes down that a stake is going to be asked for, unless it was, or the round has another spin.
 -- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 amount_minor $6 fingerprint $7 created_at $8 due_at

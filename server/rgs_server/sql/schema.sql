@@ -193,6 +193,7 @@ CREATE TABLE wallet_steps (
     CHECK (state <> 'pending' OR next_try_at IS NOT NULL)    -- nothing is forgotten
 );
 CREATE INDEX steps_due ON wallet_steps (next_try_at) WHERE next_try_at IS NOT NULL;
+CREATE INDEX steps_by_end ON wallet_steps USING brin (ended_at);
 CREATE INDEX steps_failed ON wallet_steps (created_at) WHERE state = 'failed';
 
 -- Double entry: each row moves an amount from one account to another, so all accounts add up to zero.
@@ -220,6 +221,8 @@ CREATE TABLE ledger (
            = CASE WHEN credit_account = 'session' THEN amount_minor ELSE -amount_minor END),
     CHECK ((balance_after_minor IS NULL) = ('session' NOT IN (debit_account, credit_account)))
 );
+
+CREATE INDEX ledger_by_time ON ledger USING brin (created_at);
 
 -- Events to be delivered. Identity order is not commit order: a relay deletes what it has delivered.
 CREATE TABLE outbox (
