@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import asyncpg
 from rgs_server.client import Client, Credentials, Reply
 from rgs_server.config import Config, environment_of
-from rgs_server.operators import add_operator, change_operator
+from rgs_server.operators import Rules, add_operator, change_operator
 from rgs_server.postgres import EmbeddedPostgres
 from rgs_server.sandbox import open_operators
 
@@ -92,9 +92,12 @@ class Service:
         inside = self.cluster_path.parent == self.config.data_path
         shutil.rmtree(self.cluster_path if inside else self.cluster_path.parent, ignore_errors=True)
 
-    def add_operator(self, operator_id: str, *, reveal_seeds: bool = False) -> Credentials:
+    def add_operator(self, operator_id: str, *, reveal_seeds: bool = False, markets: bool = False) -> Credentials:
+        """An operator, by default one that enforces the rules of countries itself: tests do not wait between spins."""
         config = replace(self.config, database_url=self.database_url)
-        return run(add_operator(config, operator_id, f"key-{operator_id}", reveal_seeds=reveal_seeds))
+        credentials = run(add_operator(config, operator_id, f"key-{operator_id}", reveal_seeds=reveal_seeds))
+        self.change_operator(operator_id, rules=Rules(enforces_markets=markets))
+        return credentials
 
     def change_operator(self, operator_id: str, **changes: Any) -> None:
         run(change_operator(replace(self.config, database_url=self.database_url), operator_id, **changes))

@@ -26,9 +26,10 @@ from rgs_server.contract.money import EXPONENTS
 from rgs_server.contract.openapi import document
 from rgs_server.logs import configure_logging
 from rgs_server.master_key import MasterKeyError
-from rgs_server.operators import WALLETS, MoneyRules, OperatorRefused, add_operator, change_operator
+from rgs_server.operators import WALLETS, OperatorRefused, Rules, add_operator, change_operator
 from rgs_server.postgres import PostgresUnavailable
 from rgs_server.reconciliation import Entry, ListRefused, differences, read_list
+from rgs_server.registry import RegistryRefused, read_registry, sign_registry
 from rgs_server.store import SchemaMismatch, Store
 from rgs_server.supervisor import AlreadyRunning, DatabaseUnreachable, Supervisor, WorkerFailed
 
@@ -83,6 +84,11 @@ def parser() -> argparse.ArgumentParser:
         "--one-round", choices=["yes", "no"], help="whether a player has one open round in a game at most"
     )
     operator.add_argument(
+        "--markets",
+        choices=["enforced", "shown"],
+        help="whether rules of countries bind here, or at the platform alone",
+    )
+    operator.add_argument(
         "--idle-close",
         metavar="S",
         type=seconds,
@@ -104,6 +110,10 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("--since", metavar="TIME", required=True, help="such as 2026-01-31T00:00:00.000Z")
     compare.add_argument("--until", metavar="TIME", required=True, help="the end, not included")
     compare.add_argument("--late", metavar="S", type=seconds, default=300, help="times may differ by so much (300)")
+    registry = commands.add_parser("registry", help="sign the registry of certified builds, or check it")
+    registry.add_argument("file", metavar="FILE", help="JSON with entries; signed in place")
+    registry.add_argument("--sign", metavar="KEY", help="ed25519 private key (PEM)")
+    registry.add_argument("--check", metavar="KEY", help="ed25519 public key (PEM)")
     contract = commands.add_parser("openapi", help="print the contract, or compare it with an older one")
     contract.add_argument("--against", metavar="FILE", help="fail when it takes away or narrows what FILE promised")
     contract.add_argument(
@@ -119,15 +129,16 @@ def seconds(text: str) -> int:
     return int(text)
 
 
-def money_rules(args: argparse.Namespace) -> MoneyRules | None:
-    """What the arguments say of an operator's money; None: nothing. Raises ConfigError."""
+def operator_rules(args: argparse.Namespace) -> Rules | None:
+    """What the arguments say of an operator's sessions; None: nothing. Raises ConfigError."""
     wallets = None if args.wallets is None else [name.strip() for name in args.wallets.split(",")]
     unknown = set(wallets or ()) - set(WALLETS)
     if unknown or (wallets is not None and len(set(wallets)) < len(wallets)):
         raise ConfigError(f"--wallets: '{args.wallets}' is not a list of {' and '.join(WALLETS)}")
     one_round = None if args.one_round is None else args.one_round == "yes"
-    rules = MoneyRules(wallets, args.settle_within, one_round, args.idle_close)
-    return None if rules == MoneyRules() else rules
+    markets = None if args.markets is None else args.markets == "enforced"
+    rules = Rules(wallets, args.settle_within, one_round, args.idle_close, markets)
+    return None if rules == Rules() else rules
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -136,6 +147,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if args.command == "openapi":
             return openapi(args.against, args.write)
+        if args.command == "registry":
+            return registry(args.file, args.sign, args.check)
         config = read_config()
         if args.command == "serve":
             return run(serve(config))
@@ -147,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
             return run(reconcile(config, args))
         return run(call(config, args))
     except (
-        AlreadyRunning, ConfigError, DatabaseUnreachable, ListRefused, MasterKeyError, OperatorRefused, PostgresUnavailable, RgsError, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
+        AlreadyRunning, ConfigError, DatabaseUnreachable, ListRefused, MasterKeyError, OperatorRefused, PostgresUnavailable, RegistryRefused, RgsError, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
         OSError, asyncpg.PostgresError, aiohttp.ClientError,
     ) as error:  # fmt: skip
         print(f"rgs-server {args.command}: {error}", file=sys.stderr)
@@ -172,15 +185,15 @@ async def serve(config: Config, *, sandboxed: bool = False) -> int:
 async def operator(config: Config, args: argparse.Namespace) -> int:
     if not config.database_url:
         raise ConfigError("set RGS_DATABASE_URL: operators are opened in the database of the service")
-    money = money_rules(args)
+    rules = operator_rules(args)
     if (args.wallet_url is None) != (args.wallet_key is None):
         raise ConfigError("give --wallet-url and --wallet-key together")
     if args.wallet_url is not None and not args.wallet_url.startswith(("http://", "https://")):
         raise ConfigError(f"--wallet-url: '{args.wallet_url}' does not begin with https:// or http://")
     wallet = None if args.wallet_url is None else (args.wallet_url.rstrip("/"), args.wallet_key)
-    changes = (args.retire, args.networks, args.certificates, money, wallet)
+    changes = (args.retire, args.networks, args.certificates, rules, wallet)
     if args.key is None and all(change is None for change in changes):
-        raise ConfigError("nothing to do: give --key, --retire, --networks, --certificates, or how money moves")
+        raise ConfigError("nothing to do: give --key, --retire, --networks, --certificates, or what binds its sessions")
     try:
         allowed = None if args.networks is None else networks(args.networks)
     except ValueError as error:
@@ -198,12 +211,12 @@ async def operator(config: Config, args: argparse.Namespace) -> int:
             print(f"operator {operator_id}, key {args.key}\nsecret {credentials.secret}\nIt is not shown again.")
     if any(change is not None for change in changes):
         await change_operator(
-            config, operator_id, retire=args.retire, networks=allowed, certificates=names, money=money, wallet=wallet
+            config, operator_id, retire=args.retire, networks=allowed, certificates=names, rules=rules, wallet=wallet
         )
         if wallet is not None:
             print(f"the wallet is at {wallet[0]}; calls are signed with key {wallet[1]}")
-        if money is not None:
-            print("the money of sessions to come moves as you said; open ones stay as they are")
+        if rules is not None:
+            print("sessions to come are bound by that; open ones stay as they are")
         if args.retire is not None:
             print(f"key {args.retire} is retired; workers refuse it within {config.key_cache_s} s")
         if allowed is not None:
@@ -275,6 +288,18 @@ def openapi(against: str | None, write: str | None) -> int:
         Path(write).write_text(text, "utf-8")
     elif not against:
         print(text, end="")
+    return 0
+
+
+def registry(file: str, private_key: str | None, public_key: str | None) -> int:
+    if private_key is None and public_key is None:
+        raise ConfigError("nothing to do: give --sign or --check")
+    if private_key is not None:
+        sign_registry(Path(file), Path(private_key))
+        print(f"{file} is signed")
+    if public_key is not None:
+        read_registry(file, public_key)
+        print(f"{file}: the signature is right")
     return 0
 
 

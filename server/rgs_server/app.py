@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import re
 import secrets
@@ -15,9 +16,9 @@ from aiohttp import web
 
 from rgs_core.language.model import MECHANIC_VERSION
 from rgs_core.seeds import derive_key
-from rgs_server import answers, money_routes
+from rgs_server import answers, routes
 from rgs_server.contract import pages
-from rgs_server.contract.answers import GamesAnswer, Health, Ready, ReplayAnswer, encode
+from rgs_server.contract.answers import GameRow, GamesAnswer, Health, Ready, ReplayAnswer, encode
 from rgs_server.contract.openapi import document
 from rgs_server.contract.operations import OPERATIONS, ROOT
 from rgs_server.contract.problems import PAGES, Problem
@@ -25,6 +26,8 @@ from rgs_server.contract.versions import answer_type, ending_headers
 from rgs_server.service import SERVICE, Service, json_answer
 from rgs_server.sessions import open_session, seed_context
 from rgs_server.tls import STRICT_TRANSPORT
+
+GAMES_MAX = 1000
 
 log = logging.getLogger("rgs.http")
 
@@ -41,7 +44,7 @@ def create_app(service: Service) -> web.Application:
         "playSpin": play_spin,
         "getSpin": get_spin,
         "replaySpin": replay_spin,
-        **money_routes.HANDLERS,
+        **routes.HANDLERS,
         "listGames": list_games,
         "getHealth": get_health,
         "getReady": get_ready,
@@ -134,7 +137,7 @@ async def open_session_request(request: web.Request) -> web.Response:
     body = await request.read()
     operator_id = await service.gate.operator(request, body)
     async with service.store() as store:
-        answer, replayed = await open_session(store, service.sealer, service.catalogue, operator_id, body)
+        answer, replayed = await open_session(store, service.sealer, service.rules, operator_id, body, service.clock())
     return json_answer(answer, replayed)
 
 
@@ -174,7 +177,7 @@ async def replay_spin(request: web.Request) -> web.Response:
 def replay(service: Service, record: asyncpg.Record) -> ReplayAnswer:
     """The verdict on a stored spin, with its audit record and, if it can be played, its outcome."""
     seed = service.sealer.open(record["seed_sealed"], seed_context(record["operator_id"], record["session_id"]))
-    playable = service.catalogue.get(record["build_hash"])
+    playable = service.rules.catalogue.get(record["build_hash"])
     audited = answers.audit_record(record, seed if record["seed_is_public"] else None)
     if playable is None or record["mechanic_version"] != MECHANIC_VERSION:
         reason = f"build {record['build_hash']} is not loaded here; replay it with its model file and 'rgs replay'"
@@ -197,14 +200,33 @@ def replay(service: Service, record: asyncpg.Record) -> ReplayAnswer:
 async def list_games(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     operator_id = await service.gate.operator(request, await request.read())
+    limit = request.query.get("limit", "1000")
+    if not limit.isdigit() or not 1 <= int(limit) <= GAMES_MAX:
+        raise Problem("VALIDATION_FAILED", f"limit: '{limit[:20]}' is not a whole number from 1 to {GAMES_MAX}")
     async with service.store() as store:
         offered = await store.list_games(operator_id)
+    after = request.query.get("cursor", "")
     rows = [
         answers.game(game["game_id"], game["build_ref"], playable.build, playable.certificate)
         for game in offered
-        if (playable := service.catalogue.get(game["build_hash"])) is not None
+        if f"{game['game_id']}/{game['build_ref']}" > after
+        and (playable := service.rules.catalogue.get(game["build_hash"])) is not None
     ]
-    return json_answer(encode(GamesAnswer(rows)))
+    rows.sort(key=cursor_of)
+    part = rows[: int(limit)]
+    body = encode(GamesAnswer(part, cursor_of(part[-1]) if len(part) < len(rows) else None))
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    known = {name.strip().removeprefix("W/") for name in request.headers.get("If-None-Match", "").split(",")}
+    if tag in known:
+        return web.Response(status=304, headers={"ETag": tag})
+    answer = json_answer(body)
+    answer.headers["ETag"] = tag
+    return answer
+
+
+def cursor_of(row: GameRow) -> str:
+    """The place of a row in the catalogue."""
+    return f"{row.game_id}/{row.build_ref}"
 
 
 async def get_health(_: web.Request) -> web.Response:
@@ -219,7 +241,7 @@ async def get_ready(request: web.Request) -> web.Response:
         raise Problem("MAINTENANCE", "the worker is stopping")
     async with service.store() as store:
         await store.ready()
-    return json_answer(encode(Ready("ready", len(service.catalogue))))
+    return json_answer(encode(Ready("ready", len(service.rules.catalogue))))
 
 
 # --- Documents and pages: nothing in them is secret, nothing is signed -------------------------------

@@ -34,6 +34,9 @@ class Config:
     tls_client_ca_file: str = ""  # authorities of callers (PEM); set: no connection without a certificate of theirs
     trusted_proxies: str = ""  # networks whose X-Forwarded-For is believed, separated by commas
     models_dir: str = ""  # further model files, with certificates/; the shipped games are always there
+    registry_file: str = ""  # signed registry of certified builds; empty: every build of the catalogue, everywhere
+    registry_key_file: str = ""  # ed25519 public key (PEM) of who signs it
+    unknown_market: str = "strictest"  # rules of a country without a pack: strictest of all, or refused
     master_key_file: str = ""  # 64 hex digits; default: data_dir/master.key, made when missing
     batch_max: int = 256  # spins in one commit
     commit_lanes: int = 1  # commits at the same time, per worker
@@ -58,6 +61,7 @@ class Config:
         return Path(self.master_key_file) if self.master_key_file else self.data_path / "master.key"
 
 
+UNKNOWN_MARKETS = ("strictest", "refused")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 LIMITS: dict[str, tuple[int, int]] = {
@@ -101,6 +105,8 @@ def read_config(environment: Mapping[str, str] = os.environ) -> Config:
             except ValueError as error:
                 problems.append(f"{name}: {error}")
             values[field.name] = text
+        elif field.name == "unknown_market" and text not in UNKNOWN_MARKETS:
+            problems.append(f"{name}={text!r} is not one of {', '.join(UNKNOWN_MARKETS)}")
         elif field.name == "log_level" and text not in LOG_LEVELS:
             problems.append(f"{name}={text!r} is not one of {', '.join(LOG_LEVELS)}")
         else:

@@ -26,13 +26,14 @@ WALLETS = ("platform", "transfer", "seamless")
 
 
 @dataclass(frozen=True, slots=True)
-class MoneyRules:
-    """How the money of an operator's sessions moves. None leaves what is there; 0 seconds: never."""
+class Rules:
+    """What binds an operator's sessions to come. None leaves what is there; 0 seconds: never."""
 
     wallets: list[str] | None = None  # the first is the usual one
     settle_within_s: int | None = None  # rounds wait so long for their settlement
     one_round: bool | None = None  # a player has one open round in a game
     idle_close_s: int | None = None  # sessions with a balance are closed after so long without a spin
+    enforces_markets: bool | None = None  # whether rules of countries bind here
 
 
 async def add_operator(config: Config, operator_id: str, key_id: str, *, reveal_seeds: bool) -> Credentials:
@@ -64,7 +65,7 @@ async def change_operator(
     retire: str | None = None,
     networks: Sequence[Network] | None = None,
     certificates: Sequence[str] | None = None,
-    money: MoneyRules | None = None,
+    rules: Rules | None = None,
     wallet: tuple[str, str] | None = None,
 ) -> None:
     """Retires a key; sets the networks and certificates from which an operator may call, an empty list: any; says how
@@ -82,7 +83,7 @@ async def change_operator(
                 await store.set_certificates(operator_id, certificates)
             if wallet is not None and not await store.set_wallet(operator_id, *wallet):
                 raise OperatorRefused(f"operator '{operator_id}' has no live key '{wallet[1]}'")
-            if money is not None and not await store.set_money(operator_id, *astuple(money)):
+            if rules is not None and not await store.set_rules(operator_id, *astuple(rules)):
                 raise OperatorRefused(f"no operator '{operator_id}'; open it with --key first")
     except asyncpg.ForeignKeyViolationError:
         raise OperatorRefused(f"no operator '{operator_id}'; open it with --key first") from None

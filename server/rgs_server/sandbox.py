@@ -16,7 +16,7 @@ from rgs_core.language.model_file import load
 from rgs_core.seeds import derive_key
 from rgs_server.client import Client, Credentials, curl_line
 from rgs_server.config import Config
-from rgs_server.operators import WALLETS, MoneyRules, add_game_name, add_operator, change_operator
+from rgs_server.operators import WALLETS, Rules, add_game_name, add_operator, change_operator
 
 OPERATOR, KEY_ID = "op-sandbox", "key-sandbox"
 GAME = "lantern_tide"
@@ -40,7 +40,7 @@ async def open_operators(config: Config) -> Credentials:
     ):
         credentials = await add_operator(config, operator_id, key_id, reveal_seeds=True)
         await add_game_name(config, operator_id, EXAMPLE_GAME, EXAMPLE_BUILD, build.build_hash)
-        await change_operator(config, operator_id, money=MoneyRules(wallets=list(WALLETS)))
+        await change_operator(config, operator_id, rules=Rules(wallets=list(WALLETS), enforces_markets=False))
         credentials.write(config.data_path / file)
     return credentials
 

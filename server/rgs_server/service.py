@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
 from aiohttp import web
 
-from rgs_server.catalogue import Playable
 from rgs_server.clock import Clock, system_clock
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
 from rgs_server.gate import Gate
 from rgs_server.sealing import Sealer
 from rgs_server.seamless import Cashier
+from rgs_server.sessions import Rulebook
 from rgs_server.spins import SpinDesk
 from rgs_server.store import Store
 from rgs_server.sweeping import Sweeper
@@ -26,16 +26,16 @@ log = logging.getLogger("rgs.http")
 class Service:
     """What the handlers share. Built once a worker by `create_app`, handed down, never global."""
 
-    def __init__(self, config: Config, url: str, catalogue: Mapping[str, Playable], sealer: Sealer) -> None:
+    def __init__(self, config: Config, url: str, rules: Rulebook, sealer: Sealer, clock: Clock = system_clock) -> None:
         self.config = config
-        self.catalogue = catalogue
+        self.rules = rules
         self.sealer = sealer
         self.draining = False
         self._url = url
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
-        self.clock: Clock = system_clock
+        self.clock = clock
         self._cashier = Cashier(config, self.store, sealer, self.clock)
-        self.desk = SpinDesk(config, url, catalogue, sealer, self._cashier)
+        self.desk = SpinDesk(config, url, rules, sealer, self._cashier, clock)
         self.gate = Gate(config, sealer, self.store)
         self._sweeper = Sweeper(self.store, sealer, self.clock, config.sweep_s)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 import orjson
@@ -11,13 +13,24 @@ import orjson
 from rgs_core.seeds import commitment, new_server_seed
 from rgs_server import answers
 from rgs_server.catalogue import Playable
-from rgs_server.clock import system_clock, time_text
-from rgs_server.contract.answers import SessionAnswer, encode
+from rgs_server.clock import time_text
+from rgs_server.contract.answers import BuildReason, BuildVerdict, MarketRules, SessionAnswer, encode, money
 from rgs_server.contract.money import exponent_of
 from rgs_server.contract.problems import Problem
-from rgs_server.contract.requests import SessionRequest, decode_session
+from rgs_server.contract.requests import SessionRequest, decode_build, decode_session
+from rgs_server.markets import Market, market_of
+from rgs_server.registry import Reason, Registry, market_reasons
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """What may be played where. `unknown_market`: what becomes of countries without a pack."""
+
+    catalogue: Mapping[str, Playable]
+    registry: Registry
+    unknown_market: str
 
 
 def seed_context(operator_id: str, session_id: str) -> str:
@@ -26,7 +39,7 @@ def seed_context(operator_id: str, session_id: str) -> str:
 
 
 async def open_session(
-    store: Store, sealer: Sealer, catalogue: Mapping[str, Playable], operator_id: str, body: bytes
+    store: Store, sealer: Sealer, rules: Rulebook, operator_id: str, body: bytes, now: datetime
 ) -> tuple[bytes, bool]:
     """Opens a session: (answer, whether it was given before). Raises Problem.
 
@@ -38,7 +51,7 @@ async def open_session(
     fingerprint = fingerprint_of(request)
     stored = await store.session_answer(operator_id, request.session_id)
     if stored is None:
-        answer = await _new_session(store, sealer, catalogue, operator_id, request, fingerprint)
+        answer = await _new_session(store, sealer, rules, operator_id, request, fingerprint, now)
         if answer is not None:
             return answer, False
         stored = await store.session_answer(operator_id, request.session_id)  # opened at the same time
@@ -51,23 +64,34 @@ async def open_session(
 async def _new_session(
     store: Store,
     sealer: Sealer,
-    catalogue: Mapping[str, Playable],
+    rules: Rulebook,
     operator_id: str,
     request: SessionRequest,
     fingerprint: bytes,
+    created_at: datetime,
 ) -> bytes | None:
     """The answer of a session that was written; None when another request wrote it first."""
-    if request.rg_flags.self_excluded:
+    terms = await store.session_terms(operator_id, request.player_id)
+    assert terms is not None
+    flags = request.rg_flags
+    if flags.self_excluded or terms["blocked"]:
         raise Problem("RG_BLOCKED", "the player is self-excluded")
     exponent = exponent_of(request.currency)
-    wallets = await store.operator_wallets(operator_id)
+    wallets = terms["wallets"]
     wallet = request.wallet or wallets[0]
     if wallet not in wallets:
         raise Problem("WALLET_MISMATCH", f"wallet '{wallet}' is not open to you; yours: {', '.join(wallets)}")
-    playable = await _chosen(store, catalogue, operator_id, request)
+    playable = await _chosen(store, rules.catalogue, operator_id, request)
+    market = market_of(request.geo, rules.unknown_market)
+    enforced = terms["enforces_markets"]
+    if enforced:
+        _check_market(market, request)
+    found = rules.registry.reasons(playable, request.geo, created_at)
+    found += market_reasons(playable, market) if market is not None and enforced else []
+    if found:
+        raise Problem("BUILD_NOT_CERTIFIED", "; ".join(reason.detail for reason in found))
     waiting = await store.open_rounds_of(operator_id, request.player_id, request.game_id)
     seed = new_server_seed()
-    created_at = system_clock()
     build = playable.build
     response = encode(
         SessionAnswer(
@@ -84,6 +108,7 @@ async def _new_session(
             created_at=time_text(created_at),
             open_rounds=[answers.open_round(row) for row in waiting],
             wallet=wallet,
+            market=None if market is None else market_rules(market, enforced, request.currency, exponent, flags.age),
         )
     )
     written = await store.open_session(
@@ -102,8 +127,75 @@ async def _new_session(
         response,
         created_at,
         wallet,
+        enforced and market is not None and market.one_round,
+        flags.age,
+        flags.time_limit_min,
     )
     return response if written else None
+
+
+def _check_market(market: Market | None, request: SessionRequest) -> None:
+    """Raises Problem where a player may not play in the country of the session."""
+    if market is None:
+        raise Problem("GEO_BLOCKED", f"there is no market '{request.geo}' here")
+    age = request.rg_flags.age
+    if age is not None and age < market.age_min:
+        raise Problem("RG_BLOCKED", f"players in {market.title} are {market.age_min} at least")
+    if not market.takes(request.currency):
+        known = ", ".join(sorted({cap.currency for cap in market.stake_caps}))
+        raise Problem("VALIDATION_FAILED", f"currency: stakes in {market.title} are capped in {known}")
+
+
+def market_rules(market: Market, enforced: bool, currency: str, exponent: int, age: int | None) -> MarketRules:
+    """The rules of a market for one player."""
+    most = market.stake_max_minor(currency, age)
+    return MarketRules(
+        country=market.country,
+        enforced=enforced,
+        cycle_ms=market.cycle_ms,
+        reminder_min=market.reminder_min,
+        break_min=market.break_min,
+        stake_max=None if most is None else money(most, currency, exponent),
+        one_round=market.one_round,
+        flags=dict(market.flags),
+        notices=list(market.notices),
+        clauses=dict(market.clauses),
+    )
+
+
+async def validate(store: Store, rules: Rulebook, operator_id: str, body: bytes, now: datetime) -> bytes:
+    """Whether a build may be played in a country, with every reason why not. Raises Problem."""
+    request = decode_build(body)
+    offered = [game for game in await store.list_games(operator_id) if game["game_id"] == request.game_id]
+    if not offered:
+        raise Problem("GAME_UNKNOWN", f"no game '{request.game_id}'; GET /rgs/v1/games lists yours")
+    mine = [game["build_hash"] for game in offered if request.build_hash in (game["build_ref"], game["build_hash"])]
+    build_hash = mine[0] if mine else request.build_hash
+    playable = rules.catalogue.get(build_hash)
+    market = market_of(request.country, rules.unknown_market)
+    found: list[Reason] = []
+    if playable is None:
+        found.append(Reason("UNKNOWN_BUILD", "no build with this hash is in the catalogue"))
+    elif not mine:
+        found.append(Reason("NOT_OFFERED", f"the build is not offered as '{request.game_id}'"))
+    if market is None:
+        found.append(Reason("NO_MARKET", f"there is no market '{request.country}' here"))
+    if playable is not None:
+        found += rules.registry.reasons(playable, request.country, now)
+        found += market_reasons(playable, market) if market is not None else []
+    certificate = rules.registry.certificate_of(build_hash, request.country, now)
+    return encode(
+        BuildVerdict(
+            game_id=request.game_id,
+            build_hash=build_hash,
+            country=request.country,
+            valid=not found,
+            reasons=[BuildReason(reason.code, reason.detail) for reason in found],
+            rtp_profile=None if playable is None else playable.build.profile.name,
+            certificate_id=None if certificate is None else certificate.certificate_id,
+            valid_until=None if certificate is None else time_text(certificate.valid_until),
+        )
+    )
 
 
 async def _chosen(

@@ -17,8 +17,9 @@ import re
 import secrets
 import time
 from collections import OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 import asyncpg
@@ -29,14 +30,16 @@ from rgs_core.language.model import MECHANIC_VERSION
 from rgs_core.seeds import derive_key
 from rgs_server import answers
 from rgs_server.catalogue import Playable
-from rgs_server.clock import system_clock
+from rgs_server.clock import Clock
 from rgs_server.config import Config
 from rgs_server.contract.money import format_amount, parse_amount
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import SpinRequest, decode_spin
+from rgs_server.markets import market_of
+from rgs_server.play_limits import PlayerLimits, check_limits
 from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.seamless import Cashier
-from rgs_server.sessions import seed_context
+from rgs_server.sessions import Rulebook, seed_context
 from rgs_server.store import SpinRow, Store
 
 log = logging.getLogger("rgs.spins")
@@ -95,6 +98,8 @@ class Session:
     balance_minor: int | None
     closed: bool
     seamless: bool
+    geo: str
+    limits: PlayerLimits
 
 
 class SessionMoved(Exception):
@@ -143,10 +148,10 @@ class SpinDesk:
     """Takes spins, joins repeated ones, and hands the rest to the lane of their session."""
 
     def __init__(
-        self, config: Config, url: str, catalogue: Mapping[str, Playable], sealer: Sealer, cashier: Cashier
+        self, config: Config, url: str, rules: Rulebook, sealer: Sealer, cashier: Cashier, clock: Clock
     ) -> None:
         self._config = config
-        self._lanes = [Lane(config, url, catalogue, sealer, cashier) for _ in range(config.commit_lanes)]
+        self._lanes = [Lane(config, url, rules, sealer, cashier, clock) for _ in range(config.commit_lanes)]
         self._in_flight: dict[tuple[str, str], Pending] = {}
 
     def start(self) -> None:
@@ -218,11 +223,12 @@ class Lane:
     """One connection and one commit at a time."""
 
     def __init__(
-        self, config: Config, url: str, catalogue: Mapping[str, Playable], sealer: Sealer, cashier: Cashier
+        self, config: Config, url: str, rules: Rulebook, sealer: Sealer, cashier: Cashier, clock: Clock
     ) -> None:
         self._config = config
         self._url = url
-        self._catalogue = catalogue
+        self._rules = rules
+        self._clock = clock
         self._sealer = sealer
         self._cashier = cashier
         self._debits: set[asyncio.Task[None]] = set()
@@ -346,6 +352,7 @@ class Lane:
                 if (row.operator_id, row.spin_id) in taken:
                     session = self._sessions[pending.session_key]
                     session.next_nonce = row.nonce + 1
+                    session.limits.last_round_at = row.created_at
                     if session.balance_minor is not None:
                         session.balance_minor += row.win_minor - row.stake_minor
                     pending.answer(row.response, replayed=False)
@@ -445,11 +452,19 @@ class Lane:
         if rest or unit_minor == 0:
             step = format_amount(build.model.stake_units, session.exponent)
             raise Problem("STAKE_NOT_ALLOWED", f"{build.model.id} takes multiples of {step} {session.currency}")
+        created_at = self._clock()
+        just_read = pending.session_key in self._just_read and not ahead.spins
+        try:
+            self._check_play(session, created_at, pending.stake_minor, ahead)
+        except Problem:
+            if not just_read:
+                raise SessionMoved from None
+            raise
         balance_minor = session.balance_minor
         if balance_minor is not None:
             balance_minor += ahead.net_minor - pending.stake_minor
             if balance_minor < 0:
-                if ahead.spins or pending.session_key not in self._just_read:
+                if not just_read:
                     raise SessionMoved
                 held = format_amount(balance_minor + pending.stake_minor, session.exponent)
                 raise Problem("INSUFFICIENT_FUNDS", f"the session holds {held} {session.currency}")
@@ -463,7 +478,6 @@ class Lane:
             raise Problem(
                 "ROUND_UNPLAYABLE", "the next round of this session cannot be drawn; open a new session"
             ) from error
-        created_at = system_clock()
         event_id = f"evt-{secrets.token_hex(16)}"
         win_minor = outcome.win_units * unit_minor
         return SpinRow(
@@ -513,6 +527,17 @@ class Lane:
             session_version=session.version,
         )
 
+    def _check_play(self, session: Session, now: datetime, stake_minor: int, ahead: Ahead) -> None:
+        """Raises Problem where no round may begin: the build, the player, the market."""
+        build_hash = session.playable.build.build_hash
+        if not self._rules.registry.allows(build_hash, session.geo, now):
+            reasons = self._rules.registry.reasons(session.playable, session.geo, now)
+            raise Problem("BUILD_NOT_CERTIFIED", "; ".join(reason.detail for reason in reasons))
+        market = session.limits.market
+        if ahead.spins and market is not None and market.cycle_ms:
+            raise Problem("TOO_FAST", "another round of the session is being written", retry_after_ms=market.cycle_ms)
+        check_limits(session.limits, now, stake_minor, session.currency, session.exponent)
+
     # -- sessions and connection ----------------------------------------------------------------
 
     async def _load(self, store: Store, batch: Sequence[Pending]) -> None:
@@ -532,7 +557,7 @@ class Lane:
 
     def _keep(self, record: asyncpg.Record) -> None:
         operator_id, session_id = record["operator_id"], record["session_id"]
-        playable = self._catalogue.get(record["build_hash"])
+        playable = self._rules.catalogue.get(record["build_hash"])
         if playable is None:
             log.error("session %s needs build %s, which is not loaded", session_id, record["build_hash"])
             self._unplayable.add((operator_id, session_id))
@@ -555,6 +580,17 @@ class Lane:
             balance_minor=None if record["balance_minor"] is None else int(record["balance_minor"]),
             closed=record["closed_at"] is not None,
             seamless=record["wallet"] == "seamless",
+            geo=record["geo"],
+            limits=PlayerLimits(
+                market_of(record["geo"], self._rules.unknown_market) if record["enforces_markets"] else None,
+                record["created_at"],
+                record["age"],
+                record["time_limit_min"],
+                record["blocked"],
+                record["acknowledged"],
+                record["acknowledged_at"],
+                record["last_round_at"],
+            ),
         )
 
     def _forget(self, batch: Sequence[Pending]) -> None:

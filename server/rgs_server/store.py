@@ -198,21 +198,29 @@ class Store:
     async def idle_sessions(self, now: datetime, most: int) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["idle_sessions"], now, most)
 
-    async def operator_wallets(self, operator_id: str) -> list[str]:
-        """The first is the usual one."""
-        return list(await self.connection.fetchval(QUERIES["operator_wallets"], operator_id) or [])
+    async def session_terms(self, operator_id: str, player_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["session_terms"], operator_id, player_id)
 
-    async def set_money(
+    async def set_player_flags(self, operator_id: str, player_id: str, self_excluded: bool, now: datetime) -> int:
+        """Returns to how many open sessions that applies."""
+        arguments = (operator_id, player_id, self_excluded, now)
+        return int(await self.connection.fetchval(QUERIES["set_player_flags"], *arguments))
+
+    async def acknowledge(self, operator_id: str, session_id: str, reminders: int, now: datetime) -> None:
+        await self.connection.execute(QUERIES["acknowledge"], operator_id, session_id, reminders, now)
+
+    async def set_rules(
         self,
         operator_id: str,
         wallets: list[str] | None,
         settle_within_s: int | None,
         one_round: bool | None,
         idle_close_s: int | None,
+        enforces_markets: bool | None,
     ) -> bool:
         """None leaves what is there; 0 s: never. False when there is no such operator."""
-        arguments = (operator_id, wallets, settle_within_s, one_round, idle_close_s)
-        return await self.connection.fetchrow(QUERIES["set_money"], *arguments) is not None
+        arguments = (operator_id, wallets, settle_within_s, one_round, idle_close_s, enforces_markets)
+        return await self.connection.fetchrow(QUERIES["set_rules"], *arguments) is not None
 
     async def find_key(self, key_id: str) -> asyncpg.Record | None:
         return await self.connection.fetchrow(QUERIES["find_key"], key_id)

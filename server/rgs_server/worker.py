@@ -21,8 +21,10 @@ from rgs_server.catalogue import load_catalogue
 from rgs_server.config import Config, ConfigError, read_config
 from rgs_server.logs import configure_logging
 from rgs_server.master_key import read_master_key
+from rgs_server.registry import RegistryRefused, read_registry
 from rgs_server.sealing import Sealer
 from rgs_server.service import SERVICE, Service
+from rgs_server.sessions import Rulebook
 from rgs_server.tls import load_files, server_context
 
 log = logging.getLogger("rgs.worker")
@@ -36,7 +38,11 @@ async def serve(config: Config, parent: int) -> None:
     service = Service(
         config,
         config.database_url,
-        load_catalogue(config.models_dir),
+        Rulebook(
+            load_catalogue(config.models_dir),
+            read_registry(config.registry_file, config.registry_key_file),
+            config.unknown_market,
+        ),
         Sealer(read_master_key(config.master_key_path)),
     )
     # Keep-alive is long: platforms keep their connections. Drain closes them on their next answer.
@@ -90,7 +96,7 @@ def main() -> int:
     configure_logging(config.log_level)
     try:
         uvloop.run(serve(config, int(sys.argv[1])))
-    except ConfigError as error:
+    except (ConfigError, RegistryRefused) as error:
         print(f"rgs-server: {error}", file=sys.stderr)
         return 2
     return 0

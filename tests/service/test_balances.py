@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from rgs_server.client import Reply
 from rgs_server.master_key import read_master_key
-from rgs_server.operators import MoneyRules
+from rgs_server.operators import Rules
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store
 from rgs_server.sweeping import close_idle
@@ -193,7 +193,7 @@ def test_a_session_without_money_pays_nothing_out(send: Send) -> None:
 
 def test_money_that_was_left_behind_is_paid_out(service: Service) -> None:
     send = sending(service, service.add_operator("op-idle"))
-    service.change_operator("op-idle", money=MoneyRules(wallets=["transfer"], idle_close_s=3600))
+    service.change_operator("op-idle", rules=Rules(wallets=["transfer"], idle_close_s=3600))
     session, played = opened(send, 700, "op-idle"), opened(send, 900, "op-idle")
     assert send("POST", "/spins", spin_body(f"{played}-0", played)).status == 200
     held = balance(send, played)

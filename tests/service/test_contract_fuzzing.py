@@ -15,7 +15,7 @@ from rgs_server import signing
 from rgs_server.client import Credentials
 from rgs_server.contract.openapi import document
 from rgs_server.contract.operations import OPERATIONS, Operation
-from rgs_server.operators import MoneyRules
+from rgs_server.operators import Rules
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -49,7 +49,7 @@ class Signed(requests.auth.AuthBase):
 def mine(service: Service) -> Credentials:
     """An operator of its own, so that the ids of the examples stay free."""
     credentials = service.add_operator("op-fuzz")
-    service.change_operator("op-fuzz", money=MoneyRules(wallets=["platform", "transfer"], settle_within_s=60))
+    service.change_operator("op-fuzz", rules=Rules(wallets=["platform", "transfer"], settle_within_s=60))
     return credentials
 
 
@@ -63,7 +63,13 @@ def test_no_request_breaks_the_contract(service: Service, mine: Credentials, ope
     schema = schemathesis.openapi.from_dict(json.loads(json.dumps(document())))
     schema.config.update(base_url=mine.url)
     found = schema[operation.full_path][operation.method]
-    known = {"spin_id": "fuzzed", "round_id": "r-fuzzed", "session_id": session, "txn_id": "stake:fuzzed"}
+    known = {
+        "spin_id": "fuzzed",
+        "round_id": "r-fuzzed",
+        "session_id": session,
+        "txn_id": "stake:fuzzed",
+        "player_id": "p-fuzzed",
+    }
     sent = []
 
     @hypothesis.given(case=found.as_strategy(), existing=booleans())
@@ -84,6 +90,8 @@ def test_no_request_breaks_the_contract(service: Service, mine: Credentials, ope
             }
         elif existing and operation.operation_id == "openSession" and isinstance(case.body, dict):
             case.body |= {"operator_id": "op-fuzz", "game_id": GAME, "build_hash": BUILD.build_hash}
+        elif existing and operation.operation_id == "validateBuild" and isinstance(case.body, dict):
+            case.body |= {"game_id": GAME}
         elif existing and case.path_parameters:
             case.path_parameters |= {name: known[name] for name in case.path_parameters}
             if operation.operation_id == "voidRound" and isinstance(case.body, dict):

@@ -17,7 +17,7 @@ import pytest
 from rgs_server.__main__ import main
 from rgs_server.client import Credentials, Reply
 from rgs_server.clock import time_text
-from rgs_server.operators import MoneyRules
+from rgs_server.operators import Rules
 from service_process import Send, Service, code, run, sending, session_body, spin_body
 from wallet_server import WalletServer
 
@@ -43,8 +43,8 @@ def credentials(own: Service) -> Credentials:
 @pytest.fixture
 def wallet(own: Service, credentials: Credentials) -> Iterator[WalletServer]:
     with WalletServer(credentials.secret.encode()) as server:
-        rules = MoneyRules(wallets=["seamless"])
-        own.change_operator(OPERATOR, money=rules, wallet=(server.url, credentials.key_id))
+        rules = Rules(wallets=["seamless"])
+        own.change_operator(OPERATOR, rules=rules, wallet=(server.url, credentials.key_id))
         yield server
         settled(own)
         assert server.bad_signatures == 0
@@ -207,7 +207,7 @@ def test_another_request_for_a_spin_is_a_conflict(own: Service, send: Send, wall
 
 def test_an_operator_without_a_wallet(own: Service, send: Send, wallet: WalletServer) -> None:
     lone = own.add_operator("op-no-wallet")
-    own.change_operator("op-no-wallet", money=MoneyRules(wallets=["seamless"]))
+    own.change_operator("op-no-wallet", rules=Rules(wallets=["seamless"]))
     other = sending(own, lone)
     other("POST", "/sessions", session_body("s-no-wallet", "op-no-wallet"))
     refused = other("POST", "/spins", spin_body("no-wallet", "s-no-wallet"))

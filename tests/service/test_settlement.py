@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 from rgs_server.client import Client, Credentials, Reply
-from rgs_server.operators import MoneyRules
+from rgs_server.operators import Rules
 from rgs_server.store import Store
 from rgs_server.sweeping import report_unsettled
 from service_process import Send, Service, code, run, sending, session_body, spin_body
@@ -26,7 +26,7 @@ _numbers = itertools.count()
 def settling(service: Service) -> Credentials:
     """An operator whose rounds wait 60 seconds for their settlement."""
     credentials = service.add_operator(OPERATOR)
-    service.change_operator(OPERATOR, money=MoneyRules(settle_within_s=60))
+    service.change_operator(OPERATOR, rules=Rules(settle_within_s=60))
     return credentials
 
 
@@ -215,7 +215,7 @@ def test_a_new_session_names_the_rounds_to_go_on_with(send: Send) -> None:
 
 def test_one_open_round_of_a_player_in_a_game(service: Service) -> None:
     credentials = service.add_operator("op-one-round")
-    service.change_operator("op-one-round", money=MoneyRules(settle_within_s=60, one_round=True))
+    service.change_operator("op-one-round", rules=Rules(settle_within_s=60, one_round=True))
     send = sending(service, credentials)
     sessions = [opened(send, "op-one-round", player_id="greedy") for _ in range(3)]
 
@@ -261,7 +261,7 @@ def test_rounds_left_unsettled_are_reported_once(service: Service, send: Send) -
 
 def test_voids_are_counted(service: Service) -> None:
     credentials = service.add_operator("op-shopping")
-    service.change_operator("op-shopping", money=MoneyRules(settle_within_s=60))
+    service.change_operator("op-shopping", rules=Rules(settle_within_s=60))
     send = sending(service, credentials)
     assert send("GET", "/reports/endings").json()["endings"] == []
     session = opened(send, "op-shopping")

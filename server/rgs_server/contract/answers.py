@@ -74,6 +74,23 @@ class OpenRound(Struct, frozen=True):
     settle_by: Time
 
 
+class MarketRules(Struct, frozen=True):
+    """What the country of a session asks for, as far as it is enforced here or shown by the client."""
+
+    country: str
+    enforced: Annotated[bool, Meta(description="false: the operator enforces it itself")]
+    cycle_ms: Annotated[int, Meta(description="from one round to the next; 0: none")]
+    reminder_min: Annotated[int, Meta(description="of play, after which the player is reminded; 0: never")]
+    break_min: Annotated[int, Meta(description="after each reminder")]
+    stake_max: Annotated[Money | None, Meta(description="for this player in this currency")]
+    one_round: Annotated[bool, Meta(description="no two rounds of a player in a game at once")]
+    flags: Annotated[
+        dict[str, bool], Meta(description="what a client may offer: autoplay, turbo, slam_stop, bonus_buy")
+    ]
+    notices: Annotated[list[str], Meta(description="what a client has to show")]
+    clauses: Annotated[dict[str, str], Meta(description="where each rule comes from")]
+
+
 class SessionAnswer(Struct, frozen=True):
     """An open session."""
 
@@ -91,7 +108,8 @@ class SessionAnswer(Struct, frozen=True):
     open_rounds: Annotated[
         list[OpenRound], Meta(description="rounds of the player in this game that wait for their settlement")
     ]
-    wallet: Annotated[str, Meta(description="who holds the player's money", examples=["platform", "transfer"])]
+    wallet: Annotated[str, Meta(description="who moves the player's money", examples=["platform", "transfer"])]
+    market: MarketRules | None
 
 
 class BonusTrigger(Struct, frozen=True, tag_field="type", tag="bonus_trigger"):
@@ -315,6 +333,50 @@ class SessionClosed(Struct, frozen=True):
     closed_at: Time
 
 
+class Acknowledged(Struct, frozen=True):
+    """Reminders that the player has seen."""
+
+    session_id: str
+    reminders: Annotated[int, Meta(description="so far in this session")]
+    resumes_at: Annotated[Time | None, Meta(description="when play may go on; null: there was no reminder yet")]
+
+
+class PlayerFlags(Struct, frozen=True):
+    """What is known of a player."""
+
+    player_id: str
+    self_excluded: bool
+    open_sessions: Annotated[int, Meta(description="to which that applies at once")]
+
+
+class BuildReason(Struct, frozen=True):
+    """Why a build may not be played somewhere."""
+
+    code: Annotated[
+        str,
+        Meta(
+            examples=[
+                "UNKNOWN_BUILD", "NOT_OFFERED", "NOT_CERTIFIED", "OTHER_COUNTRY", "OTHER_BUILD", "NOT_YET_VALID",
+                "EXPIRED", "REVOKED", "RTP_BELOW_MARKET", "NO_MARKET",
+            ]
+        ),
+    ]  # fmt: skip
+    detail: str
+
+
+class BuildVerdict(Struct, frozen=True):
+    """Whether a build may be played in a country."""
+
+    game_id: str
+    build_hash: str
+    country: str
+    valid: bool
+    reasons: list[BuildReason]
+    rtp_profile: str | None
+    certificate_id: Annotated[str | None, Meta(description="null where no registry is kept")]
+    valid_until: Time | None
+
+
 class GameRow(Struct, frozen=True):
     """A build that the operator may offer."""
 
@@ -333,9 +395,10 @@ class GameRow(Struct, frozen=True):
 
 
 class GamesAnswer(Struct, frozen=True):
-    """The catalogue."""
+    """The catalogue, or a part of it."""
 
     games: list[GameRow]
+    next_cursor: Annotated[str | None, Meta(description="of the next part; null: this is the last")] = None
 
 
 class Health(Struct, frozen=True):

@@ -57,7 +57,21 @@ KINDS: dict[str, Kind] = {
         "Use a key of the operator that the request names, from its networks and with its certificate.",
     ),
     "RG_BLOCKED": Kind(403, "The player is blocked", "Do not offer play to this player."),
-    "BUILD_NOT_CERTIFIED": Kind(403, "The operator may not offer this build", "Take a build of `GET /rgs/v1/games`."),
+    "RG_LIMIT": Kind(
+        403, "The player's limit is reached", "The session takes no more stakes; open rounds are settled as ever."
+    ),
+    "RG_ACK_REQUIRED": Kind(
+        403,
+        "The player has to be reminded of the time first",
+        "Show the reminder, then `POST /rgs/v1/sessions/{session_id}/acknowledgement`, and repeat.",
+    ),
+    "RG_BREAK": Kind(403, "The player has to take a break", "Wait `Retry-After`, then repeat.", True),
+    "GEO_BLOCKED": Kind(403, "There is no play in this country", "Do not offer the game there."),
+    "BUILD_NOT_CERTIFIED": Kind(
+        403,
+        "The operator may not offer this build, or not in this country",
+        "Take a build of `GET /rgs/v1/games`; `POST /rgs/v1/builds/validate` names the reasons.",
+    ),
     "NOT_FOUND": Kind(404, "No such resource", "See the list of operations in `/openapi.json`."),
     "SESSION_UNKNOWN": Kind(
         404, "No such session", "Open it with `POST /rgs/v1/sessions`; those of other operators do not exist for you."
@@ -95,6 +109,7 @@ KINDS: dict[str, Kind] = {
         "The game does not take this stake",
         "Send a multiple of `stake_step_minor`, in the session's currency.",
     ),
+    "TOO_FAST": Kind(422, "The last round is not over", "Wait `Retry-After`, then repeat.", True),
     "INSUFFICIENT_FUNDS": Kind(
         422,
         "The balance is below the stake",
@@ -169,8 +184,11 @@ class ProblemDocument(Struct, frozen=True):
 class Problem(Exception):
     """Raised anywhere below a handler; becomes the answer."""
 
-    def __init__(self, code: str, detail: str, *, errors: list[FieldError] | None = None) -> None:
+    def __init__(
+        self, code: str, detail: str, *, errors: list[FieldError] | None = None, retry_after_ms: int | None = None
+    ) -> None:
         super().__init__(f"{code}: {detail}")
+        self._retry_after_ms = retry_after_ms
         self.code = code
         self.detail = detail
         self.errors = errors or []
@@ -179,7 +197,7 @@ class Problem(Exception):
     @property
     def retry_after_ms(self) -> int | None:
         """When to try again, for codes that may succeed later."""
-        return 1000 if self.kind.retryable else None
+        return self._retry_after_ms or (1000 if self.kind.retryable else None)
 
     def body(self, instance: str, trace_id: str) -> bytes:
         """The problem document."""

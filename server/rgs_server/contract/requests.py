@@ -94,6 +94,21 @@ class RgFlags(Struct, frozen=True):
 
     self_excluded: Annotated[bool, Meta(description="true: refused with RG_BLOCKED")] = False
     time_limit_min: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    age: Annotated[int, Meta(ge=0, le=150, description="in years; unknown: the youngest that may play")] | None = None
+
+
+class PlayerFlagsRequest(Struct, frozen=True):
+    """What the platform learns of a player in the middle of play."""
+
+    self_excluded: bool
+
+
+class BuildRequest(Struct, frozen=True):
+    """A build and the country where it would be played."""
+
+    game_id: Id
+    build_hash: Annotated[Id, Meta(description="a `build_ref` of the catalogue, or the hash of any build")]
+    country: Annotated[str, Meta(description="ISO 3166-1 alpha-2", pattern=r"^[A-Z]{2}(?![\s\S])")]
 
 
 class SessionRequest(Struct, frozen=True):
@@ -185,6 +200,8 @@ _SESSION = Decoder(SessionRequest)
 _SETTLEMENT = Decoder(SettlementRequest)
 _VOID = Decoder(VoidRequest)
 _TRANSFER = Decoder(TransferRequest)
+_FLAGS = Decoder(PlayerFlagsRequest)
+_BUILD = Decoder(BuildRequest)
 
 
 def decode_spin(body: bytes) -> SpinRequest:
@@ -210,3 +227,13 @@ def decode_void(body: bytes) -> VoidRequest:
 def decode_transfer(body: bytes) -> TransferRequest:
     """A transfer request. Raises Problem."""
     return _TRANSFER.decode(body)
+
+
+def decode_flags(body: bytes) -> PlayerFlagsRequest:
+    """The flags of a player. Raises Problem."""
+    return _FLAGS.decode(body)
+
+
+def decode_build(body: bytes) -> BuildRequest:
+    """A build to be validated. Raises Problem."""
+    return _BUILD.decode(body)

@@ -123,18 +123,22 @@ ORDER BY i.place;
 -- What is needed to spin in the given sessions.
 -- $1 operator_id $2 session_id (arrays)
 SELECT s.operator_id, s.session_id, s.player_id, s.game_id, s.build_hash, s.currency, s.exponent, s.client_seed,
-       s.seed_sealed, s.next_nonce, s.version, s.balance_minor, s.closed_at, s.wallet
+       s.seed_sealed, s.next_nonce, s.version, s.balance_minor, s.closed_at, s.wallet,
+       s.geo, s.created_at, s.enforces_markets, s.age, s.time_limit_min, s.blocked, s.acknowledged, s.acknowledged_at,
+       (SELECT p.created_at FROM spins p WHERE p.operator_id = s.operator_id AND p.session_id = s.session_id
+                                           AND p.nonce = s.next_nonce - 1) AS last_round_at
 FROM sessions s
 WHERE (s.operator_id, s.session_id) IN (SELECT * FROM unnest($1::text[], $2::text[]));
 
 -- name: open_session
 -- $1 operator_id $2 session_id $3 player_id $4 game_id $5 build_hash $6 geo $7 currency $8 exponent
 -- $9 client_seed $10 seed_sealed $11 seed_commitment $12 fingerprint $13 response $14 created_at $15 wallet
+-- $16 one_round $17 age $18 time_limit_min
 INSERT INTO sessions (operator_id, session_id, player_id, game_id, build_hash, geo, currency, exponent,
                       client_seed, seed_sealed, seed_commitment, fingerprint, response, created_at, wallet,
-                      balance_minor, settle_within_s, one_round, touched_at)
+                      balance_minor, settle_within_s, one_round, touched_at, age, time_limit_min, enforces_markets)
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, CASE $15 WHEN 'transfer' THEN 0 END,
-       CASE $15 WHEN 'platform' THEN settle_within_s END, one_round, $14
+       CASE $15 WHEN 'platform' THEN settle_within_s END, one_round OR $16, $14, $17, $18, enforces_markets
 FROM operators WHERE operator_id = $1
 ON CONFLICT (operator_id, session_id) DO NOTHING
 RETURNING session_id;
@@ -448,15 +452,36 @@ SELECT game_id, build_ref, build_hash FROM operator_games WHERE operator_id = $1
 INSERT INTO operators (operator_id, reveal_seeds) VALUES ($1, $2)
 ON CONFLICT (operator_id) DO UPDATE SET reveal_seeds = excluded.reveal_seeds;
 
--- name: operator_wallets
--- $1 operator_id
-SELECT wallets FROM operators WHERE operator_id = $1;
+-- name: session_terms
+-- What binds a new session of a player.
+-- $1 operator_id $2 player_id
+SELECT o.wallets, o.enforces_markets,
+       EXISTS (SELECT FROM player_flags f WHERE f.operator_id = $1 AND f.player_id = $2 AND f.self_excluded) AS blocked
+FROM operators o WHERE o.operator_id = $1;
 
--- name: set_money
+-- name: set_player_flags
+-- $1 operator_id $2 player_id $3 self_excluded $4 now
+WITH flagged AS (
+    INSERT INTO player_flags (operator_id, player_id, self_excluded, updated_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (player_id, operator_id) DO UPDATE SET self_excluded = excluded.self_excluded, updated_at = $4
+),
+changed AS (
+    UPDATE sessions SET blocked = $3, version = version + 1
+    WHERE operator_id = $1 AND player_id = $2 AND closed_at IS NULL
+    RETURNING session_id
+)
+SELECT count(*) AS sessions FROM changed;
+
+-- name: acknowledge
+-- $1 operator_id $2 session_id $3 reminders $4 now
+UPDATE sessions SET acknowledged = $3, acknowledged_at = $4 WHERE operator_id = $1 AND session_id = $2;
+
+-- name: set_rules
 -- How the money of an operator's sessions moves; of those to come.
--- $1 operator_id $2 wallets $3 settle_within_s $4 one_round $5 idle_close_s
+-- $1 operator_id $2 wallets $3 settle_within_s $4 one_round $5 idle_close_s $6 enforces_markets
 UPDATE operators SET wallets = coalesce($2, wallets), settle_within_s = CASE WHEN $3 = 0 THEN NULL ELSE coalesce($3, settle_within_s) END,
-                     one_round = coalesce($4, one_round), idle_close_s = CASE WHEN $5 = 0 THEN NULL ELSE coalesce($5, idle_close_s) END
+                     one_round = coalesce($4, one_round), idle_close_s = CASE WHEN $5 = 0 THEN NULL ELSE coalesce($5, idle_close_s) END,
+                     enforces_markets = coalesce($6, enforces_markets)
 WHERE operator_id = $1 RETURNING operator_id;
 
 -- name: add_key

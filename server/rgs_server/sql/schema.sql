@@ -12,6 +12,7 @@ CREATE TABLE operators (
                   CHECK (cardinality(wallets) > 0 AND wallets <@ '{platform,transfer,seamless}'),
     settle_within_s  integer CHECK (settle_within_s > 0),   -- rounds wait so long for their settlement; NULL: for none
     one_round     boolean NOT NULL DEFAULT false,   -- a player has one open round in a game
+    enforces_markets boolean NOT NULL DEFAULT true, -- whether rules of countries bind here, or at the platform alone
     idle_close_s  integer CHECK (idle_close_s > 0), -- sessions with a balance are closed after so long without a spin
     created_at    timestamptz NOT NULL DEFAULT now()
 );
@@ -46,6 +47,15 @@ CREATE TABLE operator_certificates (
     PRIMARY KEY (operator_id, common_name)
 );
 
+-- What platforms tell of their players.
+CREATE TABLE player_flags (
+    operator_id    text NOT NULL REFERENCES operators,
+    player_id      text NOT NULL,
+    self_excluded  boolean NOT NULL,
+    updated_at     timestamptz NOT NULL,
+    PRIMARY KEY (player_id, operator_id)
+);
+
 -- Which build an operator may offer, under which names of its own.
 CREATE TABLE operator_games (
     operator_id  text NOT NULL REFERENCES operators,
@@ -76,6 +86,12 @@ CREATE TABLE sessions (
     balance_minor    numeric(38, 0) CHECK (balance_minor >= 0),   -- what was transferred in and not yet out
     settle_within_s  integer,
     one_round        boolean NOT NULL,
+    enforces_markets boolean NOT NULL,
+    age              smallint,
+    time_limit_min   integer,
+    blocked          boolean NOT NULL DEFAULT false,
+    acknowledged     integer NOT NULL DEFAULT 0,     -- reminders of the time
+    acknowledged_at  timestamptz,
     touched_at       timestamptz NOT NULL,           -- when it was opened or money was last transferred in
     closed_at        timestamptz,
     close_reason     text CHECK (close_reason IN ('asked', 'idle')),
@@ -87,6 +103,7 @@ CREATE TABLE sessions (
     CHECK ((closed_at IS NULL) = (close_reason IS NULL)),
     CHECK (closed_at IS NULL OR coalesce(balance_minor, 0) = 0)   -- a closed session holds nobody's money
 );
+CREATE INDEX sessions_of_player ON sessions (player_id, operator_id) WHERE closed_at IS NULL;
 CREATE INDEX sessions_with_money ON sessions (operator_id) WHERE balance_minor > 0;
 
 -- One paid spin with all its free spins: the audit record. Written once.

@@ -1,4 +1,4 @@
-"""Endpoints of rounds, balances and transactions: decode, call, encode."""
+"""Endpoints of rounds, money, players and builds: decode, call, encode."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from rgs_server import balances, settlement
+from rgs_server import balances, players, settlement
 from rgs_server.answers import round_answer
 from rgs_server.clock import read_time
 from rgs_server.contract.answers import encode
 from rgs_server.contract.problems import Problem
 from rgs_server.service import SERVICE, json_answer
+from rgs_server.sessions import validate
 
 ENDINGS_DAYS = 30
 
@@ -89,6 +90,30 @@ async def close_session(request: web.Request) -> web.Response:
     return json_answer(*answer)
 
 
+async def acknowledge_reminder(request: web.Request) -> web.Response:
+    operator_id, _ = await caller(request)
+    service = request.app[SERVICE]
+    session_id = path_id(request, "session_id", "SESSION_UNKNOWN")
+    async with service.store() as store:
+        market = service.rules.unknown_market
+        return json_answer(await players.acknowledge(store, market, operator_id, session_id, service.clock()))
+
+
+async def set_player_flags(request: web.Request) -> web.Response:
+    operator_id, body = await caller(request)
+    service = request.app[SERVICE]
+    player_id = path_id(request, "player_id", "VALIDATION_FAILED")
+    async with service.store() as store:
+        return json_answer(await players.set_flags(store, operator_id, player_id, body, service.clock()))
+
+
+async def validate_build(request: web.Request) -> web.Response:
+    operator_id, body = await caller(request)
+    service = request.app[SERVICE]
+    async with service.store() as store:
+        return json_answer(await validate(store, service.rules, operator_id, body, service.clock()))
+
+
 async def list_unfinished(request: web.Request) -> web.Response:
     operator_id, _ = await caller(request)
     async with request.app[SERVICE].store() as store:
@@ -110,6 +135,9 @@ HANDLERS: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {
     "getSession": get_session,
     "transferIn": transfer_in,
     "closeSession": close_session,
+    "acknowledgeReminder": acknowledge_reminder,
+    "setPlayerFlags": set_player_flags,
+    "validateBuild": validate_build,
     "listUnfinished": list_unfinished,
     "getTransaction": get_transaction,
 }
