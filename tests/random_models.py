@@ -666,16 +666,40 @@ class _Rich:
         others = [t["name"] for t in plain if t["kind"] in ("free_spins", "bonus")]
         if not spin:
             return {}
+        lined = self.evaluators["lines"]["pays"] if "lines" in used else {}
+        entries = list(dict.fromkeys([*REGULAR, "W", "V", "S", *lined]))
         optional = self.optional(
             remove=self.some([*spin, *others]),
             keep=self.some(self.shown, 0, 2),
             multipliers=[self.number(1, 3) for _ in range(self.number(1, 4))],
             persist=self.maybe(),
             charge=self._charge(),
+            become=self._become(),
+            leave=[self._leave(entries) for _ in range(self.number(1, 2))],
             **({"multiplier_step": self.number(1, 3)} if self.spend(9) else {}),
         )
+        for symbol in optional.get("keep", []):
+            optional.get("become", {}).pop(symbol, None)
+        if not optional.get("become", True):
+            del optional["become"]
+        if not set(optional.get("remove", spin)) & set(spin):
+            optional.pop("leave", None)
         refill = "fresh" if by_cell else self.one(["strip", "fresh"])
         return {"cascade": {"refill": refill, "steps_max": self.number(2, 5), **optional}}
+
+    def _become(self) -> Document:
+        """What cells become instead of going; none becomes itself alone."""
+        symbols = self.some(self.shown, 1, 3)
+        return {symbol: self._drawn_symbol([s for s in self.shown if s != symbol]) for symbol in symbols}
+
+    def _leave(self, entries: list[str]) -> Document:
+        more = self.optional(place=self.one(["random", "middle"]), count_min=self.number(1, min(3, self.cells)))
+        return {"symbol": self._drawn_symbol(self.shown), **more, **self.optional(symbols=self.some(entries, 1, 3))}
+
+    def _drawn_symbol(self, symbols: list[str]) -> Any:
+        if self.maybe():
+            return self.one(symbols)
+        return {symbol: self.number(1, 3) for symbol in self.some(symbols, 1, 3)}
 
     def _charge(self) -> Document:
         kinds = ["reveal", "expand", "replace", "add"]

@@ -151,6 +151,16 @@ cdef int set_transform(rgs_transform *transform, object fields) except -1:
     return 0
 
 
+# The members of rgs_leave. Fails as set_evaluator does.
+cdef int set_leave(rgs_leave *leave, object fields) except -1:
+    leave.evaluators = fields["evaluators"]
+    leave.entries = fields["entries"]
+    leave.count_min = fields["count_min"]
+    leave.random = fields["random"]
+    set_table(&leave.table, fields["table"])
+    return 0
+
+
 # The members of rgs_cascade. Fails as set_evaluator does.
 cdef int set_cascade(rgs_cascade *cascade, object fields) except -1:
     cascade.on = fields["on"]
@@ -163,6 +173,13 @@ cdef int set_cascade(rgs_cascade *cascade, object fields) except -1:
     cascade.remove_evaluators = fields["remove_evaluators"]
     cascade.remove_triggers = fields["remove_triggers"]
     cascade.keep = fields["keep"]
+    cascade.changes = fields["changes"]
+    cascade.become_symbols = fields["become_symbols"]
+    for symbol, table in fields["become"]:
+        set_table(&cascade.become[<Py_ssize_t>symbol], table)
+    cascade.leave_count = len(fields["leave"])
+    for i, rule in enumerate(fields["leave"]):
+        set_leave(&cascade.leave[<Py_ssize_t>i], rule)
     cascade.charge_every = fields["charge_every"]
     cascade.charge_symbols = fields["charge_symbols"]
     cascade.charge_count = len(fields["charge"])
@@ -778,6 +795,24 @@ cdef class Engine:
                 )
         return merged_law(pieces, targets, len(self.tables.states), table)
 
+    def paths(self, int state_index, uint64_t most):
+        """How many paths the draws of a spin of a state take from no memory, by visiting them; None where they are more
+        than `most`, or cannot be visited. Raises MemoryError."""
+        cdef rgs_visit *visit = <rgs_visit *>calloc(1, sizeof(rgs_visit))
+        cdef int error
+        if visit == NULL:
+            raise MemoryError("no memory for the paths of a spin")
+        try:
+            visit.paths_max = most
+            with nogil:
+                error = rgs_visit_spin(&self.game, state_index, RGS_ANY_SYMBOL, NULL, 0, 0, NULL, 0, 0, 1, interrupted,
+                                       visit)
+            if error == RGS_CYCLE_INTERRUPTED:
+                raise raised_by_signal
+            return None if error else visit.paths
+        finally:
+            free_visit(visit)
+
     # Visits one part of the paths. Returns (rows, sums of parts, reached, paths), each by the total of its paths.
     def _visit(self, int state_index, special, const uint8_t[::1] memory, uint32_t further, uint32_t last, targets,
                uint32_t part, uint32_t parts):
@@ -829,10 +864,14 @@ cdef class Engine:
             reached = [[exact(&visit.reached[t][k]) for k in range(64)] for t in range(visit.totals_count)]
             return totals, rows, sums, reached, visit.paths
         finally:
-            free(visit.cells.cells)
-            free(visit.memories)
-            free(visit.memory_slots)
-            free(visit)
+            free_visit(visit)
+
+
+cdef void free_visit(rgs_visit *visit) noexcept:
+    free(visit.cells.cells)
+    free(visit.memories)
+    free(visit.memory_slots)
+    free(visit)
 
 
 # Sums of parts by name. Fails only without memory.

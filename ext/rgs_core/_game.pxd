@@ -33,6 +33,7 @@ cdef extern from "log.h" nogil:
         RGS_EVENT_ACT
         RGS_EVENT_SPOT
         RGS_EVENT_LINKED
+        RGS_EVENT_CHANGED
         RGS_WIN_SPECIAL
         RGS_WIN_FINAL
 
@@ -126,6 +127,13 @@ cdef extern from "game.h" nogil:
         uint32_t out_of
         rgs_table table
 
+    ctypedef struct rgs_leave:
+        uint32_t evaluators
+        uint64_t entries
+        uint32_t count_min
+        uint32_t random
+        rgs_table table
+
     ctypedef struct rgs_cascade:
         uint32_t on
         uint32_t fresh
@@ -137,6 +145,11 @@ cdef extern from "game.h" nogil:
         uint32_t remove_evaluators
         uint32_t remove_triggers
         uint64_t keep
+        uint32_t changes
+        uint64_t become_symbols
+        rgs_table *become
+        uint32_t leave_count
+        rgs_leave *leave
         uint32_t charge_every
         uint32_t charge_count
         uint64_t charge_symbols
@@ -423,6 +436,7 @@ cdef extern from "visit.h" nogil:
         rgs_u128 parts[1][1]
         rgs_u128 reached[1][1]
         uint64_t paths
+        uint64_t paths_max
 
     int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const rgs_counted *counted,
                         uint32_t counted_count, int (*interrupted)() noexcept nogil, rgs_joint *joint)
@@ -438,4 +452,5 @@ cdef extern from "visit.h" nogil:
         RGS_VISIT_TOO_LONG
         RGS_VISIT_TOO_MANY
         RGS_VISIT_MEMORIES
+        RGS_VISIT_PATHS
         RGS_VISIT_TARGETS

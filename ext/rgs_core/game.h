@@ -26,6 +26,7 @@ enum {
     RGS_BONUSES_MAX = 8,
     RGS_MULTIPLIED_MAX = 64, /* features with multipliers that awards give them: state and multiplier */
     RGS_LEVELS_MAX = 16,
+    RGS_LEAVES_MAX = 8,
     RGS_GAMBLE_STEPS_MAX = 16,
     RGS_ANY_SYMBOL = 255,    /* in a pattern; elsewhere: no symbol */
 };
@@ -101,12 +102,25 @@ typedef struct {
     rgs_table table;
 } rgs_transform;
 
+/* What a win leaves in a place that it makes empty. */
+typedef struct {
+    uint32_t evaluators;        /* bits by index */
+    uint64_t entries;           /* bits of the entries whose wins do so */
+    uint32_t count_min, random; /* random 0: in the middle of these places */
+    rgs_table table;            /* values are symbols */
+} rgs_leave;
+
 typedef struct {
     uint32_t on, fresh, persist, steps_max, multipliers_count;
     int64_t multiplier_step;                     /* beyond the last of the multipliers each step has so much more */
     const int64_t *multipliers;
     uint32_t remove_evaluators, remove_triggers; /* bits by index */
     uint64_t keep;                               /* bits of symbols */
+    uint32_t changes;                            /* 1: any of the next three */
+    uint64_t become_symbols;                     /* bits of symbols that do not go, but become others: */
+    rgs_table become[64];                        /* [symbol] */
+    uint32_t leave_count;
+    rgs_leave leave[RGS_LEAVES_MAX];
     uint32_t charge_every, charge_count;         /* removed cells of a charge, 0: there is none; transforms of it */
     uint64_t charge_symbols;                     /* bits of the symbols that count */
     rgs_transform charge[RGS_TRANSFORMS_MAX];

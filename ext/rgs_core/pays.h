@@ -18,6 +18,18 @@ typedef struct {
     uint64_t shown;             /* bits of symbols, those in view at least */
 } rgs_view;
 
+enum { RGS_STEP_WINS_MAX = 5120 }; /* more than all evaluators of a state can find on one grid */
+
+/* The wins of a step with their cells, where a cascade leaves something in them. */
+typedef struct {
+    uint32_t count;
+    struct {
+        uint8_t evaluator, entry;
+        uint16_t symbols;
+        uint64_t cells;
+    } wins[RGS_STEP_WINS_MAX];
+} rgs_step_wins;
+
 /* What the evaluators of a step share. */
 typedef struct {
     const rgs_view *view;
@@ -27,7 +39,23 @@ typedef struct {
     uint64_t *removed;          /* cells of wins; NULL when nobody asks */
     const rgs_spots *spots;     /* NULL: no place multiplies */
     const rgs_marks *marks;
+    rgs_step_wins *wins;        /* NULL when nobody asks for the cells of each win */
 } rgs_look;
+
+/* The cells of a win, for those who want to know. */
+static inline void rgs_won(const rgs_look *look, uint32_t evaluator, uint32_t entry, uint32_t count, uint64_t cells)
+{
+    if (!look->removed)
+        return;
+    *look->removed |= cells;
+    if (look->wins && look->wins->count < RGS_STEP_WINS_MAX) {
+        const uint32_t i = look->wins->count++;
+        look->wins->wins[i].evaluator = (uint8_t)evaluator;
+        look->wins->wins[i].entry = (uint8_t)entry;
+        look->wins->wins[i].symbols = (uint16_t)count;
+        look->wins->wins[i].cells = cells;
+    }
+}
 
 /* What the places of a win multiply it by: 1 where no multiplier applies to what stands at `pay` in the pays. */
 static inline int64_t rgs_spots_of(const rgs_look *look, const rgs_evaluator *evaluator, uint32_t pay, uint64_t cells)
@@ -109,8 +137,7 @@ static inline int rgs_pay_line(const rgs_game *game, const rgs_evaluator *evalua
         uint64_t cells = 0;
         for (uint32_t reel = win->start; reel < win->start + win->cells; reel++)
             cells |= rgs_cell_bit(game, reel, rows[reel]);
-        if (look->removed)
-            *look->removed |= cells;
+        rgs_won(look, e, win->symbol, win->count, cells);
         const int64_t spots = rgs_spots_of(look, evaluator, win->symbol * evaluator->counts + win->count, cells);
         multiplier *= spots;
         amount *= spots;
@@ -268,10 +295,14 @@ RGS_APART int rgs_pay_combinations(const rgs_game *game, const rgs_state *state,
         if (win.amount == 0)
             continue;
         *pays += win.amount;
-        if (look->removed)
+        if (look->removed) {
+            uint64_t named = 0;
             for (uint32_t reel = 0; reel < game->reels; reel++)
                 if (evaluator->patterns[win.count * game->reels + reel] != RGS_ANY_SYMBOL)
-                    *look->removed |= rgs_cell_bit(game, reel, rows[reel]);
+                    named |= rgs_cell_bit(game, reel, rows[reel]);
+            rgs_won(look, e, evaluator->combination_symbols[win.symbol],
+                    evaluator->combination_counts[win.symbol], named);
+        }
         if (look->log && rgs_win(look, e, line + 1, win.symbol, evaluator->combination_counts[win.symbol], 0,
                                  win.multiplier, win.amount, 0))
             return RGS_ERROR_MEMORY;
@@ -346,8 +377,7 @@ RGS_APART int rgs_pay_ways(const rgs_game *game, const rgs_state *state, uint32_
                 const int64_t spots = rgs_spots_of(look, evaluator, x * evaluator->counts + count, cells);
                 amount *= spots;
                 *pays += amount;
-                if (look->removed)
-                    *look->removed |= cells;
+                rgs_won(look, e, x, count, cells);
                 if (look->log &&
                     rgs_win(look, e, 0, x, count, mirrored ? reels - count : 0, spots, amount, (uint64_t)ways))
                     return RGS_ERROR_MEMORY;
@@ -435,8 +465,7 @@ static inline int rgs_pay_cells(const rgs_game *game, const rgs_evaluator *evalu
     if (look->factor != 1 && !(evaluator->exempt && evaluator->exempt[x * evaluator->counts + size]))
         amount *= look->factor;
     *pays += amount;
-    if (look->removed)
-        *look->removed |= cells;
+    rgs_won(look, e, x, size, cells);
     return look->log ? rgs_win(look, e, 0, x, size, 0, multiplier, amount, tell ? cells : 0) : RGS_OK;
 }
 
@@ -523,8 +552,7 @@ RGS_APART int rgs_pay_scatter(const rgs_game *game, const rgs_state *state, uint
     int64_t spots = 1;
     if (look->removed || look->spots) {
         const uint64_t cells = rgs_cells_with(game, look->view, evaluator->symbols);
-        if (look->removed)
-            *look->removed |= cells;
+        rgs_won(look, e, evaluator->symbol, count, cells);
         spots = rgs_spots_of(look, evaluator, count, cells);
         amount *= spots;
     }
@@ -557,8 +585,7 @@ RGS_APART int rgs_pay_collect(const rgs_game *game, const rgs_state *state, uint
     int64_t spots = 1;
     if (look->removed || look->spots) {
         const uint64_t cells = rgs_cells_with(game, view, evaluator->symbols);
-        if (look->removed)
-            *look->removed |= cells;
+        rgs_won(look, e, evaluator->symbol, count, cells);
         spots = rgs_spots_of(look, evaluator, count, cells);
         amount *= spots;
     }

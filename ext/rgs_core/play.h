@@ -84,6 +84,7 @@ typedef struct {
     rgs_memory memory;                     /* of the feature at the front of the queue */
     rgs_strip linked[RGS_REELS_MAX + 1];   /* strips of the last spin, where reels were linked */
     rgs_carried carried[RGS_STATES_MAX];   /* cells that a waiting feature begins with */
+    rgs_step_wins step_wins;               /* of the last step, where a cascade leaves something in its cells */
 } rgs_play;
 
 /* Awards spins, up to the cap of the model. */

@@ -7,6 +7,7 @@
 #define RGS_SPIN_H
 
 #include "acts.h"
+#include "changes.h"
 #include "charges.h"
 #include "linked.h"
 #include "moves.h"
@@ -263,7 +264,11 @@ RGS_APART int rgs_play_grid(const rgs_game *game, uint32_t state_index, uint32_t
         }
         const int64_t ladder = cascade->on ? rgs_ladder(cascade, won_steps) : 1;
         uint64_t removed = 0, ignored = 0;
-        rgs_look look = {view, ladder * spin_factor * levels, RGS_ANY_SYMBOL, wins, NULL, spots, &memory->spots};
+        rgs_look look = {view, ladder * spin_factor * levels, RGS_ANY_SYMBOL, wins, NULL, spots, &memory->spots, NULL};
+        if (cascade->leave_count) {
+            play->step_wins.count = 0;
+            look.wins = &play->step_wins;
+        }
         if (state->special_on && !state->special_own_lines)
             look.skip = memory->special;
         uint32_t won = 0;
@@ -286,6 +291,7 @@ RGS_APART int rgs_play_grid(const rgs_game *game, uint32_t state_index, uint32_t
         const uint64_t won_cells = removed | ignored;
         look.view = view;
         look.removed = NULL;
+        look.wins = NULL;
         if (state->special_on && step == 1) {
             int64_t pays = 0;
             if ((error = rgs_pay_special(game, state, memory->special, &look, &pays)))
@@ -318,8 +324,14 @@ RGS_APART int rgs_play_grid(const rgs_game *game, uint32_t state_index, uint32_t
                     if (cascade->keep >> grid->symbols[reel * game->rows + row] & 1)
                         removed &= ~rgs_cell_bit(game, reel, row);
         removed &= ~grid->held;
-        charged = !removed && cascade->charge_every && charges < counted / cascade->charge_every;
-        const uint32_t over = (!removed && !charged) || step == cascade->steps_max;
+        uint64_t becoming = 0;
+        if (cascade->become_symbols) {
+            becoming = removed & rgs_cells_with(game, view, cascade->become_symbols);
+            removed &= ~becoming;
+        }
+        const uint64_t going = removed | becoming;
+        charged = !going && cascade->charge_every && charges < counted / cascade->charge_every;
+        const uint32_t over = (!going && !charged) || step == cascade->steps_max;
         if (state->grows)
             rgs_grow_values(state, won_cells, !over, grid, memory);
         if (over)
@@ -334,6 +346,9 @@ RGS_APART int rgs_play_grid(const rgs_game *game, uint32_t state_index, uint32_t
             counted += rgs_charging(cascade, grid, removed);
         if (spots)
             rgs_mark_spots(spots, &memory->spots, removed);
+        if (cascade->changes &&
+            (error = rgs_change_cells(game, cascade, &play->step_wins, becoming, grid, &removed, words, log)))
+            return error;
         if (state->moves_in_steps && (error = rgs_move_in_step(game, state, memory, grid, &removed, words)))
             return error;
         if ((error = rgs_cascade_grid(game, cascade, grid, removed, words)) ||
@@ -404,7 +419,7 @@ static inline int rgs_play_windows(const rgs_game *game, uint32_t state_index, r
             return error;
     }
     rgs_seen seen = {view, view, 0, 0, wins ? wins->length : 0};
-    const rgs_look look = {view, 1, RGS_ANY_SYMBOL, wins, NULL, NULL, NULL};
+    const rgs_look look = {view, 1, RGS_ANY_SYMBOL, wins, NULL, NULL, NULL, NULL};
     const int64_t before = round->win;
     for (uint32_t e = 0; e < state->evaluators_count; e++) {
         int64_t pays = 0;

@@ -14,7 +14,7 @@
 #include "simulate.h"
 
 enum { RGS_VISIT_TARGETS = 4, RGS_VISIT_TOTALS_MAX = 1 << 12, RGS_VISIT_MEMORIES_MAX = 1 << 14,
-       RGS_VISIT_TOO_LONG = -4, RGS_VISIT_TOO_MANY = -5, RGS_VISIT_MEMORIES = -6 };
+       RGS_VISIT_TOO_LONG = -4, RGS_VISIT_TOO_MANY = -5, RGS_VISIT_MEMORIES = -6, RGS_VISIT_PATHS = -7 };
 
 typedef struct {
     uint32_t totals_count;
@@ -25,7 +25,7 @@ typedef struct {
     rgs_merged_table cells;                       /* pay, situation: memory << 12 | total, matches: awards, counts: plays */
     rgs_weight parts[RGS_VISIT_TOTALS_MAX][RGS_PARTS];  /* sums of weight x units */
     rgs_weight reached[RGS_VISIT_TOTALS_MAX][64]; /* weight of spins with at least so many steps */
-    uint64_t paths;
+    uint64_t paths, paths_max;                    /* visited; most that are, 0: all */
 } rgs_visit;
 
 /* Of a memory what can matter to a further spin of the state, so that equal prospects have equal bytes; the special
@@ -107,7 +107,7 @@ static int rgs_visit_memory(rgs_visit *visit, const rgs_memory *memory, uint32_t
  * NULL for nothing. `further`: 0 for its first spin, before which carried cells do not walk. `last`: the spin is the
  * last one of its feature unless it awards others of its state, so that what pays at the end is paid.
  * Returns 0, -1 when memory is short, RGS_CYCLE_INTERRUPTED, RGS_VISIT_TOO_LONG for paths of too many
- * draws or weights, RGS_VISIT_TOO_MANY for too many different totals, RGS_VISIT_MEMORIES for too many memories,
+ * draws or weights, RGS_VISIT_PATHS for more than visit->paths_max, RGS_VISIT_TOO_MANY for too many different totals, RGS_VISIT_MEMORIES for too many memories,
  * RGS_MERGE_TOO_LARGE for too many rows. */
 static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t special, const rgs_memory *from,
                           uint32_t further, uint32_t last, const uint8_t *targets, uint32_t targets_count,
@@ -210,6 +210,10 @@ static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t s
             if ((error = rgs_merged_add(&visit->cells, memory << 12 | last_total, pay, plays, awards, weight)))
                 break;
             visit->paths++;
+            if (visit->paths_max && visit->paths > visit->paths_max) {
+                error = RGS_VISIT_PATHS;
+                break;
+            }
         }
         if ((visit->paths & 0xffff) == 0 && interrupted && interrupted()) {
             error = RGS_CYCLE_INTERRUPTED;

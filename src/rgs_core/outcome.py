@@ -106,15 +106,25 @@ class ValueAct:
 
 
 @dataclass(frozen=True, slots=True)
+class CellChange:
+    """A `cell` of a win, as (reel, row), that shows a `symbol` now instead of being removed."""
+
+    cell: tuple[int, int]
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A further step of a cascade: the grid after removal and refill, what it won, and `spots` as of a spin.
-    `charged`: it comes of a charge instead, which changed the grid where no cell was removed any more."""
+    `charged`: it comes of a charge instead, which changed the grid where no cell was removed any more. `changed`: cells
+    of the grid before it that became another symbol, then those in which a win left one, each before it fell."""
 
     window: Window
     wins: tuple[Win, ...]
     values: CellTable = ()
     spots: CellTable = ()
     charged: bool = False
+    changed: tuple[CellChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,6 +211,6 @@ def test_the_order_of_weighted_tables_in_the_derivation() -> None:
     assert isinstance(reveal, mechanics.Reveal)
     assert isinstance(multiplier, mechanics.Multiplier)
     assert reveal.table.symbols == ("wild", "K", "Q")
-    assert "| symbols: `reveal`, `special` | the model's `symbols` |" in text
+    assert "| symbols: `reveal`, `special`, `become`, `leave` | the model's `symbols` |" in text
     assert multiplier.table.values == (1, 5)
     assert re.search(r"^\| numbers: .*`multiplier`.* \| ascending \|$", text, re.MULTILINE)

@@ -35,6 +35,7 @@ from rgs_core.language.model import START_STATE, Build, Model
 from rgs_core.outcome import (
     Award,
     BonusPlay,
+    CellChange,
     CellTable,
     FreeSpinsAward,
     JackpotWin,
@@ -224,7 +225,7 @@ class _Story:
                 if spin.steps[place].charged:
                     self._use_charge(spin, grid, grids[place + 1])
                 else:
-                    self._tumble(spin, feature, grid, grids[place + 1])
+                    self._tumble(spin, feature, grid, grids[place + 1], spin.steps[place].changed)
                 self._tell_multiplier(spin, feature, feature.ladder)
         return won
 
@@ -259,10 +260,20 @@ class _Story:
             "meta": meta,
         }
 
-    def _tumble(self, spin: Spin, feature: Feature, grid: Grid, after: Grid) -> None:
-        """Winning cells go, those above fall past held ones, new ones come from above."""
-        removed = removed_cells(self.model, feature, grid)
-        fallen, new = _fall(self.model, grid.window, removed, feature.held.keys(), after.window)
+    def _tumble(self, spin: Spin, feature: Feature, grid: Grid, after: Grid, changed: tuple[CellChange, ...]) -> None:
+        """Winning cells go or change, those above fall past held ones, new ones come from above."""
+        cascade = feature.state.cascade
+        assert cascade is not None
+        window = changed_window(grid.window, changed)
+        if window != grid.window:
+            left = {c.cell for c in changed if grid.window[c.cell[0]][c.cell[1]] not in cascade.become}
+            values = tuple(
+                tuple(0 if (r, i) in left else v for i, v in enumerate(reel)) for r, reel in enumerate(grid.values)
+            )
+            self._transform(spin, grid.window, window, values)
+        staying = {change.cell for change in changed}
+        removed = [cell for cell in removed_cells(self.model, feature, grid) if cell not in staying]
+        fallen, new = _fall(self.model, window, removed, feature.held.keys(), after.window)
         event = {"type": "tumbleBoard", "explodingSymbols": self.boards.places(removed)}
         self.events.append({**event, "newSymbols": self.boards.tops(after.window, after.values, new)})
         if fallen != after.window:
@@ -451,6 +462,12 @@ def removed_cells(model: Model, feature: Feature, grid: Grid) -> list[Cell]:
         if win.evaluator in cascade.remove:
             cells |= set(win_cells(model, feature.state, win, grid.window, grid.stopped))
     return sorted(c for c in cells if c not in feature.held and grid.window[c[0]][c[1]] not in cascade.keep)
+
+
+def changed_window(window: Window, changed: tuple[CellChange, ...]) -> Window:
+    """A grid whose cells have changed instead of being removed."""
+    shown = {change.cell: change.symbol for change in changed}
+    return tuple(tuple(shown.get((r, i), symbol) for i, symbol in enumerate(reel)) for r, reel in enumerate(window))
 
 
 def _fall(

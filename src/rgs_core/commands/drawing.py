@@ -86,6 +86,8 @@ def draw_spin(console: Console, build: Build, spin: Spin) -> None:
     for number, step in enumerate(spin.steps, start=2):
         lit = winning_cells(build, spin, step.window, step.wins) | (last if number == len(shown) else set())
         by = ", by a charge" if step.charged else ""
+        for change in step.changed:
+            console.print(f"  reel {change.cell[0] + 1}, row {change.cell[1]} turns into {change.symbol}")
         draw_grid(console, f"step {number} of the cascade{by}", step.window, step.values, lit, step.spots)
         draw_wins(console, step.wins)
     final = state.final.name if state.final else ""

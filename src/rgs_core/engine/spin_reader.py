@@ -40,7 +40,8 @@ class SpinReader:
         self.run = NOTHING_LINKED
         self.feature_multiplier = 1
         self.grids: dict[int, Cells] = {}
-        self.steps: list[tuple[Cells, list[records.Win], bool]] = []
+        self.steps: list[tuple[Cells, list[records.Win], bool, list[records.CellChange]]] = []
+        self.changed: list[records.CellChange] = []
         self.first_wins: list[records.Win] = []
         self.closing: list[records.Win] = []
         self.wins = self.first_wins
@@ -65,7 +66,8 @@ class SpinReader:
         self.cells = [([], []) for _ in range(self.model.reels)]
         if which >= 2:
             self.wins = []
-            self.steps.append((self.cells, self.wins, which == 3))
+            self.steps.append((self.cells, self.wins, which == 3, self.changed))
+            self.changed = []
         else:
             self.grids[which] = self.cells
 
@@ -74,6 +76,10 @@ class SpinReader:
         symbols, values = self.cells[reel]
         symbols.append(self.model.symbols[symbol])
         values.append(value)
+
+    def change(self, cell: int, symbol: int) -> None:
+        """A cell of the grid at hand shows another symbol instead of going."""
+        self.changed.append(records.CellChange(divmod(cell, self.model.rows), self.model.symbols[symbol]))
 
     def spot(self, reel: int, row: int, mark: int) -> None:
         """What a place holds, of the grid at hand."""
@@ -195,8 +201,8 @@ class SpinReader:
             values=values,
             stopped=stopped if stopped != window else (),
             steps=tuple(
-                records.Step(_window(c), tuple(w), _values(c), self.spots.get(i, ()), charged)
-                for i, (c, w, charged) in enumerate(self.steps, start=1)
+                records.Step(_window(c), tuple(w), _values(c), self.spots.get(i, ()), charged, tuple(changed))
+                for i, (c, w, charged, changed) in enumerate(self.steps, start=1)
             ),
             closing=tuple(self.closing),
             strips=name if len(self.state.strip_sets) > 1 else "",

@@ -6,9 +6,13 @@ An upper bound: windows of a reel by its distinct stops, each with what transfor
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import product
 from math import perm, prod
 
+from rgs_core._engine import Engine
+from rgs_core.engine.tables import state_names
 from rgs_core.language.mechanics import (
     NOTHING_LINKED,
     Act,
@@ -29,6 +33,9 @@ from rgs_core.language.model import CELLS_MAX, Build, Model, State, Strip
 UNCOUNTED = 1 << 63
 """Cascades that draw at every step, and whatever has as many paths."""
 
+WALKED_MAX = 2_000_000
+"""Most paths that are counted by walking over them, where cells of a cascade change by draws."""
+
 WINDOWS_MAX = 100_000
 """Most windows of a reel of cells that are looked at one by one."""
 
@@ -37,9 +44,12 @@ Cells = list[set[str]]
 
 
 def spin_paths(build: Build, state: State) -> int:
-    """Paths of the draws of one spin, at most; UNCOUNTED where a cascade draws again at every step."""
+    """Paths of the draws of one spin, at most; UNCOUNTED where a cascade draws again at every step, or where more of its
+    cells change by draws than can be walked over."""
     if _draws_at_every_step(state):
         return UNCOUNTED
+    if _changes_by_draws(state):
+        return _walked(_Spin(build.build_hash, state, build))
     total = 0
     for name in state.strip_sets:
         above = build.top_strip(name) if build.model.top else None
@@ -58,6 +68,8 @@ def paths_text(build: Build, state: State) -> str:
             f"a spin of state '{state.name}' draws again at every step of its cascade, up to {state.cascade.steps_max} "
             "steps: too many combinations of draws to visit"
         )
+    if _changes_by_draws(state) and spin_paths(build, state) == UNCOUNTED:
+        return f"a spin of state '{state.name}' draws for cells of its cascade in more than {WALKED_MAX:,} combinations"
     paths = spin_paths(build, state)
     number = f"{paths:,}" if paths < UNCOUNTED else "more than 2^63"
     return f"a spin of state '{state.name}' has {number} combinations of draws"
@@ -73,6 +85,35 @@ def _draws_at_every_step(state: State) -> bool:
     again = [t for t in state.all_transforms if not isinstance(t, Multiplier | Act) and not _once(t)]
     drawn = any(_branches(t) > 1 for t in again)
     return state.cascade.refill == "fresh" or drawn
+
+
+def _changes_by_draws(state: State) -> bool:
+    """Whether a cascade draws what cells of wins become, or what wins leave and where."""
+    cascade = state.cascade
+    if cascade is None:
+        return False
+    drawn = [table for table in cascade.become.values() if len(table.symbols) > 1]
+    return bool(drawn) or any(rule.place == "random" or len(rule.table.symbols) > 1 for rule in cascade.leave)
+
+
+@dataclass(frozen=True)
+class _Spin:
+    """A state of a build, which its hash stands for."""
+
+    build_hash: str
+    state: State = field(hash=False)
+    build: Build = field(compare=False)
+
+
+@lru_cache(maxsize=64)
+def _walked(spin: _Spin) -> int:
+    """The paths of a spin without memory, each walked over; UNCOUNTED above WALKED_MAX."""
+    model, state = spin.build.model, spin.state
+    if model.callbacks:
+        return UNCOUNTED
+    own = replace(spin.build, model=replace(model, states={**model.states, state.name: state}))
+    paths = Engine(own, simd="scalar").paths(state_names(own.model).index(state.name), WALKED_MAX)
+    return UNCOUNTED if paths is None else paths
 
 
 def _once(transform: Transform) -> bool:

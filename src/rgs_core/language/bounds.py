@@ -35,6 +35,8 @@ def draws_most(model: m.Model, state: m.State) -> int:
             _transform_draws(model, t, cells) for t in (state.cascade.charge.then if state.cascade.charge else ())
         )
         step += cells * ("step" in jumps)
+        step += cells * any(len(table.symbols) > 1 for table in state.cascade.become.values())
+        step += cells * max((_leave_draws(rule) for rule in state.cascade.leave), default=0)
         draws += step * (state.cascade.steps_max - 1)
     draws += sum(getattr(transform, "odds", None) is not None for transform in state.transforms)
     lines = len(model.paylines_of(state))
@@ -422,6 +424,11 @@ def _transform_draws(model: m.Model, transform: words.Transform, cells: int) -> 
     if isinstance(transform, words.Fill):
         return (len(transform.count.values) > 1) + max(transform.count.values)
     return 0
+
+
+def _leave_draws(rule: words.Leave) -> int:
+    """Most numbers that are drawn for what one win leaves; each fills a place of its own."""
+    return (rule.place == "random") + (len(rule.table.symbols) > 1)
 
 
 def _bonus_draws(model: m.Model, name: str) -> int:

@@ -19,7 +19,10 @@ STATE_KEYS = [
     "strips", "evaluators", "multiplier", "multiplier_exempt", "triggers", "rows", "draw", "transforms", "cascade",
     "final", "special", "callback", "spots", "win_min", "linked", "new_rows",
 ]  # fmt: skip
-CASCADE_KEYS = ["remove", "keep", "multipliers", "multiplier_step", "persist", "steps_max", "charge"]
+CASCADE_KEYS = [
+    "remove", "keep", "multipliers", "multiplier_step", "persist", "steps_max", "charge", "become", "leave",
+]  # fmt: skip
+LEAVES_MAX = 8
 MOVES = ["left", "right", "up", "down", "random"]
 AWARD_MAX = 1000
 PLAYS_MAX = 64
@@ -476,7 +479,67 @@ class StatesReading(CellsReading):
         persist = self.flag(table.get("persist", False), f"{path}.persist")
         steps_max = self.integer(table.get("steps_max", m.STEPS_MAX), f"{path}.steps_max", 2, m.STEPS_MAX, m.STEPS_MAX)
         charge = self._charge(table["charge"], f"{path}.charge") if "charge" in table else None
-        return words.Cascade(refill, remove, keep, multipliers or (1,), persist, steps_max, charge, step)
+        become = self._become(table["become"], f"{path}.become", keep) if "become" in table else {}
+        raw = self.array(table.get("leave", []), f"{path}.leave", 0 if "leave" not in table else 1, LEAVES_MAX)
+        removing = [name for name in spin if name in remove]
+        leave = tuple(self._leave(item, f"{path}.leave[{i}]", removing) for i, item in enumerate(raw))
+        return words.Cascade(
+            refill,
+            remove,
+            keep,
+            multipliers or (1,),
+            persist,
+            steps_max,
+            charge,
+            step,
+            become=words.frozen(become),
+            leave=leave,
+        )
+
+    def _become(self, value: object, path: str, keep: frozenset[str]) -> dict[str, words.SymbolTable]:
+        """What cells become instead of going, by their symbol; in the order of the model's symbols."""
+        if not isinstance(value, dict) or not value:
+            self.bad(path, f"{show(value)} names no symbols", 'write it like { gold = "wild" }: symbol = symbol')
+        found: dict[str, words.SymbolTable] = {}
+        for key, item in items(value)[: m.SYMBOLS_MAX]:
+            place = join(path, key)
+            symbol = self.reference(key, place, self.symbols, "symbol")
+            table = self.drawn_symbol(item, place)
+            if symbol is None:
+                continue
+            if symbol in keep:
+                self.bad(place, f"'{symbol}' is kept, so it never becomes anything", "remove it here or in keep")
+            if table.symbols == (symbol,):
+                self.bad(place, f"'{symbol}' becomes itself", "write another symbol, or keep it")
+            found[symbol] = table
+        return {symbol: found[symbol] for symbol in self.symbols if symbol in found}
+
+    def _leave(self, value: object, path: str, removing: list[str]) -> words.Leave:
+        table = self.table(value, path, ["symbol"], ["place", "of", "symbols", "count_min"])
+        of = frozenset(removing)
+        if "of" in table:
+            of = self.references(table["of"], f"{path}.of", removing, "evaluator whose cells the cascade removes")
+        elif not removing:
+            self.bad(path, "no evaluator whose wins leave anything", "name one in remove")
+        symbols = None
+        if "symbols" in table:
+            known = [*self.counted, *self.groups]
+            symbols = self.references(table["symbols"], f"{path}.symbols", known, "symbol")
+        most = self.cells * max((double.count for double in self.doubles.values()), default=1)
+        return words.Leave(
+            self.drawn_symbol(table.get("symbol"), f"{path}.symbol"),
+            self.choice(table.get("place", "random"), f"{path}.place", ["random", "middle"]),
+            of,
+            symbols,
+            self.integer(table.get("count_min", 1), f"{path}.count_min", 1, most, 1),
+        )
+
+    def drawn_symbol(self, value: object, path: str) -> words.SymbolTable:
+        """A symbol, or a weight table of them. A single one weighs 1, as it is not drawn."""
+        if isinstance(value, dict):
+            table = self.symbol_table(value, path, self.symbols)
+            return table if len(table.symbols) > 1 else words.SymbolTable(table.symbols, (1,))
+        return words.SymbolTable((self.reference(value, path, self.symbols, "symbol") or "",), (1,))
 
     def _charge(self, value: object, path: str) -> words.Charge:
         table = self.table(value, path, ["every", "then"], ["symbols"])

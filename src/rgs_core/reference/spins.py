@@ -27,8 +27,9 @@ from rgs_core.language.mechanics import (
     run_name,
 )
 from rgs_core.language.model import VALUE_MAX, Build, Model, State, Strip
-from rgs_core.outcome import Award, BonusPlay, PickBonus, Spin, Step, Win
+from rgs_core.outcome import Award, BonusPlay, CellChange, PickBonus, Spin, Step, Win
 from rgs_core.reference.callbacks import call_callback
+from rgs_core.reference.changes import become, leave
 from rgs_core.reference.grid import (
     Cell,
     Grid,
@@ -192,6 +193,7 @@ def pay_steps(playing: Playing) -> list[Step]:
     steps: list[Step] = []
     counted = charges = 0
     charged = False
+    changed: list[CellChange] = []
     while True:
         rung = min(memory.won_steps, len(cascade.multipliers) - 1)
         ladder = cascade.multipliers[rung] + (memory.won_steps - rung) * cascade.multiplier_step
@@ -200,36 +202,44 @@ def pay_steps(playing: Playing) -> list[Step]:
         for win, its_cells in found:
             if win.evaluator in cascade.remove:
                 cells += its_cells
-        removed = {cell for cell in cells if cell not in memory.held and playing.grid.symbol(cell) not in cascade.keep}
+        going = {cell for cell in cells if cell not in memory.held and playing.grid.symbol(cell) not in cascade.keep}
+        removed = {cell for cell in going if playing.grid.symbol(cell) not in cascade.become}
         if found or fired:
             memory.won_steps += 1
         shown = spot_table(memory, playing.grid)
         wins = tuple(win for win, _ in found)
-        steps.append(Step(playing.grid.window, wins, playing.grid.cell_table, shown, charged))
+        steps.append(Step(playing.grid.window, wins, playing.grid.cell_table, shown, charged, tuple(changed)))
         charge = cascade.charge
-        charged = not removed and charge is not None and charges < counted // charge.every
-        over = len(steps) == cascade.steps_max or not (removed or charged)
+        charged = not going and charge is not None and charges < counted // charge.every
+        over = len(steps) == cascade.steps_max or not (going or charged)
         grow_values(playing, found, further=not over)
         if over:
             return steps
         if charged:
             assert charge is not None
             charges += 1
+            changed = []
             use_charge(playing, charge)
         else:
             counted += charging(cascade, playing.grid, removed)
-            next_step(playing, cascade, removed)
+            changed = next_step(playing, cascade, found, removed, going - removed)
 
 
-def next_step(playing: Playing, cascade: Cascade, removed: set[Cell]) -> None:
-    """The grid of the next step: cells are removed, the others fall, places refill, transforms work again."""
+def next_step(
+    playing: Playing, cascade: Cascade, found: list[Found], removed: set[Cell], becoming: set[Cell]
+) -> list[CellChange]:
+    """The grid of the next step: cells are removed or become other symbols, wins leave some, the others fall, places
+    refill, transforms work again. Returns the cells that have not gone."""
     if playing.state.spots is not None:
         mark_spots(playing.state.spots, playing.memory, removed)
-    removed = move_in_step(playing, removed)
+    changed = become(cascade, playing.grid, becoming, playing.numbers)
+    changed += leave(cascade, playing.grid, found, removed, playing.numbers)
+    removed = move_in_step(playing, removed - {change.cell for change in changed})
     held, strips, tops = playing.memory.held, playing.strips, playing.tops
     fall_and_refill(playing.grid, removed, held, cascade, strips, tops, playing.top, playing.numbers)
     playing.stopped = playing.grid.copy()
     transform_refilled(playing.state, playing.grid, playing.memory, playing.idle, playing.numbers)
+    return changed
 
 
 def charging(cascade: Cascade, grid: Grid, removed: Collection[Cell]) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rgs_core.engine.tables.numbers import odds_fields, reel_bits, symbol_bits, symbol_table, weight_table
+from rgs_core.engine.tables.numbers import entries, odds_fields, reel_bits, symbol_bits, symbol_table, weight_table
 from rgs_core.engine.tables.records import ACTS, ANY_SYMBOL, COMBINES, EACH, TRANSFORMS, WHEN, Fields
 from rgs_core.language import mechanics as k
 from rgs_core.language import model as m
@@ -89,9 +89,26 @@ def cascade_fields(model: m.Model, state: m.State, cascade: k.Cascade) -> Fields
         "remove_evaluators": sum(1 << i for i, name in enumerate(state.evaluators) if name in cascade.remove),
         "remove_triggers": sum(1 << i for i, name in enumerate(triggers) if name in cascade.remove),
         "keep": symbol_bits(model, cascade.keep),
+        "changes": int(cascade.changes),
+        "become_symbols": symbol_bits(model, cascade.become),
+        "become": tuple(
+            (model.symbols.index(symbol), symbol_table(model, table)) for symbol, table in cascade.become.items()
+        ),
+        "leave": tuple(_leave_fields(model, state, rule) for rule in cascade.leave),
         "charge_every": cascade.charge.every if cascade.charge else 0,
         "charge_symbols": _charging(model, cascade.charge) if cascade.charge else 0,
         "charge": tuple(transform_fields(model, state, t) for t in cascade.charge.then) if cascade.charge else (),
+    }
+
+
+def _leave_fields(model: m.Model, state: m.State, rule: k.Leave) -> Fields:
+    named = entries(model)
+    return {
+        "evaluators": sum(1 << i for i, name in enumerate(state.evaluators) if name in rule.of),
+        "entries": sum(1 << i for i, name in enumerate(named) if rule.symbols is None or name in rule.symbols),
+        "count_min": rule.count_min,
+        "random": int(rule.place == "random"),
+        "table": symbol_table(model, rule.table),
     }
 
 

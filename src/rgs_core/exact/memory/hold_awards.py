@@ -134,9 +134,11 @@ def looks_at_values(model: Model, state: State) -> str:
 def _carried_refused(model: Model, state: State, carrying: FreeSpinsTrigger, rules: HoldRules) -> str:
     """Why the cells that a trigger carries are not counted, or their values not independent; "" if they are."""
     if state.cascade is not None and (
-        carrying.name in state.cascade.remove or any(isinstance(t, CHANGING) for t in state.all_transforms)
+        carrying.name in state.cascade.remove
+        or state.cascade.changes
+        or any(isinstance(t, CHANGING) for t in state.all_transforms)
     ):
-        return "its state cascades with transforms, or removes what is carried"
+        return "its state cascades with transforms or changes of cells, or removes what is carried"
     if any(isinstance(t, Act) for t in state.transforms):
         return "its cells act on the values of others"
     if any(isinstance(t, Values) and t.each == "reel" for t in state.transforms):
@@ -188,7 +190,7 @@ def _aliases_refused(model: Model, state: State, carrying: FreeSpinsTrigger, car
         if isinstance(transform, Multiplier) and transform.symbol:
             used.add(transform.symbol)
     if state.cascade is not None:
-        used |= state.cascade.keep
+        used |= {*state.cascade.keep, *state.cascade.become, *state.cascade.made}
     for symbol in carried:
         named = {symbol} | {name for name, members in model.groups.items() if symbol in members}
         if named & used or symbol in model.wilds or any(symbol in w.substitutes for w in model.wilds.values()):

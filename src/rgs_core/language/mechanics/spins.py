@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from rgs_core.language.mechanics.fields import later
+from rgs_core.language.mechanics.fields import later, later_mapping
 from rgs_core.language.mechanics.tables import SymbolTable
 from rgs_core.language.mechanics.transforms import Transform
 
@@ -44,13 +45,33 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """A win leaves a drawn symbol in one of the places that its removed cells make empty.
+
+    It holds for wins of the evaluators `of`, of the entries `symbols` (None: all) and from `count_min` symbols on.
+    `place`: each of these places equally likely, or the one nearest to the middle of them.
+    """
+
+    table: SymbolTable
+    place: Literal["random", "middle"]
+    of: frozenset[str]
+    symbols: frozenset[str] | None
+    count_min: int
+
+    def holds(self, evaluator: str, symbol: str, count: int) -> bool:
+        """Whether a win leaves something by this rule."""
+        return evaluator in self.of and (self.symbols is None or symbol in self.symbols) and count >= self.count_min
+
+
+@dataclass(frozen=True, slots=True)
 class Cascade:
     """Winning cells are removed, what is above falls, the reels refill, and the grid pays again.
 
     `remove`: evaluators and triggers whose cells go (those triggers are looked at after every step). Symbols
     in `keep` stay. `refill`: the symbols above the window on the strip, or fresh stops. `multipliers`: of the
     first, second, ... winning step, `multiplier_step` more with each one after the last of them; `persist`: counted over
-    the feature.
+    the feature. `become`: cells with these symbols do not go, but become a drawn one. `leave`: the first of these rules
+    that holds for a win says what it leaves.
     """
 
     refill: Literal["strip", "fresh"]
@@ -61,6 +82,19 @@ class Cascade:
     steps_max: int
     charge: Charge | None = later(None)
     multiplier_step: int = later(0)
+    become: Mapping[str, SymbolTable] = later_mapping()
+    leave: tuple[Leave, ...] = later(())
+
+    @property
+    def changes(self) -> bool:
+        """Whether cells become other symbols instead of going, or wins leave some."""
+        return bool(self.become or self.leave)
+
+    @property
+    def made(self) -> frozenset[str]:
+        """The symbols that it puts on the grid by itself."""
+        tables = [*self.become.values(), *(rule.table for rule in self.leave)]
+        return frozenset(symbol for table in tables for symbol in table.symbols)
 
     def multiplier(self, won_steps: int) -> int:
         """Of a step after so many that have won."""
