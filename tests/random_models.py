@@ -498,6 +498,9 @@ class _Rich:
         if transforms:
             document["transforms"] = transforms
         has_values = any(transform["kind"] == "values" for transform in transforms)
+        for trigger in document["triggers"]:
+            if has_values and trigger["kind"] == "collected" and not {"counts", "endless"} & set(trigger):
+                trigger |= self.optional(counts="values")
         if has_values and self.maybe():
             document |= {"final": final} if (final := self._final()) else {}
         lined = [s for s in self.evaluators["lines"]["pays"] if s in RICH_SYMBOLS] if "lines" in used else []
@@ -832,19 +835,43 @@ class _Rich:
         levels = self.number(1, 3)
         multipliers = [self.number(1, 3) if self.bits >= 2 else 1 for _ in range(levels)]
         self.bits -= 2 if max(multipliers) > 1 else 0
+        spins = [self.number(0, 2) for _ in range(levels)]
+        every: int | list[int] = self.number(1, 3)
+        if self.maybe(1, 3):
+            every = [2 * level + self.number(1, 2) for level in range(levels)]
+        counted = self._counted()
+        endless = {"endless": True} if self.maybe(1, 3) and spins[-1] and "collector" not in counted else {}
+        batch = {} if endless or "in_a_row" in counted else self.optional(multipliers_from=self.one(["spin", "batch"]))
         return {
             "name": label,
             "kind": kind,
-            "symbol": self.one(["S", "V", "A", *self.groups]),
-            "every": self.number(1, 3),
-            "spins": [self.number(0, 2) for _ in range(levels)],
-            **self.optional(multipliers_from=self.one(["spin", "batch"])),
+            "every": every,
+            "spins": spins,
+            **counted,
+            **endless,
+            **batch,
             **(
-                {"multipliers": multipliers, "states": [self.one([*self.names[1:], "self"]) for _ in range(levels)]}
+                {"states": [self.one([*self.names[1:], "self"]) for _ in range(levels)]}
                 if name != "base" and self.maybe()
-                else {"state": state, **self.optional(multipliers=multipliers), **self._award_multiplier()}
+                else {"state": state, **self._award_multiplier()}
             ),
+            **self._level_multipliers(multipliers, bool(endless)),
         }
+
+    def _level_multipliers(self, multipliers: list[int], endless: bool) -> Document:
+        if self.maybe():
+            return {}
+        step = {"multiplier_step": self.number(1, 2)} if endless and self.spend(14) else {}
+        return {"multipliers": multipliers, **step}
+
+    def _counted(self) -> Document:
+        """What is collected: cells of a symbol, or spins."""
+        row = {"in_a_row": True} if self.maybe(1, 4) else {}
+        if self.maybe(1, 4):
+            return {"counts": self.one(["wins", "losses", "spins"]), **row}
+        collector = {"collector": self.one(["S", "A", *self.groups])} if self.maybe(1, 4) else {}
+        symbol = self.one(["S", "V", "A", *self.groups])
+        return {"symbol": symbol, **collector, **row, **self.optional(fresh=self.maybe())}
 
     # -- the whole ------------------------------------------------------------------------------
 

@@ -224,16 +224,20 @@ cdef int set_trigger(rgs_trigger *trigger, object table) except -1:
     trigger.every = get("every", 1)
     trigger.levels = get("levels", 0)
     trigger.slot = get("slot", 0)
+    trigger.endless = get("endless", 0)
     trigger.most = get("most", 0)
+    trigger.period = get("period", 0)
+    trigger.counting = get("counting", 0)
+    trigger.in_a_row = get("in_a_row", 0)
+    trigger.collectors = get("collectors", 0)
+    trigger.level_counts = <const uint64_t *>address(get("level_counts"))
+    trigger.level_spins = <const uint32_t *>address(get("level_spins"))
+    trigger.level_states = <const uint8_t *>address(get("level_states"))
+    trigger.level_multipliers = <const int64_t *>address(get("level_multipliers"))
+    trigger.level_step = get("level_step", 0)
     trigger.from_batch = get("from_batch", 0)
     trigger.become = get("become", 0)
     trigger.least = get("least", 0)
-    for i, state in enumerate(get("level_states", ())):
-        trigger.level_states[<Py_ssize_t>i] = state
-    for i, spins in enumerate(get("level_spins", ())):
-        trigger.level_spins[<Py_ssize_t>i] = spins
-    for i, multiplier in enumerate(get("level_multipliers", ())):
-        trigger.level_multipliers[<Py_ssize_t>i] = multiplier
     trigger.pattern_length = len(table.pattern)
     for i, symbol in enumerate(table.pattern):
         trigger.pattern[<Py_ssize_t>i] = symbol

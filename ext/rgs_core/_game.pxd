@@ -184,14 +184,21 @@ cdef extern from "game.h" nogil:
         uint32_t evaluator
         uint32_t every
         uint32_t levels
+        uint32_t endless
         uint32_t slot
-        uint32_t most
+        uint64_t most
+        uint64_t period
         uint32_t from_batch
-        uint8_t *level_states
+        uint32_t counting
+        uint32_t in_a_row
+        uint64_t collectors
         uint32_t become
         uint32_t least
-        uint32_t *level_spins
-        int64_t *level_multipliers
+        const uint64_t *level_counts
+        const uint32_t *level_spins
+        const uint8_t *level_states
+        const int64_t *level_multipliers
+        int64_t level_step
         uint32_t pattern_length
         uint8_t *pattern
         uint32_t bonus

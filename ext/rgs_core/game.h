@@ -25,7 +25,7 @@ enum {
     RGS_TRIGGERS_MAX = 4,
     RGS_BONUSES_MAX = 8,
     RGS_MULTIPLIED_MAX = 64, /* features with multipliers that awards give them: state and multiplier */
-    RGS_LEVELS_MAX = 16,
+    RGS_LEVELS_MAX = 64,
     RGS_LEAVES_MAX = 8,
     RGS_GAMBLE_STEPS_MAX = 16,
     RGS_ANY_SYMBOL = 255,    /* in a pattern; elsewhere: no symbol */
@@ -41,6 +41,7 @@ enum { RGS_ADD_TO_ALL, RGS_MULTIPLY_ALL, RGS_MULTIPLY_SOME, RGS_COLLECT_ALL };
 enum { RGS_EACH_SPIN, RGS_EACH_REEL, RGS_EACH_CELL, RGS_EACH_FEATURE, RGS_EACH_STEP, RGS_EACH_NEVER };
 enum { RGS_FREE_SPINS, RGS_PICK, RGS_WIN_SPINS, RGS_COLLECTED, RGS_BONUS, RGS_JACKPOT, RGS_FULL_REELS };
 enum { RGS_ALWAYS_FIRES, RGS_WHEN_WIN, RGS_WHEN_NO_WIN };
+enum { RGS_COUNTS_SYMBOLS, RGS_COUNTS_VALUES, RGS_COUNTS_WINS, RGS_COUNTS_LOSSES, RGS_COUNTS_SPINS };
 enum { RGS_BONUS_PICK, RGS_BONUS_TAKE, RGS_BONUS_WHEEL, RGS_BONUS_TRAIL };
 
 typedef struct {
@@ -149,13 +150,20 @@ typedef struct {
     uint32_t at_end;            /* jackpot: looked at once, at the end of a feature */
     uint64_t carry;             /* bits of symbols */
     uint32_t evaluator;         /* win spins */
-    uint32_t every, levels;     /* collected */
-    uint32_t slot, most;        /* collected: where its count is kept, and the largest one that matters */
+    uint32_t every, levels;     /* collected: what each level needs, with `level_counts` each beyond the last */
+    uint32_t endless;           /* collected: 1 when levels beyond the last give what that does */
+    uint32_t slot;              /* collected: where its count is kept */
+    uint64_t most, period;      /* collected: the largest count that matters; with a period above it only the rest does */
     uint32_t from_batch;        /* collected: 1 when a level multiplies once the spins left before it are played */
-    uint8_t level_states[RGS_LEVELS_MAX]; /* collected: as which state the feature goes on, RGS_ANY_SYMBOL: as it is */
+    uint32_t counting;          /* collected: what is counted */
+    uint32_t in_a_row;          /* collected: 1 when a spin that adds nothing takes the count back to 0 */
+    uint64_t collectors;        /* collected: bits of symbols; counted for each of them in view, 0: once */
     uint32_t become, least;     /* 1: the feature goes on as `state`; free spins: also by no spins, from this count on */
-    uint32_t level_spins[RGS_LEVELS_MAX];
-    int64_t level_multipliers[RGS_LEVELS_MAX];
+    const uint64_t *level_counts;      /* collected: the count of each level, NULL: multiples of `every` */
+    const uint32_t *level_spins;
+    const uint8_t *level_states;       /* collected: as which state the feature goes on, RGS_ANY_SYMBOL: as it is */
+    const int64_t *level_multipliers;
+    int64_t level_step;         /* collected: how much more each level beyond the last multiplies by */
     uint32_t pattern_length;    /* pick: symbols on the first reels of a payline */
     uint8_t pattern[RGS_REELS_MAX];
     uint32_t bonus;

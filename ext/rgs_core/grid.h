@@ -24,7 +24,7 @@ typedef struct {
     uint32_t won_steps, special;
     int64_t multipliers[RGS_TRANSFORMS_MAX], final; /* running; 0: nothing yet */
     uint32_t state;                                 /* + 1, where the feature has gone on as another state */
-    uint32_t collected[RGS_TRIGGERS_MAX];           /* by slot */
+    uint64_t collected[RGS_TRIGGERS_MAX];           /* by slot */
     uint32_t multiplying[RGS_TRIGGERS_MAX];         /* levels that multiply, of triggers where they wait */
     uint32_t waiting[RGS_TRIGGERS_MAX][RGS_LEVELS_MAX]; /* spins before each of the further ones does */
     uint64_t fired;                  /* bits of triggers that fire once and have done so */
@@ -50,8 +50,17 @@ static inline void rgs_memory_clear(rgs_memory *memory)
 /* The level that the symbols collected so far have reached. */
 static inline uint32_t rgs_level(const rgs_trigger *trigger, const rgs_memory *memory)
 {
-    const uint32_t reached = memory->collected[trigger->slot] / trigger->every;
-    return reached < trigger->levels ? reached : trigger->levels;
+    uint64_t count = memory->collected[trigger->slot];
+    uint32_t reached = 0;
+    if (trigger->level_counts) {
+        while (reached < trigger->levels && trigger->level_counts[reached] <= count)
+            reached++;
+        if (reached < trigger->levels)
+            return reached;
+        count -= trigger->level_counts[reached - 1];
+    }
+    const uint64_t more = count / trigger->every;
+    return trigger->endless || reached + more < trigger->levels ? reached + (uint32_t)more : trigger->levels;
 }
 
 static inline void rgs_grid_view(const rgs_game *game, const rgs_grid *grid, rgs_view *view)

@@ -57,10 +57,10 @@ static inline int64_t rgs_levels_factor(const rgs_state *state, const rgs_memory
     for (uint32_t t = 0; t < state->triggers_count; t++)
         if (state->triggers[t].kind == RGS_COLLECTED) {
             const rgs_trigger *trigger = &state->triggers[t];
-            uint32_t level = trigger->from_batch ? memory->multiplying[trigger->slot] : rgs_level(trigger, memory);
-            level = level < trigger->levels ? level : trigger->levels;
+            const uint32_t level = trigger->from_batch ? memory->multiplying[trigger->slot] : rgs_level(trigger, memory);
+            const uint32_t listed = level < trigger->levels ? level : trigger->levels;
             if (level)
-                factor *= trigger->level_multipliers[level - 1];
+                factor *= trigger->level_multipliers[listed - 1] + (level - listed) * trigger->level_step;
         }
     return factor;
 }

@@ -36,6 +36,31 @@ static inline uint32_t rgs_trigger_count(const rgs_game *game, const rgs_trigger
                           : rgs_count_symbols(game, view, trigger->symbols);
 }
 
+/* What a spin adds to a count of the feature. */
+RGS_APART uint64_t rgs_collected_now(const rgs_game *game, const rgs_trigger *trigger, const rgs_seen *seen)
+{
+    const rgs_view *view = seen->view;
+    uint64_t more = 0;
+    switch (trigger->counting) {
+    case RGS_COUNTS_WINS:
+        return seen->won;
+    case RGS_COUNTS_LOSSES:
+        return !seen->won;
+    case RGS_COUNTS_SPINS:
+        return 1;
+    case RGS_COUNTS_VALUES:
+        for (uint32_t reel = 0; reel < game->reels && view->values; reel++)
+            for (uint32_t row = 0; row < view->heights[reel]; row++)
+                if ((trigger->symbols >> view->windows[reel][row] & 1) &&
+                    !(trigger->fresh && (seen->old & rgs_cell_bit(game, reel, row))))
+                    more += (uint64_t)view->values[reel * game->rows + row];
+        break;
+    default:
+        more = rgs_trigger_count(game, trigger, view, seen->old);
+    }
+    return trigger->collectors ? more * rgs_count_symbols(game, view, trigger->collectors) : more;
+}
+
 /* Notes that a trigger fired. */
 static inline void rgs_fire(rgs_round *round, uint32_t state_index, uint32_t t)
 {
@@ -116,13 +141,15 @@ RGS_APART int rgs_pull(const rgs_game *game, uint32_t state_index, uint32_t t, c
     case RGS_COLLECTED: {
         rgs_memory *memory = &play->memory;
         const uint32_t before = rgs_level(trigger, memory);
-        memory->collected[trigger->slot] += rgs_count_symbols(game, view, trigger->symbols);
+        const uint64_t more = rgs_collected_now(game, trigger, seen);
+        memory->collected[trigger->slot] = trigger->in_a_row && !more ? 0 : memory->collected[trigger->slot] + more;
         for (uint32_t level = before; level < rgs_level(trigger, memory); level++) {
-            const uint32_t spins = trigger->level_spins[level];
+            const uint32_t listed = level < trigger->levels ? level : trigger->levels - 1;
+            const uint32_t spins = trigger->level_spins[listed];
             *fired = 1;
-            memory->waiting[trigger->slot][level] = play->left;
-            terms.become = trigger->level_states[level] != RGS_ANY_SYMBOL;
-            terms.state = terms.become ? trigger->level_states[level] : trigger->state;
+            memory->waiting[trigger->slot][listed] = play->left;
+            terms.become = trigger->level_states[listed] != RGS_ANY_SYMBOL;
+            terms.state = terms.become ? trigger->level_states[listed] : trigger->state;
             if (spins == 0 && !terms.become)
                 continue;
             if (!terms.multiplier &&

@@ -54,7 +54,8 @@ static void rgs_memory_shortest(const rgs_state *state, const rgs_memory *memory
         if (trigger->kind != RGS_COLLECTED)
             continue;
         const uint32_t slot = trigger->slot;
-        shortest->collected[slot] = memory->collected[slot] < trigger->most ? memory->collected[slot] : trigger->most;
+        const uint64_t most = trigger->most, count = memory->collected[slot];
+        shortest->collected[slot] = count <= most ? count : most + (trigger->period ? (count - most) % trigger->period : 0);
         shortest->multiplying[slot] = trigger->from_batch ? memory->multiplying[slot] : 0;
         for (uint32_t level = shortest->multiplying[slot]; trigger->from_batch && level < rgs_level(trigger, memory); level++)
             shortest->waiting[slot][level] = memory->waiting[slot][level];

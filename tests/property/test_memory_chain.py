@@ -86,6 +86,19 @@ COLLECTED = (
     '[[states.free.triggers]]\nname = "Level"\nkind = "collected"\nsymbol = "M"\nevery = 2\nspins = [1, 0]\n'
     'multipliers = [2, 5]\nstate = "free"\n'
 )
+COUNTING = {
+    "listed": 'symbol = "M"\nevery = [1, 3]\nspins = [0, 1]\n',
+    "endless": 'symbol = "M"\nevery = 2\nspins = [0, 1]\nendless = true\n',
+    "growing": 'symbol = "M"\nevery = [1, 3]\nmultipliers = [2, 3]\nendless = true\nmultiplier_step = 4\n',
+    "collector": 'symbol = "M"\ncollector = "W"\nevery = 1\nmultipliers = [2, 5]\n',
+    "fresh": 'symbol = "M"\nfresh = true\nevery = 1\nmultipliers = [2, 5, 7]\n',
+    "values": 'symbol = "M"\ncounts = "values"\nevery = [2, 3]\nmultipliers = [2, 5]\nspins = [1, 0]\n',
+    "streak": 'counts = "wins"\nin_a_row = true\nevery = 1\nmultipliers = [2, 3]\nspins = [1, 0]\n',
+    "lost": 'counts = "losses"\nin_a_row = true\nevery = 1\nmultipliers = [2, 3]\n',
+    "played": 'counts = "spins"\nevery = 1\nmultipliers = [2]\nendless = true\nmultiplier_step = 1\n',
+    "row": 'symbol = "M"\nin_a_row = true\nevery = 1\nmultipliers = [3, 4]\n',
+}
+COUNTED = '[[states.free.triggers]]\nname = "Level"\nkind = "collected"\n'
 AGAIN = (
     '[[states.free.triggers]]\nname = "Again"\nkind = "free_spins"\nsymbol = "S"\nspins = { 1 = 2 }\nstate = "free"\n'
 )
@@ -168,6 +181,23 @@ def test_multipliers_that_persist(strips: list[str], spins: str, rows: str, each
 def test_collected_levels(strips: list[str], spins: str, rows: str, cap: str, extra: str, win: str) -> None:
     """Levels award spins and multiply; also together with a multiplier of each spin."""
     assume(check(game(STRIPS=repr(strips), AWARD=spins, ROWS=rows, EXTRA=extra + COLLECTED, CAP=cap, WINMAX=win)))
+
+
+@given(
+    strips=strips,
+    spins=spins,
+    rows=sizes,
+    cap=st.sampled_from(["2", "3", "5"]),
+    extra=st.sampled_from(["", "", MULTIPLIER, STICKY]),
+    kind=st.sampled_from(list(COUNTING)),
+)
+@settings(check_rounds, max_examples=60)
+def test_what_is_counted(strips: list[str], spins: str, rows: str, cap: str, extra: str, kind: str) -> None:
+    """Listed and endless levels, of symbols, values, or spins that win or lose, also in a row; alone, beside a multiplier
+    of each spin, and with cells that are held."""
+    counted = COUNTED + COUNTING[kind] + ('state = "free"\n' if "spins = [" in COUNTING[kind] else "")
+    extra = VALUES + extra if kind == "values" else extra
+    assume(check(game(STRIPS=repr(strips), AWARD=spins, ROWS=rows, EXTRA=extra + counted, CAP=cap)))
 
 
 @given(strips=strips, spins=spins, kind=st.sampled_from([FINAL, CASCADE, ENDLESS]), cap=caps)

@@ -151,7 +151,7 @@ class _Story:
         feature.won += won
         self.free += 0 if feature.paid else won
         self.events.append({"type": "setTotalWin", "amount": self.total})
-        self._collect(feature, grids[-1].window)
+        self._collect(feature, grids, held_before)
         for award in spin.awards:
             granted = self.course.grant(award, feature, grids[-1].window)
             if granted is not None and not (self.capped and last):
@@ -353,14 +353,14 @@ class _Story:
 
     # -- what it starts -------------------------------------------------------------------------
 
-    def _collect(self, feature: Feature, window: Window) -> None:
-        """Symbols that are counted over the feature, with the level reached."""
+    def _collect(self, feature: Feature, grids: list[Grid], held: frozenset[Cell]) -> None:
+        """What is counted over the feature, with the level reached. `held`: cells that were held before the spin."""
         for trigger in feature.state.triggers:
             if isinstance(trigger, CollectedTrigger):
-                cells = cells_counting(self.model, window, trigger.symbol)
-                more = count_of(self.model, window, cells)
-                feature.collect(trigger, more)
-                if cells:
+                cells = self._collected_cells(trigger, grids[-1].window, held)
+                before = feature.collected.get(trigger.name, 0)
+                feature.collect(trigger, self._collected_now(trigger, grids, cells))
+                if cells or feature.collected[trigger.name] != before:
                     self.events.append(
                         {
                             "type": "updateCollected",
@@ -371,6 +371,24 @@ class _Story:
                             "level": feature.level(trigger),
                         }
                     )
+
+    def _collected_cells(self, trigger: CollectedTrigger, window: Window, held: frozenset[Cell]) -> list[Cell]:
+        cells = cells_counting(self.model, window, trigger.symbol)
+        return [cell for cell in cells if not (trigger.fresh and cell in held)]
+
+    def _collected_now(self, trigger: CollectedTrigger, grids: list[Grid], cells: list[Cell]) -> int:
+        """What the spin adds to a count, of these cells where cells are counted."""
+        grid = grids[-1]
+        won = any(grid.wins for grid in grids)
+        if trigger.counts == "symbols":
+            more = count_of(self.model, grid.window, cells)
+        elif trigger.counts == "values":
+            more = sum(grid.values[reel][row] for reel, row in cells) if grid.values else 0
+        else:
+            return int(trigger.counts == "spins" or won == (trigger.counts == "wins"))
+        if trigger.collector is None:
+            return more
+        return more * count_of(self.model, grid.window, cells_counting(self.model, grid.window, trigger.collector))
 
     def _tell_trigger(self, target: Feature, begins: bool, trigger: str, cells: list[Cell]) -> None:
         event: Event = {"type": "freeSpinTrigger" if begins else "freeSpinRetrigger", "totalFs": target.total}

@@ -96,7 +96,7 @@ class Feature:
     def levels_multiplier(self) -> int:
         """Of the levels of collected symbols that the spins before have reached."""
         levels = ((t, self._multiplying(t)) for t in self.state.triggers if isinstance(t, CollectedTrigger))
-        return prod(trigger.multipliers[level - 1] for trigger, level in levels if level)
+        return prod(trigger.level_multiplier(level) for trigger, level in levels)
 
     def _multiplying(self, trigger: CollectedTrigger) -> int:
         """The level of a trigger whose multiplier counts."""
@@ -107,7 +107,8 @@ class Feature:
     def collect(self, trigger: CollectedTrigger, more: int) -> None:
         """Counts symbols; levels that are reached may wait for the spins that are left now."""
         before = self.level(trigger)
-        self.collected[trigger.name] = self.collected.get(trigger.name, 0) + more
+        lost = trigger.in_a_row and more == 0
+        self.collected[trigger.name] = 0 if lost else self.collected.get(trigger.name, 0) + more
         self.waiting.setdefault(trigger.name, []).extend([self.left] * (self.level(trigger) - before))
 
     def go_on(self, model: Model, state: State) -> None:
@@ -134,7 +135,7 @@ class Feature:
 
     def level(self, trigger: CollectedTrigger) -> int:
         """The level that a trigger has reached, from 0."""
-        return min(self.collected.get(trigger.name, 0) // trigger.every, len(trigger.spins))
+        return trigger.level(self.collected.get(trigger.name, 0))
 
 
 class Course:

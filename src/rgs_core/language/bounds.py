@@ -102,12 +102,34 @@ def slots(model: m.Model, state: m.State) -> list[str]:
     return list(dict.fromkeys(t.name for t in triggers if isinstance(t, words.CollectedTrigger)))
 
 
-def collected_most(model: m.Model, state: m.State, name: str) -> int:
-    """The largest count of a trigger that matters in a feature of the state: it reaches the last level of all states as
-    which the feature may go on."""
+def collected_range(model: m.Model, state: m.State, name: str) -> tuple[int, int]:
+    """The largest count of a trigger that matters in a feature of the state, as it reaches the last level of all states
+    as which the feature may go on; and 0. Where the last level comes again without end, and does the same each time, what
+    a count is above that matters but for multiples of the second number."""
     linked = [model.states[other] for other in going_on(model, state.name)]
     triggers = [t for other in linked for t in other.triggers if t.name == name]
-    return max(t.every * len(t.spins) for t in triggers if isinstance(t, words.CollectedTrigger))
+    counting = [t for t in triggers if isinstance(t, words.CollectedTrigger)]
+    most = max(t.level_counts[-1] for t in counting)
+    if not any(t.endless for t in counting):
+        return most, 0
+    rules = {(t.every, t.level_counts, t.endless, t.multiplier_step) for t in counting}
+    if len(rules) > 1 or counting[0].multiplier_step:
+        return m.COLLECTED_MAX, 0
+    return most, counting[0].every
+
+
+def collected_kept(count: int, most: int, period: int) -> int:
+    """Of a count what matters."""
+    return most + (count - most) % period if period and count > most else min(count, most)
+
+
+def collected_in_spin(model: m.Model, state: m.State, trigger: words.CollectedTrigger) -> int:
+    """Most that one spin adds to the count of a trigger."""
+    cells = cells_most(model, state)
+    collectors = cells * model.count_most if trigger.collector else 1
+    if trigger.counts == "symbols":
+        return cells * model.count_most * collectors
+    return max(1, value_most(model, state)) * cells * collectors if trigger.counts == "values" else 1
 
 
 def award_multiplier_most(model: m.Model, state: str) -> int:
@@ -287,7 +309,8 @@ def _spin_factor(model: m.Model, state: m.State, cells: int, spins: int) -> int:
             factor *= 1 + transform.multiplier * transform.steps_max * reels
     for trigger in state.triggers:
         if isinstance(trigger, words.CollectedTrigger):
-            factor *= max(trigger.multipliers)
+            beyond = collected_in_spin(model, state, trigger) * spins // trigger.every if trigger.endless else 0
+            factor *= max(trigger.multipliers) + beyond * trigger.multiplier_step
     return min(factor, HUGE)
 
 

@@ -13,6 +13,7 @@ from rgs_core.language.bounds import (
     awards_of,
     bonuses_of,
     cells_most,
+    collected_in_spin,
     draws_most,
     goes_on_as,
     most_units,
@@ -23,6 +24,7 @@ from rgs_core.language.mechanics_file import ROWS
 
 Found = Iterator[tuple[str, str, str]]
 """Path, message, remedy."""
+LEVELS_IN_SPIN_MAX = 256
 
 
 def problems(model: m.Model) -> Found:
@@ -38,6 +40,7 @@ def problems(model: m.Model) -> Found:
     for state in model.states.values():
         yield from _paylines(model, state)
         yield from _draws(model, state)
+        yield from _levels(model, state)
     yield from _multiplied(model)
     yield from _going_on(model)
     yield from _units(model)
@@ -142,7 +145,8 @@ def _groups(model: m.Model) -> Found:
             used |= {element for c in evaluator.combinations for element in c.symbols if element}
         elif isinstance(evaluator, words.Scatter | words.Collect):
             used |= {evaluator.symbol, getattr(evaluator, "collector", None) or ""}
-    used |= {getattr(trigger, "symbol", "") for state in model.states.values() for trigger in state.triggers}
+    triggers = [trigger for state in model.states.values() for trigger in state.triggers]
+    used |= {getattr(trigger, key, None) or "" for trigger in triggers for key in ("symbol", "collector")}
     for name in model.groups:
         if name not in used:
             yield (
@@ -200,6 +204,10 @@ def _values(model: m.Model) -> Found:
         for i, transform in enumerate(state.transforms):
             if isinstance(transform, words.Act) and not value_most(model, state):
                 path = f"states.{name}.transforms[{i}]"
+                yield path, "no cell of the state has a value", "add a transform of kind values"
+        for i, trigger in enumerate(state.triggers):
+            if getattr(trigger, "counts", "") == "values" and not value_most(model, state):
+                path = f"states.{name}.triggers[{i}].counts"
                 yield path, "no cell of the state has a value", "add a transform of kind values"
 
 
@@ -267,6 +275,17 @@ def _paylines(model: m.Model, state: m.State) -> Found:
                 message = f"payline {number} runs through row {ROWS[row]} of reel {reel + 1}, which has {rows} rows"
                 yield path, message, f"write rows from 0 to {ROWS[rows - 1]} there, or give the reel more rows"
                 return
+
+
+def _levels(model: m.Model, state: m.State) -> Found:
+    """A spin reaches a number of levels without end that can be told one by one."""
+    for i, trigger in enumerate(state.triggers):
+        if isinstance(trigger, words.CollectedTrigger) and trigger.endless:
+            most = collected_in_spin(model, state, trigger)
+            if most // trigger.every > LEVELS_IN_SPIN_MAX:
+                path = f"states.{state.name}.triggers[{i}].every"
+                message = f"one spin could reach {most // trigger.every} levels"
+                yield path, message, f"let each level need {-(-most // LEVELS_IN_SPIN_MAX)} at least"
 
 
 def _draws(model: m.Model, state: m.State) -> Found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -26,8 +27,12 @@ LEAVES_MAX = 8
 MOVES = ["left", "right", "up", "down", "random"]
 AWARD_MAX = 1000
 PLAYS_MAX = 64
-LEVELS_MAX = 16
-LEVEL_KEYS = ["spins", "multipliers", "states"]
+LEVELS_MAX = 64
+LEVEL_COUNT_MAX = 10**9
+LEVEL_KEYS = ["every", "spins", "multipliers", "states"]
+COUNT_KEYS = ["symbol", "counts", "fresh", "collector", "in_a_row"]
+COUNTS = ["symbols", "values", "wins", "losses", "spins"]
+ENDLESS_KEYS = ["endless", "multiplier_step"]
 LIKE_MAX = 256
 """States of a file that another one may be like; more than a model may have, so that errors name what is wrong."""
 CALLBACK = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,59}\.py):([A-Za-z0-9_]+)")
@@ -659,24 +664,24 @@ class StatesReading(CellsReading):
         return words.WinTrigger(name, by or "", words.frozen(spins), target or "", multiplier=multiplier, become=become)
 
     def _collected(self, value: object, path: str, names: list[str]) -> words.CollectedTrigger:
-        optional = ["spins", "multipliers", "state", "states", "multiplier", "multipliers_from"]
-        table = self.table(value, path, ["name", "kind", "symbol", "every"], optional)
-        symbol = self.counting(table.get("symbol"), f"{path}.symbol")
-        every = self.integer(table.get("every", 1), f"{path}.every", 1, m.VALUE_MAX, 1)
+        optional = [*LEVEL_KEYS[1:], "state", "multiplier", "multipliers_from", *COUNT_KEYS, *ENDLESS_KEYS]
+        table = self.table(value, path, ["name", "kind", "every"], optional)
+        counted = self._collecting(table, path)
         raw = self.array(table.get("states", []), f"{path}.states", 0 if "states" not in table else 1, LEVELS_MAX)
         states = tuple(self.award_state(item, f"{path}.states[{i}]") or "" for i, item in enumerate(raw))
         levels = {key: len(table[key]) for key in LEVEL_KEYS if isinstance(table.get(key), list)}
-        count = next(iter(levels.values()), 1)
+        count = next(filter(None, levels.values()), 1)
+        every, thresholds = self._level_counts(table.get("every", 1), f"{path}.every")
         spins = self.integers(table.get("spins", [0] * count), f"{path}.spins", (1, LEVELS_MAX), 0, AWARD_MAX)
         multipliers = self.integers(
             table.get("multipliers", [1] * count), f"{path}.multipliers", (1, LEVELS_MAX), 1, m.MULTIPLIER_MAX
         )
-        if len(set(levels.values())) > 1:
-            key = next(key for key, length in levels.items() if length != count)
+        if set(levels.values()) - {0, count}:
+            key = next(key for key, length in levels.items() if length not in (0, count))
             message = f"{levels[key]} {key} for {count} levels"
             remedy = f"give {' and '.join(f'`{key}`' for key in levels)} one entry a level"
             self.bad(f"{path}.{key}", message, remedy)
-        if not levels:
+        if not levels.keys() - {"every"}:
             self.bad(path, "a level that does nothing", "add spins with their state, multipliers, or states")
         if states:
             for key in ("state", "multiplier"):
@@ -689,9 +694,13 @@ class StatesReading(CellsReading):
                 self.bad(path, "spins of no state", "add state = the state whose spins are awarded")
             target = self.awarded(table, path) if "spins" in table else self.current
         batch = self.choice(table.get("multipliers_from", "spin"), f"{path}.multipliers_from", ["spin", "batch"])
+        for key in ("endless", "in_a_row"):
+            if batch == "batch" and table.get(key) is True:
+                message = "levels that are reached again cannot wait for the spins left"
+                self.bad(f"{path}.multipliers_from", message, f'write "spin", or remove {key}')
         return words.CollectedTrigger(
             self.label(table, path),
-            symbol or "",
+            counted.pop("symbol"),
             every,
             spins,
             multipliers,
@@ -699,7 +708,59 @@ class StatesReading(CellsReading):
             multiplier=self.award_multiplier(table, path),
             states=states,
             multipliers_from=batch,
+            thresholds=thresholds,
+            **self._endless(table, path, bool(states or spins[-1:] != (0,))),
+            **counted,
         )
+
+    def _collecting(self, table: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """What a trigger counts over a feature; cells are those of a symbol."""
+        counts = self.choice(table.get("counts", "symbols"), f"{path}.counts", COUNTS)
+        cells = counts in ("symbols", "values")
+        if cells and table and "symbol" not in table:
+            self.bad(path, "key 'symbol' is missing", 'add it, or counts = "wins", "losses" or "spins"')
+        for key in ("symbol", "fresh", "collector") if not cells else ():
+            if key in table:
+                self.bad(
+                    f"{path}.{key}",
+                    f"of the cells, where {counts} are counted",
+                    'remove it, or count "symbols" or "values"',
+                )
+        return {
+            "symbol": (self.counting(table.get("symbol"), f"{path}.symbol") or "") if cells else "",
+            "counts": counts,
+            "collector": self.counting(table.get("collector"), f"{path}.collector"),
+            "fresh": self.flag(table.get("fresh", False), f"{path}.fresh"),
+            "in_a_row": self.flag(table.get("in_a_row", False), f"{path}.in_a_row"),
+        }
+
+    def _level_counts(self, value: object, path: str) -> tuple[int, tuple[int, ...]]:
+        """How many more a level needs, of listed counts beyond the last of them; and the listed counts."""
+        if not isinstance(value, list):
+            return self.integer(value, path, 1, m.VALUE_MAX, 1), ()
+        counts = self.integers(value, path, (1, LEVELS_MAX), 1, LEVEL_COUNT_MAX)
+        for i, (low, high) in enumerate(itertools.pairwise(counts), start=1):
+            if high <= low:
+                message = f"level {i + 1} needs {high}, no more than the {low} of the level before"
+                self.bad(f"{path}[{i}]", message, "write counts from the start of the feature, each above the last")
+                return 1, ()
+        return max(1, counts[-1] - (counts[-2] if counts[1:] else 0)) if counts else 1, counts
+
+    def _endless(self, table: Mapping[str, Any], path: str, awards: bool) -> dict[str, Any]:
+        """Whether levels go on after the last one, which `awards` something that can come again."""
+        endless = self.flag(table.get("endless", False), f"{path}.endless")
+        step = 0
+        if "multiplier_step" in table:
+            step = self.integer(table["multiplier_step"], f"{path}.multiplier_step", 1, m.MULTIPLIER_MAX, 1)
+            for key in ("endless", "multipliers"):
+                if key not in table:
+                    self.bad(
+                        f"{path}.multiplier_step", f"'multiplier_step' without '{key}'", f"add {key}, or remove it"
+                    )
+        elif endless and not awards:
+            remedy = "add multiplier_step, spins of the last level, or states"
+            self.bad(f"{path}.endless", "the last level gives nothing that could come again", remedy)
+        return {"endless": endless, "multiplier_step": step}
 
     def _pick_trigger(self, value: object, path: str, names: list[str]) -> words.PickTrigger:
         table = self.table(value, path, ["name", "kind", "pattern", "pick"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from math import prod
 
 from rgs_core.language.mechanics import (
     BonusTrigger,
@@ -148,18 +147,39 @@ def win_awards(trigger: WinTrigger, seen: Seen, numbers: Numbers) -> Iterator[Fr
 def collected_awards(
     trigger: CollectedTrigger, seen: Seen, memory: Memory, numbers: Numbers
 ) -> Iterator[FreeSpinsAward]:
-    """The symbols in view are added to those collected; every level that is reached now awards its spins, all with one
-    multiplier."""
+    """What the spin shows is added to what was collected; every level that is reached now awards its spins, all with one
+    multiplier. Levels beyond the last one give what that does. Counted in a row, all is lost where nothing is added."""
     multiplier = 0
     before = level_of(trigger, memory)
-    memory.collected[trigger.name] = memory.collected.get(trigger.name, 0) + seen.count(trigger.symbol)
+    more = collected_now(trigger, seen)
+    lost = trigger.in_a_row and more == 0
+    memory.collected[trigger.name] = 0 if lost else memory.collected.get(trigger.name, 0) + more
     for level in range(before + 1, level_of(trigger, memory) + 1):
-        spins = trigger.spins[level - 1]
+        listed = min(level, len(trigger.spins)) - 1
+        spins = trigger.spins[listed]
         memory.waiting.setdefault(trigger.name, []).append(memory.left)
         if spins > 0 or trigger.states:
             multiplier = multiplier or drawn_multiplier(trigger.multiplier, numbers)
-            state = trigger.states[level - 1] if trigger.states else trigger.state
+            state = trigger.states[listed] if trigger.states else trigger.state
             yield FreeSpinsAward(trigger.name, trigger.symbol, level, spins, state, multiplier)
+
+
+def collected_now(trigger: CollectedTrigger, seen: Seen) -> int:
+    """What a spin adds to a count: symbols in view, or the values of their cells, once for each collector in view where
+    there is one; or 1 where it has won or lost as the trigger says."""
+    match trigger.counts:
+        case "wins":
+            return 1 if seen.wins else 0
+        case "losses":
+            return 0 if seen.wins else 1
+        case "spins":
+            return 1
+        case "values":
+            cells = seen.cells(trigger.symbol)
+            more = sum(seen.grid.value(cell) for cell in cells if not (trigger.fresh and cell in seen.held))
+        case _:
+            more = seen.count(trigger.symbol, fresh=trigger.fresh)
+    return more * (1 if trigger.collector is None else seen.count(trigger.collector))
 
 
 def pass_waiting(state: State, memory: Memory) -> None:
@@ -174,14 +194,27 @@ def pass_waiting(state: State, memory: Memory) -> None:
 
 
 def level_of(trigger: CollectedTrigger, memory: Memory) -> int:
-    """The level reached: every so many collected symbols one, up to the last."""
-    return min(memory.collected.get(trigger.name, 0) // trigger.every, len(trigger.spins))
+    """The level reached: every so many collected symbols one, or at listed counts; up to the last, or where there is no
+    end beyond it by every so many more."""
+    collected, levels = memory.collected.get(trigger.name, 0), len(trigger.spins)
+    if not trigger.thresholds:
+        reached = collected // trigger.every
+        return reached if trigger.endless else min(reached, levels)
+    reached = sum(collected >= needed for needed in trigger.thresholds)
+    if trigger.endless and reached == levels:
+        reached += (collected - trigger.thresholds[-1]) // trigger.every
+    return reached
 
 
 def collected_multiplier(state: State, memory: Memory) -> int:
     """The multiplier of the levels reached in the spins before, of all triggers that collect."""
     reached = [(t, multiplying_level(t, memory)) for t in state.triggers if isinstance(t, CollectedTrigger)]
-    return prod(trigger.multipliers[level - 1] for trigger, level in reached if level > 0)
+    multiplier = 1
+    for trigger, level in reached:
+        if level > 0:
+            beyond = max(0, level - len(trigger.multipliers))
+            multiplier *= trigger.multipliers[level - beyond - 1] + beyond * trigger.multiplier_step
+    return multiplier
 
 
 def multiplying_level(trigger: CollectedTrigger, memory: Memory) -> int:

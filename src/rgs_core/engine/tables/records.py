@@ -22,6 +22,7 @@ TRANSFORMS = ("reveal", "expand", "replace", "add", "values", "stick", "multipli
 EACH = {"spin": 0, "reel": 1, "full_reel": 1, "cell": 2, "feature": 3, "step": 4}
 ACTS = ("add_to_all", "multiply_all", "multiply_some", "collect_all")
 TRIGGERS = ("free_spins", "pick", "win_spins", "collected", "bonus", "jackpot", "full_reels")
+COUNTING = ("symbols", "values", "wins", "losses", "spins")
 BONUSES = ("pick", "take", "wheel", "trail")
 """Names in the order of the numbers in game.h."""
 Fields = Mapping[str, Any]

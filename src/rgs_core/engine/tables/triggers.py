@@ -15,10 +15,10 @@ from rgs_core.engine.tables.numbers import (
     symbol_bits,
     weight_table,
 )
-from rgs_core.engine.tables.records import ANY_SYMBOL, TRIGGERS, WHEN, TriggerTable
+from rgs_core.engine.tables.records import ANY_SYMBOL, COUNTING, TRIGGERS, WHEN, TriggerTable
 from rgs_core.language import mechanics as k
 from rgs_core.language import model as m
-from rgs_core.language.bounds import collected_most, slots
+from rgs_core.language.bounds import collected_range, slots
 
 
 def _conditions(model: m.Model, trigger: k.FreeSpinsTrigger | k.BonusTrigger) -> dict[str, int]:
@@ -69,18 +69,25 @@ def trigger_table(build: m.Build, state: m.State, trigger: k.Trigger) -> Trigger
                 spins[entries(model).index(name)] = [k.by_count(table, n) for n in counts]
             fields |= {"evaluator": state.evaluators.index(trigger.evaluator), "counts": len(counts)}
         case k.CollectedTrigger():
+            most, period = collected_range(model, state, trigger.name)
+            goes_on = [state_names(model).index(name) for name in trigger.states] or [ANY_SYMBOL] * len(trigger.spins)
             fields |= {
                 "every": trigger.every,
                 "levels": len(trigger.spins),
-                "level_spins": trigger.spins,
-                "level_multipliers": trigger.multipliers,
-                "level_states": tuple(
-                    state_names(model).index(trigger.states[i]) if trigger.states else ANY_SYMBOL
-                    for i in range(len(trigger.spins))
-                ),
+                "level_counts": np.array(trigger.thresholds, dtype=np.uint64) if trigger.thresholds else None,
+                "level_spins": np.array(trigger.spins, dtype=np.uint32),
+                "level_multipliers": np.array(trigger.multipliers, dtype=np.int64),
+                "level_states": np.array(goes_on, dtype=np.uint8),
+                "level_step": trigger.multiplier_step,
+                "endless": int(trigger.endless),
                 "from_batch": int(trigger.multipliers_from == "batch"),
                 "slot": slots(model, state).index(trigger.name),
-                "most": collected_most(model, state, trigger.name),
+                "most": most,
+                "period": period,
+                "counting": COUNTING.index(trigger.counts),
+                "collectors": 0 if trigger.collector is None else counted_bits(model, trigger.collector),
+                "in_a_row": int(trigger.in_a_row),
+                "fresh": int(trigger.fresh),
             }
         case k.PickTrigger():
             pattern = np.array(

@@ -32,7 +32,7 @@ from rgs_core.exact.memory.hold_awards import CHANGING, columns_for, counting_ta
 from rgs_core.exact.memory.memories import FRESH, MEMORIES_MAX, Situation
 from rgs_core.exact.reached import feature_states
 from rgs_core.exact.spin_terms import Amount, Floats, Value
-from rgs_core.language.bounds import collected_most, slots
+from rgs_core.language.bounds import collected_kept, collected_range, slots
 from rgs_core.language.mechanics import (
     CollectedTrigger,
     FreeSpinsTrigger,
@@ -140,8 +140,8 @@ class MergedMemories:
             part = self._parts[name]
             groups, units, odds = part.groups
             moves = []
-            for group, (awards, counts) in enumerate(part.keys):
-                after, spins, following = self._collect(part, collected, counts)
+            for group, (awards, counts, won) in enumerate(part.keys):
+                after, spins, following = self._collect(part, collected, counts, won)
                 gained = tuple(map(sum, zip(awards, spins, strict=True)))
                 for p, now, factor in part.drawn(running, counts):
                     left = self._number(self._left(part, after, now, following))
@@ -159,25 +159,25 @@ class MergedMemories:
         """Multiplier of the levels that the spins before have reached."""
         factor = 1
         for trigger in part.collected:
-            level = _level(trigger, collected[self._slots.index(trigger.name)])
-            factor *= trigger.multipliers[level - 1] if level else 1
+            level = trigger.level(collected[self._slots.index(trigger.name)])
+            factor *= trigger.level_multiplier(level)
         return factor
 
     def _collect(
-        self, part: _Counted, collected: tuple[int, ...], counts: Mapping[str, int]
+        self, part: _Counted, collected: tuple[int, ...], counts: Mapping[str, int], won: bool
     ) -> tuple[tuple[int, ...], Awards, str]:
-        """What is collected after a spin with these numbers of symbols, the spins that levels award, and the state as
-        which they make the feature go on, "" for none."""
+        """What is collected after a spin with these numbers of symbols that has won or lost, the spins that levels award,
+        and the state as which they make the feature go on, "" for none."""
         after, spins, following = list(collected), [0] * len(part.columns), ""
         for trigger in part.collected:
             slot = self._slots.index(trigger.name)
-            most = collected_most(self._model, part.state, trigger.name)
-            before = _level(trigger, collected[slot])
-            after[slot] = min(collected[slot] + counts[trigger.symbol], most)
-            reached = _level(trigger, after[slot])
-            spins[part.columns.index(trigger.state)] += sum(trigger.spins[before:reached])
+            before, more = trigger.level(collected[slot]), _more(trigger, counts, won)
+            count = 0 if trigger.in_a_row and not more else collected[slot] + more
+            reached = trigger.level(count)
+            after[slot] = collected_kept(count, *collected_range(self._model, part.state, trigger.name))
+            spins[part.columns.index(trigger.state)] += sum(map(trigger.level_spins, range(before + 1, reached + 1)))
             if reached > before and trigger.states:
-                following = trigger.states[reached - 1]
+                following = trigger.level_state(reached)
         return tuple(after), tuple(spins), following
 
     def _left(
@@ -225,7 +225,7 @@ class _Counted:
     @property
     def _symbols(self) -> list[str]:
         """What is counted."""
-        symbols = [trigger.symbol for trigger in self.collected]
+        symbols = [name for t in self.collected for name in (t.symbol, t.collector) if name]
         symbols += [t.symbol for t in self.multipliers if t.each == "cell" and t.symbol is not None]
         return list(dict.fromkeys(symbols))
 
@@ -255,28 +255,48 @@ class _Counted:
 
     @cached_property
     def groups(self) -> tuple[tuple[Awarding, ...], tuple[NDArray[np.int64], ...], tuple[Floats, ...]]:
-        """Moments, units and probabilities of the rows that award and count the same."""
+        """Moments, units and probabilities of the rows that award and count the same, and win or lose where that counts."""
         law, odds = self.joint.by_award(), self.joint.probabilities
-        rows = [(awards, rows) for awards, _, rows in self.joint.groups()]
         return (
-            tuple(law[awards] for awards, _ in rows),
-            tuple(self.joint.units[of] for _, of in rows),
-            tuple(odds[of] for _, of in rows),
+            tuple(law[awards] if won is None else _settled(law[awards], won) for awards, won, _ in self._rows),
+            tuple(self.joint.units[of] for _, _, of in self._rows),
+            tuple(odds[of] for _, _, of in self._rows),
         )
 
     @cached_property
-    def keys(self) -> list[tuple[Awards, Mapping[str, int]]]:
-        """What the groups award, by state, and how many symbols they have."""
-        keys: list[tuple[Awards, Mapping[str, int]]] = []
-        for awards, _, _ in self.joint.groups():
+    def keys(self) -> list[tuple[Awards, Mapping[str, int], bool]]:
+        """What the groups award, by state, how many symbols they have, and whether they win."""
+        keys: list[tuple[Awards, Mapping[str, int], bool]] = []
+        for awards, won, _ in self._rows:
             real = tuple(0 if place is None else awards[place] for place in self._places)
-            keys.append((real, {s: awards[i] for s, i in zip(self._symbols, self._counters, strict=True)}))
+            counts = {s: awards[i] for s, i in zip(self._symbols, self._counters, strict=True)}
+            keys.append((real, counts, bool(won)))
         return keys
 
+    @cached_property
+    def _rows(self) -> list[tuple[Awards, bool | None, NDArray[np.intp]]]:
+        """The groups with their rows in the joint law; None where it does not matter whether they win."""
+        groups = [(awards, rows) for awards, _, rows in self.joint.groups()]
+        if not any(trigger.counts in ("wins", "losses") for trigger in self.collected):
+            return [(awards, None, rows) for awards, rows in groups]
+        wins = self.joint.units > 0
+        parts = [(awards, won, rows[wins[rows] == won]) for awards, rows in groups for won in (False, True)]
+        return [part for part in parts if len(part[2])]
 
-def _level(trigger: CollectedTrigger, collected: int) -> int:
-    """The level that so many symbols reach."""
-    return min(collected // trigger.every, len(trigger.spins))
+
+def _settled(law: Awarding, won: bool) -> Awarding:
+    """The part of a law that wins, or that does not."""
+    zero = Fraction(0)
+    if not won:
+        return Awarding(law.nothing, zero, zero, law.nothing, 0)
+    return replace(law, probability=law.probability - law.nothing, nothing=zero)
+
+
+def _more(trigger: CollectedTrigger, counts: Mapping[str, int], won: bool) -> int:
+    """What a spin with these numbers of symbols adds to a count."""
+    if trigger.counts == "symbols":
+        return counts[trigger.symbol] * (counts[trigger.collector] if trigger.collector else 1)
+    return int(trigger.counts == "spins" or won == (trigger.counts == "wins"))
 
 
 def _running(transform: Multiplier, running: int, times: int) -> dict[int, Fraction]:
@@ -309,6 +329,8 @@ def _refused(model: Model, state: State) -> str:
         return "pays wins that no multiplier applies to"
     if any(getattr(trigger, "once", False) for trigger in state.triggers):
         return "has triggers that fire once"
+    if any(isinstance(trigger, CollectedTrigger) and trigger.counts == "values" for trigger in state.triggers):
+        return "adds up values of cells"
     if any(isinstance(trigger, CollectedTrigger) and trigger.multiplier for trigger in state.triggers):
         return "awards features with multipliers by levels"
     if bonus_triggers(state):

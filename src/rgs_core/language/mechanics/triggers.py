@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -73,6 +74,12 @@ class CollectedTrigger:
     Level i awards `spins[i]` spins of `state`, and from the next spin on wins are multiplied by
     `multipliers[i]`. After the last level nothing more is counted. With `states` the spins lengthen the feature, which
     goes on as `states[i]`. `multipliers_from`: "batch" multiplies once the spins are played that were left before.
+
+    `thresholds`: the count of each level, where these are not multiples of `every`; that is what each level beyond the
+    last one needs then. `endless`: what the last level gives is given again every `every` more, and the multiplier grows
+    by `multiplier_step` each time. `fresh`: held cells do not count. `counts`: the cells with the symbol, the sum of their
+    values, or 1 for a spin that wins, that loses, or for any, without a symbol (""). `collector`: a symbol that counts
+    all of this once for each of its cells in view. `in_a_row`: a spin that adds nothing takes the count back to 0.
     """
 
     name: str
@@ -86,6 +93,37 @@ class CollectedTrigger:
     multiplier: Table | None = later(None)
     states: tuple[str, ...] = later(())
     multipliers_from: Literal["spin", "batch"] = later("spin")
+    thresholds: tuple[int, ...] = later(())
+    endless: bool = later(False)
+    multiplier_step: int = later(0)
+    fresh: bool = later(False)
+    counts: Literal["symbols", "values", "wins", "losses", "spins"] = later("symbols")
+    collector: str | None = later(None)
+    in_a_row: bool = later(False)
+
+    @property
+    def level_counts(self) -> tuple[int, ...]:
+        """The count that each level needs."""
+        return self.thresholds or tuple(self.every * level for level in range(1, len(self.spins) + 1))
+
+    def level(self, count: int) -> int:
+        """The level that a count reaches, from 0."""
+        counts = self.level_counts
+        beyond = max(0, count - counts[-1]) // self.every if self.endless else 0
+        return bisect_right(counts, count) + beyond
+
+    def level_spins(self, level: int) -> int:
+        """Spins that a level awards."""
+        return self.spins[min(level, len(self.spins)) - 1]
+
+    def level_state(self, level: int) -> str:
+        """The state that a level's spins are of, or as which the feature goes on."""
+        return self.states[min(level, len(self.states)) - 1] if self.states else self.state
+
+    def level_multiplier(self, level: int) -> int:
+        """What multiplies wins after a level."""
+        last = len(self.multipliers)
+        return self.multipliers[min(level, last) - 1] + max(0, level - last) * self.multiplier_step if level else 1
 
 
 @dataclass(frozen=True, slots=True)
