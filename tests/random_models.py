@@ -544,7 +544,7 @@ class _Rich:
 
     def _transforms(self, name: str, by_cell: bool) -> list[Document]:
         kinds = ["reveal", "expand", "replace", "add", "fill", "values", "stick", "multiplier"]
-        transforms = [getattr(self, f"_do_{kind}")() for kind in self.some(kinds, 0, 4)]
+        transforms = [getattr(self, f"_do_{kind}")() for kind in self.some(kinds, 0, self.one([4, 4, 4, 8]))]
         needed = [e for e in self.used[name] if e in READS_VALUES or "cell_values" in self.evaluators[e]]
         if needed and all(transform["kind"] != "values" for transform in transforms):
             transforms.insert(self.number(0, len(transforms)), self._do_values())
@@ -724,7 +724,7 @@ class _Rich:
     # -- triggers -------------------------------------------------------------------------------
 
     def _triggers(self, name: str) -> list[Document]:
-        """Awards of the next state, so that each is reached, and up to three others."""
+        """Awards of the next state, so that each is reached, and some others."""
         position = self.names.index(name)
         targets = self.names[1:]
         triggers = [self._free_spins(self.names[position + 1], "Next")] if position + 1 < len(self.names) else []
@@ -732,7 +732,7 @@ class _Rich:
         known += ["free_spins", "collected", "full_reels"] if targets else []
         winning = [e for e in self.used[name] if e in ("lines", "ways", "count", "cluster")]
         known += ["win_spins"] if targets and winning else []
-        for number, kind in enumerate(self.some(known, 0, 3)):
+        for number, kind in enumerate(self.some(known, 0, self.one([3, 3, 3, 7]))):
             label = f"T{number}"  # the same in all states, so that a feature that goes on counts on
             if kind == "free_spins":
                 triggers.append(self._free_spins(self.one([*targets, *self._self(name)]), label, name))

@@ -21,13 +21,14 @@ from rgs_core.errors import AnalysisError, DrawLimitError, RgsError
 from rgs_core.engine.lanes import NotInLanes, compile_lanes
 from rgs_core.engine.simd import chosen
 from rgs_core.exact.spin_law import merged_law, part_places
-from rgs_core.engine.tables import COMBINES, combination_count, compile_tables, counted_bits
+from rgs_core.engine.tables import COMBINES, combination_count, compile_tables, counted_bits, decided_by_lines
 from rgs_core._game cimport *
 from rgs_core._round cimport Round
 from rgs_core._rng cimport RGS_SIMD_SCALAR, load_key, number, simd_number
 
 
-COUNTED_MAX = 4
+COUNTED_MAX = RGS_COUNTED_MAX
+MATCHES_MAX = RGS_MATCHES_MAX
 
 
 # Turns an RGS_ERROR into its exception. Always raises.
@@ -221,6 +222,7 @@ cdef int set_trigger(rgs_trigger *trigger, object table) except -1:
     trigger.at_end = get("at_end", 0)
     trigger.carry = get("carry", 0)
     trigger.evaluator = get("evaluator", 0)
+    trigger.match = get("match", 0)
     trigger.every = get("every", 1)
     trigger.levels = get("levels", 0)
     trigger.slot = get("slot", 0)
@@ -627,12 +629,13 @@ cdef class Engine:
         (merging only). `held`: (symbol, bits of the cells that show it whatever their reels stop at, cells on which it
         may land beside them), merging only; a cell is reel x rows + row.
         Returns (pays int64[n] of all lines in units, counts uint8[n, len(counted)] in view, matches
-        uint16[n, triggers] lines that match a pick pattern, weights object[n] of ints, landed uint32[n]), rows in
+        uint16[n, MATCHES_MAX] lines that match a pick pattern, or spins that wins award, by the triggers that
+        lines decide, weights object[n] of ints, landed uint32[n]), rows in
         ascending order; the weights add up to the cycle length. Bit i of `landed`: the symbol is on the i-th of the
         cells given.
         Raises AnalysisError when that is 2^127 or more, or the situations are too many to hold.
         """
-        cdef rgs_counted counting[4]
+        cdef rgs_counted counting[RGS_COUNTED_MAX]
         cdef rgs_joint joint
         cdef rgs_merged_table merged
         cdef const uint16_t[::1] order
@@ -641,8 +644,7 @@ cdef class Engine:
         cdef int error
         cdef size_t i, row = 0, rows
         cdef int64_t[::1] pays_view
-        cdef uint32_t[::1] counts_view
-        cdef uint64_t[::1] matches_view, low_view, high_view
+        cdef uint64_t[::1] counts_view, matches_view, low_view, high_view
         cdef uint32_t counted_count, skip = RGS_ANY_SYMBOL
         if special is not None:
             name = self.build.model.symbols[special]
@@ -652,7 +654,7 @@ cdef class Engine:
             raise AnalysisError(f"more than {COUNTED_MAX} sets of symbols are counted in one state")
         if held is not None:
             symbol, cells, places = held
-            if not merge or 8 * counted_count + len(places) > 32:
+            if not merge or len(places) > 32 or 8 * counted_count + len(places) > 64:
                 raise AnalysisError(f"{len(places)} cells to land on are too many with {counted_count} counted symbols")
             memset(&holding, 0, sizeof(holding))
             holding.symbol = symbol
@@ -663,6 +665,8 @@ cdef class Engine:
         if not 0 <= state_index < <int>self.game.states_count:
             raise IndexError("no such state")
         state_table = self.tables.states[state_index]
+        if len(decided_by_lines(state_table.state)) > RGS_MATCHES_MAX:
+            raise AnalysisError(f"more than {MATCHES_MAX} triggers of kind pick and win_spins in one state")
         if special is not None and not merge:
             raise AnalysisError("the law of a special symbol comes by merging")
         if special is not None and not state_table.special["special_own_lines"]:
@@ -698,7 +702,7 @@ cdef class Engine:
                 raise MemoryError("no memory for the joint law")
             rows = merged.used if merge else joint.used
             pays = np.empty(rows, dtype=np.int64)
-            counts = np.empty(rows, dtype=np.uint32)
+            counts = np.empty(rows, dtype=np.uint64)
             matches = np.empty(rows, dtype=np.uint64)
             low = np.empty(rows, dtype=np.uint64)
             high = np.empty(rows, dtype=np.uint64)
@@ -726,14 +730,15 @@ cdef class Engine:
         weights = low.astype(object)
         if high.any():
             weights += high.astype(object) << 64
-        split_counts = counts[:, None] >> (8 * np.arange(counted_count, dtype=np.uint32)) & 255
-        split_matches = matches[:, None] >> (16 * np.arange(RGS_TRIGGERS_MAX, dtype=np.uint64)) & np.uint64(65535)
+        split_counts = counts[:, None] >> (8 * np.arange(counted_count, dtype=np.uint64)) & np.uint64(255)
+        split_matches = matches[:, None] >> (16 * np.arange(RGS_MATCHES_MAX, dtype=np.uint64)) & np.uint64(65535)
         return (
             pays[ascending],
             split_counts[ascending].astype(np.uint8),
             split_matches[ascending].astype(np.uint16),
             weights[ascending],
-            (counts >> (8 * counted_count) if counted_count < 4 else counts * 0)[ascending],
+            (counts >> np.uint64(8 * counted_count) if counted_count < RGS_COUNTED_MAX else counts * 0)
+            .astype(np.uint32)[ascending],
         )
 
     def combinations(self, int state_index):
@@ -772,19 +777,14 @@ cdef class Engine:
         so far, as one of `SpinLaw.memories`, or what it begins with. `first`: whether the spin is its first, before
         which held cells do not walk; by default where there is no memory. `last`: whether the spin ends the feature
         unless it awards spins of its state; then it also wins what pays at the end. Raises AnalysisError when there
-        are more than `limit` combinations (combinations()), more than four awarded states, or paths of too many
-        draws; ValueError for bytes that are no memory.
+        are more than `limit` combinations (combinations()), or paths of too many draws; ValueError for bytes that are
+        no memory.
         """
         table = self.tables.states[state_index]
         count = combination_count(table)
         if limit is not None and count > limit:
             raise AnalysisError(f"state '{table.state.name}' has {count:,} combinations; the limit is {limit:,}")
         targets = [*table.awarded_states, *(RGS_STATES_MAX + t for t in table.multiplying)]
-        if len(targets) > RGS_VISIT_TARGETS:
-            raise AnalysisError(
-                f"state '{table.state.name}' awards spins in {len(targets)} ways, of states and with multipliers; four "
-                "can be told apart"
-            )
         parts = threads or (cpu_count() or 1) if count > 100_000 else 1
         further = bool(memory) if first is None else not first
         if parts == 1:
@@ -809,7 +809,7 @@ cdef class Engine:
         try:
             visit.paths_max = most
             with nogil:
-                error = rgs_visit_spin(&self.game, state_index, RGS_ANY_SYMBOL, NULL, 0, 0, NULL, 0, 0, 1, interrupted,
+                error = rgs_visit_spin(&self.game, state_index, RGS_ANY_SYMBOL, NULL, 0, 0, 0, 1, interrupted,
                                        visit)
             if error == RGS_CYCLE_INTERRUPTED:
                 raise raised_by_signal
@@ -823,13 +823,11 @@ cdef class Engine:
         cdef rgs_visit *visit
         cdef rgs_memory remembered
         cdef const rgs_memory *begin = NULL
-        cdef uint8_t wanted[4]
-        cdef uint32_t wanted_count = len(targets), of = RGS_ANY_SYMBOL if special is None else special
+        cdef rgs_awarded *awarded
+        cdef uint32_t of = RGS_ANY_SYMBOL if special is None else special
         cdef int error
         cdef size_t i
         cdef rgs_merged *cell
-        for place, target in enumerate(targets):
-            wanted[<Py_ssize_t>place] = target
         if memory.shape[0]:
             if memory.shape[0] != <Py_ssize_t>sizeof(remembered):
                 raise ValueError("no memory of a feature")
@@ -840,9 +838,9 @@ cdef class Engine:
             raise MemoryError("no memory for the law of a spin")
         try:
             with nogil:
-                error = rgs_visit_spin(&self.game, state_index, of, begin, further, last, wanted, wanted_count, part,
-                                       parts, interrupted, visit)
-            name = self.tables.states[state_index].state.name
+                error = rgs_visit_spin(&self.game, state_index, of, begin, further, last, part, parts,
+                                       interrupted, visit)
+            name, triggers = self.tables.states[state_index].state.name, len(self.tables.states[state_index].triggers)
             if error == RGS_CYCLE_INTERRUPTED:
                 raise raised_by_signal
             if error in (RGS_VISIT_TOO_LONG, RGS_ERROR_WORDS):
@@ -855,14 +853,19 @@ cdef class Engine:
                 raise MemoryError("no memory for the law of a spin")
             totals = [exact(&visit.totals[t]) for t in range(visit.totals_count)]
             memories = [None]
-            for i in range(1, visit.memories_count):
-                left = (<const char *>&visit.memories[i])[:sizeof(rgs_memory)]
+            for i in range(visit.memories.count):
+                left = (<const char *>visit.memories.items + i * sizeof(rgs_memory))[:sizeof(rgs_memory)]
                 memories.append(left if any(left) else b"")
+            awards = []
+            for i in range(visit.awarded.count):
+                awarded = <rgs_awarded *>visit.awarded.items + i
+                awards.append((tuple([awarded.spins[<Py_ssize_t>target] for target in targets]),
+                               tuple([awarded.plays[<Py_ssize_t>t] for t in range(triggers)])))
             rows = []
             for i in range(visit.cells.capacity):
                 cell = &visit.cells.cells[i]
                 if rgs_low64(&cell.weight) | rgs_high64(&cell.weight):
-                    rows.append((cell.pay, cell.matches, cell.counts, memories[cell.situation >> 12],
+                    rows.append((cell.pay, *awards[cell.counts], memories[cell.situation >> 12],
                                  totals[cell.situation & 4095], exact(&cell.weight)))
             sums = [[exact(&visit.parts[t][p]) for p in range(RGS_PARTS)] for t in range(visit.totals_count)]
             reached = [[exact(&visit.reached[t][k]) for k in range(64)] for t in range(visit.totals_count)]
@@ -873,8 +876,10 @@ cdef class Engine:
 
 cdef void free_visit(rgs_visit *visit) noexcept:
     free(visit.cells.cells)
-    free(visit.memories)
-    free(visit.memory_slots)
+    free(visit.memories.items)
+    free(visit.memories.slots)
+    free(visit.awarded.items)
+    free(visit.awarded.slots)
     free(visit)
 
 

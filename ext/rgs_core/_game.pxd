@@ -57,6 +57,7 @@ cdef extern from "game.h" nogil:
         RGS_STATES_MAX
         RGS_SETS_MAX
         RGS_TRIGGERS_MAX
+        RGS_MATCHES_MAX
         RGS_ANY_SYMBOL
         RGS_ONCE
 
@@ -182,6 +183,7 @@ cdef extern from "game.h" nogil:
         uint32_t at_end
         uint64_t carry
         uint32_t evaluator
+        uint32_t match
         uint32_t every
         uint32_t levels
         uint32_t endless
@@ -401,7 +403,7 @@ cdef extern from "visit.h" nogil:
 
     ctypedef struct rgs_cell:
         int64_t pay
-        uint32_t counts
+        uint64_t counts
         uint64_t matches
         rgs_u128 weight
 
@@ -424,7 +426,7 @@ cdef extern from "visit.h" nogil:
     ctypedef struct rgs_merged:
         int64_t pay
         uint32_t situation
-        uint32_t counts
+        uint64_t counts
         uint64_t matches
         rgs_u128 weight
 
@@ -433,12 +435,20 @@ cdef extern from "visit.h" nogil:
         size_t used
         size_t capacity
 
+    ctypedef struct rgs_awarded:
+        uint32_t *spins
+        uint32_t *plays
+
+    ctypedef struct rgs_kept:
+        uint32_t count
+        void *items
+        uint32_t *slots
+
     ctypedef struct rgs_visit:
         uint32_t totals_count
         rgs_u128 *totals
-        uint32_t memories_count
-        rgs_memory *memories
-        uint32_t *memory_slots
+        rgs_kept memories
+        rgs_kept awarded
         rgs_merged_table cells
         rgs_u128 parts[1][1]
         rgs_u128 reached[1][1]
@@ -451,8 +461,8 @@ cdef extern from "visit.h" nogil:
                         uint32_t counted_count, uint32_t skip, const rgs_held *held, const uint16_t *order,
                         int (*interrupted)() noexcept nogil, rgs_merged_table *result)
     int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t special, const rgs_memory *from_memory,
-                       uint32_t further, uint32_t last, const uint8_t *targets, uint32_t targets_count,
-                       uint32_t part, uint32_t parts, int (*interrupted)() noexcept nogil, rgs_visit *visit)
+                       uint32_t further, uint32_t last, uint32_t part, uint32_t parts,
+                       int (*interrupted)() noexcept nogil, rgs_visit *visit)
     enum:
         RGS_CYCLE_INTERRUPTED
         RGS_MERGE_TOO_LARGE
@@ -460,4 +470,4 @@ cdef extern from "visit.h" nogil:
         RGS_VISIT_TOO_MANY
         RGS_VISIT_MEMORIES
         RGS_VISIT_PATHS
-        RGS_VISIT_TARGETS
+        RGS_COUNTED_MAX

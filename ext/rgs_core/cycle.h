@@ -13,15 +13,15 @@
 #include <string.h>
 #include "evaluate.h"
 
-enum { RGS_COUNTED_MAX = 4 };
+enum { RGS_COUNTED_MAX = 8 };
 
 typedef unsigned __int128 rgs_weight;
 
 typedef struct {
     int64_t pay;        /* of all lines, units */
-    uint32_t counts;    /* counted symbol i in bits 8i..8i+7 */
-    uint64_t matches;   /* lines that match the pattern of trigger t, or spins that wins award by it, in bits
-                           16t..16t+15 */
+    uint64_t counts;    /* counted symbol i in bits 8i..8i+7 */
+    uint64_t matches;   /* lines that match the pattern of the i-th trigger that lines decide, or spins that wins award by
+                           it, in bits 16i..16i+15 */
     rgs_weight weight;  /* 0 marks a free slot */
 } rgs_cell;
 
@@ -31,7 +31,7 @@ typedef struct {
 } rgs_joint;
 
 typedef struct {
-    uint32_t counts;
+    uint64_t counts;
     rgs_weight weight;
 } rgs_tail;
 
@@ -57,7 +57,7 @@ typedef struct {
     const rgs_evaluator *lines;                 /* NULL when there is none */
     uint32_t skip;                              /* lines that begin with this symbol do not pay */
     uint8_t *shown[RGS_REELS_MAX];              /* [stop][row]: what pays */
-    uint32_t *counts[RGS_REELS_MAX];            /* [stop] */
+    uint64_t *counts[RGS_REELS_MAX];            /* [stop] */
     uint32_t counted_count;
     const rgs_counted *counted;
     uint8_t *line_cells;                        /* [line][reel] */
@@ -72,7 +72,7 @@ typedef struct {
 } rgs_cycle;
 
 /* What a line that ends after `length` cells pays; spins that its win awards are added to *matches, those of
- * trigger t in bits 16t..16t+15. */
+ * the i-th trigger that lines decide in bits 16i..16i+15. */
 static inline int64_t rgs_line_amount(const rgs_game *game, const rgs_state *state, const rgs_evaluator *lines,
                                       uint32_t skip, const uint8_t *cells, uint32_t length, uint64_t *matches)
 {
@@ -83,14 +83,14 @@ static inline int64_t rgs_line_amount(const rgs_game *game, const rgs_state *sta
     for (uint32_t t = 0; win.amount && t < state->triggers_count; t++) {
         const rgs_trigger *trigger = &state->triggers[t];
         if (trigger->kind == RGS_WIN_SPINS && trigger->evaluator == state->lines)
-            *matches += (uint64_t)trigger->spins[win.symbol * trigger->counts + win.count] << 16 * t;
+            *matches += (uint64_t)trigger->spins[win.symbol * trigger->counts + win.count] << 16 * trigger->match;
     }
     return win.amount;
 }
 
-static inline uint64_t rgs_cell_hash(int64_t pay, uint32_t counts, uint64_t matches)
+static inline uint64_t rgs_cell_hash(int64_t pay, uint64_t counts, uint64_t matches)
 {
-    uint64_t h = (uint64_t)pay * 0x9e3779b97f4a7c15u ^ ((uint64_t)counts << 32 | counts) * 0xc2b2ae3d27d4eb4fu ^
+    uint64_t h = (uint64_t)pay * 0x9e3779b97f4a7c15u ^ (counts << 32 ^ counts >> 32 ^ counts) * 0xc2b2ae3d27d4eb4fu ^
                  matches * 0x165667b19e3779f9u;
     h ^= h >> 29;
     h *= 0xbf58476d1ce4e5b9u;
@@ -98,7 +98,7 @@ static inline uint64_t rgs_cell_hash(int64_t pay, uint32_t counts, uint64_t matc
 }
 
 /* Adds weight to a cell of the joint table. Returns 0 or -1 when memory is short. */
-static int rgs_joint_add(rgs_joint *joint, int64_t pay, uint32_t counts, uint64_t matches, rgs_weight weight)
+static int rgs_joint_add(rgs_joint *joint, int64_t pay, uint64_t counts, uint64_t matches, rgs_weight weight)
 {
     if (2 * joint->used >= joint->capacity) {
         const size_t capacity = joint->capacity ? 2 * joint->capacity : 4096;
@@ -152,13 +152,13 @@ static void rgs_window_shown(const rgs_game *game, const rgs_state *state, uint3
 }
 
 /* What is counted in one window, as the reel stopped or as it is shown. */
-static uint32_t rgs_window_counts(const rgs_cycle *cycle, uint32_t reel, const uint8_t *stopped, const uint8_t *shown)
+static uint64_t rgs_window_counts(const rgs_cycle *cycle, uint32_t reel, const uint8_t *stopped, const uint8_t *shown)
 {
-    uint32_t counts = 0;
+    uint64_t counts = 0;
     for (uint32_t i = 0; i < cycle->counted_count; i++) {
         const rgs_counted *counted = &cycle->counted[i];
         const uint8_t *window = counted->stopped ? stopped : shown;
-        uint32_t count = 0;
+        uint64_t count = 0;
         if (!(counted->reels >> reel & 1))
             continue;
         for (uint32_t row = 0; row < cycle->game->rows; row++)
@@ -183,14 +183,14 @@ static int rgs_cycle_windows(rgs_cycle *cycle)
             return -1;
         for (uint32_t stop = 0; stop < strip->length; stop++) {
             uint8_t shown[RGS_ROWS_MAX];
-            uint32_t landed = 0;
+            uint64_t landed = 0;
             rgs_window_shown(cycle->game, cycle->state, reel, stop, shown);
             for (uint32_t row = 0; row < rows && cycle->held; row++) {
                 const uint32_t cell = reel * rows + row;
                 if (cycle->held->cells >> cell & 1)
                     shown[row] = (uint8_t)cycle->held->symbol;
                 else if (shown[row] == cycle->held->symbol)
-                    landed |= (uint32_t)1 << cycle->held->places[cell];
+                    landed |= (uint64_t)1 << cycle->held->places[cell];
             }
             memcpy(cycle->shown[reel] + (size_t)stop * rows, shown, rows);
             cycle->counts[reel][stop] = rgs_window_counts(cycle, reel, strip->symbols + stop, shown) | landed;
@@ -217,7 +217,7 @@ static inline uint64_t rgs_stop_weight(const rgs_strip *strip, uint32_t stop)
 enum { RGS_CYCLE_INTERRUPTED = -2 };
 
 /* Prefix of `depth` reels. Returns 0, -1 when memory is short, or RGS_CYCLE_INTERRUPTED. */
-static int rgs_cycle_walk(rgs_cycle *cycle, uint32_t depth, uint32_t open_count, int64_t pay, uint32_t counts,
+static int rgs_cycle_walk(rgs_cycle *cycle, uint32_t depth, uint32_t open_count, int64_t pay, uint64_t counts,
                           uint64_t matches, rgs_weight weight)
 {
     const rgs_game *game = cycle->game;
@@ -253,7 +253,7 @@ static int rgs_cycle_walk(rgs_cycle *cycle, uint32_t depth, uint32_t open_count,
                 if (trigger->pattern[depth] != RGS_ANY_SYMBOL && trigger->pattern[depth] != game->read[symbol])
                     continue;
                 if (depth + 1 == trigger->pattern_length)
-                    closed_matches += (uint64_t)1 << 16 * t;
+                    closed_matches += (uint64_t)1 << 16 * trigger->match;
                 else
                     patterns |= (uint32_t)1 << t;
             }

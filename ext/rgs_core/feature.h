@@ -47,7 +47,7 @@ RGS_APART void rgs_go_on(const rgs_game *game, uint32_t from_index, uint32_t to_
     uint32_t counted = 0;
     for (uint32_t t = 0; t < to->triggers_count; t++)
         counted |= to->triggers[t].kind == RGS_COLLECTED ? 1u << to->triggers[t].slot : 0;
-    for (uint32_t slot = 0; slot < RGS_TRIGGERS_MAX; slot++)
+    for (uint32_t slot = 0; slot < RGS_COLLECTED_MAX; slot++)
         if (!(counted >> slot & 1))
             memory->collected[slot] = memory->multiplying[slot] = 0;
     memory->fired = 0;

@@ -21,8 +21,10 @@ enum {
     RGS_STATES_MAX = 32,
     RGS_SETS_MAX = 8,        /* strip sets of a state */
     RGS_EVALUATORS_MAX = 8,
-    RGS_TRANSFORMS_MAX = 8,
-    RGS_TRIGGERS_MAX = 4,
+    RGS_TRANSFORMS_MAX = 16,
+    RGS_TRIGGERS_MAX = 16,
+    RGS_MATCHES_MAX = 4,     /* triggers of a state that lines decide, where lines are merged */
+    RGS_COLLECTED_MAX = 8,   /* names under which a feature collects symbols */
     RGS_BONUSES_MAX = 8,
     RGS_MULTIPLIED_MAX = 64, /* features with multipliers that awards give them: state and multiplier */
     RGS_LEVELS_MAX = 64,
@@ -154,6 +156,7 @@ typedef struct {
     uint32_t endless;           /* collected: 1 when levels beyond the last give what that does */
     uint32_t slot;              /* collected: where its count is kept */
     uint64_t most, period;      /* collected: the largest count that matters; with a period above it only the rest does */
+    uint32_t match;             /* pick, win spins: place among the triggers that lines decide */
     uint32_t from_batch;        /* collected: 1 when a level multiplies once the spins left before it are played */
     uint32_t counting;          /* collected: what is counted */
     uint32_t in_a_row;          /* collected: 1 when a spin that adds nothing takes the count back to 0 */

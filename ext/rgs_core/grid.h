@@ -24,9 +24,9 @@ typedef struct {
     uint32_t won_steps, special;
     int64_t multipliers[RGS_TRANSFORMS_MAX], final; /* running; 0: nothing yet */
     uint32_t state;                                 /* + 1, where the feature has gone on as another state */
-    uint64_t collected[RGS_TRIGGERS_MAX];           /* by slot */
-    uint32_t multiplying[RGS_TRIGGERS_MAX];         /* levels that multiply, of triggers where they wait */
-    uint32_t waiting[RGS_TRIGGERS_MAX][RGS_LEVELS_MAX]; /* spins before each of the further ones does */
+    uint64_t collected[RGS_COLLECTED_MAX];           /* by slot */
+    uint32_t multiplying[RGS_COLLECTED_MAX];         /* levels that multiply, of triggers where they wait */
+    uint32_t waiting[RGS_COLLECTED_MAX][RGS_LEVELS_MAX]; /* spins before each of the further ones does */
     uint64_t fired;                  /* bits of triggers that fire once and have done so */
     rgs_marks spots;
     int32_t drawn[RGS_TRANSFORMS_MAX];                      /* for all spins of the feature, plus 1; 0: not yet */
@@ -42,8 +42,8 @@ static inline void rgs_memory_clear(rgs_memory *memory)
     for (uint32_t i = 0; i < RGS_TRANSFORMS_MAX; i++)
         memory->multipliers[i] = memory->drawn[i] = 0;
     memory->state = 0;
-    for (uint32_t t = 0; t < RGS_TRIGGERS_MAX; t++)
-        memory->collected[t] = memory->multiplying[t] = 0;
+    for (uint32_t slot = 0; slot < RGS_COLLECTED_MAX; slot++)
+        memory->collected[slot] = memory->multiplying[slot] = 0;
     memset(&memory->spots, 0, sizeof memory->spots);
 }
 

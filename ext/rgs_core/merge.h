@@ -24,8 +24,8 @@ enum {
 
 typedef struct {
     int64_t pay;
-    uint32_t situation, counts;
-    uint64_t matches;
+    uint32_t situation;
+    uint64_t counts, matches;
     rgs_weight weight;             /* 0 marks a free slot */
 } rgs_merged;
 
@@ -37,7 +37,7 @@ typedef struct {
 /* What a cell with a symbol does to a line of a class. */
 typedef struct {
     int64_t pay;                   /* certain from now on, units */
-    uint64_t matches;              /* 1 in bits 16t.. for a complete pattern, or the spins that a win awards */
+    uint64_t matches;              /* 1 in bits 16i.. for a complete pattern, or the spins that a win awards */
     uint64_t next;                 /* class after this reel */
 } rgs_step;
 
@@ -53,7 +53,7 @@ typedef struct {
 
 typedef struct {
     uint8_t symbols[RGS_ROWS_MAX];
-    uint32_t counts;
+    uint64_t counts;
     uint64_t weight;
 } rgs_window;
 
@@ -72,7 +72,7 @@ typedef struct {
     uint8_t on_reel[RGS_REELS_MAX][64];  /* 1: the symbol is on a strip */
     rgs_classes classes[RGS_REELS_MAX + 1];
     uint32_t prefixes;
-    int64_t pattern_class[RGS_REELS_MAX][1 << RGS_TRIGGERS_MAX]; /* 1 + class of lines with patterns only, 0 unknown */
+    int64_t pattern_class[RGS_REELS_MAX][1 << RGS_MATCHES_MAX]; /* 1 + class of lines with patterns only, 0 unknown */
     rgs_trie_node *nodes[RGS_REELS_MAX + 1];
     uint32_t nodes_count[RGS_REELS_MAX + 1];
     uint64_t *moves[RGS_REELS_MAX];      /* [class] -> bit of each symbol that does anything to a line of it */
@@ -87,7 +87,7 @@ static inline uint64_t rgs_mix(uint64_t h, uint64_t value)
 }
 
 /* Adds weight to a cell. Returns 0, -1 when memory is short, RGS_MERGE_TOO_LARGE above RGS_MERGE_CELLS. */
-static int rgs_merged_add(rgs_merged_table *table, uint32_t situation, int64_t pay, uint32_t counts,
+static int rgs_merged_add(rgs_merged_table *table, uint32_t situation, int64_t pay, uint64_t counts,
                           uint64_t matches, rgs_weight weight)
 {
     if (2 * table->used >= table->capacity) {
@@ -212,13 +212,13 @@ static int64_t rgs_line_class(rgs_merge *merge, uint8_t *cells, uint32_t depth, 
         uint32_t open = 0;
         for (uint32_t t = 0; t < state->triggers_count; t++) {
             const rgs_trigger *trigger = &state->triggers[t];
-            if (!(patterns >> t & 1) ||
+            if (trigger->kind != RGS_PICK || !(patterns >> trigger->match & 1) ||
                 (trigger->pattern[depth] != RGS_ANY_SYMBOL && trigger->pattern[depth] != game->read[symbol]))
                 continue;
             if (depth + 1 == trigger->pattern_length)
-                steps[symbol].matches += (uint64_t)1 << 16 * t;
+                steps[symbol].matches += (uint64_t)1 << 16 * trigger->match;
             else
-                open |= 1u << t;
+                open |= 1u << trigger->match;
         }
         if ((next || open) && depth + 1 < game->reels) {
             int64_t *known = next ? NULL : &merge->pattern_class[depth + 1][open];
@@ -396,7 +396,7 @@ static inline size_t rgs_merge_step(const rgs_merge *merge, uint32_t reel, const
 
 /* Adds the cells of a situation, moved by a window or by several of the same effect and `weight` together. */
 static int rgs_merge_move(rgs_merged_table *table, uint32_t situation, const rgs_merged *cells, size_t count,
-                          int64_t pay, uint32_t counts, uint64_t matches, uint64_t weight)
+                          int64_t pay, uint64_t counts, uint64_t matches, uint64_t weight)
 {
     for (size_t i = 0; i < count; i++) {
         const int error = rgs_merged_add(table, situation, cells[i].pay + pay, cells[i].counts + counts,
@@ -550,7 +550,8 @@ static int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const rgs
     if (state->lines != RGS_ANY_SYMBOL)
         cycle.lines = &state->evaluators[state->lines];
     for (uint32_t t = 0; t < state->triggers_count; t++)
-        patterns |= (uint32_t)(state->triggers[t].kind == RGS_PICK) << t;
+        if (state->triggers[t].kind == RGS_PICK)
+            patterns |= 1u << state->triggers[t].match;
     int error = rgs_cycle_windows(&cycle);
     for (uint32_t reel = 0; reel < game->reels && !error; reel++)
         for (size_t cell = 0; cell < (size_t)state->sets[0][reel].length * game->rows; cell++)

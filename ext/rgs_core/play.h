@@ -59,6 +59,12 @@ typedef struct {
 
 enum { RGS_QUEUE_MAX = RGS_STATES_MAX + RGS_MULTIPLIED_MAX + 1, RGS_AWARDS_MAX = RGS_STATES_MAX + RGS_TRIGGERS_MAX };
 
+/* What a spin gives where awards are counted and bonuses are not drawn. */
+typedef struct {
+    uint32_t spins[RGS_AWARDS_MAX];        /* by state; behind these by trigger, where that gives a multiplier */
+    uint32_t plays[RGS_TRIGGERS_MAX];      /* bonuses that would have been played */
+} rgs_awarded;
+
 typedef struct {
     uint64_t held;
     uint32_t reels;                        /* bits of those whose cells are taken */
@@ -72,9 +78,8 @@ typedef struct {
     uint32_t count, granted;
     uint32_t become;                       /* state + 1 as which the feature goes on after the spin, 0: as it is */
     uint32_t left;                         /* spins left behind the last one, without those that it awards */
-    uint32_t counting;                     /* 1: awards are counted in `awards`, bonuses are not drawn */
-    uint32_t awards[RGS_AWARDS_MAX];       /* by state; behind these by trigger, where that gives a multiplier */
-    uint32_t plays[RGS_TRIGGERS_MAX];      /* bonuses that would have been played */
+    uint32_t counting;                     /* 1: awards are counted in `awarded`, bonuses are not drawn */
+    rgs_awarded awarded;
     uint32_t steps;                        /* of the last spin's cascade */
     rgs_grid grid;                         /* of the last spin, where the state changes it */
     rgs_grid stopped_grid;                 /* as its reels stopped, where something looks at that */
@@ -95,7 +100,7 @@ static inline void rgs_award(const rgs_game *game, rgs_play *play, const rgs_ter
     if (terms->become)
         play->become = state + 1;
     if (play->counting) {
-        play->awards[terms->multiplier ? RGS_STATES_MAX + terms->trigger : terms->become ? play->queue[0].state : state] += n;
+        play->awarded.spins[terms->multiplier ? RGS_STATES_MAX + terms->trigger : terms->become ? play->queue[0].state : state] += n;
         return;
     }
     uint32_t at = 0;

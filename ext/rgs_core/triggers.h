@@ -213,7 +213,7 @@ RGS_APART int rgs_pull(const rgs_game *game, uint32_t state_index, uint32_t t, c
     if (played)
         rgs_fire(round, state_index, t);
     round->awarded[state_index][t] += played;
-    play->plays[t] += played;
+    play->awarded.plays[t] += played;
     if (amount)
         rgs_round_pay(round, state_index, RGS_PART_TRIGGERS + t, amount);
     return RGS_OK;

@@ -13,16 +13,23 @@
 #include "merge.h"
 #include "simulate.h"
 
-enum { RGS_VISIT_TARGETS = 4, RGS_VISIT_TOTALS_MAX = 1 << 12, RGS_VISIT_MEMORIES_MAX = 1 << 14,
+enum { RGS_VISIT_TOTALS_MAX = 1 << 12, RGS_VISIT_KEPT_MAX = 1 << 14,
        RGS_VISIT_TOO_LONG = -4, RGS_VISIT_TOO_MANY = -5, RGS_VISIT_MEMORIES = -6, RGS_VISIT_PATHS = -7 };
+
+/* Different items, by number. */
+typedef struct {
+    uint32_t count, capacity;
+    void *items;
+    uint32_t *slots;                              /* hash table of their numbers plus 1, 0 for a free slot */
+} rgs_kept;
 
 typedef struct {
     uint32_t totals_count;
     rgs_weight totals[RGS_VISIT_TOTALS_MAX];      /* products of totals that paths have */
-    uint32_t memories_count, memories_capacity;   /* number 0: the feature is over, as every cell is held */
-    rgs_memory *memories;                         /* what paths leave, in their shortest form */
-    uint32_t *memory_slots;                       /* hash table of their numbers, 0 for a free slot */
-    rgs_merged_table cells;                       /* pay, situation: memory << 12 | total, matches: awards, counts: plays */
+    rgs_kept memories;                            /* rgs_memory: what paths leave, in their shortest form */
+    rgs_kept awarded;                             /* rgs_awarded: what paths award */
+    rgs_merged_table cells;                       /* pay, situation: memory << 12 | total, where memory 0 is a feature that
+                                                     is over and memory i + 1 the i-th one; counts: number of what is awarded */
     rgs_weight parts[RGS_VISIT_TOTALS_MAX][RGS_PARTS];  /* sums of weight x units */
     rgs_weight reached[RGS_VISIT_TOTALS_MAX][64]; /* weight of spins with at least so many steps */
     uint64_t paths, paths_max;                    /* visited; most that are, 0: all */
@@ -67,52 +74,50 @@ static void rgs_memory_shortest(const rgs_state *state, const rgs_memory *memory
     shortest->state = memory->state;
 }
 
-/* The number of a memory in its shortest form, a new one where it has none. Returns 0, -1 when memory is short,
- * RGS_VISIT_MEMORIES above RGS_VISIT_MEMORIES_MAX. */
-static int rgs_visit_memory(rgs_visit *visit, const rgs_memory *memory, uint32_t *number)
+/* The number of an item of `size` bytes, a multiple of 8, among equal ones; a new one where there is none. Returns 0, -1
+ * when memory is short, `full` when there would be more than RGS_VISIT_KEPT_MAX. */
+static int rgs_keep(rgs_kept *kept, const void *item, size_t size, int full, uint32_t *number)
 {
-    uint64_t words[sizeof *memory / sizeof(uint64_t)], hash = 0;
-    if (visit->memories_count + 1 >= visit->memories_capacity) {
-        const uint32_t capacity = visit->memories_capacity ? 2 * visit->memories_capacity : 64;
-        if (capacity > RGS_VISIT_MEMORIES_MAX)
-            return RGS_VISIT_MEMORIES;
-        rgs_memory *memories = realloc(visit->memories, capacity * sizeof *memories);
-        if (!memories)
+    uint64_t hash = 0, word;
+    if (kept->count == kept->capacity) {
+        const uint32_t capacity = kept->capacity ? 2 * kept->capacity : 64;
+        if (capacity > RGS_VISIT_KEPT_MAX)
+            return full;
+        void *items = realloc(kept->items, capacity * size);
+        if (!items)
             return -1;
-        visit->memories = memories;
-        visit->memories_capacity = capacity;
-        if (!visit->memories_count)
-            visit->memories_count = 1;
+        kept->items = items;
+        kept->capacity = capacity;
     }
-    if (!visit->memory_slots && !(visit->memory_slots = calloc(2 * RGS_VISIT_MEMORIES_MAX, sizeof *visit->memory_slots)))
+    if (!kept->slots && !(kept->slots = calloc(2 * RGS_VISIT_KEPT_MAX, sizeof *kept->slots)))
         return -1;
-    memcpy(words, memory, sizeof words);
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (words[i])
-            hash = rgs_mix(hash, words[i] + i);
+    for (size_t i = 0; i < size; i += sizeof word) {
+        memcpy(&word, (const char *)item + i, sizeof word);
+        if (word)
+            hash = rgs_mix(hash, word + i);
+    }
     for (uint64_t slot = hash;; slot++) {
-        uint32_t *const place = &visit->memory_slots[slot & (2 * RGS_VISIT_MEMORIES_MAX - 1)];
-        if (*place && memcmp(&visit->memories[*place], memory, sizeof *memory))
+        uint32_t *const place = &kept->slots[slot & (2 * RGS_VISIT_KEPT_MAX - 1)];
+        if (*place && memcmp((const char *)kept->items + (*place - 1) * size, item, size))
             continue;
         if (!*place) {
-            *place = visit->memories_count++;
-            visit->memories[*place] = *memory;
+            memcpy((char *)kept->items + kept->count * size, item, size);
+            *place = ++kept->count;
         }
-        *number = *place;
+        *number = *place - 1;
         return 0;
     }
 }
 
-/* Visits the paths whose first draw takes branch part, part + parts, ... `targets`: states whose awards are told
- * apart, and behind all states the triggers that give their features a multiplier. `from`: what the feature remembers,
- * NULL for nothing. `further`: 0 for its first spin, before which carried cells do not walk. `last`: the spin is the
+/* Visits the paths whose first draw takes branch part, part + parts, ... `from`: what the feature
+ * remembers, NULL for nothing. `further`: 0 for its first spin, before which carried cells do not walk. `last`: the spin is the
  * last one of its feature unless it awards others of its state, so that what pays at the end is paid.
  * Returns 0, -1 when memory is short, RGS_CYCLE_INTERRUPTED, RGS_VISIT_TOO_LONG for paths of too many
- * draws or weights, RGS_VISIT_PATHS for more than visit->paths_max, RGS_VISIT_TOO_MANY for too many different totals, RGS_VISIT_MEMORIES for too many memories,
- * RGS_MERGE_TOO_LARGE for too many rows. */
+ * draws or weights, RGS_VISIT_PATHS for more than visit->paths_max, RGS_VISIT_TOO_MANY for too many different totals or
+ * awards, RGS_VISIT_MEMORIES for too many memories, RGS_MERGE_TOO_LARGE for too many rows. */
 static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t special, const rgs_memory *from,
-                          uint32_t further, uint32_t last, const uint8_t *targets, uint32_t targets_count,
-                          uint32_t part, uint32_t parts, int (*interrupted)(void), rgs_visit *visit)
+                          uint32_t further, uint32_t last, uint32_t part, uint32_t parts, int (*interrupted)(void),
+                          rgs_visit *visit)
 {
     const rgs_state *state = &game->states[state_index];
     rgs_tape *tape = calloc(1, sizeof *tape);
@@ -121,7 +126,8 @@ static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t s
     rgs_log wins = {0};
     rgs_words words;
     int error = tape && play && round ? 0 : -1;
-    uint32_t last_total = 0, memory = 0;
+    uint32_t last_total = 0, memory = 0, awarded = 0;
+    rgs_awarded awarded_before;
     rgs_memory left, before; /* what this spin and the one before it leave */
     memset(&before, 0, sizeof before);
     if (!error) {
@@ -134,8 +140,7 @@ static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t s
         tape->depth = 0;
         rgs_round_clear(round, game->states_count);
         play->counting = 1;
-        memset(play->awards, 0, sizeof play->awards);
-        memset(play->plays, 0, sizeof play->plays);
+        memset(&play->awarded, 0, sizeof play->awarded);
         if (from)
             play->memory = *from;
         else
@@ -150,7 +155,7 @@ static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t s
         if (play->become)
             rgs_go_on(game, state_index, after, &play->memory);
         const int over = rgs_feature_full(game, after, play->become != 0, play);
-        if (state->ends && (over || (last && !play->awards[state_index])) &&
+        if (state->ends && (over || (last && !play->awarded.spins[state_index])) &&
             (error = rgs_end_feature(game, state_index, play, &words, round, NULL)))
             break;
         if (tape->failed) {
@@ -183,12 +188,11 @@ static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t s
                     visit->totals[visit->totals_count++] = total;
                 }
             }
-            uint64_t awards = 0;
-            uint32_t plays = 0;
-            for (uint32_t i = 0; i < targets_count; i++)
-                awards |= (uint64_t)(play->awards[targets[i]] & 0xffff) << 16 * i;
-            for (uint32_t t = 0; t < state->triggers_count; t++)
-                plays |= (play->plays[t] & 0xff) << 8 * t;
+            if (!visit->awarded.count || memcmp(&play->awarded, &awarded_before, sizeof awarded_before)) {
+                if ((error = rgs_keep(&visit->awarded, &play->awarded, sizeof play->awarded, RGS_VISIT_TOO_MANY, &awarded)))
+                    break;
+                awarded_before = play->awarded;
+            }
             int64_t pay = 0;
             for (uint32_t p = 0; p < RGS_PARTS; p++) {
                 const int64_t amount = round->parts[state_index][p];
@@ -203,12 +207,13 @@ static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t s
             } else if (state->remembers || state->ends) {
                 rgs_memory_shortest(&game->states[after], &play->memory, &left);
                 if (!memory || memcmp(&left, &before, sizeof left)) {
-                    if ((error = rgs_visit_memory(visit, &left, &memory)))
+                    if ((error = rgs_keep(&visit->memories, &left, sizeof left, RGS_VISIT_MEMORIES, &memory)))
                         break;
+                    memory++;
                     before = left;
                 }
             }
-            if ((error = rgs_merged_add(&visit->cells, memory << 12 | last_total, pay, plays, awards, weight)))
+            if ((error = rgs_merged_add(&visit->cells, memory << 12 | last_total, pay, awarded, 0, weight)))
                 break;
             visit->paths++;
             if (visit->paths_max && visit->paths > visit->paths_max) {

@@ -11,6 +11,7 @@ from rgs_core.exact.spin_law import SpinLaw
 from rgs_core.language.model import Build
 
 COUNTED_MAX: int
+MATCHES_MAX: int
 
 @final
 class Engine:

@@ -14,8 +14,11 @@ import pytest
 from rgs_core import Engine, Round, games
 from rgs_core._rng import draw_below, draw_columns, keystream
 from rgs_core.engine import simd
-from rgs_core.errors import AnalysisError
+from rgs_core.errors import AnalysisError, ModelError
+from rgs_core.exact.closed_form import spin_figures
+from rgs_core.exact.joint import joint_law, lines_refused, visited_joint
 from rgs_core.language.model_file import load, loads
+from rgs_core.reference import play
 
 KEY = bytes(32)
 HEAD = 'format = 1\nid = "limits"\ntitle = "Limits"\nversion = "1"\n'
@@ -182,3 +185,84 @@ def test_edges_and_wins_are_checked() -> None:
     wins = np.zeros(5, dtype=np.int64)
     assert engine.simulate(KEY, 0, 5, wins=wins)["win"] == int(wins.sum())
     assert engine.simulate(KEY, 0, 0)["rounds"] == 0
+
+
+def many_model(triggers: list[dict[str, Any]], transforms: list[dict[str, Any]], states: int = 1) -> str:
+    """Two reels of five symbols with these triggers and transforms in the paid spin; features of `states` states."""
+
+    def inline(value: object) -> str:
+        if isinstance(value, dict):
+            return "{ " + ", ".join(f"{key} = {inline(item)}" for key, item in value.items()) + " }"
+        return repr(value).replace("'", '"').replace("True", "true")
+
+    features = "".join(f'[states.f{i}]\nstrips = "base"\nevaluators = ["e"]\n' for i in range(states))
+    return (
+        f'{HEAD}symbols = ["A", "B", "C", "D", "E"]\n[stake]\nunits = 1\n[grid]\nreels = 2\nrows = 2\n'
+        '[evaluators.e]\nkind = "lines"\npaylines = ["00", "11"]\npays = { A = { 2 = 3 }, B = { 2 = 1 } }\n'
+        '[bonuses.p]\nkind = "pick"\nprizes = [{ pay = 1, weight = 1 }, { pay = 4, weight = 2 }]\n'
+        f'[states.base]\nstrips = "base"\nevaluators = ["e"]\ntriggers = [{", ".join(map(inline, triggers))}]\n'
+        f"transforms = [{', '.join(map(inline, transforms))}]\n{features}"
+        '[profiles.one.strips]\nbase = ["A B C", "A E D B"]\n'
+    )
+
+
+def plays(name: str, symbol: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "kind": "bonus", "symbol": symbol, "plays": {1: 1, 2: 2}, "bonus": "p", **more}
+
+
+COUNTED: list[dict[str, Any]] = [
+    *(plays(f"P{symbol}", symbol) for symbol in "ABCDE"),
+    *(plays(f"R{i}", symbol, reels=[2]) for i, symbol in enumerate("ABE")),
+]
+DECIDED = [{"name": f"L{i}", "kind": "pick", "pattern": [symbol], "pick": "p"} for i, symbol in enumerate("ABC")]
+AWARDS = [
+    {"name": f"F{i}", "kind": "free_spins", "symbol": symbol, "spins": {1: 1 + i}, "state": f"f{i}"}
+    for i, symbol in enumerate("ABCDE")
+]
+CHANGES = [{"kind": "replace", "symbol": "DE"[i % 2], "into": "ABCA"[i % 4], "reels": [1 + i % 2]} for i in range(16)]
+
+
+@pytest.mark.parametrize(
+    ("triggers", "transforms", "states", "merges"),
+    [
+        ([*COUNTED, *DECIDED, *AWARDS], [], 5, True),
+        ([*COUNTED, *DECIDED, *AWARDS], CHANGES, 5, True),
+        ([*COUNTED, *DECIDED, {"name": "L3", "kind": "pick", "pattern": ["*", "E"], "pick": "p"}], CHANGES, 0, True),
+        ([*DECIDED, *({**trigger, "name": f"M{i}"} for i, trigger in enumerate(DECIDED))], [], 0, False),
+        ([*COUNTED, plays("R9", "A", reels=[1])], [], 0, False),
+    ],
+)
+def test_many_triggers_and_transforms(
+    triggers: list[dict[str, Any]], transforms: list[dict[str, Any]], states: int, merges: bool
+) -> None:
+    """Rounds are those of the reference; merging and every combination agree, or merging refuses."""
+    build = loads(many_model(triggers, transforms, states)).build()
+    engine = Engine(build)
+    for nonce in range(60):
+        assert engine.spin(KEY, nonce) == play(build, KEY, nonce)
+    state = build.model.states["base"]
+    assert (lines_refused(build.model, state) == "") == merges
+    visited = visited_joint(engine, 0, engine.spin_law(0))
+    joint = joint_law(engine, 0)
+    assert (joint.method == "merging") == merges
+    assert joint.by_award() == visited.by_award()
+    assert joint.plays_mean() == visited.plays_mean()
+    assert joint.mean_parts() == visited.mean_parts()
+    if not transforms:
+        assert dict(spin_figures(build, state).parts) == joint.mean_parts()
+
+
+def test_more_triggers_or_transforms_than_a_state_has() -> None:
+    triggers = [plays(f"T{i}", "A") for i in range(17)]
+    with pytest.raises(ModelError, match=r"states.base.triggers \(line \d+\): 17 entries; give 0 to 16"):
+        loads(many_model(triggers, [], 0))
+    with pytest.raises(ModelError, match=r"states.base.transforms \(line \d+\): 17 entries; give 0 to 16"):
+        loads(many_model([plays("T", "A")], [*CHANGES, CHANGES[0]], 0))
+
+
+def test_symbols_and_groups_have_64_numbers() -> None:
+    """Lines read a cell as a set of 64 bits."""
+    groups = "".join(f'g{i} = ["A", "B"]\n' for i in range(60))
+    text = many_model([plays("T", "A")], [], 0).replace("[stake]", f"[groups]\n{groups}[stake]")
+    with pytest.raises(ModelError, match=r"60 groups beside 5 symbols; use at most 64 symbols and groups together"):
+        loads(text)

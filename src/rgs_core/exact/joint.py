@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rgs_core._engine import COUNTED_MAX, Engine
-from rgs_core.engine.tables import counted_fields
+from rgs_core._engine import COUNTED_MAX, MATCHES_MAX, Engine
+from rgs_core.engine.tables import counted_fields, decided_by_lines
 from rgs_core.errors import AnalysisError
 from rgs_core.exact.award_columns import award_columns, column_of
 from rgs_core.exact.awarding import NOTHING, Awarding, SpinLaw, plus, repeated
@@ -360,6 +360,8 @@ def lines_refused(model: Model, state: State) -> str:
                 return "awards by other wins than of lines, or of too many spins"
         elif not isinstance(trigger, FreeSpinsTrigger | PickTrigger | BonusTrigger | JackpotTrigger):
             return f"triggers of kind {trigger.kind}"
+    if len(decided_by_lines(state)) > MATCHES_MAX:
+        return f"more than {MATCHES_MAX} triggers of kind pick and win_spins"
     if len(counted_symbols(model, state)) + (state.special is not None) > COUNTED_MAX:
         return f"more than {COUNTED_MAX} counted symbols"
     return ""
@@ -395,9 +397,7 @@ def lines_joint(
             exempt_table(model, state, state.special.name, special)[reels],
         )
     matched = {
-        trigger.name: matches[:, column].astype(np.int64)
-        for column, trigger in enumerate(state.triggers)
-        if isinstance(trigger, PickTrigger | WinTrigger)
+        trigger.name: matches[:, column].astype(np.int64) for column, trigger in enumerate(decided_by_lines(state))
     }
     joint = assembled(
         model,

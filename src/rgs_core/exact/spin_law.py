@@ -13,12 +13,12 @@ from rgs_core.engine.tables import StateTable
 from rgs_core.language.mechanics import WIN_MIN
 from rgs_core.language.model import STATES_MAX
 
-PART_TRIGGERS, PART_SPECIAL, PART_FINAL, PART_MINIMUM, PARTS = 8, 12, 13, 14, 15
+PART_TRIGGERS, PART_SPECIAL, PART_FINAL, PART_MINIMUM, PARTS = 8, 24, 25, 26, 27
 """Places of what a state wins in a row of parts (ext/rgs_core/spin.h); evaluators come first."""
 
 STEPS = 64
 
-Row = tuple[int, int, int, bytes | None, int, int]
+Row = tuple[int, tuple[int, ...], tuple[int, ...], bytes | None, int, int]
 
 Piece = tuple[list[int], list[Row], list[list[int]], list[list[int]], int]
 """One part of a visit: totals of its paths, rows (units, awards, plays, memory, total, weight), sums of parts and of
@@ -50,16 +50,16 @@ class SpinLaw:
 
 
 def merged_law(pieces: Sequence[Piece], targets: Sequence[int], states: int, table: StateTable) -> SpinLaw:
-    """The pieces of a visit as one law over a common denominator. `targets`: states whose awards are packed in rows, and,
-    from STATES_MAX on, triggers whose multiplied awards are."""
+    """The pieces of a visit as one law over a common denominator. `targets`: states whose awards the rows have, and, from
+    STATES_MAX on, triggers whose multiplied awards they have."""
     cycle = lcm(*(total for totals, *_ in pieces for total in totals))
-    law: dict[tuple[int, int, int, int], int] = {}
+    law: dict[tuple[int, tuple[int, ...], tuple[int, ...], int], int] = {}
     memories: dict[bytes | None, int] = {}
     parts, reached, paths = [0] * PARTS, [0] * STEPS, 0
     for totals, rows, sums, steps, visited in pieces:
         paths += visited
-        for pay, packed, played, memory, total, weight in rows:
-            place = pay, packed, played, memories.setdefault(memory, len(memories))
+        for pay, awarded, played, memory, total, weight in rows:
+            place = pay, awarded, played, memories.setdefault(memory, len(memories))
             law[place] = law.get(place, 0) + weight * (cycle // total)
         for total, row, step_row in zip(totals, sums, steps, strict=True):
             scale = cycle // total
@@ -69,15 +69,13 @@ def merged_law(pieces: Sequence[Piece], targets: Sequence[int], states: int, tab
     awards = np.zeros((len(places), states), dtype=np.int64)
     plays = np.zeros((len(places), len(table.triggers)), dtype=np.int64)
     given = np.zeros_like(plays)
-    for i, (_, packed, played, _) in enumerate(places):
-        for place_of, target in enumerate(targets):
-            spins = packed >> 16 * place_of & 0xFFFF
+    for i, (_, awarded, played, _) in enumerate(places):
+        for target, spins in zip(targets, awarded, strict=True):
             if target < STATES_MAX:
                 awards[i, target] = spins
             else:
                 given[i, target - STATES_MAX] = spins
-        for t in range(len(table.triggers)):
-            plays[i, t] = played >> 8 * t & 0xFF
+        plays[i] = played
     weights = np.empty(len(places), dtype=object)
     weights[:] = [law[place] for place in places]
     for step in range(STEPS - 2, -1, -1):

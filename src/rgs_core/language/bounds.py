@@ -114,7 +114,7 @@ def collected_range(model: m.Model, state: m.State, name: str) -> tuple[int, int
         return most, 0
     rules = {(t.every, t.level_counts, t.endless, t.multiplier_step) for t in counting}
     if len(rules) > 1 or counting[0].multiplier_step:
-        return m.COLLECTED_MAX, 0
+        return m.COUNTED_MAX, 0
     return most, counting[0].every
 
 

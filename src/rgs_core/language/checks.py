@@ -53,9 +53,9 @@ def _going_on(model: m.Model) -> Found:
         yield f"states.{m.START_STATE}.triggers", message, "award spins of that state, and carry cells into it"
     for name, state in model.states.items():
         counts = slots(model, state)
-        if len(counts) > m.TRIGGERS_MAX:
+        if len(counts) > m.COLLECTED_MAX:
             message = f"features that go on as other states collect under {len(counts)} names: {', '.join(counts)}"
-            yield f"states.{name}.triggers", message, f"use at most {m.TRIGGERS_MAX} names for all these states"
+            yield f"states.{name}.triggers", message, f"use at most {m.COLLECTED_MAX} names for all these states"
 
 
 def _multiplied(model: m.Model) -> Found:

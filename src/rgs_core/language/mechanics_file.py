@@ -110,6 +110,9 @@ class MechanicsReading(Reading):
     def read_groups(self, value: object) -> dict[str, frozenset[str]]:
         """Groups in the order of their names: ties between wins are decided by it."""
         groups = self.named(value, "groups", self._group, m.SYMBOLS_MAX, "groups")
+        if len(self.symbols) + len(groups) > m.SYMBOLS_MAX:
+            message = f"{len(groups)} groups beside {len(self.symbols)} symbols"
+            self.bad("groups", message, f"use at most {m.SYMBOLS_MAX} symbols and groups together")
         return {name: groups[name] for name in sorted(groups)}
 
     def _group(self, name: str, value: object, path: str) -> frozenset[str]:

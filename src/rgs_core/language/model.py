@@ -59,7 +59,7 @@ TABLE_ENTRIES_MAX = 1024
 PAY_MAX = 10**8
 MULTIPLIER_MAX = 1000
 VALUE_MAX = 10**6
-COLLECTED_MAX = 10**15
+COUNTED_MAX = 10**15
 FREE_SPINS_MAX = 100_000
 CAP_WIN_MAX = 10**9
 JACKPOTS_MAX = 8
@@ -68,8 +68,10 @@ STATES_MAX = 32
 MODES_MAX = 8
 STRIP_SETS_MAX = 8
 EVALUATORS_MAX = 8
-TRANSFORMS_MAX = 8
-TRIGGERS_MAX = 4
+TRANSFORMS_MAX = 16
+TRIGGERS_MAX = 16
+COLLECTED_MAX = 8
+"""Names under which a feature collects symbols, over all states as which it goes on."""
 BONUSES_MAX = 8
 MULTIPLIED_MAX = 64
 """Features with multipliers that awards give them: pairs of a state and a multiplier."""

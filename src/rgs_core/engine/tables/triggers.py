@@ -34,6 +34,11 @@ def _conditions(model: m.Model, trigger: k.FreeSpinsTrigger | k.BonusTrigger) ->
     }
 
 
+def decided_by_lines(state: m.State) -> list[k.PickTrigger | k.WinTrigger]:
+    """The triggers that what lines show decides."""
+    return [trigger for trigger in state.triggers if isinstance(trigger, k.PickTrigger | k.WinTrigger)]
+
+
 def trigger_table(build: m.Build, state: m.State, trigger: k.Trigger) -> TriggerTable:
     model = build.model
     counts = range(model.reels * model.rows * model.count_most + 1)
@@ -45,6 +50,8 @@ def trigger_table(build: m.Build, state: m.State, trigger: k.Trigger) -> Trigger
         "stopped": int(getattr(trigger, "stopped", False)),
         "symbols": 0 if symbol is None else counted_bits(model, symbol),
     }
+    if isinstance(trigger, k.PickTrigger | k.WinTrigger):
+        fields["match"] = decided_by_lines(state).index(trigger)
     multiplier = getattr(trigger, "multiplier", None)
     if multiplier is not None:
         fields["multiplier"] = weight_table(multiplier)
