@@ -68,6 +68,7 @@ bench: $(VENV)/.ready-dev  ## all benches at full size; bench/README.md explains
 	$(BIN)/python -m pytest -q bench/bench_rng.py bench/bench_engine.py --benchmark-columns=median,ops --benchmark-sort=name
 	$(BIN)/python bench/bench_ratios.py
 	$(BIN)/python bench/bench_mechanics.py
+	$(BIN)/python bench/bench_laws.py
 	$(BIN)/python bench/bench_contract.py
 	$(BIN)/python bench/bench_server.py
 
@@ -75,6 +76,7 @@ bench-tiny: $(VENV)/.ready-dev  ## every bench once, tiny, so that none rots
 	$(BIN)/python -m pytest -q bench/bench_rng.py bench/bench_engine.py --benchmark-disable
 	$(BIN)/python bench/bench_ratios.py --tiny
 	$(BIN)/python bench/bench_mechanics.py --tiny
+	$(BIN)/python bench/bench_laws.py --tiny
 	$(BIN)/python bench/bench_contract.py --tiny
 	$(BIN)/python bench/bench_server.py --tiny
 	$(BIN)/python bench/dossier.py --tiny --out build/rng-dossier-tiny.md

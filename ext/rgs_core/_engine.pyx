@@ -20,6 +20,7 @@ import numpy as np
 from rgs_core.errors import AnalysisError, DrawLimitError, RgsError
 from rgs_core.engine.lanes import NotInLanes, compile_lanes
 from rgs_core.engine.simd import chosen
+from rgs_core.exact.row_merging import merged_rows
 from rgs_core.exact.spin_law import merged_law, part_places
 from rgs_core.engine.tables import COMBINES, combination_count, compile_tables, counted_bits, decided_by_lines
 from rgs_core._game cimport *
@@ -740,6 +741,91 @@ cdef class Engine:
             (counts >> np.uint64(8 * counted_count) if counted_count < RGS_COUNTED_MAX else counts * 0)
             .astype(np.uint32)[ascending],
         )
+
+    def prefixes(self, int state_index, columns, order, added):
+        """About how many prefixes of reels `pruned` looks at, by 2,000 walks down random paths, which are always the
+        same. The arguments are those of `pruned`."""
+        return self._prune(state_index, columns, order, added, 0, 1, 0, 2000)[2]
+
+    def pruned(self, int state_index, columns, order, added, *, uint64_t limit, threads=None):
+        """Law of one spin by pruned enumeration of what independent reels show.
+
+        `columns`: for each reel all that it may show, as (symbols uint8[n, rows], heights uint8[n], values
+        int32[n, rows] or None, counts uint64[n] of up to eight counted symbols in eight bits each, sums int64[n] of
+        collected values, weights uint64[n]); `order`: the reels as they are walked; `added`: places of evaluators that
+        pay by counts and sums, and are not looked at. Returns (words int64[m, k], weights object[m]): what each other
+        evaluator pays in order, matches (sixteen bits for each trigger), counts and the sum. Raises AnalysisError after
+        `limit` prefixes, and for rows that are too many to hold.
+        """
+        parts = min(len(columns[order[0]][5]), threads or cpu_count() or 1)
+        if parts == 1:
+            pieces = [self._prune(state_index, columns, order, added, 0, 1, limit, 0)]
+        else:
+            with ThreadPoolExecutor(parts) as pool:
+                pieces = list(
+                    pool.map(
+                        lambda i: self._prune(state_index, columns, order, added, i, parts, limit, 0), range(parts)
+                    )
+                )
+        return merged_rows(
+            np.concatenate([words for words, _, _ in pieces]), np.concatenate([weights for _, weights, _ in pieces])
+        )
+
+    # One part of the law, or with `probes` the number of prefixes alone. Returns (words, weights, prefixes).
+    def _prune(self, int state_index, columns, order, added, uint32_t part, uint32_t parts, uint64_t limit,
+               uint32_t probes):
+        cdef rgs_columns reels[8]
+        cdef uint8_t walked[8]
+        cdef rgs_rows law
+        cdef uint64_t nodes = 0
+        cdef uint32_t without = 0
+        cdef int error
+        cdef size_t i, row = 0
+        cdef int64_t[:, ::1] words_view
+        cdef uint64_t[::1] low_view, high_view
+        memset(&law, 0, sizeof(law))
+        for place in added:
+            without |= <uint32_t>1 << <int>place
+        for place, reel in enumerate(order):
+            walked[<Py_ssize_t>place] = reel
+        for reel, (symbols, heights, values, counts, sums, weights) in enumerate(columns):
+            reels[<Py_ssize_t>reel].count = len(weights)
+            reels[<Py_ssize_t>reel].symbols = <const uint8_t *>address(symbols)
+            reels[<Py_ssize_t>reel].heights = <const uint8_t *>address(heights)
+            reels[<Py_ssize_t>reel].values = <const int32_t *>address(values)
+            reels[<Py_ssize_t>reel].counts = <const uint64_t *>address(counts)
+            reels[<Py_ssize_t>reel].sums = <const int64_t *>address(sums)
+            reels[<Py_ssize_t>reel].weights = <const uint64_t *>address(weights)
+        try:
+            with nogil:
+                error = rgs_prune_spin(&self.game, state_index, reels, walked, without, part, parts, limit, probes,
+                                       interrupted, &law, &nodes)
+            name = self.tables.states[state_index].state.name
+            if error == RGS_CYCLE_INTERRUPTED:
+                raise raised_by_signal
+            if error == RGS_PRUNE_TOO_LONG:
+                raise AnalysisError(
+                    f"the pruned enumeration of state '{name}' has more than {limit:,} prefixes of reels"
+                )
+            if error == RGS_MERGE_TOO_LARGE:
+                raise AnalysisError(f"state '{name}' has too many different spins to list them")
+            if error:
+                raise MemoryError("no memory for the law of a spin")
+            words = np.empty((law.used, max(1, law.width)), dtype=np.int64)
+            low, high = np.empty(law.used, dtype=np.uint64), np.empty(law.used, dtype=np.uint64)
+            words_view, low_view, high_view = words, low, high
+            for i in range(law.capacity):
+                if rgs_low64(&law.weights[i]) | rgs_high64(&law.weights[i]):
+                    memcpy(&words_view[row, 0], law.words + i * law.width, law.width * sizeof(int64_t))
+                    low_view[row], high_view[row] = rgs_low64(&law.weights[i]), rgs_high64(&law.weights[i])
+                    row += 1
+        finally:
+            free(law.words)
+            free(law.weights)
+        total = low.astype(object)
+        if high.any():
+            total += high.astype(object) << 64
+        return words, total, nodes
 
     def combinations(self, int state_index):
         """Combinations of strip set, heights and stops that one spin of a state has, equal windows taken together."""

@@ -455,17 +455,37 @@ cdef extern from "visit.h" nogil:
         uint64_t paths
         uint64_t paths_max
 
+    ctypedef struct rgs_columns:
+        uint32_t count
+        const uint8_t *symbols
+        const uint8_t *heights
+        const int32_t *values
+        const uint64_t *counts
+        const int64_t *sums
+        const uint64_t *weights
+
+    ctypedef struct rgs_rows:
+        uint32_t width
+        int64_t *words
+        rgs_u128 *weights
+        size_t used
+        size_t capacity
+
     int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const rgs_counted *counted,
                         uint32_t counted_count, int (*interrupted)() noexcept nogil, rgs_joint *joint)
     int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const rgs_counted *counted,
                         uint32_t counted_count, uint32_t skip, const rgs_held *held, const uint16_t *order,
                         int (*interrupted)() noexcept nogil, rgs_merged_table *result)
+    int rgs_prune_spin(const rgs_game *game, uint32_t state_index, const rgs_columns *columns, const uint8_t *order,
+                       uint32_t added, uint32_t part, uint32_t parts, uint64_t nodes_max, uint32_t probes,
+                       int (*interrupted)() noexcept nogil, rgs_rows *law, uint64_t *nodes)
     int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t special, const rgs_memory *from_memory,
                        uint32_t further, uint32_t last, uint32_t part, uint32_t parts,
                        int (*interrupted)() noexcept nogil, rgs_visit *visit)
     enum:
         RGS_CYCLE_INTERRUPTED
         RGS_MERGE_TOO_LARGE
+        RGS_PRUNE_TOO_LONG
         RGS_VISIT_TOO_LONG
         RGS_VISIT_TOO_MANY
         RGS_VISIT_MEMORIES

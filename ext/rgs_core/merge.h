@@ -1,7 +1,7 @@
 /* Joint table of one spin by merging equal situations, reel by reel: exact, in milliseconds where the full
  * cycle takes seconds or years.
  *
- * A payline read from the left is an automaton. Its states after k reels ("classes") are made minimal: of
+ * A payline is an automaton that reads its cells from the left. Its states after k reels ("classes") are made minimal: of
  * what a line can still win the part that is certain is paid at once, and prefixes with the same prospects
  * are one class; class 0 can win nothing more (weighted automata: Mohri, Computational Linguistics 23(2),
  * 1997). Lines that share their first rows are in the same class, so a trie of rows stands for all lines.
@@ -72,6 +72,7 @@ typedef struct {
     uint8_t on_reel[RGS_REELS_MAX][64];  /* 1: the symbol is on a strip */
     rgs_classes classes[RGS_REELS_MAX + 1];
     uint32_t prefixes;
+    uint32_t whole;                /* 1: what a line pays is known at its end only: combinations, other directions */
     int64_t pattern_class[RGS_REELS_MAX][1 << RGS_MATCHES_MAX]; /* 1 + class of lines with patterns only, 0 unknown */
     rgs_trie_node *nodes[RGS_REELS_MAX + 1];
     uint32_t nodes_count[RGS_REELS_MAX + 1];
@@ -186,8 +187,39 @@ static void rgs_situations_free(rgs_situations *all)
     *all = (rgs_situations){0};
 }
 
+/* What a whole line pays whose wins do not all begin on its left; spins that its wins award are added to *matches. */
+static int64_t rgs_whole_line_amount(const rgs_game *game, const rgs_state *state, const rgs_evaluator *lines,
+                                     uint32_t skip, const uint8_t *cells, uint64_t *matches)
+{
+    const rgs_factors plain = {1, 1};
+    const uint32_t reels = game->reels;
+    uint8_t mirrored[RGS_REELS_MAX];
+    rgs_line_win wins[2] = {{0}, {0}};
+    if (game->read[cells[0]] == skip)
+        return 0;
+    if (lines->kind == RGS_COMBINATIONS)
+        return rgs_line_combination(game, lines, cells, reels, &plain).amount;
+    if (lines->direction == RGS_ADJACENT)
+        wins[0] = rgs_line_adjacent(game, lines, cells, NULL, reels, &plain);
+    if (lines->direction == RGS_BOTH)
+        wins[0] = rgs_line(game, lines, cells, NULL, reels, &plain);
+    if (lines->direction != RGS_ADJACENT && !(wins[0].amount && wins[0].cells == reels)) {
+        for (uint32_t reel = 0; reel < reels; reel++)
+            mirrored[reel] = cells[reels - 1 - reel];
+        wins[1] = rgs_line(game, lines, mirrored, NULL, reels, &plain);
+    }
+    for (uint32_t i = 0; i < 2; i++)
+        for (uint32_t t = 0; wins[i].amount && t < state->triggers_count; t++) {
+            const rgs_trigger *trigger = &state->triggers[t];
+            if (trigger->kind == RGS_WIN_SPINS && trigger->evaluator == state->lines)
+                *matches += (uint64_t)trigger->spins[wins[i].symbol * trigger->counts + wins[i].count] << 16 * t;
+        }
+    return wins[0].amount + wins[1].amount;
+}
+
 /* The class of a line whose first `depth` cells are given, and the least it will win in *certain.
- * Without readings alive only patterns are left, and the class depends on nothing but them.
+ * Without readings alive only patterns are left, and the class depends on nothing but them. A line whose wins do not
+ * all begin on its left stays alive to its end: prefixes with the same prospects are one class all the same.
  * Returns the class, -1 when memory is short, RGS_CYCLE_INTERRUPTED or RGS_MERGE_TOO_LARGE. */
 static int64_t rgs_line_class(rgs_merge *merge, uint8_t *cells, uint32_t depth, uint64_t alive, uint32_t patterns,
                               int64_t *certain)
@@ -197,7 +229,7 @@ static int64_t rgs_line_class(rgs_merge *merge, uint8_t *cells, uint32_t depth, 
     const uint32_t symbols = game->symbols_count;
     rgs_step steps[64];
     int64_t amounts[64], least = INT64_MAX;
-    uint32_t different = 0;
+    uint32_t different = 0, blank = symbols;
     if (++merge->prefixes > RGS_MERGE_PREFIXES)
         return RGS_MERGE_TOO_LARGE;
     if ((merge->prefixes & 0xfff) == 0 && merge->cycle->interrupted())
@@ -208,7 +240,7 @@ static int64_t rgs_line_class(rgs_merge *merge, uint8_t *cells, uint32_t depth, 
         if (!merge->on_reel[depth][symbol])
             continue;
         cells[depth] = (uint8_t)symbol;
-        const uint64_t next = alive & state->readings[symbol];
+        const uint64_t next = merge->whole ? alive : alive & state->readings[symbol];
         uint32_t open = 0;
         for (uint32_t t = 0; t < state->triggers_count; t++) {
             const rgs_trigger *trigger = &state->triggers[t];
@@ -219,6 +251,16 @@ static int64_t rgs_line_class(rgs_merge *merge, uint8_t *cells, uint32_t depth, 
                 steps[symbol].matches += (uint64_t)1 << 16 * trigger->match;
             else
                 open |= 1u << trigger->match;
+        }
+        if (merge->whole && !open && !state->readings[symbol] && depth + 1 < game->reels) {
+            if (blank < symbols) { /* what no line reads is the same to all lines */
+                steps[symbol].next = steps[blank].next;
+                amounts[symbol] = amounts[blank];
+                if (amounts[symbol] < least)
+                    least = amounts[symbol];
+                continue;
+            }
+            blank = symbol;
         }
         if ((next || open) && depth + 1 < game->reels) {
             int64_t *known = next ? NULL : &merge->pattern_class[depth + 1][open];
@@ -233,7 +275,10 @@ static int64_t rgs_line_class(rgs_merge *merge, uint8_t *cells, uint32_t depth, 
             steps[symbol].next = (uint64_t)class;
             cells[depth] = (uint8_t)symbol;
         }
-        if ((!next || depth + 1 == game->reels) && alive && depth + 1 >= state->count_min)
+        if (merge->whole && depth + 1 == game->reels)
+            amounts[symbol] = rgs_whole_line_amount(game, state, merge->cycle->lines, merge->cycle->skip, cells,
+                                                    &steps[symbol].matches);
+        else if ((!next || depth + 1 == game->reels) && alive && depth + 1 >= state->count_min)
             amounts[symbol] = rgs_line_amount(game, state, merge->cycle->lines, merge->cycle->skip, cells, depth + 1,
                                               &steps[symbol].matches);
         if (amounts[symbol] < least)
@@ -547,8 +592,10 @@ static int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const rgs
     uint8_t cells[RGS_REELS_MAX];
     int64_t root_class = 0, root_pay = 0;
     uint32_t patterns = 0;
-    if (state->lines != RGS_ANY_SYMBOL)
+    if (state->lines != RGS_ANY_SYMBOL) {
         cycle.lines = &state->evaluators[state->lines];
+        merge.whole = cycle.lines->kind != RGS_LINES || cycle.lines->direction != RGS_LEFT;
+    }
     for (uint32_t t = 0; t < state->triggers_count; t++)
         if (state->triggers[t].kind == RGS_PICK)
             patterns |= 1u << state->triggers[t].match;

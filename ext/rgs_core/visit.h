@@ -10,7 +10,7 @@
 #ifndef RGS_VISIT_H
 #define RGS_VISIT_H
 
-#include "merge.h"
+#include "prune.h"
 #include "simulate.h"
 
 enum { RGS_VISIT_TOTALS_MAX = 1 << 12, RGS_VISIT_KEPT_MAX = 1 << 14,

@@ -1,5 +1,5 @@
 from collections.abc import Mapping, Sequence
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,18 @@ from rgs_core.language.model import Build
 
 COUNTED_MAX: int
 MATCHES_MAX: int
+
+_Columns: TypeAlias = Sequence[
+    tuple[
+        NDArray[np.uint8],
+        NDArray[np.uint8],
+        NDArray[np.int32] | None,
+        NDArray[np.uint64],
+        NDArray[np.int64],
+        NDArray[np.uint64],
+    ]
+]
+"""What the reels may show, as `Engine.pruned` takes it."""
 
 @final
 class Engine:
@@ -48,6 +60,17 @@ class Engine:
         special: int | None = None,
         held: tuple[int, int, Sequence[int]] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint16], NDArray[np.object_], NDArray[np.uint32]]: ...
+    def prefixes(self, state_index: int, columns: _Columns, order: Sequence[int], added: Sequence[int]) -> int: ...
+    def pruned(
+        self,
+        state_index: int,
+        columns: _Columns,
+        order: Sequence[int],
+        added: Sequence[int],
+        *,
+        limit: int,
+        threads: int | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.object_]]: ...
     def combinations(self, state_index: int) -> int: ...
     @staticmethod
     def held_memory(cells: Sequence[tuple[int, int, int]]) -> bytes: ...

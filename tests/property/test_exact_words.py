@@ -308,7 +308,7 @@ def test_more_multipliers_than_are_merged_still_have_a_mean(monkeypatch: pytest.
     merged = analyse(build)
     monkeypatch.setattr(spin_multiplier, "MULTIPLIERS_MAX", 2)
     visited = analyse(build)
-    assert visited.methods["state base"] == "every combination"
+    assert visited.methods["state base"] == "every combination: a spin of state 'base' has more than 2 multipliers"
     assert merged.rtp == visited.rtp == visited.closed.rtp  # type: ignore[union-attr]
 
 

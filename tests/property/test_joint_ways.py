@@ -313,11 +313,11 @@ def test_closed_form_of_lines_groups_and_counts_equals_every_combination(build: 
 
 
 def test_what_merging_does_not_know_is_said() -> None:
-    ways = Ways("ways", {"A": {2: 1}}, "any", "both", "ignore")
-    state = State("base", "one", ("ways",), 1, frozenset(), ())
+    ways, more = (Ways(name, {"A": {2: 1}}, "any", "both", "ignore") for name in ("ways", "more"))
+    state = State("base", "one", ("ways", "more"), 1, frozenset(), ())
     strips = {"one": (Strip(("A", "B"), (1, 1)),) * 2}
-    build = model_of([ways], {"base": state}, strips, reels=2, rows=1)
-    assert "one side" in ways_refused(build, state)
+    build = model_of([ways, more], {"base": state}, strips, reels=2, rows=1)
+    assert "other than one of ways" in ways_refused(build, state)
     from rgs_core.exact.closed_form import NoClosedForm
 
     with pytest.raises(NoClosedForm, match="both sides"):

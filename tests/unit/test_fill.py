@@ -97,7 +97,7 @@ def test_its_exact_law_is_that_of_all_paths(
 ) -> None:
     build = loads(text(fields, pays, more, last, top)).build()
     joint = joint_law(Engine(build), 0)
-    assert joint.method == ("every combination" if top and pays == LINES else method)
+    assert joint.method == ("pruned enumeration" if top and method == "merging" else method)
     expected: dict[int, Fraction] = defaultdict(Fraction)
     for p, spin in enumerate_spin(build, "base"):
         expected[spin.win_units] += p

@@ -194,7 +194,7 @@ def _figures(
         elif spins.features is not None and name in spins.features.methods:
             methods[f"state {name}"] = spins.features.methods[name]
         elif joint is not None:
-            methods[f"state {name}"] = joint.method
+            methods[f"state {name}"] = joint.computed
         else:
             kinds = sorted({law.method for law in spins.special_laws[name].values()})
             methods[f"state {name}"] = f"{' and '.join(kinds)}, for each special symbol"

@@ -1,7 +1,8 @@
 """Joint law of one spin of a state: what it wins, what it awards, which bonuses it plays, together and exact.
 
-Three algorithms give it. Merging equal situations reel by reel, compiled, for paylines, and in numpy for
-ways (rgs_core.exact.joint_ways), both mixed under conditions where reels depend on each other
+Four algorithms give it. Merging equal situations reel by reel, compiled, for paylines, and in numpy for
+ways (rgs_core.exact.joint_ways); walking prefixes of reels as far as they matter, compiled, for all other evaluators of one
+grid (rgs_core.exact.joint_pruned); these three mixed under conditions where reels depend on each other
 (rgs_core.exact.spin_conditions) and times a multiplier drawn for the spin (rgs_core.exact.spin_multiplier); and playing every
 combination of draws, compiled, for all that does not remember earlier spins. Bonuses are drawn after the reels; they are kept as the number of plays, and their own law is
 exact too (rgs_core.exact.bonuses).
@@ -25,9 +26,11 @@ from rgs_core.errors import AnalysisError
 from rgs_core.exact.award_columns import award_columns, column_of
 from rgs_core.exact.awarding import NOTHING, Awarding, SpinLaw, plus, repeated
 from rgs_core.exact.bonuses import bonus_moments
+from rgs_core.exact.columns import revealed
+from rgs_core.exact.joint_pruned import collect_counts, collects, pruned_law, pruned_refused
 from rgs_core.exact.joint_ways import ways_law, ways_refused
 from rgs_core.exact.row_merging import merged_rows
-from rgs_core.exact.spin_conditions import conditions, fills_refused
+from rgs_core.exact.spin_conditions import CONDITIONS_MAX, conditions, fills_refused
 from rgs_core.exact.spin_law import SpinLaw as VisitedLaw
 from rgs_core.exact.spin_multiplier import grid_transforms, multiplied, multiplier_law, multiplies, partly_exempt
 from rgs_core.exact.spin_paths import paths_text, spin_paths
@@ -36,7 +39,9 @@ from rgs_core.exact.win_bonuses import win_bonus
 from rgs_core.language.bounds import goes_on_as
 from rgs_core.language.mechanics import (
     BonusTrigger,
+    Collect,
     CollectedTrigger,
+    Combinations,
     Counted,
     Expand,
     Fill,
@@ -45,6 +50,7 @@ from rgs_core.language.mechanics import (
     Lines,
     PickTrigger,
     Replace,
+    Reveal,
     Scatter,
     Special,
     WinTrigger,
@@ -66,6 +72,7 @@ LEFT = "left"
 
 MERGING = "merging"
 WAYS = "merging of ways"
+PRUNED = "pruned enumeration"
 EVERY = "every combination"
 
 
@@ -76,7 +83,8 @@ class Joint:
 
     `units` int64[n], `awards` int64[n, states], `plays` int64[n, bonus triggers], `weights` object[n] of ints;
     `parts` sums units x weight by evaluator, special and final name, exact ints. `method`: which algorithm.
-    `steps[k]`: weight of the spins that reach step k + 1 of their cascade after the first.
+    `steps[k]`: weight of the spins that reach step k + 1 of their cascade after the first. `reason`: why none that is
+    tried before it; "" for the first.
     """
 
     model: Model
@@ -90,6 +98,12 @@ class Joint:
     cycle: int
     method: str
     steps: tuple[int, ...] = ()
+    reason: str = ""
+
+    @property
+    def computed(self) -> str:
+        """How, and why so: for people."""
+        return f"{self.method}: {self.reason}" if self.reason else self.method
 
     @property
     def bonuses(self) -> list[PickTrigger | BonusTrigger]:
@@ -296,21 +310,38 @@ def joint_law(
 
 def _joint_law(engine: Engine, state_index: int, merge: bool, special: str | None, most: int) -> Joint:
     build = engine.build
-    state = engine.tables.states[state_index].state
+    model, state = build.model, engine.tables.states[state_index].state
+    visits = spin_paths(build, state) <= most
+    reason = ""
     if merge and not ways_refused(build, state):
         try:
             return _ways_joint(engine, state)
-        except AnalysisError:
-            if spin_paths(build, state) > most:
-                raise
-    counting = merge or (special is None and grid_transforms(state) == list(state.transforms))
-    if not lines_refused(build.model, state) and counting:
+        except AnalysisError as error:
+            reason = str(error)
+    counting = merge or (
+        special is None and grid_transforms(state) == list(state.transforms) and _from_left(model, state)
+    )
+    refused = lines_refused(model, state)
+    if not refused and counting:
         try:
             return lines_joint(engine, state_index, merge=merge, special=special)[0]
-        except AnalysisError:
-            if not merge or spin_paths(build, state) > most:
+        except AnalysisError as error:
+            if not merge and not visits:
                 raise
-    return _every_joint(engine, state_index, special, most)
+            reason = str(error)
+    reason = reason or (f"there is no merging of {refused}" if merge and refused else "")
+    unpruned = pruned_refused(model, state, _pruned_symbols(model, state)) if special is None else "special symbols"
+    if merge and not unpruned:
+        try:
+            return replace(_pruned_joint(engine, state_index, most), reason=reason)
+        except AnalysisError:
+            if not visits:
+                raise
+    if reason and visits and unpruned:
+        reason += f", and no pruning of {unpruned}" if unpruned not in reason else ", and no pruning either"
+    if not visits and reason and not refused:
+        raise AnalysisError(reason)
+    return replace(_every_joint(engine, state_index, special, most), reason=reason)
 
 
 def model_states(engine: Engine) -> tuple[str, ...]:
@@ -336,20 +367,22 @@ def lines_refused(model: Model, state: State) -> str:
         return "a top reel"
     if state.heights is not None or state.cells or state.strip_choice is not None:
         return "grids of drawn or uneven heights, cells or strips"
-    if any(not isinstance(t, Expand | Replace | Fill) or not works_always(t) for t in grid_transforms(state)):
+    drawn = [t for t in grid_transforms(state) if not (isinstance(t, Reveal) and t.each == "spin")]
+    if any(not isinstance(t, Expand | Replace | Fill) for t in drawn):
         return "transforms that draw or look at more than one reel"
+    if not all(map(works_always, grid_transforms(state))):
+        return "transforms that work in some spins only"
     if refused := fills_refused(model, state):
         return refused
     if state.cascade or state.final:
         return "cascades and final multipliers"
     for name in state.evaluators:
         evaluator = model.evaluators[name]
-        if isinstance(evaluator, Lines):
-            plain = evaluator.direction == "left" and evaluator.cell_values == "ignore" and not evaluator.full_grid
-            if not plain:
-                return "cell values, full grids and other directions"
+        if isinstance(evaluator, Lines | Combinations):
+            if isinstance(evaluator, Lines) and (evaluator.cell_values != "ignore" or evaluator.full_grid):
+                return "cell values and full grids"
             if multiplies(state) and partly_exempt(state, name):
-                return "multipliers of some wins of lines and not of others"
+                return f"multipliers of some wins of {evaluator.kind} and not of others"
         elif not isinstance(evaluator, Scatter):
             return f"evaluators of kind {evaluator.kind}"
     for trigger in state.triggers:
@@ -365,6 +398,15 @@ def lines_refused(model: Model, state: State) -> str:
     if len(counted_symbols(model, state)) + (state.special is not None) > COUNTED_MAX:
         return f"more than {COUNTED_MAX} counted symbols"
     return ""
+
+
+def _from_left(model: Model, state: State) -> bool:
+    """Whether all lines of a state are read from the left, as counting every combination of stops (cycle.h) needs."""
+    evaluators = (model.evaluators[name] for name in state.evaluators)
+    return all(
+        getattr(evaluator, "direction", "left") == "left" and evaluator.kind != "combinations"
+        for evaluator in evaluators
+    )
 
 
 def lines_joint(
@@ -388,7 +430,7 @@ def lines_joint(
     ]
     pays, counts, matches, weights, landed = laws[0][1] if len(laws) == 1 else _mixed(laws)
     pays = pays.astype(np.int64)
-    parts = evaluator_parts(model, state, pays, counts, symbols)
+    parts = evaluator_parts(model, state, dict.fromkeys(state.evaluators, pays), counts, symbols)
     if special is not None:
         assert state.special is not None
         reels = counts[:, -1]
@@ -421,16 +463,20 @@ Merged = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.object_], ND
 
 def _conditional(engine: Engine, state: State) -> Iterator[tuple[int, Engine]]:
     """(weight, engine) under every condition in which the reels of a state are independent."""
-    kept = tuple(transform for transform in state.transforms if not isinstance(transform, Fill))
-    if not state.linked and len(kept) == len(state.transforms):
+    if not state.linked and not any(isinstance(transform, Fill | Reveal) for transform in state.transforms):
         yield 1, engine
         return
     build = engine.build
-    alone = replace(state, linked=None, transforms=kept)
-    model = replace(build.model, states={**build.model.states, state.name: alone})
-    for condition in conditions(build, state, state.strips):
-        profile = replace(build.profile, strips={**build.profile.strips, state.strips: condition.strips})
-        yield condition.weight, Engine(replace(build, model=model, profile=profile), simd="scalar")
+    some = conditions(build, state, state.strips)
+    choices = revealed(state)
+    if len(some) * len(choices) > CONDITIONS_MAX:
+        raise AnalysisError(f"the reels of state '{state.name}' are independent under too many conditions")
+    for times, transforms in choices:
+        alone = replace(state, linked=None, transforms=transforms)
+        model = replace(build.model, states={**build.model.states, state.name: alone})
+        for condition in some:
+            profile = replace(build.profile, strips={**build.profile.strips, state.strips: condition.strips})
+            yield times * condition.weight, Engine(replace(build, model=model, profile=profile), simd="scalar")
 
 
 def _mixed(laws: Sequence[tuple[int, Merged]]) -> Merged:
@@ -457,18 +503,29 @@ def _mixed(laws: Sequence[tuple[int, Merged]]) -> Merged:
 
 
 def evaluator_parts(
-    model: Model, state: State, pays: NDArray[np.int64], counts: NDArray[np.integer], symbols: Sequence[Counted]
+    model: Model,
+    state: State,
+    pays: Mapping[str, NDArray[np.int64]],
+    counts: NDArray[np.integer],
+    symbols: Sequence[Counted],
+    sums: NDArray[np.int64] | None = None,
 ) -> dict[str, Part]:
-    """What every evaluator wins: scatters by `counts`, the only other one `pays`."""
+    """What every evaluator wins: scatters by `counts`, a sum of values by `sums` and `counts`, others `pays` by name."""
     parts = {}
     for name in state.evaluators:
         evaluator = model.evaluators[name]
-        if isinstance(evaluator, Scatter):
+        if isinstance(evaluator, Collect):
+            assert sums is not None
+            cells, *collectors = (counts[:, symbols.index(of)].astype(np.int64) for of in collect_counts(evaluator))
+            units = sums * collect_table(model, state, evaluator)[cells]
+            exempt = exempt_table(model, state, name, evaluator.symbol)[cells]
+            parts[name] = Part(math.prod(collectors, start=units), exempt)
+        elif isinstance(evaluator, Scatter):
             seen = counts[:, symbols.index(counted(state, evaluator))]
             exempt = exempt_table(model, state, name, evaluator.symbol)[seen]
             parts[name] = Part(scatter_table(model, state, evaluator)[seen], exempt)
         else:
-            parts[name] = Part(pays, np.full(len(pays), state.exempt(name)))
+            parts[name] = Part(pays[name], np.full(len(pays[name]), state.exempt(name)))
     return parts
 
 
@@ -586,8 +643,9 @@ def drawn_in_steps(state: State) -> str:
 
 
 def exempt_table(model: Model, state: State, part: str, symbol: str) -> NDArray[np.bool_]:
-    """Whether no multiplier applies to a win of a part by the count of the symbol, bool[cells + 1]."""
-    return np.array([state.exempt(part, symbol, n) for n in range(model.reels * model.rows + 1)], dtype=bool)
+    """Whether no multiplier applies to a win of a part by the count of the symbol, bool[counts]."""
+    counts = range(model.reels * model.rows * model.count_most + 1)
+    return np.array([state.exempt(part, symbol, n) for n in counts], dtype=bool)
 
 
 def scatter_table(model: Model, state: State, scatter: Scatter) -> NDArray[np.int64]:
@@ -596,6 +654,18 @@ def scatter_table(model: Model, state: State, scatter: Scatter) -> NDArray[np.in
     return np.array(
         [
             scatter.pay(n) * unit * state.multiplier_for(scatter.name, scatter.symbol, n)
+            for n in range(model.reels * model.rows * model.count_most + 1)
+        ],
+        dtype=np.int64,
+    )
+
+
+def collect_table(model: Model, state: State, collect: Collect) -> NDArray[np.int64]:
+    """Units that a value of 1 pays by count int64[counts], with the state's multiplier; 0 where they are too few."""
+    unit = model.basis_units(collect.of)
+    return np.array(
+        [
+            unit * state.multiplier_for(collect.name, collect.symbol, n) if n >= max(1, collect.count_min) else 0
             for n in range(model.reels * model.rows * model.count_most + 1)
         ],
         dtype=np.int64,
@@ -618,8 +688,28 @@ def _ways_joint(engine: Engine, state: State) -> Joint:
     model = engine.build.model
     symbols = counted_symbols(model, state)
     pays, counts, weights = ways_law(engine.build, state, symbols)
-    parts = evaluator_parts(model, state, pays, counts, symbols)
+    parts = evaluator_parts(model, state, dict.fromkeys(state.evaluators, pays), counts, symbols)
     return assembled(model, state, model_states(engine), parts, {}, counts, symbols, weights, WAYS)
+
+
+def _pruned_symbols(model: Model, state: State) -> list[Counted]:
+    """What is counted beside what evaluators look at."""
+    return list(dict.fromkeys([*counted_symbols(model, state), *collect_counts(collects(model, state))]))
+
+
+def _pruned_joint(engine: Engine, state_index: int, most: int) -> Joint:
+    model = engine.build.model
+    state = engine.tables.states[state_index].state
+    symbols = _pruned_symbols(model, state)
+    law = pruned_law(engine, state_index, symbols, most)
+    parts = evaluator_parts(model, state, law.pays, law.counts, symbols, law.sums)
+    matched = {
+        trigger.name: law.matches[:, place]
+        for place, trigger in enumerate(state.triggers)
+        if isinstance(trigger, PickTrigger | WinTrigger)
+    }
+    states = model_states(engine)
+    return assembled(model, state, states, parts, matched, law.counts, symbols, law.weights, PRUNED)
 
 
 def _every_joint(engine: Engine, state_index: int, special: str | None, most: int) -> Joint:

@@ -2,8 +2,9 @@
 
 A situation is what the symbols still running have for their product of cells (and of cells that are wilds
 only, where a run of those does not pay), what has been paid, and the counts of counted symbols. Symbols that
-cannot win any more are dropped at once, so few situations are left after the first reels. Where reels depend on each
-other, laws under conditions are mixed (rgs_core.exact.spin_conditions).
+cannot win any more are dropped at once, so few situations are left after the first reels. Transforms that look at single
+reels are part of what these may show (rgs_core.exact.columns). Where reels depend on each other, laws under conditions are
+mixed (rgs_core.exact.spin_conditions).
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,18 +19,17 @@ from numpy.typing import NDArray
 
 from rgs_core.errors import AnalysisError
 from rgs_core.exact.closed_parts import on_reel
+from rgs_core.exact.columns import Case, Looks, cases, columns, heights, local_refused
 from rgs_core.exact.row_merging import Rows, Weights, merged_rows
-from rgs_core.exact.spin_conditions import conditions, fills_refused
+from rgs_core.exact.spin_conditions import fills_refused
 from rgs_core.exact.spin_multiplier import grid_transforms, multiplies, partly_exempt
 from rgs_core.language.mechanics import (
     BonusTrigger,
     Counted,
-    Fill,
     FreeSpinsTrigger,
     JackpotTrigger,
     Scatter,
     Ways,
-    works_always,
 )
 from rgs_core.language.model import Build, Model, State, Strip
 
@@ -43,16 +42,16 @@ STEPS_MAX = 40_000_000
 BATCH = 2_000_000
 """Situations that are gathered before they are merged."""
 
-Reel = dict[tuple[int, ...], int]
-"""Weight of a window by its figures: cells for each paying symbol, wild cells for each, counts."""
+Figures = tuple[int, ...]
+
+Reel = dict[Figures, int]
+"""Weight of a column by its figures: cells for each paying symbol, wild cells for each, counts."""
 
 
 def ways_refused(build: Build, state: State) -> str:
     """Why this merging does not know a state; "" when it does."""
     model = build.model
-    if any(not isinstance(t, Fill) or not works_always(t) for t in grid_transforms(state)):
-        return "transforms of the grid"
-    if refused := fills_refused(model, state):
+    if refused := local_refused(state) or fills_refused(model, state):
         return refused
     if state.cascade or state.final or state.special:
         return "cascades, final multipliers and special symbols"
@@ -61,8 +60,8 @@ def ways_refused(build: Build, state: State) -> str:
         return "a top reel whose cells draw alone"
     ways = [e for name in state.evaluators if isinstance(e := model.evaluators[name], Ways)]
     others = [e for name in state.evaluators if not isinstance(e := model.evaluators[name], Ways | Scatter)]
-    if others or len(ways) > 1 or any(e.direction == "both" for e in ways):
-        return "evaluators other than one of ways from one side and scatters"
+    if others or len(ways) > 1:
+        return "evaluators other than one of ways and scatters"
     if multiplies(state) and any(partly_exempt(state, e.name) for e in ways):
         return "multipliers of some wins of ways and not of others"
     for trigger in state.triggers:
@@ -84,15 +83,10 @@ def ways_law(build: Build, state: State, symbols: Sequence[Counted]) -> tuple[Ro
     figures = _Figures(model, state, ways, tuple(symbols))
     laws = []
     chances: list[int] = []
-    sets = [conditions(build, state, name) for name in state.strip_sets]
-    totals = [sum(condition.weight for condition in some) for some in sets]
-    weights_of = state.strip_choice.weights if state.strip_choice else (1,)
-    for some, total, chance in zip(sets, totals, weights_of, strict=True):
-        for condition in some:
-            above = condition.above
-            reels = [figures.reel(reel, strip, above.get(reel, "")) for reel, strip in enumerate(condition.strips)]
-            laws.append(_merged_reels(figures, reels if ways is None or ways.direction == "left" else reels[::-1]))
-            chances.append(chance * condition.weight * (math.lcm(*totals) // total))
+    for case in cases(build, state):
+        reels = [figures.reel(reel, strip, case) for reel, strip in enumerate(case.strips)]
+        laws.append(_merged_reels(figures, reels[::-1] if ways is not None and ways.direction == "right" else reels))
+        chances.append(case.weight)
     cycles = [int(weights.sum()) for _, weights in laws]
     common = math.lcm(*cycles)
     rows = np.concatenate([rows for rows, _ in laws])
@@ -114,12 +108,22 @@ class _Figures:
         self.counted = counted
         n = len(self.paying)
         self.pays = np.zeros((n, model.reels + 1), dtype=np.int64)
+        self.starts: range = range(0)
         self.cells: dict[str, tuple[int, ...]] = {}
         for i, paid in enumerate(self.paying):
             assert ways is not None
             for count, pay in ways.pays[paid].items():
                 multiplier = state.multiplier_for(ways.name, paid, count)
                 self.pays[i, count] = pay * model.line_units * multiplier
+        if ways is not None and ways.direction == "both":
+            # A run from the right that begins on reel s, from 1 on as a full one is paid once, is one that nothing else
+            # pays than its end on the last reel: an entry of its own for each symbol and s.
+            paid_counts = np.flatnonzero(self.pays.any(axis=0))
+            self.starts = range(1, model.reels - int(paid_counts[0]) + 1 if len(paid_counts) else 1)
+            right = np.zeros((len(self.starts) * n, model.reels + 1), dtype=np.int64)
+            for place, start in enumerate(self.starts):
+                right[place * n : (place + 1) * n, -1] = self.pays[:, model.reels - start]
+            self.pays = np.concatenate([self.pays, right])
         for shown in model.symbols:
             whole, wilds = [0] * n, [0] * n
             read, times = model.read(shown)
@@ -132,58 +136,76 @@ class _Figures:
                     wilds[i] = whole[i] if self.own else 0
             self.cells[shown] = (*whole, *wilds, *(times * (read in model.members(of.symbol)) for of in counted))
         self.most = tuple(self._matters(symbol) for symbol in counted)
+        self.looks = Looks(
+            stopped=any(of.stopped for of in counted), by_cell=ways is not None and ways.cell_values == "product"
+        )
 
     def _matters(self, counted: Counted) -> int:
-        """Largest count that differs from one less."""
+        """Largest count of the symbol that may differ from one less."""
         tables = [
             e.pays
             for name in self.state.evaluators
-            if isinstance(e := self.model.evaluators[name], Scatter) and Counted(e.symbol) == counted
+            if isinstance(e := self.model.evaluators[name], Scatter) and e.symbol == counted.symbol
         ]
         for t in self.state.triggers:
-            if isinstance(t, FreeSpinsTrigger | BonusTrigger) and replace(t.counted, stopped=False) == counted:
+            if isinstance(t, FreeSpinsTrigger | BonusTrigger) and t.symbol == counted.symbol:
                 tables.append(t.spins if isinstance(t, FreeSpinsTrigger) else t.plays)
         return max((max(table) for table in tables), default=0)
 
-    def heights(self, reel: int) -> list[tuple[int, int]]:
-        """(rows, weight) of a reel."""
-        if self.state.heights is None:
-            return [(self.model.rows, 1)]
-        table = self.state.heights[reel]
-        if len(table.values) == 1:
-            return [(table.values[0], 1)]
-        return list(zip(table.values, table.weights, strict=True))
-
-    def reel(self, reel: int, strip: Strip, above: str = "") -> Reel:
-        """Law of a reel's window, heights drawn and equal windows merged; `above`: what the top reel shows there."""
-        law: Reel = defaultdict(int)
-        heights = self.heights(reel)
-        shown = [self.cells[above]] if above else []
-        if self.state.cells:
-            cell: Reel = defaultdict(int)
-            for symbol, weight in zip(strip.symbols, strip.weights, strict=True):
-                cell[self.cells[symbol]] += weight
-            highest = max(rows for rows, _ in heights)
-            column: Reel = {(0,) * len(next(iter(cell))): 1}
-            for row in range(highest + 1):
-                for rows, weight in heights:
-                    if rows == row:  # heights have a common total of strip.total ** highest
-                        for key, times in column.items():
-                            law[key] += times * weight * strip.total ** (highest - row)
-                column = _sums(column, cell)
-        else:
-            for rows, height_weight in heights:
-                for stop in (stop for stop, weight in enumerate(strip.weights) if weight):
-                    weight = strip.weights[stop]
-                    window = shown + [self.cells[symbol] for symbol in strip.window(stop, rows - len(shown))]
-                    law[tuple(map(sum, zip(*window, strict=True)))] += weight * height_weight
+    def reel(self, reel: int, strip: Strip, case: Case) -> Reel:
+        """Law of what a reel shows, in figures."""
+        law = self._cells(reel, strip) if self.state.cells and not case.transforms else self._columns(reel, strip, case)
         capped: Reel = defaultdict(int)
         first = 2 * len(self.paying)
         for key, weight in law.items():
             counted = on_reel(self.counted, reel, key[first:])
             counts = (min(n, most) for n, most in zip(counted, self.most, strict=True))
-            capped[(*key[:first], *counts)] += weight
-        return capped
+            whole, wilds = key[: first // 2], key[first // 2 : first]
+            right = [self._from_right(reel, start, whole, wilds) for start in self.starts]
+            whole, wilds = sum((x for x, _ in right), whole), sum((x for _, x in right), wilds)
+            capped[(*whole, *wilds, *counts)] += weight
+        common = math.gcd(*capped.values()) if case.transforms else 1  # of what they draw
+        return {key: weight // common for key, weight in capped.items()}
+
+    def _from_right(self, reel: int, start: int, whole: Figures, wilds: Figures) -> tuple[Figures, Figures]:
+        """The same figures for runs that begin on reel `start` and go on to the last one."""
+        if reel >= start:
+            return whole, wilds
+        before = tuple(int(reel < start - 1 or cells == 0) for cells in whole)
+        return before, before if self.own else (0,) * len(wilds)
+
+    def _cells(self, reel: int, strip: Strip) -> Reel:
+        """Of a reel whose cells draw alone, and nothing changes them: one cell after the other."""
+        cell: Reel = defaultdict(int)
+        for symbol, weight in zip(strip.symbols, strip.weights, strict=True):
+            cell[self.cells[symbol]] += weight
+        drawn = heights(self.model, self.state, reel)
+        law: Reel = defaultdict(int)
+        column: Reel = {(0,) * len(next(iter(cell))): 1}
+        highest = max(rows for rows, _ in drawn)
+        for row in range(highest + 1):
+            for rows, weight in drawn:
+                if rows == row:  # heights have a common total of strip.total ** highest
+                    for key, times in column.items():
+                        law[key] += times * weight * strip.total ** (highest - row)
+            column = _sums(column, cell)
+        return law
+
+    def _columns(self, reel: int, strip: Strip, case: Case) -> Reel:
+        """Of all that the reel may show."""
+        first, by_cell = 2 * len(self.paying), self.looks.by_cell
+        law: Reel = defaultdict(int)
+        for column, weight in columns(self.model, self.state, reel, strip, case, self.looks).items():
+            figures = [0] * (first + len(self.counted))
+            for row, symbol in enumerate(column.shown):
+                times = column.values[row] or 1 if by_cell else 1
+                for i, figure in enumerate(self.cells[symbol]):
+                    figures[i] += figure * times if i < first else figure
+            for i, of in enumerate(self.counted, start=first):
+                if of.stopped:
+                    figures[i] = sum(self.cells[symbol][i] for symbol in column.stopped)
+            law[tuple(figures)] += weight
+        return law
 
 
 def _sums(a: Reel, b: Reel) -> Reel:
@@ -197,7 +219,7 @@ def _sums(a: Reel, b: Reel) -> Reel:
 
 def _merged_reels(figures: _Figures, reels: Sequence[Reel]) -> tuple[Rows, Weights]:
     """Rows (units, counts) with weights over all reels. Columns on the way: units, counts, products, wild products."""
-    n, counted = len(figures.paying), len(figures.counted)
+    n, counted = len(figures.pays), len(figures.counted)
     first = 1 + counted
     rows = np.zeros((1, first + 2 * n), dtype=np.int64)
     rows[:, first:] = 1

@@ -289,13 +289,16 @@ class Sheet:
         )
 
     def methods_section(self) -> Section:
-        """How the law of each state was computed, or why it is unknown."""
+        """How the law of each state was computed, or why it is unknown and simulated."""
+        methods = self.analysis.methods
+        named = {key.removeprefix("state "): text for key, text in methods.items() if key.startswith("state ")}
+        simulated = "simulated: " if self.simulation is not None else ""
         rows = [
-            (Cell(name.removeprefix("state ")), Cell(text))
-            for name, text in self.analysis.methods.items()
-            if name.startswith("state ")
+            (Cell(name), Cell(f"{simulated}{text}" if name in self.analysis.skipped else text))
+            for name, text in named.items()
         ]
-        shown = self.analysis.closed is None or len(rows) > 2
+        # Where all states merge there is nothing to tell.
+        shown = self.analysis.closed is None or len(rows) > 2 or any(":" in text for text in named.values())
         return Section("How the figures were computed", ("state", "method"), tuple(rows) if shown else ())
 
     def state_section(self, name: str, law: Joint) -> Section:
