@@ -13,6 +13,7 @@ from rgs_core.errors import AnalysisError
 from rgs_core.exact.analysis import analyse
 from rgs_core.exact.cycle import full_cycle
 from rgs_core.exact.distribution import win_law
+from rgs_core.exact.memory import held
 from rgs_core.language.model import Build
 from rgs_core.language.model_file import loads
 
@@ -365,3 +366,28 @@ def test_chains_that_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rgs_core.exact.memory.chain.TRANSFORMED_MAX", 1_000)
     with pytest.raises(AnalysisError, match="too many for an exact law of wins at 2,049 frequencies; simulate"):
         win_law(full_cycle(build))
+
+
+def test_sets_of_held_cells_that_are_too_many_are_foreseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first law shows which sets there will be: no other is found before a refusal."""
+    text = (
+        "format = 1\nid = 'sticky'\ntitle = 'S'\nversion = '1'\nsymbols = ['A', 'B', 'W', 'S']\n[stake]\nunits = 1\n"
+        "[grid]\nreels = 4\nrows = 3\n[wilds.W]\nsubstitutes = ['A', 'B']\n"
+        "[evaluators.lines]\nkind = 'lines'\npaylines = ['1111']\npays = { A = { 3 = 2, 4 = 5 }, B = { 3 = 1, 4 = 3 } }\n"
+        "[states.base]\nstrips = 'base'\nevaluators = ['lines']\n[[states.base.triggers]]\nname = 'Free'\n"
+        "kind = 'free_spins'\nsymbol = 'S'\nspins = { 2 = SPINS }\nstate = 'free'\n"
+        "[states.free]\nstrips = 'free'\nevaluators = ['lines']\n[[states.free.transforms]]\nkind = 'stick'\nsymbols = ['W']\n"
+        "[profiles.one.strips]\nbase = ['A B S A', 'B A S B', 'A B A B', 'A B A B']\n"
+        "free = ['A B W A B A', 'B A B W A A', 'A W B A B B', 'A W B A B B']\n"
+    )
+    laws: list[int] = []
+    real = held.lines_joint
+    monkeypatch.setattr(held, "lines_joint", lambda *a, **k: laws.append(1) or real(*a, **k))
+    assert full_cycle(loads(text.replace("SPINS", "2")).build()).rtp > 0  # 256 sets
+    assert len(laws) == 4**4
+    laws.clear()
+    with pytest.raises(
+        AnalysisError, match="more than 2,048 ways, up to which their laws are merged: put the symbol on"
+    ):
+        full_cycle(loads(text.replace("SPINS", "8")).build())  # 4,096 sets
+    assert len(laws) == 1

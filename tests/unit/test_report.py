@@ -18,6 +18,7 @@ import pytest
 import rgs_core as rgs
 from rgs_core import games
 from rgs_core.__main__ import main
+from rgs_core.commands import parsheet
 from rgs_core.game import seeded_key
 from rgs_core.language.model_file import load, loads
 from rgs_core.report import ReportError, write_page, write_workbook
@@ -200,7 +201,10 @@ def test_a_game_without_an_exact_law_still_has_a_page(tmp_path: Path) -> None:
     write_workbook(sheet, tmp_path / "tall.xlsx")
 
 
-def test_the_sheet_of_such_a_game_has_estimates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_sheet_of_such_a_game_has_estimates(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parsheet, "ESTIMATE_SECONDS", 1e6)  # as many as there are at most
     text = games.find("ember_sevens").read_text().replace("ember = { 3 = 1000 }", "ember = { 3 = 90000001 }")
     path = tmp_path / "tall.toml"
     path.write_text(text)
@@ -209,6 +213,10 @@ def test_the_sheet_of_such_a_game_has_estimates(tmp_path: Path, capsys: pytest.C
     assert "95 % from" in out
     assert "too many for the exact law of wins" in out
     assert "Estimates are of 10,000,000 simulated rounds. --spins N plays more." in out
+    monkeypatch.setattr(parsheet, "ESTIMATE_SECONDS", 1e-6)  # so few that they say something
+    assert main(["parsheet", str(path)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Estimates are of 20,000 simulated rounds. More would take longer than 0 s: --spins N plays more." in out
     assert main(["parsheet", str(path), "--json", "--spins", "3e5", "--session", "20:300"]) == 0
     sheet = json.loads(capsys.readouterr().out)
     assert sheet["wins"] is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import time
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -24,6 +25,7 @@ from rgs_core.errors import AnalysisError
 from rgs_core.exact.closed_form import SpinFigures
 from rgs_core.exact.policy_figures import PolicyFigures, policy_figures
 from rgs_core.game import DEFAULT_SEED, seeded_key
+from rgs_core.language.model import Build
 from rgs_core.sheet.sections import Section
 from rgs_core.sheet.sheet import ABOVE_STAKES, CAPS_STAKES, QUANTILES, Sheet
 from rgs_core.simulation.montecarlo import simulate
@@ -41,7 +43,14 @@ EXAMPLES = """\
 
 
 ESTIMATE_ROUNDS = 10_000_000
-"""Simulated where there is no exact law of wins and --spins does not say."""
+"""Simulated where there is no exact law of wins and --spins does not say; fewer where they take too long."""
+
+ESTIMATE_SECONDS = 5.0
+"""How long they may take, about; those in strata take as long once more."""
+
+ESTIMATE_ROUNDS_MIN = 20_000
+PILOT_ROUNDS, PILOT_SECONDS = 2_000, 0.1
+"""Rounds that are played to see how long one takes: four times as many until they take so long."""
 
 STRATIFIED_PART = 2
 """A round in strata for so many others: they take a few times as long, and say as much as a few others."""
@@ -63,7 +72,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--spins",
         type=count,
         metavar="N",
-        help=f"rounds of the estimates where there are no exact figures (default: {ESTIMATE_ROUNDS:.0e})",
+        help=f"rounds of the estimates where there are no exact figures (default: {ESTIMATE_ROUNDS:.0e}, or as many as "
+        f"take {ESTIMATE_SECONDS:.0f} s)",
     )
     parser.add_argument("--report", metavar="FILE.html", help="write a page with charts")
     parser.add_argument("--workbook", metavar="FILE.xlsx", help="write an Excel workbook")
@@ -103,9 +113,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
 def estimated(sheet: Sheet, args: argparse.Namespace, console: Console) -> Sheet:
     """The sheet with estimates of what has no exact figure, and the session that was asked for played out."""
     build, key, threads = sheet.build, seeded_key(DEFAULT_SEED), min(256, os.cpu_count() or 1)
-    rounds = args.spins or (PLAIN_ESTIMATE_ROUNDS if build.model.callbacks else ESTIMATE_ROUNDS)
+    rounds = args.spins or (PLAIN_ESTIMATE_ROUNDS if build.model.callbacks else affordable(build, key, threads))
     sampled: tuple[SampledSessions, ...] = ()
-    with rounds_bar(shown=console.is_terminal and not args.json) as bar:
+    with rounds_bar(shown=Console(stderr=True).is_terminal) as bar:
         if args.session:
             task = bar.add_task(f"{build.label}, sessions", total=rounds, rate="")
             more = partial(advance, bar, task)
@@ -119,6 +129,24 @@ def estimated(sheet: Sheet, args: argparse.Namespace, console: Console) -> Sheet
             task = bar.add_task(f"{build.label}, strata", total=few, rate="")
             strata = stratified(build, key, few, threads=threads, progress=partial(advance, bar, task))
     return replace(sheet, simulation=played, sampled=sampled, stratified=strata)
+
+
+def affordable(build: Build, key: bytes, threads: int) -> int:
+    """How many rounds of estimates take ESTIMATE_SECONDS, in a number that is easily said: 1, 2 or 5 times a power of ten."""
+    rounds, seconds = PILOT_ROUNDS // 4, 0.0
+    while seconds < PILOT_SECONDS and 4 * rounds < ESTIMATE_ROUNDS:
+        rounds *= 4
+        started = time.perf_counter()
+        simulate(build, key, rounds)
+        seconds = time.perf_counter() - started
+    within = ESTIMATE_SECONDS * threads * rounds / max(seconds, 1e-9)
+    steps = (
+        first * 10**power
+        for power in range(len(str(ESTIMATE_ROUNDS)))
+        for first in (1, 2, 5)
+        if first * 10**power <= within
+    )
+    return max(ESTIMATE_ROUNDS_MIN, min(ESTIMATE_ROUNDS, max(steps, default=0)))
 
 
 def write_files(args: argparse.Namespace, sheet: Sheet) -> None:
@@ -250,7 +278,11 @@ def draw(console: Console, sheet: Sheet, sections: list[Section], spins: int | N
     for section in sections:
         draw_section(console, section)
     if sheet.remark:
-        more = " --spins N plays more." if sheet.simulation else ""
+        more = ""
+        if sheet.simulation:
+            few = spins is None and not build.model.callbacks and sheet.simulation.rounds < ESTIMATE_ROUNDS
+            more = f" More would take longer than {ESTIMATE_SECONDS:.0f} s:" if few else ""
+            more += " --spins N plays more."
         console.print(f"{escape(sheet.remark)}{more}", soft_wrap=True, highlight=False)
     elif spins:
         console.print("--spins was not needed: the figures are exact; 'rgs simulate' plays rounds.", highlight=False)

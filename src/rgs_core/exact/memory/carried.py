@@ -40,7 +40,7 @@ class CarriedMemories:
         assert handed == EMPTY
         return FRESH
 
-    def need(self, situations: Collection[Situation]) -> None:
+    def need(self, situations: Collection[Situation], further: int = 0) -> None:
         """There are never too many."""
 
     def law(self, situation: Situation) -> SpinTerms:

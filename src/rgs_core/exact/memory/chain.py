@@ -256,7 +256,7 @@ class MemoryChain:
         layer: dict[Place, Weights] = {place: (1, 0, 0, 1, 0)}
         while layer:
             situations = {(memory, left == 1) for memory, left, _ in layer}
-            self.memories.need(situations)
+            self.memories.need(situations, max(left for _, left, _ in layer) - 1)
             moves = {situation: self._moves(situation) for situation in sorted(situations)}
             layer = walk.spin(self, layer, moves)
         self._steps = walk.steps

@@ -83,19 +83,45 @@ class HeldMemories:
         """The state that plays from a memory: always the same."""
         return self._state.name
 
-    def need(self, situations: Collection[Situation]) -> None:
-        """Raises AnalysisError when there are too many memories, or their laws too large."""
+    def need(self, situations: Collection[Situation], further: int = 0) -> None:
+        """Raises AnalysisError when there are too many memories, or their laws too large; before any but the first law
+        is found, where the sets that `further` spins can hold show that."""
         why = remembers_because(self._model, self._state)
         missing = {memory for memory, _ in situations} - self._laws.keys()
         known = len(self._laws)
-        if known + len(missing) > HELD_MAX:
-            raise AnalysisError(f"{why} in more than {HELD_MAX:,} ways, up to which their laws are merged")
+        expected = self._foreseen(situations, further) if known == 1 else 0
+        if max(known + len(missing), expected) > HELD_MAX:
+            raise AnalysisError(
+                f"{why} in more than {HELD_MAX:,} ways, up to which their laws are merged: put the symbol on fewer reels"
+            )
+        if self._rows * expected > 2 * ROWS_MAX:  # twice, as the first law is larger than most
+            raise AnalysisError(
+                f"{why} in {expected:,} ways, and the first spin has {self._rows:,} different results; they are merged up "
+                f"to {ROWS_MAX:,} in all: put the symbol on fewer reels"
+            )
         if missing and known and self._rows * (known + len(missing)) > ROWS_MAX * known:
             raise AnalysisError(
                 f"{why} in at least {known + len(missing):,} ways, from each of which a spin has some "
                 f"{self._rows // known:,} different results; they are merged up to {ROWS_MAX:,} in all: put the symbol on "
                 "fewer reels"
             )
+
+    def _foreseen(self, situations: Collection[Situation], further: int) -> int:
+        """How many sets of held cells there are after so many further spins: unions of what a spin lands. 0 where they
+        walk; a number above HELD_MAX is not counted to its end."""
+        if self._step:
+            return 0
+        landed = {memory for memory, _ in self._memories}
+        sets = {self._memories[number - FRESH][0] for number, _ in situations}
+        for _ in range(further):
+            before = len(sets)
+            for held in list(sets):
+                sets.update(held | more for more in landed)
+                if len(sets) > HELD_MAX:
+                    return len(sets)
+            if len(sets) == before:
+                break
+        return len(sets)
 
     def law(self, situation: Situation) -> SpinTerms:
         """Law of a spin; what it leaves is its last award."""

@@ -73,8 +73,9 @@ class Memories(Protocol):
     def handed(self, handed: Handed) -> int:
         """The number of the memory of a feature that begins with these cells."""
 
-    def need(self, situations: Collection[Situation]) -> None:
-        """Raises AnalysisError when the laws of all these cannot be had."""
+    def need(self, situations: Collection[Situation], further: int = 0) -> None:
+        """Raises AnalysisError when the laws of all these cannot be had, or those that are met `further` spins on, where
+        that can be foreseen."""
 
     def law(self, situation: Situation) -> RememberingSpin:
         """Law of a spin; what it leaves is its last award."""
@@ -152,7 +153,7 @@ class VisitedMemories:
             self._memories.append((memory, first))
         return self._numbers[memory, first]
 
-    def need(self, situations: Collection[Situation]) -> None:
+    def need(self, situations: Collection[Situation], further: int = 0) -> None:
         """Raises AnalysisError when there are too many memories, or combinations of draws from all of them."""
         missing = {self._known(situation) for situation in situations} - self._laws.keys()
         why = remembers_because(self._engine.build.model, self._state)

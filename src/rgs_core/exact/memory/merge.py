@@ -126,7 +126,7 @@ class MergedMemories:
         """The number of the memory that a feature begins with: nothing is carried into it."""
         return FRESH
 
-    def need(self, situations: Collection[Situation]) -> None:
+    def need(self, situations: Collection[Situation], further: int = 0) -> None:
         """Raises AnalysisError when there are too many memories."""
         if self.count > MEMORIES_MAX:
             why = remembers_because(self._model, self._state)

@@ -69,7 +69,7 @@ class WonMemories:
             raise AnalysisError(f"{self._why}, and begins with cells that are carried into it")
         return FRESH
 
-    def need(self, situations: Collection[Situation]) -> None:
+    def need(self, situations: Collection[Situation], further: int = 0) -> None:
         """Raises AnalysisError when there are too many memories, or rows of laws."""
         rows = len(set(situations) | self._laws.keys()) * len(self._joint.units)
         if self.count > MEMORIES_MAX or rows > ROWS_MAX:
