@@ -244,7 +244,7 @@ class _Types:
         # Sorted, so that laws from two sources give the same sums to the last bit.
         chosen = tuple({k: a for k, a in sorted(laws[name].items()) if a.probability} for name in names)
         matrix = tuple(
-            tuple(sum((key[j] * a.probability for key, a in law.items()), Fraction(0)) for j in columns)
+            tuple(sum((key[j] * a.probability for key, a in law.items() if key[j]), Fraction(0)) for j in columns)
             for law in chosen
         )
         return cls(names, columns, chosen, matrix)
@@ -284,11 +284,12 @@ def _solve(matrix: Sequence[Sequence[Fraction]], right: Sequence[Fraction]) -> l
         if pivot is None:
             return None
         rows[i], rows[pivot] = rows[pivot], rows[i]
-        rows[i] = [x / rows[i][i] for x in rows[i]]
+        divisor = rows[i][i]
+        rows[i] = [x / divisor if x else x for x in rows[i]] if divisor != 1 else rows[i]
         for k in range(n):
-            if k != i and rows[k][i]:
+            if k != i and rows[k][i]:  # most entries are 0: few types lead to many
                 factor = rows[k][i]
-                rows[k] = [x - factor * y for x, y in zip(rows[k], rows[i], strict=True)]
+                rows[k] = [x - factor * y if y else x for x, y in zip(rows[k], rows[i], strict=True)]
     return [row[n] for row in rows]
 
 
@@ -320,7 +321,7 @@ def _uncapped(
     for law, mean in zip(types.laws, t, strict=True):
         second = Fraction(0)
         for key, a in law.items():
-            started = sum((key[j] * tj for j, tj in zip(types.columns, t, strict=True)), Fraction(0))
+            started = sum((key[j] * tj for j, tj in zip(types.columns, t, strict=True) if key[j]), Fraction(0))
             second += a.win_squared + 2 * started * a.win + started**2 * a.probability
         own.append(second - mean**2)
     variances = _solve(types.matrix, own)
@@ -449,14 +450,12 @@ def cap_tail(laws: Mapping[str, SpinLaw], states: Sequence[str], start: str, spi
     started = [np.array([[key[j] for j in types.columns] for key in law], dtype=np.float64) @ w for law in types.laws]
     own = 0 in types.leads_to(0)  # the mode's spins are of a type that is awarded: counted like awarded ones
     later = range(len(types.names)) if own else range(1, len(types.names))
-    best = math.inf
-    for step in range(400):
-        s = 1e-4 * 1.03**step
-        if s * max(float(x.max()) for x in started) > 600:
-            break
-        ratio = max(float(odds[i] @ np.exp(s * (started[i] - w[i]))) for i in later)
-        if ratio < 1:
-            begin = spins * (s * w[0] if own else math.log(float(odds[0] @ np.exp(s * started[0]))))
-            exponent = begin + (cap + spins * own) * math.log(ratio) - math.log1p(-ratio)
-            best = min(best, math.exp(min(exponent, 700)))
-    return best
+    s = 1e-4 * 1.03 ** np.arange(400)
+    s = s[s * max(float(x.max()) for x in started) <= 600]
+    ratio = np.max([np.exp(np.outer(s, started[i] - w[i])) @ odds[i] for i in later], axis=0)
+    s, ratio = s[ratio < 1], ratio[ratio < 1]
+    if not len(s):
+        return math.inf
+    begin = spins * (s * w[0] if own else np.log(np.exp(np.outer(s, started[0])) @ odds[0]))
+    exponents = begin + (cap + spins * own) * np.log(ratio) - np.log1p(-ratio)
+    return math.exp(min(float(exponents.min()), 700))

@@ -311,7 +311,6 @@ def joint_law(
 def _joint_law(engine: Engine, state_index: int, merge: bool, special: str | None, most: int) -> Joint:
     build = engine.build
     model, state = build.model, engine.tables.states[state_index].state
-    visits = spin_paths(build, state) <= most
     reason = ""
     if merge and not ways_refused(build, state):
         try:
@@ -326,11 +325,12 @@ def _joint_law(engine: Engine, state_index: int, merge: bool, special: str | Non
         try:
             return lines_joint(engine, state_index, merge=merge, special=special)[0]
         except AnalysisError as error:
-            if not merge and not visits:
+            if not merge and spin_paths(build, state) > most:
                 raise
             reason = str(error)
     reason = reason or (f"there is no merging of {refused}" if merge and refused else "")
     unpruned = pruned_refused(model, state, _pruned_symbols(model, state)) if special is None else "special symbols"
+    visits = spin_paths(build, state) <= most
     if merge and not unpruned:
         try:
             return replace(_pruned_joint(engine, state_index, most), reason=reason)

@@ -200,13 +200,22 @@ def _reel_paths(model: Model, state: State, reel: int, strip: Strip, top: Strip 
             # As many symbols as any height shows tell stops apart; cascades and nudges see the whole strip.
             steps = sum(transform.steps_max for transform in state.transforms if isinstance(transform, Nudge))
             seen = len(strip.symbols) if state.cascade or steps else highest
-            windows = {strip.window(stop, seen) for stop in range(len(strip.symbols))}
+            windows = _windows(strip.symbols, seen)
+            if not state.transforms:
+                paths += len(windows)
+                continue
             if steps:
                 paths += sum(_branched(model, state.transforms, reel, _near(window, rows, steps)) for window in windows)
                 continue
             cells = (_cells(strip_window(window, rows)) for window in windows)
             paths += sum(_branched(model, state.transforms, reel, [*_copied(above), *column]) for column in cells)
     return paths
+
+
+@lru_cache(maxsize=256)
+def _windows(symbols: tuple[str, ...], seen: int) -> frozenset[tuple[str, ...]]:
+    """Different windows of a strip, whatever its weights: tuning asks for them again and again."""
+    return frozenset(strip_window(symbols[stop:] + symbols[:stop], seen) for stop in range(len(symbols)))
 
 
 def strip_window(window: Sequence[str], rows: int) -> tuple[str, ...]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -18,6 +18,8 @@ from rgs_core.exact.distribution import WinLaw, win_law
 from rgs_core.exact.feature import CAP_EXACT_MAX
 from rgs_core.exact.joint import COMBINATIONS_MAX, Joint, joint_law
 from rgs_core.exact.memory.feature_starts import feature_round
+from rgs_core.exact.memory.hold import HoldRules, HoldStart, Start
+from rgs_core.exact.memory.hold_chain import hold_starts
 from rgs_core.exact.memory.whole_feature import FeatureRound
 from rgs_core.exact.reached import awards_of, reached
 from rgs_core.exact.stats import root
@@ -74,6 +76,7 @@ class Meter:
         self.mode = mode
         self._laws: dict[tuple[object, ...], Joint] = {}
         self._kept: dict[tuple[object, ...], FeatureRound] = {}
+        self._holds: dict[tuple[object, ...], Mapping[Start, HoldStart]] = {}
 
     @property
     def has_feature(self) -> bool:
@@ -129,8 +132,18 @@ class Meter:
         if key not in self._kept:
             if len(self._kept) >= LAWS_KEPT:
                 self._kept.clear()
-            self._kept[key] = feature_round(build, merge=merge)
+            self._kept[key] = feature_round(build, merge=merge, holds=self._held)
         return self._kept[key]
+
+    def _held(self, rules: HoldRules, starts: Iterable[Start], states: tuple[str, ...]) -> Mapping[Start, HoldStart]:
+        """Features of hold and spin, kept by all that they depend on: the strips of the paid spin are no part of it."""
+        begun = tuple(dict.fromkeys(starts))
+        key = rules.state.name, rules.symbols, rules.classes, rules.values, begun, states
+        if key not in self._holds:
+            if len(self._holds) >= LAWS_KEPT:
+                self._holds.clear()
+            self._holds[key] = hold_starts(rules, begun, states)
+        return self._holds[key]
 
 
 @dataclass(frozen=True, slots=True)

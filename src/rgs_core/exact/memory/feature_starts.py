@@ -9,7 +9,7 @@ its spins award and hand on belongs together (rgs_core.exact.memory.carried).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -23,7 +23,7 @@ from rgs_core.exact.joint import bonus_name, bonus_triggers, joint_law, remember
 from rgs_core.exact.memory.beginnings import EMPTY, Beginnings, Handed, Names, StartingSpin, Way, unique
 from rgs_core.exact.memory.carried_cells import carried_law
 from rgs_core.exact.memory.chain import MemoryChain, MemoryFeature
-from rgs_core.exact.memory.hold import HOLDING, NO_VALUE, HoldRules, Start, hold_rules, holds, values_of
+from rgs_core.exact.memory.hold import HOLDING, NO_VALUE, HoldRules, HoldStart, Start, hold_rules, holds, values_of
 from rgs_core.exact.memory.hold_awards import Counting
 from rgs_core.exact.memory.hold_chain import hold_starts, own_spins
 from rgs_core.exact.memory.memories import FRESH, NEXT
@@ -60,11 +60,14 @@ def whole_states(build: Build) -> list[str]:
     return order
 
 
-def feature_round(build: Build, *, merge: bool = True) -> FeatureRound:
+def feature_round(
+    build: Build, *, merge: bool = True, holds: Callable[..., Mapping[Start, HoldStart]] = hold_starts
+) -> FeatureRound:
     """The paid spin of a mode with its features that are known as a whole, exact.
 
-    `merge=False` visits every combination of draws. Raises AnalysisError with the reason where the features have no
-    law, or begin in a way that is not known.
+    `merge=False` visits every combination of draws. `holds` computes features of hold and spin; who asks for many builds
+    gives a function that remembers. Raises AnalysisError with the reason where the features have no law, or begin in a
+    way that is not known.
     """
     model, start = build.model, build.play.start
     targets = whole_states(build)
@@ -102,7 +105,7 @@ def feature_round(build: Build, *, merge: bool = True) -> FeatureRound:
     begin([first] if paid is None else paid.ways())
     for target in targets:
         if target in rules:
-            found |= _held(rules[target], list(ways[target]), award_columns(model))
+            found |= _held(rules[target], list(ways[target]), award_columns(model), holds)
             if target == start:
                 own_law = own_spins(rules[target], Start(build.play.spins, rules[target].nothing))
                 found[first] = replace(found[first], granted=found[first].granted - build.play.spins)  # type: ignore[type-var]
@@ -182,11 +185,16 @@ def _handed(rules: HoldRules, state: State, counting: Counting, counts: Sequence
     return Handed(held=tuple(held), carried=tables)
 
 
-def _held(rules: HoldRules, ways: Sequence[Way], states: Sequence[str]) -> dict[Way, WholeFeature]:
+def _held(
+    rules: HoldRules,
+    ways: Sequence[Way],
+    states: Sequence[str],
+    holds: Callable[..., Mapping[Start, HoldStart]],
+) -> dict[Way, WholeFeature]:
     """Features of hold and spin, by how they begin."""
     none = (NO_VALUE,) * len(rules.symbols)
     starts = {way: Start(way.spins, way.handed.held or rules.nothing, way.handed.carried or none) for way in ways}
-    known = hold_starts(rules, starts.values(), tuple(states))
+    known = holds(rules, starts.values(), tuple(states))
     return {way: _multiplied(way, known[start]) for way, start in starts.items()}
 
 
