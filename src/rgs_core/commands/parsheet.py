@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -25,7 +26,6 @@ from rgs_core.errors import AnalysisError
 from rgs_core.exact.closed_form import SpinFigures
 from rgs_core.exact.policy_figures import PolicyFigures, policy_figures
 from rgs_core.game import DEFAULT_SEED, seeded_key
-from rgs_core.language.model import Build
 from rgs_core.sheet.sections import Section
 from rgs_core.sheet.sheet import ABOVE_STAKES, CAPS_STAKES, QUANTILES, Sheet
 from rgs_core.simulation.montecarlo import simulate
@@ -113,7 +113,11 @@ def run(args: argparse.Namespace, console: Console) -> int:
 def estimated(sheet: Sheet, args: argparse.Namespace, console: Console) -> Sheet:
     """The sheet with estimates of what has no exact figure, and the session that was asked for played out."""
     build, key, threads = sheet.build, seeded_key(DEFAULT_SEED), min(256, os.cpu_count() or 1)
-    rounds = args.spins or (PLAIN_ESTIMATE_ROUNDS if build.model.callbacks else affordable(build, key, threads))
+    rounds = args.spins
+    if rounds is None and build.model.callbacks:
+        rounds = PLAIN_ESTIMATE_ROUNDS
+    elif rounds is None:
+        rounds = affordable(lambda n: simulate(build, key, n).rounds, ESTIMATE_ROUNDS, threads)
     sampled: tuple[SampledSessions, ...] = ()
     with rounds_bar(shown=Console(stderr=True).is_terminal) as bar:
         if args.session:
@@ -126,27 +130,26 @@ def estimated(sheet: Sheet, args: argparse.Namespace, console: Console) -> Sheet
         strata: Stratified | None = None
         with suppress(AnalysisError):  # a game without such strata
             few = max(1, rounds // STRATIFIED_PART)
+            if args.spins is None:
+                few = affordable(lambda n: sum(s.rounds for s in stratified(build, key, n).strata), few, threads)
             task = bar.add_task(f"{build.label}, strata", total=few, rate="")
             strata = stratified(build, key, few, threads=threads, progress=partial(advance, bar, task))
     return replace(sheet, simulation=played, sampled=sampled, stratified=strata)
 
 
-def affordable(build: Build, key: bytes, threads: int) -> int:
-    """How many rounds of estimates take ESTIMATE_SECONDS, in a number that is easily said: 1, 2 or 5 times a power of ten."""
-    rounds, seconds = PILOT_ROUNDS // 4, 0.0
-    while seconds < PILOT_SECONDS and 4 * rounds < ESTIMATE_ROUNDS:
+def affordable(play: Callable[[int], int], most: int, threads: int) -> int:
+    """How many rounds take ESTIMATE_SECONDS, `most` at most, in a number that is easily said: 1, 2 or 5 times a power of
+    ten. `play` plays about so many on one thread and returns how many it played."""
+    rounds, speed, seconds = PILOT_ROUNDS // 4, 0.0, 0.0
+    while seconds < PILOT_SECONDS and 4 * rounds < most:
         rounds *= 4
         started = time.perf_counter()
-        simulate(build, key, rounds)
-        seconds = time.perf_counter() - started
-    within = ESTIMATE_SECONDS * threads * rounds / max(seconds, 1e-9)
-    steps = (
-        first * 10**power
-        for power in range(len(str(ESTIMATE_ROUNDS)))
-        for first in (1, 2, 5)
-        if first * 10**power <= within
-    )
-    return max(ESTIMATE_ROUNDS_MIN, min(ESTIMATE_ROUNDS, max(steps, default=0)))
+        played = play(rounds)
+        seconds = max(time.perf_counter() - started, 1e-9)
+        speed = played / seconds
+    within = ESTIMATE_SECONDS * threads * speed
+    said = (first * 10**power for power in range(len(str(most))) for first in (1, 2, 5))
+    return min(most, max(ESTIMATE_ROUNDS_MIN, max((n for n in said if n <= within), default=0)))
 
 
 def write_files(args: argparse.Namespace, sheet: Sheet) -> None:

@@ -17,7 +17,7 @@ from rgs_core._engine import Engine
 from rgs_core.errors import AnalysisError
 from rgs_core.exact.award_columns import multiplied_features
 from rgs_core.exact.awarding import NOTHING
-from rgs_core.exact.feature import RoundMoments, round_moments
+from rgs_core.exact.feature import FREE_SPINS_MAX, RoundMoments, round_moments
 from rgs_core.exact.joint import COMBINATIONS_ALONE_MAX, COMBINATIONS_MAX, Joint, joint_law, model_states
 from rgs_core.exact.memory.beginnings import NamedSpin
 from rgs_core.exact.memory.feature_starts import feature_refused, feature_round, remembering_states
@@ -306,9 +306,15 @@ def round_figures(build: Build, spins: SpinLaws) -> FullCycle:
     if features is not None:  # a feature counts as one spin, and its spins must be within the cap
         granted = sum(features.granted.values())
         if granted > spins_max:
+            # A feature that reaches the cap alone is awarded more with a higher one.
+            cut = [name for name, spins in features.granted.items() if spins >= spins_max]
+            remedy = f"set caps.free_spins to {granted} or more"
+            if cut:
+                remedy = f"set caps.free_spins so high that no feature of state {' and '.join(cut)} reaches it alone"
             raise AnalysisError(
                 f"features of state {' and '.join(features.granted)} can be awarded {granted} spins, more than the cap of "
-                f"{spins_max}, for which there is no exact walk; set caps.free_spins to {granted} or more"
+                f"{spins_max}, for which there is no exact walk; "
+                f"{remedy if granted <= FREE_SPINS_MAX else 'award fewer spins'}"
             )
         spins_max -= features.granted_further
     mean = second = nothing = further = Fraction(0)

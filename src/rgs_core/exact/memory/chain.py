@@ -336,6 +336,13 @@ class MemoryChain:
         own, others[column] = others[column], 0
         return own, tuple(others), left
 
+    def mean_awarded(self, memory: int, moves: _Moves) -> float:
+        """Mean spins of its own feature that a spin awards from a memory; 0 where they fill up the spins left."""
+        if self._resetting[self.memories.state(memory)]:
+            return 0.0
+        total = sum(self.split(memory, key)[0] * event[0] for key, event in moves.events)
+        return total / moves.scale
+
     def awarded(self, before: Awards, more: Awards) -> Awards:
         """Spins of other states that are awarded after a spin: they add up, where no trigger fills them up."""
         if not self._filled:
@@ -386,9 +393,14 @@ class _Walk:
                 rest = chain.following(memory, left, own)
                 if self.played + 1 + rest > self.cap:
                     if self.ends:
+                        remedy = "set caps.free_spins out of reach"
+                        if (mean := chain.mean_awarded(memory, of)) >= 1:
+                            remedy = (
+                                f"award fewer: a spin awards {mean:.4f} further ones on average, so they end there only"
+                            )
                         raise AnalysisError(
                             f"features of state '{chain.state.name}', which pays at their end, can reach the cap of "
-                            f"{self.cap} free spins; set caps.free_spins out of reach"
+                            f"{self.cap} free spins; {remedy}"
                         )
                     rest = self.cap - self.played - 1
                 after = _joined(here, event)

@@ -220,8 +220,10 @@ class HoldStart:
         return []
 
     def among(self, names: Names) -> HoldStart:
-        """The same law where there are these states."""
-        return replace(self, states=names.states)
+        """The same law where there are these states; its moments are the same and are not computed again."""
+        named = replace(self, states=names.states)
+        vars(named)["moments"] = self.moments
+        return named
 
     # -- moments ----------------------------------------------------------------------------------------
 
