@@ -18,7 +18,7 @@ from rgs_core.certified.certificate import load_certificate
 from rgs_core.errors import AnalysisError
 from rgs_core.exact import distribution, feature
 from rgs_core.exact.analysis import FullCycle, full_cycle
-from rgs_core.exact.distribution import win_law
+from rgs_core.exact.distribution import RoundGrid, feature_law, win_law
 from rgs_core.exact.joint import Joint
 from rgs_core.exact.transforms import RoundLaw
 from rgs_core.language.mechanics import Pick, PickTrigger, Table
@@ -335,3 +335,14 @@ def test_sessions_of_a_game_with_a_fine_stake_are_left_out_unless_asked_for() ->
     assert law is not None
     with pytest.raises(ValueError, match=r"at most [\d,]+ spins"):
         law.session(100, 1_000_000)
+
+
+@pytest.mark.parametrize("game", ["lantern_tide", "salt_codex", "thistle_moor"])
+def test_both_laws_from_one_grid_are_those_from_two(game: str) -> None:
+    cycle = full_cycle(load(games.find(game)).build())
+    grid = RoundGrid(cycle, further=True)
+    for shared, alone in ((win_law(cycle, grid), win_law(cycle)), (feature_law(cycle, grid), feature_law(cycle))):
+        assert shared is not None
+        assert alone is not None
+        assert (shared.step, shared.error) == (alone.step, alone.error)
+        assert (shared.probabilities == alone.probabilities).all()

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from rgs_core.errors import AnalysisError
 from rgs_core.exact.cycle import FullCycle
+from rgs_core.exact.spin_terms import Complex
 from rgs_core.exact.transforms import RoundLaw
 from rgs_core.language.model import Build
 
@@ -189,16 +191,46 @@ class WinLaw:
         return SessionOdds(spins, bankroll, ruined, doubled, left, mean)
 
 
-def win_law(cycle: FullCycle) -> WinLaw:
-    """The law of a round's win, as it is paid: with the maximum win, where there is one.
+class RoundGrid:
+    """A round on the Fourier side, with all that its laws share. `further`: the law of its further spins will be asked
+    for as well, so that both are taken from one walk."""
+
+    def __init__(self, cycle: FullCycle, *, further: bool = False) -> None:
+        self.cycle = cycle
+        self.cases = [RoundLaw(cycle, case) for case in cycle.scenarios]
+        cap = cycle.build.model.win_units_cap if cycle.capped else None
+        self.step = math.gcd(*(case.step for case in self.cases), cap or 0) or cycle.build.model.stake_units
+        self._further = further
+        self._waiting: dict[tuple[int, bool], Complex] = {}
+
+    @cached_property
+    def size(self) -> tuple[int, float]:
+        """Size of the grid, and a bound on P(win beyond it)."""
+        return _grid(self.cycle, self.cases, self.step)
+
+    def transform(self, place: int, *, walked: bool, feature_only: bool) -> Complex:
+        """Transform of a case, as `RoundLaw.transforms`."""
+        case, size = self.cases[place], self.size[0]
+        if (place, feature_only) in self._waiting:
+            return self._waiting.pop((place, feature_only))
+        both = self._further and not feature_only and bool(case.further) and case.start not in case.further
+        wanted = [feature_only, True] if both else [feature_only]
+        found, *other = case.transforms(self.step, size, walked=walked, feature_only=wanted)
+        if other:
+            self._waiting[place, True] = other[0]
+        return found
+
+
+def win_law(cycle: FullCycle, on: RoundGrid | None = None) -> WinLaw:
+    """The law of a round's win, as it is paid: with the maximum win, where there is one. `on`: its grid, if it is known.
 
     Raises AnalysisError when it needs a grid or a walk that is too large.
     """
-    law = _law(cycle, feature_only=False)
+    law = _law(on or RoundGrid(cycle), feature_only=False)
     return _with_maximum(law, cycle) if cycle.capped else law
 
 
-def feature_law(cycle: FullCycle) -> WinLaw | None:
+def feature_law(cycle: FullCycle, on: RoundGrid | None = None) -> WinLaw | None:
     """The law of what the further spins of a round win, for rounds that have any; None when there are none.
 
     Without the maximum win, which is one of the whole round. Raises AnalysisError as `win_law`, and where they are part
@@ -208,7 +240,7 @@ def feature_law(cycle: FullCycle) -> WinLaw | None:
         return None
     if cycle.paid is None:
         raise AnalysisError("the further spins of a mode that begins with a feature have no law of their own")
-    return _law(cycle, feature_only=True)
+    return _law(on or RoundGrid(cycle), feature_only=True)
 
 
 def _with_maximum(law: WinLaw, cycle: FullCycle) -> WinLaw:
@@ -222,18 +254,16 @@ def _with_maximum(law: WinLaw, cycle: FullCycle) -> WinLaw:
     return WinLaw(law.build, law.step, probabilities, law.error)
 
 
-def _law(cycle: FullCycle, *, feature_only: bool) -> WinLaw:
+def _law(grid: RoundGrid, *, feature_only: bool) -> WinLaw:
+    cycle, cases, step = grid.cycle, grid.cases, grid.step
     model = cycle.build.model
-    cases = [RoundLaw(cycle, case) for case in cycle.scenarios]
     odds = [float(case.probability) for case in cycle.scenarios]
-    cap = model.win_units_cap if cycle.capped else None
-    step = math.gcd(*(case.step for case in cases), cap or 0) or model.stake_units
-    size, beyond = _grid(cycle, cases, step)
+    size, beyond = grid.size
     frequencies = size // 2 + 1
     probabilities = np.zeros(size)
     error = beyond
     work = sum(case.walk_work(frequencies) for case in cases if case.ways and case.cap_tail > CAP_NEGLIGIBLE)
-    for case, p in zip(cases, odds, strict=True):
+    for place, (case, p) in enumerate(zip(cases, odds, strict=True)):
         if case.terms_count * frequencies > TERMS_MAX:
             raise AnalysisError(
                 f"a round awards in {case.terms_count:,} ways, too many for an exact law of wins of up to "
@@ -251,7 +281,7 @@ def _law(cycle: FullCycle, *, feature_only: bool) -> WinLaw:
                 f"the cap of {model.free_spins_max} free spins can be reached, and the exact law of wins with it needs "
                 f"too many states; {case.cap_advice}"
             )
-        found = np.fft.irfft(case.transform(step, size, walked=walked, feature_only=feature_only), size)
+        found = np.fft.irfft(grid.transform(place, walked=walked, feature_only=feature_only), size)
         np.maximum(found, 0.0, out=found)
         probabilities += p * found
         # Each power taken of a transform multiplies its rounding.

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from rgs_core.errors import AnalysisError
 from rgs_core.exact.cycle import FullCycle
-from rgs_core.exact.distribution import GRID_MAX, WinLaw, win_law
+from rgs_core.exact.distribution import GRID_MAX, RoundGrid, WinLaw, win_law
 from rgs_core.language.mechanics import Bet, Gamble, Table
 
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 
-def law_with_bets(cycle: FullCycle) -> WinLaw:
+def law_with_bets(cycle: FullCycle, on: RoundGrid | None = None) -> WinLaw:
     """The law of what a round leaves to its player: `win_law`, and the bets of the policy on it."""
-    law, gamble = win_law(cycle), cycle.build.model.gamble
+    law, gamble = win_law(cycle, on), cycle.build.model.gamble
     return law if gamble is None else gambled(law, gamble)
 
 

@@ -6,7 +6,7 @@ The same sums with real exponents give the moments E[e^(s win)] that bound what 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, cast
 
@@ -119,50 +119,62 @@ class RoundLaw:
 
     # -- transforms on a grid ---------------------------------------------------------------------------
 
-    def transform(self, step: int, size: int, *, walked: bool, feature_only: bool) -> Complex:
-        """Transform of the round's win, or of what its further spins win on the event that there are some,
-        divided by the odds of that event; complex128[size // 2 + 1]."""
+    def transforms(self, step: int, size: int, *, walked: bool, feature_only: Sequence[bool]) -> list[Complex]:
+        """Transforms of the round's win, or with True of what its further spins win on the event that there are some,
+        divided by the odds of that event; complex128[size // 2 + 1] for each. What further spins win is found once."""
 
         def amount(units: NDArray[np.int64], odds: NDArray[np.float64]) -> Complex:
             return np.fft.rfft(np.bincount(units // step % size, weights=odds, minlength=size))
 
         frequencies = size // 2 + 1
         terms: dict[str, Mapping[Awards, Complex]] = {name: self.rows[name].terms(amount) for name in self.further}
-        first: Mapping[Awards, Complex]
-        if feature_only:
-            first = {
-                key: np.full(frequencies, float(a.probability), np.complex128)
-                for key, a in self.laws[self.start].items()
-            }
-        elif self.start in terms:
-            first = terms[self.start]
-        else:
-            first = self.rows[self.start].terms(amount)
-        result = np.zeros(frequencies, np.complex128)
+
+        def first_of(alone: bool) -> Mapping[Awards, Complex]:
+            if alone:
+                odds = {key: float(a.probability) for key, a in self.laws[self.start].items()}
+                return {key: np.full(frequencies, p, np.complex128) for key, p in odds.items()}
+            return terms[self.start] if self.start in terms else self.rows[self.start].terms(amount)
+
+        firsts = [first_of(alone) for alone in feature_only]
+        results = [np.zeros(frequencies, np.complex128) for _ in firsts]
         width = WALK_BLOCK if walked else BLOCK
         for begin in range(0, frequencies, width):
             block = slice(begin, min(begin + width, frequencies))
             part = {name: {key: term[block] for key, term in of.items()} for name, of in terms.items()}
-            result[block] = self._block({key: term[block] for key, term in first.items()}, part, walked, feature_only)
-        if feature_only:
-            none = float(self.laws[self.start][self._none].probability) if self._none in self.laws[self.start] else 0.0
-            none **= self.spins
-            result = (result - none) / (1 - none)
-        return result
+            begun = [{key: term[block] for key, term in first.items()} for first in firsts]
+            for result, found in zip(results, self._block(begun, part, walked, any(feature_only)), strict=True):
+                result[block] = found
+        law = self.laws[self.start]
+        none = float(law[self._none].probability) ** self.spins if self._none in law else 0.0
+        return [
+            (result - none) / (1 - none) if alone else result
+            for result, alone in zip(results, feature_only, strict=True)
+        ]
 
     @property
     def _none(self) -> Awards:
         return (0,) * len(self.states)
 
     def _block(
-        self, first: dict[Awards, Complex], terms: dict[str, dict[Awards, Complex]], walked: bool, feature_only: bool
-    ) -> Complex:
+        self,
+        firsts: Sequence[dict[Awards, Complex]],
+        terms: dict[str, dict[Awards, Complex]],
+        walked: bool,
+        feature_only: bool,
+    ) -> list[Complex]:
+        """Of each of these first spins with all that it starts; `feature_only`: some of them win nothing themselves."""
         if walked and self.ways is not None:
-            result: Complex = np.zeros(len(next(iter(first.values()))), np.complex128)
-            for name in self.ways:
-                result += self._walk(name, self._leading(first, name), terms[name], feature_only)
-            return result
-        return _polynomial(first, self._settled(terms)) ** self.spins
+            if self.start in self.further and feature_only:
+                raise AnalysisError(
+                    "the further spins of a mode of free spins have no law of their own with a cap in reach"
+                )
+            levels = {name: self._walk(name, terms[name]) for name in self.ways}
+            return [
+                cast(Complex, sum(self._begun(name, self._leading(first, name), of) for name, of in levels.items()))
+                for first in firsts
+            ]
+        settled = self._settled(terms)
+        return [_polynomial(first, settled) ** self.spins for first in firsts]
 
     def _settled(self, terms: dict[str, dict[Awards, Complex]]) -> dict[int, Complex]:
         """F_i by column of state i: plain steps, then Newton's; states that lead to none of their own at once."""
@@ -187,11 +199,16 @@ class RoundLaw:
         column, others = self.states.index(name), name == self.further[0]
         return {key: term for key, term in first.items() if key[column] or (others and not any(key))}
 
-    def _walk(
-        self, name: str, first: dict[Awards, Complex], free: dict[Awards, Complex], feature_only: bool
-    ) -> Complex:
-        """Transform of a round with further spins of a state, whose cap can be reached; the states and their order are
-        those of feature._capped."""
+    def _begun(self, name: str, first: dict[Awards, Complex], level: Complex) -> Complex:
+        """Transform of a round with further spins of a state, by what they win: the last level of `_walk`."""
+        if self.start == name:
+            return cast(Complex, level[self.cap])
+        paid = _one_state(power(first, self.spins), self.states.index(name))
+        return cast(Complex, sum(term * level[self.cap - min(r, self.cap)] for r, term in paid.items()))
+
+    def _walk(self, name: str, free: dict[Awards, Complex]) -> Complex:
+        """Transforms of all further spins of a state, whose cap can be reached, by how many are still allowed; the states
+        and their order are those of feature._capped."""
         column = self.states.index(name)
         one = _one_state(free, column)
         own = self.start == name
@@ -199,11 +216,6 @@ class RoundLaw:
         level: Complex = np.ones((1, width), np.complex128)  # by `allowed`; nothing left at level 0
         scratch: Complex = np.empty((self.cap + 1, width), np.complex128)
         begin = self.spins if own else 0
-        paid = {} if own else _one_state(power(first, self.spins), column)
-        if own and feature_only:
-            raise AnalysisError(
-                "the further spins of a mode of free spins have no law of their own with a cap in reach"
-            )
         for n in range(1, self.cap + begin + 1):
             most = min(n - 1, self.cap)
             here: Complex = np.zeros((min(n, self.cap) + 1, width), np.complex128)
@@ -215,12 +227,7 @@ class RoundLaw:
             if n <= self.cap:
                 here[n] = 1.0
             level = here
-        result: Complex = np.zeros(width, np.complex128)
-        if own:
-            result += level[self.cap]
-        for r, term in paid.items():
-            result += term * level[self.cap - min(r, self.cap)]
-        return result
+        return level
 
     # -- moments ----------------------------------------------------------------------------------------
 

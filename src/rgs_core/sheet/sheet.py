@@ -14,7 +14,7 @@ from typing import Any
 
 from rgs_core.errors import AnalysisError
 from rgs_core.exact.analysis import Analysis, analyse
-from rgs_core.exact.distribution import SessionOdds, WinLaw, feature_law
+from rgs_core.exact.distribution import RoundGrid, SessionOdds, WinLaw, feature_law
 from rgs_core.exact.gamble_law import law_with_bets
 from rgs_core.exact.jackpots import jackpot_figures
 from rgs_core.exact.joint import Joint
@@ -76,12 +76,14 @@ class Sheet:
         law = feature = None
         skipped = analysis.cycle_skipped
         if analysis.cycle is not None:
+            grid: RoundGrid | None = None
             try:
-                law = analysis.law or law_with_bets(analysis.cycle)
+                grid = RoundGrid(analysis.cycle, further=analysis.cycle.paid is not None)
+                law = analysis.law or law_with_bets(analysis.cycle, grid)
             except AnalysisError as error:
                 skipped = str(error)
             with suppress(AnalysisError):
-                feature = feature_law(analysis.cycle) if law else None
+                feature = feature_law(analysis.cycle, grid) if law else None
         return cls(analysis, law, feature, skipped, simulation, sessions or SESSIONS)
 
     @property
