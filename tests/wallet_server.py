@@ -16,7 +16,8 @@ class WalletServer:
     """Keeps players' money in minor units. `faults` says what happens to a call: by player, a list of moods in turn.
 
     Moods: "ok"; "error" answers 500 and does nothing; "lost" does it and answers 500; "hang" does it and never answers;
-    "deaf" does nothing and never answers; "garbage" answers what nobody understands; "refuse".
+    "deaf" does nothing and never answers; "garbage" answers what nobody understands; "refuse"; "slow" takes a
+    while.
     """
 
     def __init__(self, secret: bytes, balance_minor: int = 1_000_000) -> None:
@@ -69,6 +70,8 @@ class WalletServer:
         self.calls.append((kind, step["txn_id"]))
         moods = self.faults.get(f"{kind}:{player}") or []
         mood = moods.pop(0) if moods else self.always.get(f"{kind}:{player}", "ok")
+        if mood == "slow":
+            await asyncio.sleep(0.2)
         if mood == "deaf":
             await asyncio.sleep(3600)
         if mood == "error":

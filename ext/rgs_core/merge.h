@@ -212,7 +212,8 @@ static int64_t rgs_whole_line_amount(const rgs_game *game, const rgs_state *stat
         for (uint32_t t = 0; wins[i].amount && t < state->triggers_count; t++) {
             const rgs_trigger *trigger = &state->triggers[t];
             if (trigger->kind == RGS_WIN_SPINS && trigger->evaluator == state->lines)
-                *matches += (uint64_t)trigger->spins[wins[i].symbol * trigger->counts + wins[i].count] << 16 * t;
+                *matches += (uint64_t)trigger->spins[wins[i].symbol * trigger->counts + wins[i].count]
+                            << 16 * trigger->match;
         }
     return wins[0].amount + wins[1].amount;
 }

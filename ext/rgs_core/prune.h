@@ -407,7 +407,7 @@ static int rgs_prune_close(rgs_prune *prune, uint32_t depth, uint64_t counts, in
                     cells[reel] = game->read[prune->view.windows[reel][rows[reel]]];
                 matched += (uint64_t)rgs_pattern_matches(trigger, cells);
             }
-        matches += matched << 16 * t;
+        matches += matched << 16 * trigger->match; /* 0 of triggers that lines do not decide */
     }
     words[width++] = (int64_t)matches;
     words[width++] = (int64_t)counts;

@@ -200,8 +200,8 @@ def replay(service: Service, record: asyncpg.Record) -> ReplayAnswer:
 async def list_games(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     operator_id = await service.gate.operator(request, await request.read())
-    limit = request.query.get("limit", "1000")
-    if not limit.isdigit() or not 1 <= int(limit) <= GAMES_MAX:
+    limit = request.query.get("limit", str(GAMES_MAX))
+    if not re.fullmatch("[0-9]{1,4}", limit) or not 1 <= int(limit) <= GAMES_MAX:
         raise Problem("VALIDATION_FAILED", f"limit: '{limit[:20]}' is not a whole number from 1 to {GAMES_MAX}")
     async with service.store() as store:
         offered = await store.list_games(operator_id)

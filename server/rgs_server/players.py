@@ -13,14 +13,14 @@ from rgs_server.play_limits import reminders_due
 from rgs_server.store import Store
 
 
-async def set_flags(store: Store, operator_id: str, player_id: str, body: bytes, now: datetime) -> bytes:
-    """Blocks or unblocks a player in all sessions, open ones and those to come. Raises Problem.
+async def set_flags(store: Store, operator_id: str, player_id: str, body: bytes, now: datetime) -> tuple[bytes, bool]:
+    """Blocks or unblocks a player in all sessions, open ones and those to come: (answer, False). Raises Problem.
 
     Rounds that were begun are settled and paid as ever.
     """
     request = decode_flags(body)
     sessions = await store.set_player_flags(operator_id, player_id, request.self_excluded, now)
-    return encode(PlayerFlags(player_id=player_id, self_excluded=request.self_excluded, open_sessions=sessions))
+    return encode(PlayerFlags(player_id=player_id, self_excluded=request.self_excluded, open_sessions=sessions)), False
 
 
 async def acknowledge(store: Store, unknown_market: str, operator_id: str, session_id: str, now: datetime) -> bytes:

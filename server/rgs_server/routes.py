@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from aiohttp import web
 
 from rgs_server import balances, players, settlement
-from rgs_server.answers import round_answer
 from rgs_server.clock import read_time
-from rgs_server.contract.answers import encode
 from rgs_server.contract.problems import Problem
 from rgs_server.service import SERVICE, json_answer
 from rgs_server.sessions import validate
+from rgs_server.store import Store
 
 ENDINGS_DAYS = 30
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 async def caller(request: web.Request) -> tuple[str, bytes]:
@@ -32,27 +33,31 @@ def path_id(request: web.Request, name: str, code: str) -> str:
     return value
 
 
-async def get_round(request: web.Request) -> web.Response:
-    operator_id, _ = await caller(request)
-    async with request.app[SERVICE].store() as store:
-        record = await settlement.read_round(store, operator_id, path_id(request, "round_id", "ROUND_UNKNOWN"))
-    return json_answer(encode(round_answer(record)))
+def read(use_case: Callable[[Store, str, str], Awaitable[bytes]], name: str, unknown: str) -> Handler:
+    """The endpoint of a use case that reads what an id in the path names."""
+
+    async def answer(request: web.Request) -> web.Response:
+        operator_id, _ = await caller(request)
+        async with request.app[SERVICE].store() as store:
+            return json_answer(await use_case(store, operator_id, path_id(request, name, unknown)))
+
+    return answer
 
 
-async def settle_round(request: web.Request) -> web.Response:
-    operator_id, body = await caller(request)
-    service = request.app[SERVICE]
-    round_id = path_id(request, "round_id", "ROUND_UNKNOWN")
-    async with service.store() as store:
-        return json_answer(*await settlement.settle(store, operator_id, round_id, body, service.clock()))
+Step = Callable[[Store, str, str, bytes, datetime], Awaitable[tuple[bytes, bool]]]
 
 
-async def void_round(request: web.Request) -> web.Response:
-    operator_id, body = await caller(request)
-    service = request.app[SERVICE]
-    round_id = path_id(request, "round_id", "ROUND_UNKNOWN")
-    async with service.store() as store:
-        return json_answer(*await settlement.void(store, operator_id, round_id, body, service.clock()))
+def step(use_case: Step, name: str, unknown: str) -> Handler:
+    """The endpoint of a use case that changes what an id in the path names, once."""
+
+    async def answer(request: web.Request) -> web.Response:
+        operator_id, body = await caller(request)
+        service = request.app[SERVICE]
+        value = path_id(request, name, unknown)
+        async with service.store() as store:
+            return json_answer(*await use_case(store, operator_id, value, body, service.clock()))
+
+    return answer
 
 
 async def count_endings(request: web.Request) -> web.Response:
@@ -64,21 +69,6 @@ async def count_endings(request: web.Request) -> web.Response:
         raise Problem("VALIDATION_FAILED", f"since: '{str(asked)[:40]}' is not a time like 2026-01-31T12:00:00.000Z")
     async with service.store() as store:
         return json_answer(await settlement.endings(store, operator_id, since))
-
-
-async def get_session(request: web.Request) -> web.Response:
-    operator_id, _ = await caller(request)
-    async with request.app[SERVICE].store() as store:
-        session_id = path_id(request, "session_id", "SESSION_UNKNOWN")
-        return json_answer(await balances.session_state(store, operator_id, session_id))
-
-
-async def transfer_in(request: web.Request) -> web.Response:
-    operator_id, body = await caller(request)
-    service = request.app[SERVICE]
-    session_id = path_id(request, "session_id", "SESSION_UNKNOWN")
-    async with service.store() as store:
-        return json_answer(*await balances.transfer_in(store, operator_id, session_id, body, service.clock()))
 
 
 async def close_session(request: web.Request) -> web.Response:
@@ -99,14 +89,6 @@ async def acknowledge_reminder(request: web.Request) -> web.Response:
         return json_answer(await players.acknowledge(store, market, operator_id, session_id, service.clock()))
 
 
-async def set_player_flags(request: web.Request) -> web.Response:
-    operator_id, body = await caller(request)
-    service = request.app[SERVICE]
-    player_id = path_id(request, "player_id", "VALIDATION_FAILED")
-    async with service.store() as store:
-        return json_answer(await players.set_flags(store, operator_id, player_id, body, service.clock()))
-
-
 async def validate_build(request: web.Request) -> web.Response:
     operator_id, body = await caller(request)
     service = request.app[SERVICE]
@@ -120,25 +102,18 @@ async def list_unfinished(request: web.Request) -> web.Response:
         return json_answer(await balances.unfinished(store, operator_id))
 
 
-async def get_transaction(request: web.Request) -> web.Response:
-    operator_id, _ = await caller(request)
-    async with request.app[SERVICE].store() as store:
-        txn_id = path_id(request, "txn_id", "TRANSACTION_UNKNOWN")
-        return json_answer(await balances.read_transaction(store, operator_id, txn_id))
-
-
-HANDLERS: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {
-    "getRound": get_round,
-    "settleRound": settle_round,
-    "voidRound": void_round,
+HANDLERS: dict[str, Handler] = {
+    "getRound": read(settlement.round_state, "round_id", "ROUND_UNKNOWN"),
+    "settleRound": step(settlement.settle, "round_id", "ROUND_UNKNOWN"),
+    "voidRound": step(settlement.void, "round_id", "ROUND_UNKNOWN"),
     "countEndings": count_endings,
-    "getSession": get_session,
-    "transferIn": transfer_in,
+    "getSession": read(balances.session_state, "session_id", "SESSION_UNKNOWN"),
+    "transferIn": step(balances.transfer_in, "session_id", "SESSION_UNKNOWN"),
     "closeSession": close_session,
     "acknowledgeReminder": acknowledge_reminder,
-    "setPlayerFlags": set_player_flags,
+    "setPlayerFlags": step(players.set_flags, "player_id", "VALIDATION_FAILED"),
     "validateBuild": validate_build,
     "listUnfinished": list_unfinished,
-    "getTransaction": get_transaction,
+    "getTransaction": read(balances.read_transaction, "txn_id", "TRANSACTION_UNKNOWN"),
 }
 """By the id of their operation."""

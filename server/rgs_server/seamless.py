@@ -104,6 +104,15 @@ class Cashier:
                 raise Problem("ROUND_ALREADY_CLOSED", f"the debit of round '{round_id}' is rolled back; open a new one")
         raise Problem("WALLET_TIMEOUT", step["last_error"] or "the wallet did not answer")
 
+    async def give_back(self, operator_id: str, session_id: str, spin_id: str, reason: str) -> None:
+        """Rolls the debit of a spin back that was refused after it; if not now, then when its time is over."""
+        try:
+            async with self._stores() as store:
+                await abandon(store, operator_id, f"debit:{spin_id}", session_id, self._clock(), reason)
+        except Problem as problem:
+            log.warning("the debit of %s is not given back yet: %s", spin_id, problem.detail)
+        self.look()
+
     async def _wallet(self, store: Store, operator_id: str) -> Wallet:
         record = await store.wallet_of(operator_id)
         if record is None:

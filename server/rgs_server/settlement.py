@@ -30,6 +30,11 @@ async def read_round(store: Store, operator_id: str, round_id: str) -> asyncpg.R
     return record
 
 
+async def round_state(store: Store, operator_id: str, round_id: str) -> bytes:
+    """Where the money of a round is. Raises Problem."""
+    return encode(answers.round_answer(await read_round(store, operator_id, round_id)))
+
+
 async def settle(store: Store, operator_id: str, round_id: str, body: bytes, now: datetime) -> tuple[bytes, bool]:
     """Ends a round with its money moved: (answer, whether it was given before). Raises Problem."""
     request = decode_settlement(body)

@@ -431,9 +431,18 @@ class Lane:
             self.submit(pending)
         except Problem as problem:
             pending.fail(problem)
+            return
         except Exception:
             log.exception("a debit failed")
             pending.fail(Problem("INTERNAL", "the debit could not be made; repeat the same request"))
+            return
+        try:
+            await asyncio.shield(pending.future)
+        except Problem as problem:
+            # What is not refused for good may come back and find its debit, until its time is over.
+            if problem.kind.money_state == "none" and not problem.kind.retryable:
+                reason = f"the spin was refused: {problem.code}"
+                await self._cashier.give_back(pending.operator_id, request.session_id, request.spin_id, reason)
 
     def _draw(self, pending: Pending, ahead: Ahead) -> SpinRow:
         """Plays the spin that follows those `ahead`. Raises Problem or SessionMoved before any draw."""

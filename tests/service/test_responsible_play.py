@@ -377,4 +377,5 @@ def test_the_catalogue_comes_in_parts_and_only_when_it_has_changed(service: Serv
         cursor = part["next_cursor"]
         assert len(part["games"]) <= 4
     assert rows == whole.json()["games"]
-    assert code(service.send("GET", "/rgs/v1/games?limit=0")) == (400, "VALIDATION_FAILED")
+    for limit in ("0", "1001", "9" * 5000, "%C2%B2", "-1", "x"):
+        assert code(service.send("GET", f"/rgs/v1/games?limit={limit}")) == (400, "VALIDATION_FAILED"), limit

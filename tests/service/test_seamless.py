@@ -233,6 +233,26 @@ def test_closing_beside_debits_loses_nothing(
     check_books(own, wallet, session, player)
 
 
+def test_a_spin_that_is_refused_after_its_debit_gets_it_back_at_once(
+    own: Service, credentials: Credentials, send: Send, wallet: WalletServer
+) -> None:
+    session, player = opened(send)
+    wallet.faults[f"debit:{player}"] = ["slow"]
+
+    async def job() -> Reply:
+        async with own.client(credentials) as client:
+            spin = asyncio.create_task(client.send("POST", "/rgs/v1/spins", spin_body(f"{session}-x", session)))
+            while ("debit", f"debit:{session}-x") not in wallet.calls:
+                await asyncio.sleep(0.01)
+            await client.send("POST", f"/rgs/v1/sessions/{session}/close")
+            return await spin
+
+    assert code(run(job())) == (409, "SESSION_CLOSED")
+    check_books(own, wallet, session, player)
+    assert f"rollback:{session}-x" in wallet.done
+    assert wallet.balances[player] == wallet.start_minor
+
+
 def test_workers_that_are_killed_leave_nothing_undone(
     own: Service, credentials: Credentials, send: Send, wallet: WalletServer
 ) -> None:

@@ -145,7 +145,7 @@ def test_records_drawings_and_books_tell_them() -> None:
     ("every", "then", "message"),
     [
         (0, TO_B, "0 is out of range"),
-        (1, "", "0 entries; give 1 to 8"),
+        (1, "", "0 entries; give 1 to 16"),
         (1, '{ kind = "stick", symbols = ["A"] }', "'stick' works on the first grid of a spin only"),
         (1, '{ kind = "reveal", symbol = "x", table = { A = 1 }, each = "feature" }', "a charge draws when it is used"),
     ],

@@ -252,6 +252,31 @@ def test_many_triggers_and_transforms(
         assert dict(spin_figures(build, state).parts) == joint.mean_parts()
 
 
+@pytest.mark.parametrize(
+    ("direction", "transforms", "method"),
+    [
+        ("both", [], "merging"),
+        ("adjacent", [], "merging"),
+        ("left", [{"kind": "reveal", "symbol": "D", "table": {"A": 1, "B": 2}, "each": "reel"}], "pruned enumeration"),
+    ],
+)
+def test_triggers_that_lines_decide_behind_many_others(
+    direction: str, transforms: list[dict[str, Any]], method: str
+) -> None:
+    """What they find is kept by their place among those that lines decide, not by that among all."""
+    won = {"name": "W", "kind": "win_spins", "evaluator": "e", "spins": {"A": {2: 2}, "B": {2: 1}}, "state": "f0"}
+    text = many_model([*COUNTED[:5], won, *DECIDED], transforms).replace(
+        "pays = { A", f'direction = "{direction}"\npays = {{ A', 1
+    )
+    engine = Engine(loads(text).build())
+    joint, visited = joint_law(engine, 0), visited_joint(engine, 0, engine.spin_law(0))
+    assert joint.method == method
+    assert joint.by_award() == visited.by_award()
+    assert joint.plays_mean() == visited.plays_mean()
+    assert any(awards for _, awards in joint.by_award().items())
+    assert all(joint.plays_mean()[trigger["name"]] > 0 for trigger in DECIDED)
+
+
 def test_more_triggers_or_transforms_than_a_state_has() -> None:
     triggers = [plays(f"T{i}", "A") for i in range(17)]
     with pytest.raises(ModelError, match=r"states.base.triggers \(line \d+\): 17 entries; give 0 to 16"):

@@ -30,7 +30,6 @@ class Operation:
     `path` lies under /rgs/v1, or is absolute where it is not versioned. `problems` are the codes that a right but
     refused request can meet, beside those that every operation has (`COMMON`, and `SIGNED` where a signature is
     needed). `example` is a request that the sandbox answers with 200: its body, and `values` those of its path and query.
-    `finishes_money`: it ends what was begun, and is never held back.
     """
 
     operation_id: str
@@ -47,7 +46,6 @@ class Operation:
     query: dict[str, str] = field(default_factory=dict)  # what the values in the query are; none is needed
     example: dict[str, object] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
-    finishes_money: bool = False
     deprecated_on: date | None = None
     sunset_on: date | None = None
 
@@ -198,7 +196,6 @@ OPERATIONS: tuple[Operation, ...] = (
             "WALLET_MISMATCH",
         ),
         repeatable=True,
-        finishes_money=True,
         parameters={"round_id": "id of the round, percent-encoded"},
         example={"debit_tx": "tx-1", "credit_tx": "tx-2"},
         values={"round_id": "rnd-1"},
@@ -222,7 +219,6 @@ OPERATIONS: tuple[Operation, ...] = (
             "WALLET_MISMATCH",
         ),
         repeatable=True,
-        finishes_money=True,
         parameters={"round_id": "id of the round, percent-encoded"},
         example={"session_id": "s-1", "reason": "the debit was refused"},
         values={"round_id": "rnd-2"},
@@ -279,7 +275,6 @@ OPERATIONS: tuple[Operation, ...] = (
         "can still be settled.",
         problems=("SESSION_UNKNOWN",),
         repeatable=True,
-        finishes_money=True,
         parameters={"session_id": "id of the session, percent-encoded"},
         values={"session_id": "s-2"},
     ),
@@ -326,7 +321,6 @@ OPERATIONS: tuple[Operation, ...] = (
         parameters={"player_id": "id of the player, percent-encoded"},
         example={"self_excluded": True},
         values={"player_id": "p-2"},
-        finishes_money=True,
     ),
     Operation(
         "validateBuild",
@@ -349,7 +343,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "send it back in `If-None-Match`.",
         problems=("VALIDATION_FAILED",),
         query={
-            "limit": "how many at most, from 1 to 1000; default: all",
+            "limit": "how many at most, from 1 to 1000, which is the default",
             "cursor": "`next_cursor` of the part before",
         },
     ),

@@ -136,9 +136,11 @@ WHERE (s.operator_id, s.session_id) IN (SELECT * FROM unnest($1::text[], $2::tex
 -- $16 one_round $17 age $18 time_limit_min
 INSERT INTO sessions (operator_id, session_id, player_id, game_id, build_hash, geo, currency, exponent,
                       client_seed, seed_sealed, seed_commitment, fingerprint, response, created_at, wallet,
-                      balance_minor, settle_within_s, one_round, touched_at, age, time_limit_min, enforces_markets)
+                      balance_minor, settle_within_s, one_round, touched_at, age, time_limit_min, enforces_markets,
+                      blocked)
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, CASE $15 WHEN 'transfer' THEN 0 END,
-       CASE $15 WHEN 'platform' THEN settle_within_s END, one_round OR $16, $14, $17, $18, enforces_markets
+       CASE $15 WHEN 'platform' THEN settle_within_s END, one_round OR $16, $14, $17, $18, enforces_markets,
+       EXISTS (SELECT FROM player_flags f WHERE f.operator_id = $1 AND f.player_id = $3 AND f.self_excluded)
 FROM operators WHERE operator_id = $1
 ON CONFLICT (operator_id, session_id) DO NOTHING
 RETURNING session_id;

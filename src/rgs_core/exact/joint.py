@@ -703,11 +703,7 @@ def _pruned_joint(engine: Engine, state_index: int, most: int) -> Joint:
     symbols = _pruned_symbols(model, state)
     law = pruned_law(engine, state_index, symbols, most)
     parts = evaluator_parts(model, state, law.pays, law.counts, symbols, law.sums)
-    matched = {
-        trigger.name: law.matches[:, place]
-        for place, trigger in enumerate(state.triggers)
-        if isinstance(trigger, PickTrigger | WinTrigger)
-    }
+    matched = {trigger.name: law.matches[:, place] for place, trigger in enumerate(decided_by_lines(state))}
     states = model_states(engine)
     return assembled(model, state, states, parts, matched, law.counts, symbols, law.weights, PRUNED)
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rgs_core._engine import Engine
+from rgs_core._engine import COUNTED_MAX, MATCHES_MAX, Engine
+from rgs_core.engine.tables import decided_by_lines
 from rgs_core.errors import AnalysisError
 from rgs_core.exact.closed_parts import on_reel
 from rgs_core.exact.columns import Case, Column, Looks, cases, columns, local_refused
@@ -33,10 +34,7 @@ from rgs_core.language.mechanics import (
 )
 from rgs_core.language.model import Model, State, Strip
 
-COUNTED_MAX = 8
-"""Most sets of symbols that are counted together."""
-
-MATCHES_MAX = 1 << 15
+AWARDED_MAX = 1 << 15
 """Spins that the wins of a spin award by one trigger, which are counted in 16 bits, one of them for the sign."""
 
 CYCLE_MAX = 1 << 127
@@ -61,10 +59,12 @@ def pruned_refused(model: Model, state: State, symbols: Sequence[Counted]) -> st
     for trigger in state.triggers:
         if isinstance(trigger, WinTrigger):
             most = max(n for table in trigger.spins.values() for n in table.values())
-            if most * max(len(model.paylines_of(state)), model.reels * model.rows) >= MATCHES_MAX:
+            if most * max(len(model.paylines_of(state)), model.reels * model.rows) >= AWARDED_MAX:
                 return "wins that award too many spins"
         elif not isinstance(trigger, FreeSpinsTrigger | PickTrigger | BonusTrigger | JackpotTrigger):
             return f"triggers of kind {trigger.kind}"
+    if len(decided_by_lines(state)) > MATCHES_MAX:
+        return f"more than {MATCHES_MAX} triggers of kind pick and win_spins"
     return f"more than {COUNTED_MAX} counted symbols" if len(symbols) > COUNTED_MAX else ""
 
 
@@ -83,7 +83,8 @@ def collect_counts(collect: Collect | None) -> list[Counted]:
 @dataclass(frozen=True)
 class PrunedLaw:
     """Row i: with `weights[i]` every evaluator that is looked at wins `pays[name][i]`, symbols are counted `counts[i]`,
-    collected values add up to `sums[i]`, and the trigger at place t has `matches[i, t]`."""
+    collected values add up to `sums[i]`, and the t-th trigger that lines decide has
+    `matches[i, t]`."""
 
     pays: Mapping[str, NDArray[np.int64]]
     counts: NDArray[np.int64]
@@ -128,7 +129,7 @@ def pruned_law(engine: Engine, state_index: int, symbols: Sequence[Counted], mos
         {name: rows[:, i] for i, name in enumerate(looked)},
         counted[:, None] >> (8 * np.arange(len(symbols), dtype=np.int64)) & 255,
         sums,
-        packed[:, None] >> (16 * np.arange(len(state.triggers), dtype=np.int64)) & 65535,
+        packed[:, None] >> (16 * np.arange(len(decided_by_lines(state)), dtype=np.int64)) & 65535,
         merged.astype(object),
     )
 
