@@ -371,3 +371,10 @@ def _reels_problems(reels: str) -> list[str]:
     with pytest.raises(ModelError) as caught:
         loads(text)
     return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_missing_symbol_is_said_once() -> None:
+    for spins in ("spins = 3", "spins = { 3 = 10 }"):
+        with pytest.raises(ModelError) as caught:
+            game(spins)
+        assert [problem.message for problem in caught.value.problems] == ["key 'symbol' is missing"]

@@ -26,6 +26,7 @@ class ConditionsReading(MechanicsReading):
         if not {"chance", "when"} & set(table):
             remedy = "add 'symbol', or 'chance' and 'out_of' for a start at random"
             self.bad(path, "key 'symbol' is missing", remedy)
+            return "", words.frozen({0: 1})
         for other in ("stopped", "fresh", "reels", "per_reel"):
             if other in table:
                 self.bad(f"{path}.{other}", "a trigger without a symbol counts nothing", "remove it, or add 'symbol'")

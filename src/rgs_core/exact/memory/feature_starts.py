@@ -31,7 +31,16 @@ from rgs_core.exact.memory.whole_feature import FeatureRound, WholeFeature
 from rgs_core.exact.multiplied_features import MultipliedFeature
 from rgs_core.exact.reached import awards_of, begun, bonus_awards, feature_states, plays_once, reached
 from rgs_core.language.bounds import goes_on_as
-from rgs_core.language.mechanics import FreeSpinsTrigger, FullReelsTrigger, Stick, WinTrigger, given, settled
+from rgs_core.language.mechanics import (
+    BonusTrigger,
+    FreeSpinsTrigger,
+    FullReelsTrigger,
+    PickTrigger,
+    Stick,
+    WinTrigger,
+    given,
+    settled,
+)
 from rgs_core.language.model import Build, Model, State
 
 
@@ -239,6 +248,55 @@ def _awarding(model: Model, state: State, target: str) -> list[int]:
     return places
 
 
+def _waiting(model: Model, state: State, target: str, other: str) -> str:
+    """How a spin of a state may award spins of `target` after those of `other`, or what helps; "" when it may not."""
+    places = [(own, before) for own in _awarding(model, state, target) for before in _awarding(model, state, other)]
+    found = [place for place in places if _may_follow(model, state, *place)]
+    if not found:
+        return ""
+    names = [state.triggers[place].name for place in found[0]]
+    if any(own == before or before in _removing(state) for own, before in found):
+        if names[0] == names[1]:
+            return f"'{names[0]}' may award both"
+        return f"'{names[0]}' may fire after '{names[1]}', whatever their order"
+    only = [own for own, _ in places if other not in _awarded_by(model, state, own)]
+    if {own for own, _ in found} <= set(only):
+        return f"name trigger '{names[0]}' before '{names[1]}'"
+    return f"'{names[0]}' comes after '{names[1]}'"
+
+
+def _may_follow(model: Model, state: State, own: int, before: int) -> bool:
+    """Whether in one spin the trigger at `own` may award spins of one state after the one at `before` those of another.
+    Triggers whose cells a cascade removes are looked at first, after each of its steps."""
+    removing = _removing(state)
+    if own in removing or before in removing:
+        return before in removing
+    if own != before:
+        return before < own
+    trigger = state.triggers[own]
+    if isinstance(trigger, PickTrigger):
+        return len(model.paylines_of(state)) > 1 or _gives_on(model, trigger.pick)
+    assert isinstance(trigger, BonusTrigger)
+    return max(trigger.plays.values()) > 1 or _gives_on(model, trigger.bonus)
+
+
+def _removing(state: State) -> set[int]:
+    """Places of the triggers whose cells the cascade removes."""
+    remove = state.cascade.remove if state.cascade is not None else frozenset[str]()
+    return {place for place, trigger in enumerate(state.triggers) if trigger.name in remove}
+
+
+def _gives_on(model: Model, bonus: str) -> bool:
+    """Whether one play of a bonus may award spins and then play another one."""
+    parts = [part for part in given(settled(model.bonuses[bonus])) if part.bonus is not None]
+    return any(part.spins or _gives_on(model, part.bonus or "") for part in parts)
+
+
+def _awarded_by(model: Model, state: State, place: int) -> set[str]:
+    """States whose spins the trigger at a place may award."""
+    return {name for name in model.states if place in _awarding(model, state, name)}
+
+
 def _multiplying(model: Model, state: State, target: str) -> str:
     """The first trigger of a state that may give features of `target` a multiplier; "" for none."""
     for trigger in state.triggers:
@@ -267,8 +325,8 @@ def _check(build: Build, targets: Sequence[str]) -> None:
     states = {name: model.states[name] for name in reached(build)}
     awards = {name: set(awards_of(model, state)) for name, state in states.items()}
 
-    def no(reason: str) -> AnalysisError:
-        return AnalysisError(f"{reason}, for which there is no exact law of a round")
+    def no(reason: str, why: str = "") -> AnalysisError:
+        return AnalysisError(f"{reason}, for which there is no exact law of a round{why}")
 
     awarded = begun(build)
     for target in targets:
@@ -298,13 +356,17 @@ def _check(build: Build, targets: Sequence[str]) -> None:
                     f"spins of state '{further[0]}', which {_kept_whole(model, states[further[0]])}, are awarded by "
                     f"state '{name}' too, whose features go on as others"
                 )
-        if features and play.start in sources and play.start not in targets:
-            own, before = (_awarding(model, states[play.start], name) for name in (target, features[0]))
-            if before and min(before) < max(own):
-                raise no(
-                    f"a spin of state '{play.start}' may award spins of state '{target}' that wait for those of state "
-                    f"'{features[0]}', which award some too: name its trigger first"
-                )
+        if (
+            features
+            and play.start in sources
+            and play.start not in targets
+            and (waits := _waiting(model, states[play.start], target, features[0]))
+        ):
+            raise no(
+                f"a spin of state '{play.start}' may award spins of state '{target}' that wait for those of state "
+                f"'{features[0]}', which award some too",
+                f": {waits}",
+            )
     for state in states.values():
         for trigger in state.triggers:
             if isinstance(trigger, FullReelsTrigger) and trigger.state != state.name:
