@@ -696,7 +696,9 @@ class _Rich:
         return {symbol: self._drawn_symbol([s for s in self.shown if s != symbol]) for symbol in symbols}
 
     def _leave(self, entries: list[str]) -> Document:
-        more = self.optional(place=self.one(["random", "middle"]), count_min=self.number(1, min(3, self.cells)))
+        more = self.optional(
+            place=self.one(["random", "middle"]), count_min=self.number(1, min(3, self.reels * self.largest))
+        )
         return {"symbol": self._drawn_symbol(self.shown), **more, **self.optional(symbols=self.some(entries, 1, 3))}
 
     def _drawn_symbol(self, symbols: list[str]) -> Any:
