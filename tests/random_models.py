@@ -535,12 +535,29 @@ class _Rich:
         out_of = self.number(1, 5)
         return {"chance": self.number(1, out_of), "out_of": out_of}
 
-    def _conditions(self, name: str) -> Document:
+    def _in_view(self, most: int = 2) -> Document:
+        """Numbers of symbols in view; one alone as a table."""
+        if self.maybe(5, 6):
+            return {}
+        found = []
+        for _ in range(self.number(1, most)):
+            symbol = self.one(["A", "S", "V", "W", *self.groups])
+            low = self.number(0, 1)
+            bounds = self.one([{}, {"min": 1}, {"max": low}, {"min": low, "max": 1}])
+            found.append({"symbol": symbol, **bounds, **self.optional(per_reel=self.maybe()), **self._some_reels()})
+        return {"in_view": found[0] if len(found) == 1 and self.maybe() else found}
+
+    def _conditions(self, name: str, *, at_all: bool = True) -> Document:
         if self.maybe(2, 3):
             return {}
         once = {"once": True} if name != "base" and self.maybe(1, 3) else {}
-        more = self.optional(when=self.one(["win", "no_win"]), per_reel=self.maybe())
-        return {**self._odds(), **more, **once, **self._some_reels()}
+        when = self.optional(when=self.one(["win", "no_win"])) if at_all else {}
+        return {**self._odds(), **when, **once, **self._in_view()}
+
+    def _counting(self, name: str) -> Document:
+        """Conditions of a trigger that counts symbols."""
+        found = self._conditions(name)
+        return {**found, **self.optional(per_reel=self.maybe()), **self._some_reels()} if found else {}
 
     def _transforms(self, name: str, by_cell: bool) -> list[Document]:
         kinds = ["reveal", "expand", "replace", "add", "fill", "values", "stick", "multiplier"]
@@ -551,7 +568,10 @@ class _Rich:
         if any(transform["kind"] == "values" for transform in transforms) and self.maybe():
             transforms.insert(self.number(0, len(transforms)), self._do_act())
         nudges = [] if by_cell or self.top else [self._do_nudge() for _ in range(self.one([0, 0, 0, 1, 2]))]
-        return [t if t["kind"] == "stick" else t | self._odds() | self._when() for t in [*nudges, *transforms]]
+        return [
+            t if t["kind"] == "stick" else t | self._odds() | self._when() | self._in_view()
+            for t in [*nudges, *transforms]
+        ]
 
     def _when(self) -> Document:
         return {"when": self.one(["win", "no_win"])} if self.maybe(1, 6) else {}
@@ -664,7 +684,7 @@ class _Rich:
 
     def _cascade(self, used: list[str], triggers: list[Document], by_cell: bool) -> Document:
         spin = [name for name in used if name not in ("last", "total")]
-        special = {"chance", "when", "once", "per_reel", "reels"}
+        special = {"chance", "when", "once", "per_reel", "reels", "in_view"}
         plain = [t for t in triggers if t.get("bonus") not in OF_WIN and not special & t.keys()]
         others = [t["name"] for t in plain if t["kind"] in ("free_spins", "bonus")]
         if not spin:
@@ -740,7 +760,10 @@ class _Rich:
                 triggers.append(self._free_spins(self.one([*targets, *self._self(name)]), label, name))
             elif kind == "full_reels":
                 spins = self.counts(self.reels, [0, 1, 2])
-                triggers.append({"name": label, "kind": kind, "spins": spins, "state": self.one(targets)})
+                conditions = self._conditions(name)
+                if self.maybe(1, 4):
+                    conditions["reels"], spins = [self.number(1, self.reels)], {"1": 1}
+                triggers.append({"name": label, "kind": kind, "spins": spins, "state": self.one(targets), **conditions})
             elif kind == "pick":
                 pattern = [self.one(["P", "A", "*"]) for _ in range(self.number(0, self.reels - 1))] + ["A"]
                 triggers.append(
@@ -749,6 +772,7 @@ class _Rich:
                         "kind": "pick",
                         "pattern": pattern,
                         "pick": self.one([name for name in self.bonuses if name not in OF_WIN]),
+                        **self._conditions(name),
                     }
                 )
             elif kind == "bonus":
@@ -760,7 +784,7 @@ class _Rich:
                         "plays": self.counts(self.reels * self.largest, [0, 1, 1, 2]),
                         "bonus": self._played(name),
                         **self.optional(stopped=self.maybe()),
-                        **self._conditions(name),
+                        **self._counting(name),
                     }
                 )
             elif kind == "jackpot":
@@ -773,6 +797,9 @@ class _Rich:
                 )
                 shown = shown if self.reels * self.largest >= 3 else {}
                 shown |= self.one([{}, {"fresh": True}, {"at": "end"}]) if shown else {}
+                shown |= self._some_reels() if shown else {}
+                more = self._conditions(name) if "at" not in shown else self._in_view()
+                shown |= {key: item for key, item in more.items() if key not in ("chance", "out_of")}
                 triggers.append(
                     {"name": label, "kind": "jackpot", "jackpot": "grand", "chance": chance, "out_of": out_of, **shown}
                 )
@@ -808,7 +835,7 @@ class _Rich:
                 fresh=self.maybe(),
                 reset=self.maybe(),
             ),
-            **self._conditions(name),
+            **self._counting(name),
             **carry,
         }
 
@@ -833,6 +860,7 @@ class _Rich:
                 for counts in [self.counts(largest, [0, 1, 2])]
             }
             more = {"become": True} if name != "base" and self.maybe(1, 3) else self._award_multiplier()
+            more |= self._conditions(name, at_all=False)
             return {"name": label, "kind": kind, "evaluator": evaluator, "spins": spins, "state": state, **more}
         levels = self.number(1, 3)
         multipliers = [self.number(1, 3) if self.bits >= 2 else 1 for _ in range(levels)]
@@ -917,6 +945,9 @@ class _Rich:
         used = {*lines.get("pays", ()), *(s for c in combos.get("combinations", ()) for s in c["symbols"])}
         parts = [*self.evaluators.values(), *(t for state in states.values() for t in state["triggers"])]
         used |= {part.get(key) for part in parts for key in ("symbol", "collector")}
+        parts += [t for state in states.values() for t in state.get("transforms", [])]
+        needed = [part["in_view"] for part in parts if "in_view" in part]
+        used |= {one["symbol"] for some in needed for one in (some if isinstance(some, list) else [some])}
         return {name: members for name, members in self.groups.items() if name in used}
 
     def _used_bonuses(self, states: Document) -> Document:

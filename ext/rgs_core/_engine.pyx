@@ -146,6 +146,8 @@ cdef int set_transform(rgs_transform *transform, object fields) except -1:
     transform.reels = fields["reels"]
     transform.conditional = get("conditional", 0)
     transform.when = get("when", 0)
+    transform.in_view_count = len(get("in_view", ()))
+    transform.in_view = <const rgs_in_view *>address(get("in_view"))
     transform.chance = get("chance", 0)
     transform.out_of = get("out_of", 0)
     if "table" in fields:
@@ -219,6 +221,8 @@ cdef int set_trigger(rgs_trigger *trigger, object table) except -1:
     trigger.reels = get("reels", 255)
     trigger.conditional = get("conditional", 0)
     trigger.when = get("when", 0)
+    trigger.in_view_count = len(get("in_view", ()))
+    trigger.in_view = <const rgs_in_view *>address(get("in_view"))
     trigger.once = get("once", 0)
     trigger.at_end = get("at_end", 0)
     trigger.carry = get("carry", 0)

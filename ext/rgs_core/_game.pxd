@@ -106,6 +106,9 @@ cdef extern from "game.h" nogil:
         uint64_t collectors
         int64_t cell_values_max
 
+    ctypedef struct rgs_in_view:
+        uint64_t symbols
+
     ctypedef struct rgs_transform:
         uint32_t kind
         uint32_t symbol
@@ -123,6 +126,8 @@ cdef extern from "game.h" nogil:
         int64_t value_max
         uint64_t reels
         uint32_t conditional
+        uint32_t in_view_count
+        const rgs_in_view *in_view
         uint32_t when
         uint32_t chance
         uint32_t out_of
@@ -178,6 +183,8 @@ cdef extern from "game.h" nogil:
         uint32_t per_reel
         uint64_t reels
         uint32_t conditional
+        uint32_t in_view_count
+        const rgs_in_view *in_view
         uint32_t when
         uint32_t once
         uint32_t at_end

@@ -3,7 +3,7 @@
 #ifndef RGS_CHARGES_H
 #define RGS_CHARGES_H
 
-#include "grid.h"
+#include "conditions.h"
 
 /* How many of the removed cells count for the meter. */
 RGS_APART uint32_t rgs_charging(const rgs_cascade *cascade, const rgs_grid *grid, uint64_t removed)
@@ -19,10 +19,12 @@ RGS_APART int rgs_use_charge(const rgs_game *game, const rgs_cascade *cascade, r
                              rgs_words *words)
 {
     int64_t factor = 1; /* such transforms do not multiply */
+    rgs_view view;
+    rgs_grid_view(game, grid, &view);
     for (uint32_t i = 0; i < cascade->charge_count; i++) {
         const rgs_transform *transform = &cascade->charge[i];
-        uint32_t works = 1;
-        if (transform->out_of && rgs_draw_chance(words, transform->chance, transform->out_of, &works))
+        uint32_t works = rgs_shows(game, transform->in_view, transform->in_view_count, &view, &view);
+        if (works && transform->out_of && rgs_draw_chance(words, transform->chance, transform->out_of, &works))
             return RGS_ERROR_WORDS;
         if (works && rgs_transform_grid(game, transform, i, grid, memory, words, &factor))
             return RGS_ERROR_WORDS;

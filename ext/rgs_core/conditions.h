@@ -1,38 +1,60 @@
-/* What a trigger counts beside all cells, and what else it needs to fire: a condition on the wins of the spin, to be the
- * first of its feature, odds. The same conditions of transforms. */
+/* What triggers and transforms need beside what they look at themselves: numbers of symbols in view, a win of the spin or
+ * none, to be the first of the feature, odds. */
 
 #ifndef RGS_CONDITIONS_H
 #define RGS_CONDITIONS_H
 
 #include "grid.h"
 
-/* How often the symbols of a trigger are in view on its reels, or on how many reels; without the cells `old` where only
- * fresh ones count. */
-RGS_APART uint32_t rgs_count_reels(const rgs_game *game, const rgs_trigger *trigger, const rgs_view *view, uint64_t old)
+/* What of a spin's history its triggers look at. */
+typedef struct {
+    const rgs_view *view, *stopped;  /* the last grid; the grid as the reels stopped */
+    uint64_t old;                    /* cells that were held before the spin */
+    uint32_t won;                    /* 1: the spin has won something by now */
+    size_t events;                   /* where the spin's events begin in the log of wins */
+} rgs_seen;
+
+/* How often symbols are in view on some reels, or on how many of these reels; without the cells `old`. */
+RGS_APART uint32_t rgs_count_on(const rgs_game *game, const rgs_view *view, uint64_t symbols, uint64_t reels,
+                                uint64_t per_reel, uint64_t old)
 {
     uint32_t count = 0;
     for (uint32_t reel = 0; reel < game->reels; reel++) {
         uint32_t here = 0;
-        if (!(trigger->reels >> reel & 1))
+        if (!(reels >> reel & 1))
             continue;
         for (uint32_t row = 0; row < view->heights[reel]; row++) {
             const uint8_t shown = view->windows[reel][row];
-            if ((trigger->symbols >> shown & 1) && !(trigger->fresh && (old & rgs_cell_bit(game, reel, row))))
+            if ((symbols >> shown & 1) && !(old & rgs_cell_bit(game, reel, row)))
                 here += game->times[shown];
         }
-        count += trigger->per_reel ? here > 0 : here;
+        count += per_reel ? here > 0 : here;
     }
     return count;
 }
 
-/* Whether a trigger that has what it counts fires: its condition holds, it has not fired in this feature if it does so
- * once, and its odds succeed; drawn last, and only then. `won`: whether the spin has won anything yet.
- * Returns 0 or RGS_ERROR_WORDS. */
-RGS_APART int rgs_fires(const rgs_trigger *trigger, uint32_t t, uint32_t won, rgs_memory *memory, rgs_words *words,
-                        uint32_t *fires)
+/* Whether as many symbols are in view as all of these conditions ask for. */
+static inline uint32_t rgs_shows(const rgs_game *game, const rgs_in_view *conditions, uint32_t count, const rgs_view *view,
+                                 const rgs_view *stopped)
+{
+    for (const rgs_in_view *c = conditions; c < conditions + count; c++) {
+        const uint64_t shown =
+            rgs_count_on(game, c->stopped ? stopped : view, c->symbols, c->reels, c->per_reel, 0);
+        if (shown < c->least || shown > c->most)
+            return 0;
+    }
+    return 1;
+}
+
+/* Whether a trigger that finds what it looks at fires: what it needs holds, it has not fired in this feature if it does
+ * so once, and its odds succeed; drawn last, and only then. Returns 0 or RGS_ERROR_WORDS. */
+RGS_APART int rgs_fires(const rgs_game *game, const rgs_trigger *trigger, uint32_t t, const rgs_seen *seen,
+                        rgs_memory *memory, rgs_words *words, uint32_t *fires)
 {
     *fires = 0;
-    if ((trigger->when == RGS_WHEN_WIN && !won) || (trigger->when == RGS_WHEN_NO_WIN && won))
+    if (!rgs_shows(game, trigger->in_view, trigger->in_view_count, seen->view, seen->stopped))
+        return RGS_OK;
+    if ((trigger->when == RGS_WHEN_WIN && !seen->won) || (trigger->when == RGS_WHEN_NO_WIN && seen->won))
         return RGS_OK;
     if (trigger->once && (memory->fired >> t & 1))
         return RGS_OK;
@@ -66,8 +88,8 @@ RGS_APART int rgs_transform_works(const rgs_game *game, const rgs_state *state, 
                                   int64_t *factor)
 {
     const rgs_transform *transform = &state->transforms[i];
-    uint32_t works = 1;
-    if (transform->when != RGS_ALWAYS_FIRES)
+    uint32_t works = rgs_shows(game, transform->in_view, transform->in_view_count, view, stopped);
+    if (works && transform->when != RGS_ALWAYS_FIRES)
         works = rgs_would_pay(game, state, view, stopped) == (transform->when == RGS_WHEN_WIN);
     if (works && transform->out_of && rgs_draw_chance(words, transform->chance, transform->out_of, &works))
         return RGS_ERROR_WORDS;

@@ -89,6 +89,13 @@ typedef struct {
     int64_t cell_values_max;    /* values of cells multiply a win at most by this */
 } rgs_evaluator;
 
+/* A number of symbols in view that a transform or trigger needs. */
+typedef struct {
+    uint64_t symbols, reels;        /* bits; doubles among the symbols */
+    uint64_t per_reel, stopped;     /* 1: counts reels; on the grid as the reels stopped */
+    uint64_t least, most;
+} rgs_in_view;
+
 typedef struct {
     uint32_t kind, symbol, into, each, combine, persist;
     uint32_t steps_max;         /* nudge */
@@ -99,7 +106,9 @@ typedef struct {
     uint32_t does, once;        /* act */
     int64_t value_max;          /* act: largest value that it makes */
     uint64_t reels;             /* bits of the chosen reels */
-    uint32_t conditional;       /* 1: works in some spins only, by the next three */
+    uint32_t conditional;       /* 1: works in some spins only, by what follows but the table */
+    uint32_t in_view_count;
+    const rgs_in_view *in_view;
     uint32_t when;              /* whether the grid before it would pay */
     uint32_t chance, out_of;    /* odds; out_of 0: certain */
     rgs_table table;
@@ -145,9 +154,11 @@ typedef struct {
     uint32_t stopped, fresh, reset;
     uint32_t by_reels;          /* 1: counts on some reels alone, or once on each */
     uint32_t per_reel;          /* 1: once on each reel that shows any */
-    uint64_t reels;             /* bits of the reels on which it counts */
-    uint32_t conditional;       /* 1: any of the next three */
-    uint32_t when, once;        /* free spins, bonus */
+    uint64_t reels;             /* bits of the reels on which it counts, or looks */
+    uint32_t conditional;       /* 1: any of the next four; a jackpot has odds in any case */
+    uint32_t in_view_count;
+    const rgs_in_view *in_view;
+    uint32_t when, once;
     uint32_t chance, out_of;    /* odds; out_of 0: certain */
     uint32_t at_end;            /* jackpot: looked at once, at the end of a feature */
     uint64_t carry;             /* bits of symbols */

@@ -7,14 +7,6 @@
 #include "conditions.h"
 #include "full_reels.h"
 
-/* What of a spin's history its triggers look at. */
-typedef struct {
-    const rgs_view *view, *stopped;  /* the last grid; the grid as the reels stopped */
-    uint64_t old;                    /* cells that were held before the spin */
-    uint32_t won;                    /* 1: the spin has won something by now */
-    size_t events;                   /* where the spin's events begin in the log of wins */
-} rgs_seen;
-
 static inline uint32_t rgs_count_fresh(const rgs_game *game, const rgs_view *view, uint64_t symbols, uint64_t old)
 {
     uint32_t count = 0;
@@ -31,7 +23,7 @@ static inline uint32_t rgs_trigger_count(const rgs_game *game, const rgs_trigger
                                          uint64_t old)
 {
     if (trigger->by_reels)
-        return rgs_count_reels(game, trigger, view, old);
+        return rgs_count_on(game, view, trigger->symbols, trigger->reels, trigger->per_reel, trigger->fresh ? old : 0);
     return trigger->fresh ? rgs_count_fresh(game, view, trigger->symbols, old)
                           : rgs_count_symbols(game, view, trigger->symbols);
 }
@@ -86,7 +78,7 @@ RGS_APART int rgs_pull(const rgs_game *game, uint32_t state_index, uint32_t t, c
         if (spins == 0 && !(trigger->become && count >= trigger->least))
             return RGS_OK;
         if (trigger->conditional &&
-            ((error = rgs_fires(trigger, t, seen->won, &play->memory, words, &fires)) || !fires))
+            ((error = rgs_fires(game, trigger, t, seen, &play->memory, words, &fires)) || !fires))
             return error;
         *fired = 1;
         rgs_fire(round, state_index, t);
@@ -108,6 +100,9 @@ RGS_APART int rgs_pull(const rgs_game *game, uint32_t state_index, uint32_t t, c
             const uint32_t spins = trigger->spins[entry * trigger->counts + count];
             if (spins == 0)
                 continue;
+            if (!*fired && trigger->conditional &&
+                ((error = rgs_fires(game, trigger, t, seen, &play->memory, words, &fires)) || !fires))
+                return error;
             if (!*fired && rgs_draw_multiplier(words, &trigger->multiplier, play->counting, &terms.multiplier))
                 return RGS_ERROR_WORDS;
             *fired = 1;
@@ -124,10 +119,13 @@ RGS_APART int rgs_pull(const rgs_game *game, uint32_t state_index, uint32_t t, c
         return RGS_OK;
     case RGS_FULL_REELS: {
         uint32_t symbol, reels;
-        const uint32_t count = rgs_full_reels(game, view, &symbol, &reels), spins = trigger->spins[count];
+        const uint32_t count = rgs_full_reels(game, view, trigger->reels, &symbol, &reels), spins = trigger->spins[count];
         const uint32_t waiting = play->count;
         if (count == 0 || spins == 0)
             return RGS_OK;
+        if (trigger->conditional &&
+            ((error = rgs_fires(game, trigger, t, seen, &play->memory, words, &fires)) || !fires))
+            return error;
         *fired = 1;
         rgs_fire(round, state_index, t);
         terms.carry = ~(uint64_t)0;
@@ -178,6 +176,9 @@ RGS_APART int rgs_pull(const rgs_game *game, uint32_t state_index, uint32_t t, c
                     cells[reel] = game->read[cells[reel]];
             if (!rgs_pattern_matches(trigger, cells))
                 continue;
+            if (!played && trigger->conditional &&
+                ((error = rgs_fires(game, trigger, t, seen, &play->memory, words, &fires)) || !fires))
+                return error;
             played++;
             if (!play->counting &&
                 (error = rgs_play_bonus(game, play, trigger, t, line + 1, words, log, &amount)))
@@ -187,27 +188,23 @@ RGS_APART int rgs_pull(const rgs_game *game, uint32_t state_index, uint32_t t, c
     case RGS_BONUS: {
         const uint32_t times = trigger->spins[rgs_trigger_count(game, trigger, view, seen->old)];
         if (times && trigger->conditional &&
-            ((error = rgs_fires(trigger, t, seen->won, &play->memory, words, &fires)) || !fires))
+            ((error = rgs_fires(game, trigger, t, seen, &play->memory, words, &fires)) || !fires))
             return error;
         for (; played < times; played++)
             if (!play->counting && (error = rgs_play_bonus(game, play, trigger, t, 0, words, log, &amount)))
                 return error;
         break;
     }
-    default: {
-        uint32_t drawn;
+    default:
         if (play->counting)
             return RGS_OK;
         if (trigger->counts && rgs_trigger_count(game, trigger, view, seen->old) < trigger->counts)
             return RGS_OK;
-        if (rgs_draw_below(words, trigger->out_of, &drawn))
-            return RGS_ERROR_WORDS;
-        if (drawn >= trigger->chance)
-            return RGS_OK;
+        if ((error = rgs_fires(game, trigger, t, seen, &play->memory, words, &fires)) || !fires)
+            return error;
         *fired = 1;
         rgs_fire(round, state_index, t);
         return rgs_log_add(log, RGS_EVENT_JACKPOT, t, 0, 0, 0);
-    }
     }
     *fired = played > 0;
     if (played)

@@ -14,7 +14,7 @@ from rgs_core.errors import ModelError
 from rgs_core.exact.closed_form import closed_form
 from rgs_core.exact.cycle import FullCycle, full_cycle
 from rgs_core.exact.jackpots import jackpot_figures
-from rgs_core.exact.joint import joint_law
+from rgs_core.exact.joint import joint_law, visited_joint
 from rgs_core.language.model import Build
 from rgs_core.language.model_file import loads
 from rgs_core.outcome import JackpotWin
@@ -378,3 +378,230 @@ def test_a_missing_symbol_is_said_once() -> None:
         with pytest.raises(ModelError) as caught:
             game(spins)
         assert [problem.message for problem in caught.value.problems] == ["key 'symbol' is missing"]
+
+
+# --- Numbers of symbols in view ------------------------------------------------------------------------
+
+NO_CHEST = 'symbol = "W"\nplays = { 1 = 1 }'
+
+
+@pytest.mark.parametrize(
+    ("needs", "odds"),
+    [
+        # Reel 1 shows S 1, 2, 1, 0 times at its stops; reel 2 once at two of six.
+        ('{ symbol = "S" }', 1 - Fraction(1, 4) * Fraction(4, 6)),
+        ('{ symbol = "S", max = 0 }', Fraction(1, 4) * Fraction(4, 6)),
+        ('{ symbol = "S", min = 3 }', Fraction(1, 4) * Fraction(2, 6)),
+        ('{ symbol = "S", min = 1, max = 1 }', Fraction(2, 4) * Fraction(4, 6) + Fraction(1, 4) * Fraction(2, 6)),
+        ('{ symbol = "S", min = 2, per_reel = true }', Fraction(3, 4) * Fraction(2, 6)),
+        ('{ symbol = "S", reels = [2] }', Fraction(2, 6)),
+        # One on each of two reels, and an X beside them: on reel 1 at S X, on reel 2 at X S, each with an S.
+        ('[{ symbol = "S", reels = [1] }, { symbol = "S", reels = [2] }]', Fraction(3, 4) * Fraction(2, 6)),
+        (
+            '[{ symbol = "S", reels = [1] }, { symbol = "S", reels = [2] }, { symbol = "X", max = 0 }]',
+            Fraction(2, 4) * Fraction(1, 6),
+        ),
+    ],
+)
+def test_triggers_by_numbers_of_symbols(needs: str, odds: Fraction) -> None:
+    build = game(f"spins = 1\nin_view = {needs}", f"plays = 1\nin_view = {needs}\nchance = 1\nout_of = 2")
+    law = joint_law(Engine(build), 0)
+    assert law.method == "merging"
+    assert law.award_probability == odds
+    assert law.plays_mean() == {"Chest": odds / 2}
+    assert law.by_award() == joint_law(Engine(build), 0, merge=False).by_award()
+    check(build)
+
+
+@pytest.mark.parametrize(
+    ("transform", "needs", "law"),
+    [
+        # Reel 1: A S, S S, S X, X A; reel 2: A X, X S, S A (1 of 6 each), A A (3 of 6). All S become wild:
+        # where there are none, nothing changes; where there are just two, those of reel 1, or one of each.
+        ('kind = "replace"\nsymbol = "S"\ninto = "W"', '{ symbol = "S", max = 0 }', {0: 16, 3: 4, 6: 4}),
+        ('kind = "replace"\nsymbol = "S"\ninto = "W"', '{ symbol = "S", reels = [2] }', None),
+        ('kind = "expand"\nsymbol = "A"', '[{ symbol = "A", min = 2 }, { symbol = "S", max = 0 }]', None),
+        ('kind = "add"\nsymbol = "W"\ncount = { 1 = 1, 2 = 1 }', '{ symbol = "S", min = 1, reels = [1] }', None),
+        ('kind = "multiplier"\ntable = { 2 = 1, 5 = 1 }', '{ symbol = "A", per_reel = true, min = 2 }', None),
+        ('kind = "multiplier"\ntable = { 2 = 1, 5 = 1 }\nwhen = "win"', '{ symbol = "X" }', None),
+        ('kind = "fill"\nsymbol = "W"\nreels = { 1 = 1 }', '{ symbol = "X", max = 0, stopped = true }', None),
+    ],
+)
+def test_transforms_by_numbers_of_symbols(transform: str, needs: str, law: dict[int, int] | None) -> None:
+    written = f"[[states.base.transforms]]\n{transform}\nin_view = {needs}"
+    build = game("spins = 1\nchance = 1\nout_of = 6", transforms=written)
+    check(build)
+    if law is not None:  # nothing that pays changes: of 24 combinations 16 win nothing
+        assert joint_law(Engine(build), 0).mean_units == Fraction(sum(x * n for x, n in law.items()), 24) - Fraction(
+            12, 24
+        )
+    check(game("spins = 1\nchance = 1\nout_of = 6", transforms=f"{written}\nchance = 1\nout_of = 3"))
+
+
+def test_a_condition_of_the_grid_as_it_stopped() -> None:
+    """All S become A before anything looks at them: but as the reels stopped there were some."""
+    replaced = '[[states.base.transforms]]\nkind = "replace"\nsymbol = "S"\ninto = "A"'
+    for stopped, odds in (("", Fraction(0)), (", stopped = true", Fraction(3, 4) * Fraction(2, 6))):
+        build = game(f'spins = 1\nin_view = {{ symbol = "S", per_reel = true, min = 2{stopped} }}', transforms=replaced)
+        law = joint_law(Engine(build), 0)
+        assert law.method == "merging"
+        assert law.award_probability == odds
+        check(build)
+
+
+def test_ways_with_numbers_of_symbols() -> None:
+    text = GAME.replace('kind = "lines"\npaylines = ["00", "11"]', 'kind = "ways"').replace("TRANSFORMS", "")
+    free = 'spins = 1\nin_view = [{ symbol = "S", min = 1, max = 1 }, { symbol = "X", per_reel = true, max = 1 }]'
+    text = text.replace("FREE", free).replace("CHEST", 'symbol = "S"\nplays = { 2 = 1 }').replace("AGAIN", "")
+    build = loads(text).build()
+    law = joint_law(Engine(build), 0)
+    assert law.method == "merging of ways"
+    visited = visited_joint(Engine(build), 0, Engine(build).spin_law(0))
+    assert law.by_award() == visited.by_award()
+    check(build)
+
+
+def test_charges_by_numbers_of_symbols() -> None:
+    """A charge is looked at on the grid where it is used."""
+    cascade = (
+        '\n[states.base.cascade]\nrefill = "strip"\nsteps_max = 4\n[states.base.cascade.charge]\nevery = 1\n'
+        'then = [{ kind = "replace", symbol = "S", into = "W", in_view = { symbol = "S", max = 1 } }]\n'
+    )
+    build = game("spins = 1\nchance = 1\nout_of = 6", transforms=cascade)
+    check(build)
+    changed = 0
+    for nonce in range(300):
+        for step in Engine(build).spin(bytes(32), nonce).spins[0].steps:
+            shown = [symbol for reel in step.window for symbol in reel]
+            changed += step.charged and "W" in shown
+            assert not step.charged or "S" not in shown or shown.count("S") > 1
+    assert changed
+
+
+# --- Other triggers with odds and conditions -----------------------------------------------------------
+
+PICK = '[[states.base.triggers]]\nname = "Line"\nkind = "pick"\npattern = ["*", "A"]\npick = "chest"\n'
+WON = '[[states.base.triggers]]\nname = "Won"\nkind = "win_spins"\nevaluator = "lines"\nspins.A = { 2 = 1 }\nstate = "free"\n'
+FULL = '[[states.base.triggers]]\nname = "Full"\nkind = "full_reels"\nspins = { 1 = 1 }\nstate = "free"\n'
+ODDS = "chance = 1\nout_of = 3\n"
+SEEN = 'in_view = { symbol = "X", max = 0 }\n'
+NEVER = 'symbol = "W"\nspins = { 1 = 1 }'
+
+
+@pytest.mark.parametrize("more", ["", ODDS, SEEN, ODDS + SEEN, ODDS + 'when = "no_win"\n', 'when = "win"\n'])
+def test_picks_with_conditions(more: str) -> None:
+    """Reel 2 shows A at A X and S A in one row, at A A in both: two chests there."""
+    build = game(NEVER, transforms=PICK + more)
+    law = joint_law(Engine(build), 0)
+    assert law.method == "merging"
+    assert law.by_award() == joint_law(Engine(build), 0, merge=False).by_award()
+    assert law.by_award() == visited_joint(Engine(build), 0, Engine(build).spin_law(0)).by_award()
+    factor = Fraction(1, 3) if ODDS in more else Fraction(1)
+    if more in ("", ODDS):
+        assert law.plays_mean()["Line"] == Fraction(1 + 1 + 3 * 2, 6) * factor
+        assert closed_form(build).rtp == check(build).rtp
+    if more in (SEEN, ODDS + SEEN):  # no X: A S or S S with S A or A A
+        assert law.plays_mean()["Line"] == Fraction(2, 4) * Fraction(1 + 3 * 2, 6) * factor
+    check(build)
+
+
+@pytest.mark.parametrize("more", ["", ODDS, SEEN, ODDS + SEEN, "multiplier = { 2 = 1, 3 = 1 }\n" + ODDS])
+def test_wins_that_award_with_conditions(more: str) -> None:
+    """Lines win at (A S) with A X and A A, at (X A) with S A and A A, each one line; without X at A S with A A."""
+    build = game(NEVER, transforms=WON + more)
+    law = joint_law(Engine(build), 0)
+    assert law.method == "merging"
+    assert law.by_award() == visited_joint(Engine(build), 0, Engine(build).spin_law(0)).by_award()
+    factor = Fraction(1, 3) if ODDS in more else Fraction(1)
+    wins = Fraction(3, 24) if SEEN in more else Fraction(8, 24)
+    assert law.award_probability == wins * factor
+    check(build)
+
+
+@pytest.mark.parametrize(
+    ("more", "odds"),
+    [
+        ("", 1 - Fraction(3, 4) * Fraction(3, 6)),  # S S on reel 1 or A A on reel 2
+        (ODDS, (1 - Fraction(3, 4) * Fraction(3, 6)) / 3),
+        ("reels = [1]\n", Fraction(1, 4)),
+        ("reels = [2]\n" + ODDS, Fraction(3, 6) / 3),
+        (SEEN, Fraction(1, 4) * Fraction(4, 6) + Fraction(1, 4) * Fraction(3, 6)),  # S S without A X, X S; A S with A A
+        ('when = "no_win"\nreels = [2]\n', Fraction(3, 6) * Fraction(2, 4)),  # A A with S S and S X
+    ],
+)
+def test_full_reels_with_conditions(more: str, odds: Fraction) -> None:
+    build = game(NEVER, transforms=FULL + more)
+    spins = [outcome.spins for _, outcome in enumerate_round(build)]
+    assert any(len(some) > 1 for some in spins)
+    begun = sum(p for p, outcome in enumerate_round(build) if len(outcome.spins) > 1)
+    assert begun == odds
+    assert joint_law(Engine(build), 0).award_probability == odds
+    for nonce in range(100):
+        assert Engine(build).spin(bytes(32), nonce) == reference.play(build, bytes(32), nonce)
+
+
+def test_jackpots_with_conditions() -> None:
+    """Of the two spins the first that shows it wins, once; on the first reel alone; where the other reel does not."""
+    once = loads(JACKPOT.replace("WORD", "once = true")).build()
+    first = loads(JACKPOT.replace("WORD", 'reels = [1]\nat = "end"')).build()
+    other = loads(JACKPOT.replace("WORD", 'in_view = { symbol = "X", reels = [2] }\nat = "end"')).build()
+    lost = loads(JACKPOT.replace("WORD", 'when = "win"')).build()
+    for build in (once, first, other, lost):
+        check(build)
+    assert jackpots(once) == {0: Fraction(17, 32), 1: Fraction(15, 32)}
+    # Held after two spins with odds 3/4, of each reel alone; a full first grid ends the feature, and changes nothing.
+    assert jackpots(first) == {0: Fraction(1, 2) + Fraction(1, 8), 1: Fraction(3, 8)}
+    assert jackpots(other)[1] == Fraction(1, 2) * Fraction(3, 4) * Fraction(1, 4)
+    assert jackpots(lost) == {0: Fraction(1)}  # what pays at the end is no win of a spin
+    assert jackpot_figures(full_cycle(once)) == []
+    assert jackpot_figures(full_cycle(first)) == []
+
+
+@pytest.mark.parametrize(
+    ("free", "path", "message"),
+    [
+        ("spins = 1\nin_view = 3", "states.base.triggers[0].in_view", "3 is not an array"),
+        ("spins = 1\nin_view = []", "states.base.triggers[0].in_view", "0 entries"),
+        ("spins = 1\nin_view = {}", "states.base.triggers[0].in_view", "key 'symbol' is missing"),
+        ('spins = 1\nin_view = { symbol = "S", min = 0 }', "states.base.triggers[0].in_view.min", "always so many"),
+        ('spins = 1\nin_view = [{ symbol = "S", min = 5 }]', "states.base.triggers[0].in_view[0].min", "out of range"),
+        (
+            'spins = 1\nin_view = { symbol = "S", min = 3, max = 2 }',
+            "states.base.triggers[0].in_view.max",
+            "no number is at least 3 and at most 2",
+        ),
+        ('spins = 1\nin_view = { symbol = "Q" }', "states.base.triggers[0].in_view.symbol", "unknown symbol 'Q'"),
+        ('spins = 1\nin_view = { symbol = "S", most = 1 }', "states.base.triggers[0].in_view.most", "unknown key"),
+        (
+            'spins = 1\nin_view = { symbol = "S", reels = [3] }',
+            "states.base.triggers[0].in_view.reels[0]",
+            "out of range",
+        ),
+    ],
+)
+def test_mistakes_of_conditions(free: str, path: str, message: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        game(free)
+    assert [problem.path for problem in caught.value.problems] == [path]
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        (WON + 'when = "win"', "states.base.triggers[0].when"),
+        (PICK + "reels = [1]", "states.base.triggers[0].reels"),
+        (FULL + "per_reel = true", "states.base.triggers[0].per_reel"),
+        (FULL + "once = true", "states.base.triggers[0].once"),
+    ],
+)
+def test_what_a_kind_cannot_need(more: str, path: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        game(NEVER, transforms=more)
+    assert [problem.path for problem in caught.value.problems] == [path]
+
+
+def test_a_jackpot_at_the_end_is_looked_at_once() -> None:
+    with pytest.raises(ModelError) as caught:
+        loads(JACKPOT.replace("WORD", 'at = "end"\nonce = true\nwhen = "win"'))
+    assert {p.path for p in caught.value.problems} == {"states.hold.triggers[0].when", "states.hold.triggers[0].once"}

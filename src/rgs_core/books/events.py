@@ -420,7 +420,7 @@ class _Story:
         if isinstance(trigger, FreeSpinsTrigger):
             return _counted(self.model, trigger, grid, held)
         if isinstance(trigger, FullReelsTrigger):
-            return full_cells(self.model, grid.window, award.symbol)
+            return full_cells(self.model, grid.window, trigger, award.symbol)
         if isinstance(trigger, CollectedTrigger):
             return cells_counting(self.model, grid.window, trigger.symbol)
         return []

@@ -176,7 +176,9 @@ class Course:
         carry = trigger.carry if isinstance(trigger, FreeSpinsTrigger) else ()
         held = {cell: symbol for symbol in carry for cell in cells_with(window, symbol)}
         if isinstance(trigger, FullReelsTrigger) and isinstance(award, FreeSpinsAward):
-            held = {(reel, row): window[reel][row] for reel, row in full_cells(self.model, window, award.symbol)}
+            held = {
+                (reel, row): window[reel][row] for reel, row in full_cells(self.model, window, trigger, award.symbol)
+            }
         target = Feature(self.model.states[award.state], more, held=held, multiplier=multiplier)
         self.queue.append(target)
         return target, True
@@ -205,9 +207,10 @@ class Course:
         return True
 
 
-def full_cells(model: Model, window: Window, symbol: str) -> list[Cell]:
-    """The cells of reels that show nothing but a symbol."""
-    full = [reel for reel, column in enumerate(window) if {model.read(shown)[0] for shown in column} == {symbol}]
+def full_cells(model: Model, window: Window, trigger: FullReelsTrigger, symbol: str) -> list[Cell]:
+    """The cells of reels of a trigger that show nothing but a symbol."""
+    reels = range(len(window)) if trigger.reels is None else trigger.reels
+    full = [reel for reel in reels if {model.read(shown)[0] for shown in window[reel]} == {symbol}]
     return [(reel, row) for reel in full for row in range(len(window[reel]))]
 
 

@@ -122,7 +122,7 @@ def _beyond_lines(table: StateTable, groups: set[str]) -> str:
     for trigger in (t.trigger for t in table.triggers):
         if not isinstance(trigger, k.FreeSpinsTrigger | k.PickTrigger) or getattr(trigger, "reset", False):
             return f"'{trigger.name}' is of kind {trigger.kind}, or resets"
-        if isinstance(trigger, k.FreeSpinsTrigger) and not k.fires_by_count(trigger):
+        if not (k.fires_by_count(trigger) if isinstance(trigger, k.FreeSpinsTrigger) else k.fires_always(trigger)):
             return f"'{trigger.name}' has odds, conditions or reels of its own"
     return ""
 

@@ -33,6 +33,7 @@ from rgs_core.language.bounds import goes_on_as
 from rgs_core.language.mechanics import (
     SIMULATED_ONLY,
     BonusTrigger,
+    ConditionalTrigger,
     Count,
     FreeSpinsTrigger,
     JackpotTrigger,
@@ -181,8 +182,8 @@ def refuse(model: Model, state: State) -> None:
             raise no("bonuses that multiply the win of the spin")
         if isinstance(trigger, PickTrigger) and any(bonus_awards(model, trigger.pick)):
             raise no("bonuses by lines that award spins")
-        if isinstance(trigger, FreeSpinsTrigger | BonusTrigger) and (trigger.when != "always" or trigger.once):
-            raise no("triggers that look at wins, or fire once")
+        if isinstance(trigger, ConditionalTrigger) and (trigger.when != "always" or trigger.once or trigger.in_view):
+            raise no("triggers that look at wins or at further symbols, or fire once")
         if isinstance(trigger, JackpotTrigger) and trigger.at == "end":
             raise no("jackpots at the end of a feature")
         if not isinstance(trigger, FreeSpinsTrigger | PickTrigger | BonusTrigger | JackpotTrigger):
@@ -264,11 +265,11 @@ def _set_figures(build: Build, state: State, strips: tuple[Strip, ...]) -> SpinF
     trigger_hits: dict[str, Fraction] = {}
     for trigger in state.triggers:
         if isinstance(trigger, PickTrigger):
-            trigger_hits[trigger.name] = pattern_matches(model, state, trigger, strips)
+            trigger_hits[trigger.name] = pattern_matches(model, state, trigger, strips) * _odds(trigger)
         elif isinstance(trigger, JackpotTrigger):
             trigger_hits[trigger.name] = Fraction(trigger.chance_of(build.play.cost_units), trigger.out_of)
             if trigger.symbol is not None:
-                law = count_law(model, strips, (trigger.symbol,), state)
+                law = count_law(model, strips, (trigger.counted,), state)
                 trigger_hits[trigger.name] *= sum((p for (n,), p in law.items() if n >= trigger.count), Fraction(0))
         elif isinstance(trigger, FreeSpinsTrigger):
             law = count_law(model, strips, (trigger.counted,), state)
@@ -313,8 +314,8 @@ def _award_law(
     return dict(law)
 
 
-def _odds(trigger: FreeSpinsTrigger | BonusTrigger) -> Fraction:
-    """Odds that a trigger fires where it counts enough."""
+def _odds(trigger: FreeSpinsTrigger | PickTrigger | BonusTrigger) -> Fraction:
+    """Odds that a trigger fires where it finds what it looks at."""
     return trigger.odds.probability if trigger.odds else Fraction(1)
 
 

@@ -17,7 +17,16 @@ from rgs_core.exact.cycle import FullCycle
 from rgs_core.exact.joint import bonus_name
 from rgs_core.exact.memory.hold import HoldStart
 from rgs_core.language.bounds import goes_on_as, going_on
-from rgs_core.language.mechanics import BonusTrigger, Jackpot, JackpotTrigger, PickTrigger, Wheel, settled
+from rgs_core.language.mechanics import (
+    BonusTrigger,
+    Counted,
+    Jackpot,
+    JackpotTrigger,
+    PickTrigger,
+    Wheel,
+    fires_always,
+    settled,
+)
 from rgs_core.language.model import Model, State
 
 PPM = 1_000_000
@@ -55,7 +64,8 @@ def jackpot_figures(cycle: FullCycle) -> list[JackpotFigures]:
 
 def wins_per_round(cycle: FullCycle, name: str) -> Fraction | None:
     """Mean number of times that a round wins a jackpot: by triggers, and by bonuses that lead to it. None where the
-    odds of a spin are not known: of symbols on grids that change, in features that are known as a whole only."""
+    odds of a spin are not known: of symbols on grids that change, of triggers with
+    conditions, in features that are known as a whole only."""
     model, play = cycle.build.model, cycle.build.play
     spins = dict(cycle.spins)
     spins[play.start] = spins.get(play.start, Fraction(0)) + play.spins
@@ -67,6 +77,8 @@ def wins_per_round(cycle: FullCycle, name: str) -> Fraction | None:
                 return None  # the spins of a feature that goes on are known together only
         for trigger in state.triggers:
             if isinstance(trigger, JackpotTrigger) and trigger.jackpot == name:
+                if not fires_always(trigger):
+                    return None
                 odds = Fraction(trigger.chance_of(play.cost_units), trigger.out_of)
                 if trigger.symbol is None:
                     wins += n * odds
@@ -94,7 +106,7 @@ def _shown(cycle: FullCycle, state: State, trigger: JackpotTrigger, spins: Fract
         odds = Fraction(0)
         weights = state.strip_choice.weights if state.strip_choice else (1,)
         for strips, weight in zip(state.strip_sets, weights, strict=True):
-            law = count_law(model, cycle.build.strips(state, strips), (trigger.symbol,), state)
+            law = count_law(model, cycle.build.strips(state, strips), (trigger.counted,), state)
             odds += Fraction(weight, sum(weights)) * sum(
                 (p for (n,), p in law.items() if n >= trigger.count), Fraction(0)
             )
@@ -111,6 +123,7 @@ def _shown(cycle: FullCycle, state: State, trigger: JackpotTrigger, spins: Fract
         if (
             not isinstance(feature, HoldStart)
             or not model.members(trigger.symbol) & set(feature.rules.symbols)
+            or trigger.counted != Counted(trigger.symbol)
             or (trigger.at == "spin" and (trigger.fresh or trigger.count < feature.rules.cells))
         ):
             return None

@@ -34,7 +34,7 @@ from rgs_core.exact.spin_conditions import CONDITIONS_MAX, conditions, fills_ref
 from rgs_core.exact.spin_law import SpinLaw as VisitedLaw
 from rgs_core.exact.spin_multiplier import grid_transforms, multiplied, multiplier_law, multiplies, partly_exempt
 from rgs_core.exact.spin_paths import paths_text, spin_paths
-from rgs_core.exact.trigger_odds import Part, counting_triggers, fired_triggers
+from rgs_core.exact.trigger_odds import Part, by_count, counting_triggers, fired_triggers, giving_triggers
 from rgs_core.exact.win_bonuses import win_bonus
 from rgs_core.language.bounds import goes_on_as
 from rgs_core.language.mechanics import (
@@ -46,6 +46,7 @@ from rgs_core.language.mechanics import (
     Expand,
     Fill,
     FreeSpinsTrigger,
+    InView,
     JackpotTrigger,
     Lines,
     PickTrigger,
@@ -352,13 +353,20 @@ def model_states(engine: Engine) -> tuple[str, ...]:
 def counted(state: State, part: Scatter | FreeSpinsTrigger | BonusTrigger) -> Counted:
     """What a scatter or trigger counts. Without transforms the two grids are one."""
     seen = Counted(part.symbol) if isinstance(part, Scatter) else part.counted
-    return replace(seen, stopped=part.stopped and bool(state.transforms))
+    return where_seen(state, replace(seen, stopped=part.stopped))
+
+
+def where_seen(state: State, of: Counted) -> Counted:
+    """What is counted, with `stopped` only where that makes a difference."""
+    return replace(of, stopped=of.stopped and bool(state.transforms))
 
 
 def counted_symbols(model: Model, state: State) -> list[Counted]:
-    """What is counted in a state: by its scatters and by triggers that count."""
+    """What is counted in a state: by its scatters, and by its triggers and what they need."""
     scatters = [e for name in state.evaluators if isinstance(e := model.evaluators[name], Scatter)]
-    return list(dict.fromkeys(counted(state, part) for part in [*scatters, *counting_triggers(state)]))
+    needed = [condition.counted for trigger in giving_triggers(state) for condition in trigger.in_view]
+    parts = [counted(state, part) for part in [*scatters, *counting_triggers(state)]]
+    return list(dict.fromkeys([*parts, *(where_seen(state, of) for of in needed)]))
 
 
 def lines_refused(model: Model, state: State) -> str:
@@ -545,7 +553,13 @@ def assembled(
     pick pattern or the spins that wins award; times the multiplier that the state draws for a spin. `left`, int[n],
     becomes its last award, behind those of the states."""
     seen = {t.name: counts[:, symbols.index(counted(state, t))] for t in counting_triggers(state)}
-    fired = fired_triggers(state, seen, parts, weights)
+    gains = {t.name: by_count(t, seen[t.name]) for t in counting_triggers(state)} | dict(matched)
+
+    def shown(condition: InView) -> NDArray[np.bool_]:
+        n = counts[:, symbols.index(where_seen(state, condition.counted))]
+        return np.asarray((n >= condition.least) & (True if condition.most is None else n <= condition.most))
+
+    fired = fired_triggers(state, gains, shown, parts, weights)
     parts = {name: Part(part.units[fired.rows], part.exempt[fired.rows]) for name, part in parts.items()}
     weights = fired.weights
     rows = len(weights)
@@ -561,14 +575,12 @@ def assembled(
                 awards[:, states.index(trigger.state)] += fired.given[trigger.name]
             else:
                 given[trigger.name] = fired.given[trigger.name]
-        elif isinstance(trigger, BonusTrigger):
+        elif isinstance(trigger, BonusTrigger | PickTrigger):
             plays.append(fired.given[trigger.name])
-        elif isinstance(trigger, PickTrigger):
-            plays.append(matched[trigger.name][fired.rows])
         elif isinstance(trigger, WinTrigger) and trigger.multiplier is None:
-            awards[:, states.index(trigger.state)] += matched[trigger.name][fired.rows]
+            awards[:, states.index(trigger.state)] += fired.given[trigger.name]
         elif isinstance(trigger, WinTrigger):
-            given[trigger.name] = matched[trigger.name][fired.rows]
+            given[trigger.name] = fired.given[trigger.name]
     played = np.column_stack(plays) if plays else np.zeros((rows, 0), dtype=np.int64)
     times, fixed = np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64)
     sums: dict[str, int] = {}

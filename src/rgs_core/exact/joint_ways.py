@@ -142,15 +142,19 @@ class _Figures:
 
     def _matters(self, counted: Counted) -> int:
         """Largest count of the symbol that may differ from one less."""
-        tables = [
-            e.pays
-            for name in self.state.evaluators
-            if isinstance(e := self.model.evaluators[name], Scatter) and e.symbol == counted.symbol
-        ]
+        found = [0]
+        for name in self.state.evaluators:
+            evaluator = self.model.evaluators[name]
+            if isinstance(evaluator, Scatter) and evaluator.symbol == counted.symbol:
+                found += evaluator.pays
         for t in self.state.triggers:
-            if isinstance(t, FreeSpinsTrigger | BonusTrigger) and t.symbol == counted.symbol:
-                tables.append(t.spins if isinstance(t, FreeSpinsTrigger) else t.plays)
-        return max((max(table) for table in tables), default=0)
+            if isinstance(t, FreeSpinsTrigger | BonusTrigger):
+                if t.symbol == counted.symbol:
+                    found += t.spins if isinstance(t, FreeSpinsTrigger) else t.plays
+                for condition in t.in_view:
+                    if condition.counted.symbol == counted.symbol:
+                        found += [condition.least, 0 if condition.most is None else condition.most + 1]
+        return max(found)
 
     def reel(self, reel: int, strip: Strip, case: Case) -> Reel:
         """Law of what a reel shows, in figures."""

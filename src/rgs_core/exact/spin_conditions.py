@@ -64,9 +64,9 @@ def fills_refused(model: Model, state: State) -> str:
     if fills != sorted(fills, reverse=True):
         return "reels that are filled after other transforms"
     parts = [*state.triggers, *(model.evaluators[name] for name in state.evaluators)]
-    return (
-        "filled reels, and symbols counted as they stopped" if any(getattr(p, "stopped", False) for p in parts) else ""
-    )
+    needed = [condition.counted for part in parts for condition in getattr(part, "in_view", ())]
+    stopped = any(getattr(part, "stopped", False) for part in [*parts, *needed])
+    return "filled reels, and symbols counted as they stopped" if stopped else ""
 
 
 def _filled(model: Model, state: State) -> list[tuple[Mapping[int, str], int]]:

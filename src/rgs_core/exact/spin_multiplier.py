@@ -33,6 +33,7 @@ def is_spin_multiplier(transform: Transform) -> bool:
         and transform.each == "spin"
         and not transform.persist
         and transform.when == "always"
+        and not transform.in_view
     )
 
 

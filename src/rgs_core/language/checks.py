@@ -147,6 +147,8 @@ def _groups(model: m.Model) -> Found:
             used |= {evaluator.symbol, getattr(evaluator, "collector", None) or ""}
     triggers = [trigger for state in model.states.values() for trigger in state.triggers]
     used |= {getattr(trigger, key, None) or "" for trigger in triggers for key in ("symbol", "collector")}
+    parts = [*triggers, *(part for state in model.states.values() for part in state.all_transforms)]
+    used |= {condition.counted.symbol for part in parts for condition in getattr(part, "in_view", ())}
     for name in model.groups:
         if name not in used:
             yield (

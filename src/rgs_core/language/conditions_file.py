@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rgs_core.language import mechanics as words
@@ -10,8 +10,11 @@ from rgs_core.language import model as m
 from rgs_core.language.mechanics_file import MechanicsReading
 
 ODDS_KEYS = ["chance", "out_of"]
-SHARED_KEYS = [*ODDS_KEYS, "when"]
-CONDITION_KEYS = [*SHARED_KEYS, "once", "reels", "per_reel"]
+CONDITION_KEYS = [*ODDS_KEYS, "when", "in_view"]
+"""What every conditional word may need."""
+TRIGGER_KEYS = [*CONDITION_KEYS, "once"]
+COUNT_KEYS = ["reels", "per_reel"]
+IN_VIEW_MAX = 8
 
 
 class ConditionsReading(MechanicsReading):
@@ -23,8 +26,8 @@ class ConditionsReading(MechanicsReading):
             symbol = self.counting(table["symbol"], f"{path}.symbol") or ""
             largest = self.cells * self.heaviest(symbol)
             return symbol, words.frozen(self.counts(table.get(key), f"{path}.{key}", largest, most) or {1: 0})
-        if not {"chance", "when"} & set(table):
-            remedy = "add 'symbol', or 'chance' and 'out_of' for a start at random"
+        if not {"chance", "when", "in_view"} & set(table):
+            remedy = "add 'symbol', 'in_view', or 'chance' and 'out_of' for a start at random"
             self.bad(path, "key 'symbol' is missing", remedy)
             return "", words.frozen({0: 1})
         for other in ("stopped", "fresh", "reels", "per_reel"):
@@ -50,15 +53,44 @@ class ConditionsReading(MechanicsReading):
         """Whether there must be a win, or none."""
         return self.choice(table.get("when", "always"), f"{path}.when", ["always", "win", "no_win"])
 
-    def conditions(self, table: Mapping[str, Any], path: str) -> dict[str, Any]:
-        """What a trigger needs beside its count, and where it counts."""
-        return {
-            "odds": self.odds(table, path),
-            "when": self.when(table, path),
-            "once": self.flag(table.get("once", False), f"{path}.once"),
-            "reels": self.chosen_reels(table, path),
-            "per_reel": self.flag(table.get("per_reel", False), f"{path}.per_reel"),
-        }
+    def conditions(self, table: Mapping[str, Any], path: str, keys: Sequence[str]) -> dict[str, Any]:
+        """The fields of a conditional word that it may have by these keys."""
+        found: dict[str, Any] = {"odds": self.odds(table, path)} if "chance" in keys else {}
+        for key, read in (("when", self.when), ("in_view", self.in_view), ("once", self._once)):
+            if key in keys and key in table:
+                found[key] = read(table, path)
+        return found
+
+    def _once(self, table: Mapping[str, Any], path: str) -> bool:
+        return self.flag(table["once"], f"{path}.once")
+
+    def where_counted(self, table: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """On which reels a trigger counts, and whether it counts reels."""
+        per_reel = self.flag(table.get("per_reel", False), f"{path}.per_reel")
+        return {"reels": self.chosen_reels(table, path), "per_reel": per_reel}
+
+    def in_view(self, table: Mapping[str, Any], path: str) -> tuple[words.InView, ...]:
+        """Numbers of symbols in view that must all hold: one such table, or an array of them."""
+        value, place = table.get("in_view", []), f"{path}.in_view"
+        if isinstance(value, dict):
+            return (self._in_view(value, place),)
+        found = self.array(value, place, 1, IN_VIEW_MAX)
+        return tuple(self._in_view(item, f"{place}[{i}]") for i, item in enumerate(found))
+
+    def _in_view(self, value: object, path: str) -> words.InView:
+        table = self.table(value, path, ["symbol"], ["min", "max", "stopped", *COUNT_KEYS])
+        symbol = self.counting(table.get("symbol"), f"{path}.symbol") or ""
+        stopped = self.flag(table.get("stopped", False), f"{path}.stopped")
+        where = self.where_counted(table, path)
+        counted = words.Counted(symbol, where["reels"], where["per_reel"], stopped)
+        largest = self.reels if counted.per_reel else self.cells * self.heaviest(symbol)
+        least = self.integer(table.get("min", int("max" not in table)), f"{path}.min", 0, largest, 1)
+        most = self.integer(table["max"], f"{path}.max", 0, largest, largest) if "max" in table else None
+        if most is not None and least > most:
+            self.bad(f"{path}.max", f"no number is at least {least} and at most {most}", "write min below max")
+        elif table.get("min") == 0 and most is None:
+            self.bad(f"{path}.min", "there are always so many", "write a larger number, or max")
+        return words.InView(counted, least, most)
 
     def chosen_reels(self, table: Mapping[str, Any], path: str, key: str = "reels") -> tuple[int, ...] | None:
         """Reels under a key: numbers from 1 in the file, from 0 in the model; None for all."""

@@ -13,7 +13,7 @@ from rgs_core.language import mechanics as words
 from rgs_core.language import model as m
 from rgs_core.language.callback import SOURCE_BYTES_MAX, faults
 from rgs_core.language.cells_file import CellsReading
-from rgs_core.language.conditions_file import CONDITION_KEYS, ODDS_KEYS, SHARED_KEYS
+from rgs_core.language.conditions_file import CONDITION_KEYS, COUNT_KEYS, ODDS_KEYS, TRIGGER_KEYS
 from rgs_core.language.reading import items, join, show
 
 STATE_KEYS = [
@@ -27,10 +27,14 @@ LEAVES_MAX = 8
 MOVES = ["left", "right", "up", "down", "random"]
 AWARD_MAX = 1000
 PLAYS_MAX = 64
+WIN_KEYS = [key for key in TRIGGER_KEYS if key != "when"]
+"""What a trigger by wins may need; that there is a win is what it is about."""
+JACKPOT_KEYS = [key for key in TRIGGER_KEYS if key not in ODDS_KEYS]
+"""What a jackpot may need beside odds, which it has in any case."""
 LEVELS_MAX = 64
 LEVEL_COUNT_MAX = 10**9
 LEVEL_KEYS = ["every", "spins", "multipliers", "states"]
-COUNT_KEYS = ["symbol", "counts", "fresh", "collector", "in_a_row"]
+COLLECTED_KEYS = ["symbol", "counts", "fresh", "collector", "in_a_row"]
 COUNTS = ["symbols", "values", "wins", "losses", "spins"]
 ENDLESS_KEYS = ["endless", "multiplier_step"]
 LIKE_MAX = 256
@@ -351,10 +355,10 @@ class StatesReading(CellsReading):
             return None
         if not isinstance(value, dict) or value["kind"] == "stick":
             return reader(value, path)
-        transform = reader({key: item for key, item in value.items() if key not in SHARED_KEYS}, path)
+        transform = reader({key: item for key, item in value.items() if key not in CONDITION_KEYS}, path)
         if isinstance(transform, words.Stick):
             return transform
-        return replace(transform, odds=self.odds(value, path), when=self.when(value, path))
+        return replace(transform, **self.conditions(value, path, CONDITION_KEYS))
 
     def _reveal(self, value: object, path: str) -> words.Reveal:
         table = self.table(value, path, ["kind", "symbol", "table"], ["each"])
@@ -563,6 +567,8 @@ class StatesReading(CellsReading):
                 self.bad(f"{place}.each", "a charge draws when it is used", 'write each = "spin", "reel" or "cell"')
             elif getattr(transform, "when", "always") != "always":
                 self.bad(f"{place}.when", "a charge is used where nothing wins", "remove it")
+            elif any(condition.counted.stopped for condition in getattr(transform, "in_view", ())):
+                self.bad(f"{place}.in_view", "no reels stop before a charge is used", "count without 'stopped'")
             elif transform:
                 then.append(transform)
         return words.Charge(every, symbols, tuple(then))
@@ -603,7 +609,7 @@ class StatesReading(CellsReading):
         return reader(value, path, names) if reader else None
 
     def _free_spins(self, value: object, path: str, names: list[str]) -> words.FreeSpinsTrigger:
-        keys = ["symbol", "stopped", "fresh", "reset", "carry", "multiplier", "become", *CONDITION_KEYS]
+        keys = ["symbol", "stopped", "fresh", "reset", "carry", "multiplier", "become", *TRIGGER_KEYS, *COUNT_KEYS]
         table = self.table(value, path, ["name", "kind", "spins", "state"], keys)
         symbol, spins = self.counted_table(table, path, "spins", AWARD_MAX)
         target = self.awarded(table, path)
@@ -622,19 +628,29 @@ class StatesReading(CellsReading):
             fresh=fresh,
             reset=reset,
             carry=carry,
-            **self.conditions(table, path),
+            **self.conditions(table, path, TRIGGER_KEYS),
+            **self.where_counted(table, path),
             multiplier=self.award_multiplier(table, path),
             become=self.become(table, path),
         )
 
     def _full_reels(self, value: object, path: str, names: list[str]) -> words.FullReelsTrigger:
-        table = self.table(value, path, ["name", "kind", "spins", "state"])
-        spins = self.counts(table.get("spins"), f"{path}.spins", self.reels, AWARD_MAX)
-        target = self.awarded(table, path)
-        return words.FullReelsTrigger(self.label(table, path), words.frozen(spins or {1: 0}), target or "")
+        table = self.table(value, path, ["name", "kind", "spins", "state"], ["reels", *TRIGGER_KEYS])
+        reels = self.chosen_reels(table, path)
+        most = self.reels if reels is None else len(reels)
+        spins = self.counts(table.get("spins"), f"{path}.spins", max(most, 1), AWARD_MAX)
+        return words.FullReelsTrigger(
+            self.label(table, path),
+            words.frozen(spins or {1: 0}),
+            self.awarded(table, path) or "",
+            reels=reels,
+            **self.conditions(table, path, TRIGGER_KEYS),
+        )
 
     def _win_spins(self, value: object, path: str, names: list[str]) -> words.WinTrigger:
-        table = self.table(value, path, ["name", "kind", "evaluator", "spins", "state"], ["multiplier", "become"])
+        table = self.table(
+            value, path, ["name", "kind", "evaluator", "spins", "state"], ["multiplier", "become", *WIN_KEYS]
+        )
         kinds = words.Lines | words.Ways | words.Count | words.Cluster
         known = [name for name in names if isinstance(self.evaluators[name], kinds)]
         what = "evaluator of this state of kind lines, ways, count or cluster:"
@@ -661,10 +677,18 @@ class StatesReading(CellsReading):
         multiplier = self.award_multiplier(table, path)
         name = self.label(table, path)
         become = self.become(table, path)
-        return words.WinTrigger(name, by or "", words.frozen(spins), target or "", multiplier=multiplier, become=become)
+        return words.WinTrigger(
+            name,
+            by or "",
+            words.frozen(spins),
+            target or "",
+            multiplier=multiplier,
+            become=become,
+            **self.conditions(table, path, WIN_KEYS),
+        )
 
     def _collected(self, value: object, path: str, names: list[str]) -> words.CollectedTrigger:
-        optional = [*LEVEL_KEYS[1:], "state", "multiplier", "multipliers_from", *COUNT_KEYS, *ENDLESS_KEYS]
+        optional = [*LEVEL_KEYS[1:], "state", "multiplier", "multipliers_from", *COLLECTED_KEYS, *ENDLESS_KEYS]
         table = self.table(value, path, ["name", "kind", "every"], optional)
         counted = self._collecting(table, path)
         raw = self.array(table.get("states", []), f"{path}.states", 0 if "states" not in table else 1, LEVELS_MAX)
@@ -763,7 +787,7 @@ class StatesReading(CellsReading):
         return {"endless": endless, "multiplier_step": step}
 
     def _pick_trigger(self, value: object, path: str, names: list[str]) -> words.PickTrigger:
-        table = self.table(value, path, ["name", "kind", "pattern", "pick"])
+        table = self.table(value, path, ["name", "kind", "pattern", "pick"], TRIGGER_KEYS)
         pattern: list[str | None] = []
         raw = self.array(table.get("pattern", []), f"{path}.pattern", 1, self.reels)
         for i, item in enumerate(raw):
@@ -774,21 +798,22 @@ class StatesReading(CellsReading):
         pick = self.reference(table.get("pick"), f"{path}.pick", self.bonus_names, "bonus")
         if not any(isinstance(self.evaluators[name], words.Lines | words.Combinations) for name in names):
             self.bad(path, "no paylines in this state", "add a line evaluator to the state")
-        return words.PickTrigger(self.label(table, path), tuple(pattern), pick or "")
+        conditions = self.conditions(table, path, TRIGGER_KEYS)
+        return words.PickTrigger(self.label(table, path), tuple(pattern), pick or "", **conditions)
 
     def _bonus_trigger(self, value: object, path: str, names: list[str]) -> words.BonusTrigger:
-        keys = ["symbol", "stopped", *CONDITION_KEYS]
+        keys = ["symbol", "stopped", *TRIGGER_KEYS, *COUNT_KEYS]
         table = self.table(value, path, ["name", "kind", "plays", "bonus"], keys)
         symbol, plays = self.counted_table(table, path, "plays", PLAYS_MAX)
         bonus = self.reference(table.get("bonus"), f"{path}.bonus", self.bonus_names, "bonus")
         stopped = self.flag(table.get("stopped", False), f"{path}.stopped")
         name = self.label(table, path)
-        return words.BonusTrigger(name, symbol, plays, bonus or "", stopped, **self.conditions(table, path))
+        conditions = self.conditions(table, path, TRIGGER_KEYS) | self.where_counted(table, path)
+        return words.BonusTrigger(name, symbol, plays, bonus or "", stopped, **conditions)
 
     def _jackpot(self, value: object, path: str, names: list[str]) -> words.JackpotTrigger:
-        table = self.table(
-            value, path, ["name", "kind", "jackpot", *ODDS_KEYS], ["per", "symbol", "count", "fresh", "at"]
-        )
+        keys = ["per", "symbol", "count", "fresh", "at", *JACKPOT_KEYS, *COUNT_KEYS]
+        table = self.table(value, path, ["name", "kind", "jackpot", *ODDS_KEYS], keys)
         out_of = self.integer(table.get("out_of", m.WEIGHT_TOTAL_MAX), f"{path}.out_of", 1, m.WEIGHT_TOTAL_MAX, 1)
         chance = self.integer(table.get("chance", 1), f"{path}.chance", 1, out_of, 1)
         jackpot = self.label(table, path, key="jackpot")
@@ -801,11 +826,16 @@ class StatesReading(CellsReading):
                 self.bad(path, f"'{key}' without '{other}'", f"add '{other}': how many of which symbol win it")
         fresh = self.flag(table.get("fresh", False), f"{path}.fresh")
         at = self.choice(table.get("at", "spin"), f"{path}.at", ["spin", "end"])
-        for key in {"fresh", "at"} & set(table) if "symbol" not in table else ():
-            self.bad(f"{path}.{key}", "a jackpot without a symbol looks at no cells", "remove it, or add 'symbol'")
+        for key in ("fresh", "at", *COUNT_KEYS) if "symbol" not in table else ():
+            if key in table:
+                self.bad(f"{path}.{key}", "a jackpot without a symbol looks at no cells", "remove it, or add 'symbol'")
         if fresh and at == "end":
             self.bad(f"{path}.fresh", "no cell is new at the end of a feature", "remove it, or 'at'")
+        for key in ("when", "once") if at == "end" else ():
+            if key in table:
+                self.bad(f"{path}.{key}", "a jackpot at the end of a feature is looked at once", "remove it, or 'at'")
+        conditions = self.conditions(table, path, JACKPOT_KEYS) | self.where_counted(table, path)
         name = self.label(table, path)
         return words.JackpotTrigger(
-            name, jackpot, chance, out_of, per=per, symbol=symbol, count=count, fresh=fresh, at=at
+            name, jackpot, chance, out_of, per=per, symbol=symbol, count=count, fresh=fresh, at=at, **conditions
         )

@@ -97,7 +97,7 @@ def grant(build: Build, queue: list[Feature], award: Award, state: State, grid: 
         carry = trigger.carry if isinstance(trigger, FreeSpinsTrigger) else frozenset[str]()
         cells = grid.showing(carry)
         if isinstance(trigger, FullReelsTrigger) and isinstance(award, FreeSpinsAward):
-            reels = full_reels(build.model, grid, award.symbol)
+            reels = full_reels(trigger, build.model, grid, award.symbol)
             cells = [cell for cell in grid.cells() if cell[0] in reels]
         held: dict[Cell, tuple[str, int]] = {cell: (grid.symbol(cell), grid.value(cell)) for cell in cells}
         queue.append(Feature(award.state, more, Memory(held=held), multiplier))

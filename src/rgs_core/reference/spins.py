@@ -126,7 +126,16 @@ def play_spin(
     idle: set[int] = set()
     pass_waiting(state, memory)
     drawn, acts = transform_stopped(
-        state, grid, memory, held, strips, tops, idle, numbers, lambda: would_win(model, state, grid, stopped)
+        state,
+        grid,
+        memory,
+        held,
+        strips,
+        tops,
+        idle,
+        numbers,
+        would_win=lambda: would_win(model, state, grid, stopped),
+        shows=Seen(model, grid, stopped, held, ()).shows,
     )
     factor = state.multiplier * drawn * collected_multiplier(state, memory)
     nudged = tuple(tops) if tops != list(stops) else ()
@@ -254,7 +263,8 @@ def use_charge(playing: Playing, charge: Charge) -> None:
     """Uses up a charge: its transforms change the grid in order. What `stopped` looks at is the grid after them."""
     for transform in charge.then:
         assert isinstance(transform, Add | Reveal | Expand | Replace | Values)  # the model file was refused otherwise
-        if not succeeds(transform.odds, playing.numbers):
+        seen = Seen(playing.model, playing.grid, playing.grid, playing.held, ())
+        if not seen.shows(transform.in_view) or not succeeds(transform.odds, playing.numbers):
             continue
         if isinstance(transform, Add):
             add(transform, playing.grid, playing.memory, playing.numbers)

@@ -7,7 +7,7 @@ that `add` never chooses one; what they are remembered as only `stick` changes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from math import prod
 
 from rgs_core.language.mechanics import (
@@ -15,6 +15,7 @@ from rgs_core.language.mechanics import (
     Add,
     Expand,
     Fill,
+    InView,
     Multiplier,
     Nudge,
     Replace,
@@ -63,12 +64,13 @@ def transform_stopped(
     idle: set[int],
     numbers: Numbers,
     would_win: Callable[[], bool],
+    shows: Callable[[Iterable[InView]], bool],
 ) -> tuple[int, list[ValueAct]]:
     """All transforms of the state in order, on the grid as it stopped. Returns the multiplier of the spin, and what cells
     did to the values of others.
 
-    `held`: the cells held before the spin. `tops` is the stop of each reel; nudges move it. A condition asks whether the
-    grid as it is now would win; then odds are drawn. The places of transforms that do not work are added to `idle`: such a
+    `held`: the cells held before the spin. `tops` is the stop of each reel; nudges move it. A condition asks for
+    numbers of symbols in view, or whether the grid as it is now would win; then odds are drawn. The places of transforms that do not work are added to `idle`: such a
     transform does nothing in this spin, but a multiplier that persists stays what it was.
     """
     multiplier = 1
@@ -77,7 +79,7 @@ def transform_stopped(
     for place, transform in enumerate(as_drawn(state, memory)):
         running = persisting
         persisting += isinstance(transform, Multiplier) and transform.persist
-        if not works(transform, numbers, would_win):
+        if not works(transform, numbers, would_win, shows):
             idle.add(place)
             if persisting > running:
                 multiplier *= max(1, memory.multipliers.get(running, 1))
@@ -101,11 +103,20 @@ def transform_stopped(
     return multiplier, acts
 
 
-def works(transform: Transform, numbers: Numbers, would_win: Callable[[], bool]) -> bool:
-    """Whether a transform works in this spin: its condition holds, and its odds, drawn only then, succeed."""
-    if not isinstance(transform, Stick) and transform.when != "always" and would_win() != (transform.when == "win"):
+def works(
+    transform: Transform,
+    numbers: Numbers,
+    would_win: Callable[[], bool],
+    shows: Callable[[Iterable[InView]], bool],
+) -> bool:
+    """Whether a transform works in this spin: its conditions hold, and its odds, drawn only then, succeed."""
+    if isinstance(transform, Stick):
+        return True
+    if not shows(transform.in_view):
         return False
-    return isinstance(transform, Stick) or succeeds(transform.odds, numbers)
+    if transform.when != "always" and would_win() != (transform.when == "win"):
+        return False
+    return succeeds(transform.odds, numbers)
 
 
 def transform_refilled(state: State, grid: Grid, memory: Memory, idle: Collection[int], numbers: Numbers) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rgs_core.language.mechanics import (
@@ -11,7 +11,9 @@ from rgs_core.language.mechanics import (
     Counted,
     FreeSpinsTrigger,
     FullReelsTrigger,
+    InView,
     JackpotTrigger,
+    Odds,
     PickTrigger,
     Table,
     Trigger,
@@ -59,6 +61,10 @@ class Seen:
             return len({reel for reel, _ in cells})
         return sum(self.model.read(grid.symbol(cell))[1] for cell in cells)
 
+    def shows(self, conditions: Iterable[InView]) -> bool:
+        """Whether as many symbols are in view as all these conditions ask for."""
+        return all(condition.holds(self.counted(condition.counted)) for condition in conditions)
+
     def count(self, entry: str, stopped: bool = False, fresh: bool = False) -> int:
         """How often a symbol or group is in view; without the cells that were held when only fresh ones count."""
         grid = self.stopped if stopped else self.grid
@@ -75,27 +81,36 @@ def awards_of(
         case FreeSpinsTrigger():
             return free_spins_awards(trigger, seen, memory, numbers)
         case FullReelsTrigger():
-            return full_reels_awards(trigger, seen)
+            return full_reels_awards(trigger, seen, memory, numbers)
         case WinTrigger():
-            return win_awards(trigger, seen, numbers)
+            return win_awards(trigger, seen, memory, numbers)
         case CollectedTrigger():
             return collected_awards(trigger, seen, memory, numbers)
         case PickTrigger():
-            return line_bonuses(model, state, trigger, seen, numbers)
+            return line_bonuses(model, state, trigger, seen, memory, numbers)
         case BonusTrigger():
             return count_bonuses(model, state, trigger, seen, memory, numbers)
         case JackpotTrigger():
-            return jackpot_wins(trigger, seen, build.play.cost_units, numbers)
+            return jackpot_wins(trigger, seen, build.play.cost_units, memory, numbers)
 
 
-def fires(trigger: FreeSpinsTrigger | BonusTrigger, seen: Seen, memory: Memory, numbers: Numbers) -> bool:
-    """Whether a trigger that counts enough fires: by its condition on the wins of the spin, at most once in the feature
-    if it says so, and then by its odds, which are drawn only where all else holds."""
+def fires(
+    trigger: FreeSpinsTrigger | FullReelsTrigger | WinTrigger | PickTrigger | BonusTrigger | JackpotTrigger,
+    seen: Seen,
+    memory: Memory,
+    numbers: Numbers,
+    odds: Odds | None = None,
+) -> bool:
+    """Whether a trigger that finds what it looks at fires: by the numbers of symbols in view, by its condition on the wins
+    of the spin, at most once in the feature if it says so, and then by its odds, which are drawn only where all else
+    holds. `odds`: those of a jackpot."""
+    if not seen.shows(trigger.in_view):
+        return False
     if (trigger.when == "win" and not seen.wins) or (trigger.when == "no_win" and seen.wins):
         return False
     if trigger.once and trigger.name in memory.fired:
         return False
-    if not succeeds(trigger.odds, numbers):
+    if not succeeds(odds or trigger.odds, numbers):
         return False
     if trigger.once:
         memory.fired.add(trigger.name)
@@ -114,17 +129,20 @@ def free_spins_awards(
         yield FreeSpinsAward(trigger.name, trigger.symbol, count, spins, trigger.state, multiplier)
 
 
-def full_reels(model: Model, grid: Grid, symbol: str) -> list[int]:
-    """The reels that show nothing but a symbol."""
-    return [reel for reel, column in enumerate(grid.symbols) if {model.read(shown)[0] for shown in column} == {symbol}]
+def full_reels(trigger: FullReelsTrigger, model: Model, grid: Grid, symbol: str) -> list[int]:
+    """The reels of a trigger that show nothing but a symbol."""
+    full = [reel for reel, column in enumerate(grid.symbols) if {model.read(shown)[0] for shown in column} == {symbol}]
+    return [reel for reel in full if chosen(reel, trigger.reels)]
 
 
-def full_reels_awards(trigger: FullReelsTrigger, seen: Seen) -> Iterator[FreeSpinsAward]:
+def full_reels_awards(
+    trigger: FullReelsTrigger, seen: Seen, memory: Memory, numbers: Numbers
+) -> Iterator[FreeSpinsAward]:
     """Spins for the reels that are full of the same symbol: the one that fills most, of equal ones the first."""
-    symbol = max(seen.model.symbols, key=lambda symbol: len(full_reels(seen.model, seen.grid, symbol)))
-    count = len(full_reels(seen.model, seen.grid, symbol))
+    symbol = max(seen.model.symbols, key=lambda symbol: len(full_reels(trigger, seen.model, seen.grid, symbol)))
+    count = len(full_reels(trigger, seen.model, seen.grid, symbol))
     spins = pay_for(trigger.spins, count)
-    if count > 0 and spins > 0:
+    if count > 0 and spins > 0 and fires(trigger, seen, memory, numbers):
         yield FreeSpinsAward(trigger.name, symbol, count, spins, trigger.state)
 
 
@@ -133,15 +151,19 @@ def drawn_multiplier(table: Table | None, numbers: Numbers) -> int:
     return 0 if table is None else draw_unless_one(table.values, table.weights, numbers)
 
 
-def win_awards(trigger: WinTrigger, seen: Seen, numbers: Numbers) -> Iterator[FreeSpinsAward]:
-    """Spins for every win of an evaluator in this spin, by its symbol and count; all with one multiplier."""
-    multiplier = 0
-    for win in seen.wins:
-        if win.evaluator == trigger.evaluator and win.symbol in trigger.spins:
-            spins = pay_for(trigger.spins[win.symbol], win.count)
-            if spins > 0:
-                multiplier = multiplier or drawn_multiplier(trigger.multiplier, numbers)
-                yield FreeSpinsAward(trigger.name, win.symbol, win.count, spins, trigger.state, multiplier)
+def win_awards(trigger: WinTrigger, seen: Seen, memory: Memory, numbers: Numbers) -> Iterator[FreeSpinsAward]:
+    """Spins for every win of an evaluator in this spin, by its symbol and count; all by one draw of the odds, and with one
+    multiplier."""
+    awarding = [
+        (win, spins)
+        for win in seen.wins
+        if win.evaluator == trigger.evaluator and win.symbol in trigger.spins
+        if (spins := pay_for(trigger.spins[win.symbol], win.count)) > 0
+    ]
+    if awarding and fires(trigger, seen, memory, numbers):
+        multiplier = drawn_multiplier(trigger.multiplier, numbers)
+        for win, spins in awarding:
+            yield FreeSpinsAward(trigger.name, win.symbol, win.count, spins, trigger.state, multiplier)
 
 
 def collected_awards(
@@ -224,14 +246,17 @@ def multiplying_level(trigger: CollectedTrigger, memory: Memory) -> int:
     return min(memory.multiplying.get(trigger.name, 0), len(trigger.multipliers))
 
 
-def line_bonuses(model: Model, state: State, trigger: PickTrigger, seen: Seen, numbers: Numbers) -> Iterator[Award]:
+def line_bonuses(
+    model: Model, state: State, trigger: PickTrigger, seen: Seen, memory: Memory, numbers: Numbers
+) -> Iterator[Award]:
     """A bonus for every payline that begins with the trigger's pattern."""
     lines = []
     for number, rows in enumerate(model.paylines_of(state), start=1):
         shown = [model.read(seen.grid.symbol((reel, rows[reel])))[0] for reel in range(len(trigger.pattern))]
         if all(wanted is None or wanted == cell for wanted, cell in zip(trigger.pattern, shown, strict=True)):
             lines.append(number)
-    return bonuses(model, state, trigger, trigger.pick, lines, seen.won, numbers)
+    if lines and fires(trigger, seen, memory, numbers):
+        yield from bonuses(model, state, trigger, trigger.pick, lines, seen.won, numbers)
 
 
 def count_bonuses(
@@ -254,14 +279,16 @@ def bonuses(
             yield award
 
 
-def jackpot_wins(trigger: JackpotTrigger, seen: Seen, cost_units: int, numbers: Numbers) -> Iterator[JackpotWin]:
+def jackpot_wins(
+    trigger: JackpotTrigger, seen: Seen, cost_units: int, memory: Memory, numbers: Numbers
+) -> Iterator[JackpotWin]:
     """A jackpot of the service: one number below `out_of` is drawn at every spin, the first `chance` of them win.
 
     With `per = "unit"` there are so many for each unit that the round costs. With a symbol nothing is drawn where
     too few of it are in view.
     """
-    if trigger.symbol is not None and seen.count(trigger.symbol, fresh=trigger.fresh) < trigger.count:
+    if trigger.symbol is not None and seen.counted(trigger.counted, trigger.fresh) < trigger.count:
         return
     chance = trigger.chance * cost_units if trigger.per == "unit" else trigger.chance
-    if numbers.index([chance, trigger.out_of - chance]) == 0:
+    if fires(trigger, seen, memory, numbers, Odds(chance, trigger.out_of)):
         yield JackpotWin(trigger.name, trigger.jackpot)

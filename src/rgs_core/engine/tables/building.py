@@ -113,6 +113,11 @@ def _state(build: m.Build, state: m.State) -> StateTable:
                 any(
                     getattr(part, "stopped", False) for part in (*state.triggers, *(model.evaluators[n] for n in names))
                 )
+                or any(
+                    condition.counted.stopped
+                    for part in (*state.transforms, *state.triggers)
+                    for condition in getattr(part, "in_view", ())
+                )
             ),
             "ends": int(
                 any(

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from rgs_core.engine.tables.numbers import entries, odds_fields, reel_bits, symbol_bits, symbol_table, weight_table
-from rgs_core.engine.tables.records import ACTS, ANY_SYMBOL, COMBINES, EACH, TRANSFORMS, WHEN, Fields
+from rgs_core.engine.tables.numbers import condition_fields, entries, reel_bits, symbol_bits, symbol_table, weight_table
+from rgs_core.engine.tables.records import ACTS, ANY_SYMBOL, COMBINES, EACH, TRANSFORMS, Fields
 from rgs_core.language import mechanics as k
 from rgs_core.language import model as m
 
@@ -34,9 +34,8 @@ def transform_fields(model: m.Model, state: m.State, transform: k.Transform) -> 
         "each": EACH[getattr(transform, "each", "spin")],
         "reels": reel_bits(model, getattr(transform, "reels", None)),
         "persist": int(getattr(transform, "persist", False)),
-        **odds_fields(getattr(transform, "odds", None)),
+        **(condition_fields(model, transform) if isinstance(transform, k.Conditional) else {}),
         "conditional": int(not k.works_always(transform)),
-        "when": WHEN.index(getattr(transform, "when", "always")),
     }
     match transform:
         case k.Reveal():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rgs_core.engine.tables.records import WeightTable
+from rgs_core.engine.tables.records import WHEN, Fields, WeightTable
 from rgs_core.language import mechanics as k
 from rgs_core.language import model as m
 
@@ -78,5 +79,22 @@ def symbol_table(model: m.Model, table: k.SymbolTable) -> WeightTable:
     return weight_table(k.Table(tuple(model.symbols.index(s) for s in table.symbols), table.weights))
 
 
-def odds_fields(odds: k.Odds | None) -> dict[str, int]:
-    return {} if odds is None else {"chance": odds.chance, "out_of": odds.out_of}
+def condition_fields(model: m.Model, part: k.Conditional) -> Fields:
+    """What a transform or trigger needs to work; `in_view` is rows of rgs_in_view."""
+    fields: dict[str, Any] = {"when": WHEN.index(part.when)}
+    if part.odds is not None:
+        fields |= {"chance": part.odds.chance, "out_of": part.odds.out_of}
+    rows = [
+        [
+            counted_bits(model, condition.counted.symbol),
+            reel_bits(model, condition.counted.reels),
+            int(condition.counted.per_reel),
+            int(condition.counted.stopped),
+            condition.least,
+            m.COUNT_MAX if condition.most is None else condition.most,
+        ]
+        for condition in part.in_view
+    ]
+    if rows:
+        fields["in_view"] = np.array(rows, dtype=np.uint64)
+    return fields

@@ -7,27 +7,23 @@ from typing import Any
 import numpy as np
 
 from rgs_core.engine.tables.numbers import (
+    condition_fields,
     counted_bits,
     entries,
-    odds_fields,
     reel_bits,
     state_names,
     symbol_bits,
     weight_table,
 )
-from rgs_core.engine.tables.records import ANY_SYMBOL, COUNTING, TRIGGERS, WHEN, TriggerTable
+from rgs_core.engine.tables.records import ANY_SYMBOL, COUNTING, TRIGGERS, TriggerTable
 from rgs_core.language import mechanics as k
 from rgs_core.language import model as m
 from rgs_core.language.bounds import collected_range, slots
 
 
-def _conditions(model: m.Model, trigger: k.FreeSpinsTrigger | k.BonusTrigger) -> dict[str, int]:
-    """What a trigger needs beside its count, and where it counts."""
+def _where_counted(model: m.Model, trigger: k.FreeSpinsTrigger | k.BonusTrigger | k.JackpotTrigger) -> dict[str, int]:
+    """On which reels a trigger counts, and whether it counts reels."""
     return {
-        **odds_fields(trigger.odds),
-        "conditional": int(not k.fires_always(trigger)),
-        "when": WHEN.index(trigger.when),
-        "once": int(trigger.once),
         "by_reels": int(trigger.reels is not None or trigger.per_reel),
         "per_reel": int(trigger.per_reel),
         "reels": reel_bits(model, trigger.reels),
@@ -52,6 +48,12 @@ def trigger_table(build: m.Build, state: m.State, trigger: k.Trigger) -> Trigger
     }
     if isinstance(trigger, k.PickTrigger | k.WinTrigger):
         fields["match"] = decided_by_lines(state).index(trigger)
+    if isinstance(trigger, k.ConditionalTrigger):
+        fields |= {
+            **condition_fields(model, trigger),
+            "conditional": int(not k.fires_always(trigger)),
+            "once": int(trigger.once),
+        }
     multiplier = getattr(trigger, "multiplier", None)
     if multiplier is not None:
         fields["multiplier"] = weight_table(multiplier)
@@ -63,12 +65,13 @@ def trigger_table(build: m.Build, state: m.State, trigger: k.Trigger) -> Trigger
                 "fresh": int(trigger.fresh),
                 "reset": int(trigger.reset),
                 "carry": symbol_bits(model, trigger.carry),
-                **_conditions(model, trigger),
+                **_where_counted(model, trigger),
                 "become": int(trigger.become),
                 "least": min(trigger.spins),
             }
         case k.FullReelsTrigger():
             spins = np.array([k.by_count(trigger.spins, n) for n in range(model.reels + 1)], dtype=np.uint32)
+            fields["reels"] = reel_bits(model, trigger.reels)
         case k.WinTrigger():
             fields["become"] = int(trigger.become)
             spins = np.zeros((len(entries(model)), len(counts)), dtype=np.uint32)
@@ -109,7 +112,7 @@ def trigger_table(build: m.Build, state: m.State, trigger: k.Trigger) -> Trigger
             fields |= {
                 "bonus": list(model.bonuses).index(trigger.bonus),
                 "factor": state.multiplier_for(trigger.name),
-                **_conditions(model, trigger),
+                **_where_counted(model, trigger),
             }
         case k.JackpotTrigger():
             fields |= {
@@ -118,6 +121,7 @@ def trigger_table(build: m.Build, state: m.State, trigger: k.Trigger) -> Trigger
                 "counts": trigger.count,
                 "fresh": int(trigger.fresh),
                 "at_end": int(trigger.at == "end"),
+                **_where_counted(model, trigger),
             }
     number = ANY_SYMBOL if not symbol else entries(model).index(symbol)
     return TriggerTable(trigger, number, spins, pattern, fields)

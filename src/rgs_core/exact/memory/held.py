@@ -20,7 +20,7 @@ from rgs_core.exact.memory.beginnings import EMPTY, Handed
 from rgs_core.exact.memory.memories import FRESH, NEXT, Situation
 from rgs_core.exact.spin_terms import SpinTerms
 from rgs_core.language.bounds import goes_on_as
-from rgs_core.language.mechanics import CollectedTrigger, FreeSpinsTrigger, JackpotTrigger, Stick
+from rgs_core.language.mechanics import CollectedTrigger, ConditionalTrigger, FreeSpinsTrigger, JackpotTrigger, Stick
 from rgs_core.language.model import Build, Model, State
 
 HELD_MAX = 2_048
@@ -170,8 +170,9 @@ def _refused(model: Model, state: State, sticks: list[Stick]) -> str:
         return "collected symbols"
     if any(getattr(model.evaluators[name], "at", "") == "end" for name in state.evaluators):
         return "pays at the end of a feature"
-    if any(getattr(trigger, "once", False) or getattr(trigger, "odds", None) for trigger in state.triggers):
-        return "triggers with odds, or that fire once"
+    conditional = [t for t in state.triggers if isinstance(t, ConditionalTrigger)]
+    if any(trigger.once or trigger.odds or trigger.in_view for trigger in conditional):
+        return "triggers with odds or further conditions, or that fire once"
     if any(isinstance(trigger, FreeSpinsTrigger) and trigger.fresh for trigger in state.triggers):
         return "triggers that count cells that are not held"
     return ""

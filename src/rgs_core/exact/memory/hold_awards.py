@@ -184,6 +184,8 @@ def _aliases_refused(model: Model, state: State, carrying: FreeSpinsTrigger, car
             or (trigger.stopped and any(isinstance(t, CHANGING) for t in state.transforms))
         ):
             used.add(trigger.symbol)
+    for part in (*state.transforms, *state.triggers):
+        used |= {condition.counted.symbol for condition in getattr(part, "in_view", ())}
     for transform in state.transforms:
         if isinstance(transform, CHANGING):
             return "the reels of the feature draw differently, while transforms change the grid"

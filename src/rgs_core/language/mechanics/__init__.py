@@ -20,6 +20,7 @@ from rgs_core.language.mechanics.bonuses import (
     given,
     settled,
 )
+from rgs_core.language.mechanics.conditions import Conditional, ConditionalTrigger, InView
 from rgs_core.language.mechanics.fields import (
     Basis,
     BonusBasis,
@@ -106,6 +107,8 @@ __all__ = [
     "CollectedTrigger",
     "Combination",
     "Combinations",
+    "Conditional",
+    "ConditionalTrigger",
     "Count",
     "Counted",
     "Direction",
@@ -117,6 +120,7 @@ __all__ = [
     "FreeSpinsTrigger",
     "FullReelsTrigger",
     "Gamble",
+    "InView",
     "Jackpot",
     "JackpotTrigger",
     "Leave",

@@ -1,7 +1,7 @@
 """Transforms: what changes the grid before it pays.
 
-With `when` or `odds` a transform works in some spins only: where the grid before it would pay, or would not, and
-then as drawn; that holds for all grids of the spin.
+A conditional transform works in some spins only: where the grid before it shows certain numbers of symbols, would pay,
+or would not, and then as drawn; that holds for all grids of the spin.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from rgs_core.language.mechanics.fields import When, later
-from rgs_core.language.mechanics.tables import Odds, SymbolTable, Table
+from rgs_core.language.mechanics.conditions import Conditional
+from rgs_core.language.mechanics.fields import later
+from rgs_core.language.mechanics.tables import SymbolTable, Table
 
 
 @dataclass(frozen=True, slots=True)
-class Reveal:
+class Reveal(Conditional):
     """Cells that show `symbol` turn into a drawn symbol: one for the feature, for the spin, one a reel or one a cell."""
 
     symbol: str
@@ -22,12 +23,10 @@ class Reveal:
     each: Literal["spin", "reel", "cell", "feature"]
 
     kind: Literal["reveal"] = "reveal"
-    odds: Odds | None = later(None)
-    when: When = later("always")
 
 
 @dataclass(frozen=True, slots=True)
-class Expand:
+class Expand(Conditional):
     """A reel that shows `symbol` turns into `into` as a whole; `reels` from 0, None for all."""
 
     symbol: str
@@ -35,12 +34,10 @@ class Expand:
     reels: tuple[int, ...] | None
 
     kind: Literal["expand"] = "expand"
-    odds: Odds | None = later(None)
-    when: When = later("always")
 
 
 @dataclass(frozen=True, slots=True)
-class Replace:
+class Replace(Conditional):
     """Cells that show `symbol` turn into `into`; `reels` from 0, None for all."""
 
     symbol: str
@@ -48,12 +45,10 @@ class Replace:
     reels: tuple[int, ...] | None
 
     kind: Literal["replace"] = "replace"
-    odds: Odds | None = later(None)
-    when: When = later("always")
 
 
 @dataclass(frozen=True, slots=True)
-class Add:
+class Add(Conditional):
     """A drawn number of cells, each equally likely, turn into `symbol`. Cells of `reels` (None: all) that show
     one of `over` (None: anything but `symbol`) can be chosen; there may be fewer of them than drawn."""
 
@@ -63,12 +58,10 @@ class Add:
     over: frozenset[str] | None
 
     kind: Literal["add"] = "add"
-    odds: Odds | None = later(None)
-    when: When = later("always")
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class Values(Conditional):
     """Every cell that shows one of `symbols` and has no value yet gets a drawn one, those of a reel perhaps the same.
 
     `grow`: how much more the value of a cell is in the next step or spin when the cell is part of a win.
@@ -78,8 +71,6 @@ class Values:
     table: Table
 
     kind: Literal["values"] = "values"
-    odds: Odds | None = later(None)
-    when: When = later("always")
     each: Literal["cell", "reel"] = later("cell")
     grow: int = later(0)
 
@@ -108,7 +99,7 @@ class Stick:
 
 
 @dataclass(frozen=True, slots=True)
-class Multiplier:
+class Multiplier(Conditional):
     """Draws multipliers of everything the spin wins: one a spin, one for all spins of the feature, one for each reel full
     of `symbol`, or one for each cell that shows it; several combine by product or sum. `persist`: they add up over the
     feature."""
@@ -120,12 +111,10 @@ class Multiplier:
     persist: bool
 
     kind: Literal["multiplier"] = "multiplier"
-    odds: Odds | None = later(None)
-    when: When = later("always")
 
 
 @dataclass(frozen=True, slots=True)
-class Nudge:
+class Nudge(Conditional):
     """A reel that shows `symbol` moves by up to `steps_max` stops, to where most of its cells show it.
 
     Of equal moves the shortest counts, then the one downwards. `reels` from 0, None for all. `multiplier` is added
@@ -139,13 +128,11 @@ class Nudge:
     multiplier: int
 
     kind: Literal["nudge"] = "nudge"
-    odds: Odds | None = later(None)
-    when: When = later("always")
     multiplies: Literal["spin", "cells"] = later("spin")
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(Conditional):
     """A drawn number of reels, each of `among` (None: all) equally likely, turn into `symbol` as a whole."""
 
     symbol: str
@@ -153,12 +140,10 @@ class Fill:
     among: tuple[int, ...] | None
 
     kind: Literal["fill"] = "fill"
-    odds: Odds | None = later(None)
-    when: When = later("always")
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class Act(Conditional):
     """Cells that show one of `symbols` act on the values of other cells, each by its own value.
 
     `does`: adds it to all of them, multiplies all or `count` of them by it, or collects them all, adding them to its own.
@@ -174,8 +159,6 @@ class Act:
     value_max: int
 
     kind: Literal["act"] = "act"
-    odds: Odds | None = later(None)
-    when: When = later("always")
 
 
 Transform = Reveal | Expand | Replace | Add | Values | Stick | Multiplier | Nudge | Act | Fill
@@ -183,4 +166,4 @@ Transform = Reveal | Expand | Replace | Add | Values | Stick | Multiplier | Nudg
 
 def works_always(transform: Transform) -> bool:
     """Whether a transform works in every spin."""
-    return isinstance(transform, Stick) or (transform.odds is None and transform.when == "always")
+    return isinstance(transform, Stick) or not transform.conditional

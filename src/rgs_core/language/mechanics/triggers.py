@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from rgs_core.language.mechanics.fields import When, later
+from rgs_core.language.mechanics.conditions import ConditionalTrigger
+from rgs_core.language.mechanics.fields import later
 from rgs_core.language.mechanics.symbols import Counted
-from rgs_core.language.mechanics.tables import Odds, Table, by_count
+from rgs_core.language.mechanics.tables import Table, by_count
 
 
 @dataclass(frozen=True, slots=True)
-class FreeSpinsTrigger:
+class FreeSpinsTrigger(ConditionalTrigger):
     """Awards spins of `state` by the count of a symbol anywhere in view.
 
     `stopped`: on the grid as the reels stopped. `fresh`: held cells do not count. `reset`: the spins left
     become at least the award, instead of growing by it. `carry`: cells with these symbols stay, held, in the
-    awarded feature. `reels`, `per_reel`: as in `Counted`. `when`: only if the spin has won, or has not. `once`: no more
-    than once in a feature. `odds`: drawn where all else holds. Without a symbol ("") the count is 0.
+    awarded feature. `reels`, `per_reel`: as in `Counted`. Without a symbol ("") the count is 0.
     `multiplier`: drawn when it awards, of all that the feature wins; None: that of the feature which is
     lengthened, 1 of a new one. `become`: the spins lengthen the feature that plays, which goes on as `state`; also by no
     spins, from the smallest count of the table on. So it is wherever spins are awarded.
@@ -35,9 +35,6 @@ class FreeSpinsTrigger:
     fresh: bool = later(False)
     reset: bool = later(False)
     carry: frozenset[str] = later(frozenset())
-    odds: Odds | None = later(None)
-    when: When = later("always")
-    once: bool = later(False)
     reels: tuple[int, ...] | None = later(None)
     per_reel: bool = later(False)
     multiplier: Table | None = later(None)
@@ -54,8 +51,8 @@ class FreeSpinsTrigger:
 
 
 @dataclass(frozen=True, slots=True)
-class WinTrigger:
-    """Awards spins of `state` for every win of an evaluator: `spins[symbol][count]`."""
+class WinTrigger(ConditionalTrigger):
+    """Awards spins of `state` for every win of an evaluator: `spins[symbol][count]`; its odds are of all these together."""
 
     name: str
     evaluator: str
@@ -127,8 +124,9 @@ class CollectedTrigger:
 
 
 @dataclass(frozen=True, slots=True)
-class PickTrigger:
-    """Starts a bonus for every payline that begins with `pattern` (None matches any symbol)."""
+class PickTrigger(ConditionalTrigger):
+    """Starts a bonus for every payline that begins with `pattern` (None matches any symbol); its odds are of all these
+    together."""
 
     name: str
     pattern: tuple[str | None, ...]
@@ -138,11 +136,8 @@ class PickTrigger:
 
 
 @dataclass(frozen=True, slots=True)
-class BonusTrigger:
-    """Plays a bonus as often as `plays` says for the count of a symbol anywhere in view.
-
-    What else it needs is said as of FreeSpinsTrigger.
-    """
+class BonusTrigger(ConditionalTrigger):
+    """Plays a bonus as often as `plays` says for the count of a symbol anywhere in view, counted as by FreeSpinsTrigger."""
 
     name: str
     symbol: str
@@ -151,9 +146,6 @@ class BonusTrigger:
     stopped: bool
 
     kind: Literal["bonus"] = "bonus"
-    odds: Odds | None = later(None)
-    when: When = later("always")
-    once: bool = later(False)
     reels: tuple[int, ...] | None = later(None)
     per_reel: bool = later(False)
 
@@ -168,12 +160,12 @@ class BonusTrigger:
 
 
 @dataclass(frozen=True, slots=True)
-class JackpotTrigger:
+class JackpotTrigger(ConditionalTrigger):
     """Wins a jackpot of the service by name, with `chance` in `out_of` at every spin of the state.
 
     `per`: "unit" has that chance for each unit that a round costs in its mode. With a `symbol` only spins that show it
     `count` times at least can win. `fresh`: cells that were held before the spin do not count. `at`: looks at every spin,
-    or once, at the last grid of a feature.
+    or once, at the last grid of a feature. `reels`, `per_reel`: as in `Counted`. It has no odds beside its own.
     """
 
     name: str
@@ -187,6 +179,13 @@ class JackpotTrigger:
     count: int = later(0)
     fresh: bool = later(False)
     at: Literal["spin", "end"] = later("spin")
+    reels: tuple[int, ...] | None = later(None)
+    per_reel: bool = later(False)
+
+    @property
+    def counted(self) -> Counted:
+        """What it counts."""
+        return Counted(self.symbol or "", self.reels, self.per_reel)
 
     def chance_of(self, cost_units: int) -> int:
         """Chance in `out_of` at every spin of a round that costs so many units."""
@@ -194,15 +193,16 @@ class JackpotTrigger:
 
 
 @dataclass(frozen=True, slots=True)
-class FullReelsTrigger:
-    """Awards spins of `state` by the number of reels that show nothing but the same symbol, the one that fills most of
-    them. Their cells stay, held, in the awarded feature."""
+class FullReelsTrigger(ConditionalTrigger):
+    """Awards spins of `state` by the number of reels, of `reels` from 0 (None: all), that show nothing but the same symbol,
+    the one that fills most of them. Their cells stay, held, in the awarded feature."""
 
     name: str
     spins: Mapping[int, int]
     state: str
 
     kind: Literal["full_reels"] = "full_reels"
+    reels: tuple[int, ...] | None = later(None)
 
 
 Trigger = (
@@ -215,6 +215,6 @@ def fires_by_count(trigger: FreeSpinsTrigger | BonusTrigger) -> bool:
     return fires_always(trigger) and trigger.reels is None and not trigger.per_reel
 
 
-def fires_always(trigger: FreeSpinsTrigger | BonusTrigger) -> bool:
-    """Whether a trigger fires wherever what it counts suffices."""
-    return trigger.odds is None and trigger.when == "always" and not trigger.once
+def fires_always(trigger: Trigger) -> bool:
+    """Whether a trigger fires wherever what it looks at itself suffices."""
+    return isinstance(trigger, CollectedTrigger) or not (trigger.conditional or trigger.once)
