@@ -160,6 +160,7 @@ def test_ways_merge_with_them() -> None:
     [
         'kind = "expand"\nsymbol = "S"\ninto = "A"',
         'kind = "replace"\nsymbol = "S"\ninto = "W"',
+        'kind = "fill"\nsymbol = "A"\nreels = { 0 = 1, 1 = 2 }',
         'kind = "add"\nsymbol = "W"\ncount = { 1 = 1, 2 = 1 }',
         'kind = "reveal"\nsymbol = "X"\ntable = { A = 1, S = 1 }\neach = "cell"',
         'kind = "multiplier"\ntable = { 2 = 1, 5 = 1 }',
@@ -175,6 +176,10 @@ def test_transforms_work_in_some_spins(transform: str) -> None:
     always = game("spins = 1\nchance = 1\nout_of = 6", transforms=f"[[states.base.transforms]]\n{transform}")
     never = game("spins = 1\nchance = 1\nout_of = 6")
     mean = [joint_law(Engine(b), 0).mean_units for b in (build, always, never)]
+    merges = joint_law(Engine(always), 0).method.startswith("merging")
+    assert joint_law(Engine(build), 0).method.startswith("merging") == merges
+    visited = visited_joint(Engine(build), 0, Engine(build).spin_law(0))
+    assert joint_law(Engine(build), 0).by_award() == visited.by_award()
     assert mean[0] == mean[1] / 3 + mean[2] * 2 / 3
     check(build)
 
@@ -605,3 +610,19 @@ def test_a_jackpot_at_the_end_is_looked_at_once() -> None:
     with pytest.raises(ModelError) as caught:
         loads(JACKPOT.replace("WORD", 'at = "end"\nonce = true\nwhen = "win"'))
     assert {p.path for p in caught.value.problems} == {"states.hold.triggers[0].when", "states.hold.triggers[0].once"}
+
+
+def test_several_transforms_with_odds_merge() -> None:
+    """One filled reel, then symbols that are replaced or expand: each in some spins, together with a drawn multiplier."""
+    parts = [
+        'kind = "fill"\nsymbol = "S"\nreels = { 1 = 1 }\nchance = 1\nout_of = 5',
+        'kind = "replace"\nsymbol = "S"\ninto = "A"\nreels = [2]\nchance = 1\nout_of = 3',
+        'kind = "expand"\nsymbol = "A"\nchance = 3\nout_of = 4',
+        'kind = "multiplier"\ntable = { 2 = 1, 5 = 1 }\nchance = 1\nout_of = 2',
+    ]
+    written = "".join(f"[[states.base.transforms]]\n{part}\n" for part in parts)
+    build = game("spins = 1\nchance = 1\nout_of = 6", 'symbol = "S"\nplays = { 2 = 1 }', transforms=written)
+    law = joint_law(Engine(build), 0)
+    assert law.method == "merging, times the multiplier of a spin"
+    assert law.by_award() == visited_joint(Engine(build), 0, Engine(build).spin_law(0)).by_award()
+    check(build)

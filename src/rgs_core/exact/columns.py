@@ -15,9 +15,9 @@ from itertools import product
 from typing import NamedTuple
 
 from rgs_core.errors import AnalysisError
-from rgs_core.exact.spin_conditions import CONDITIONS_MAX, conditions
+from rgs_core.exact.spin_conditions import CONDITIONS_MAX, by_odds_alone, conditions, drawn_transforms
 from rgs_core.exact.spin_multiplier import grid_transforms
-from rgs_core.language.mechanics import Expand, Fill, Replace, Reveal, Transform, Values, works_always
+from rgs_core.language.mechanics import Expand, Fill, Replace, Reveal, Transform, Values
 from rgs_core.language.model import Build, Model, State, Strip
 
 COLUMNS_MAX = 200_000
@@ -54,7 +54,7 @@ def local_refused(state: State) -> str:
     for transform in grid_transforms(state):
         if not isinstance(transform, Expand | Fill | Replace | Reveal | Values):
             return f"transforms of kind {transform.kind}"
-        if not works_always(transform):
+        if not by_odds_alone(transform):
             return "transforms that work in some spins only"
         if isinstance(transform, Reveal) and transform.each == "feature":
             return "symbols that are revealed for a feature"
@@ -96,22 +96,26 @@ class Case:
 
 
 def cases(build: Build, state: State) -> list[Case]:
-    """All conditions of a spin together: its strip set, what makes reels depend on each other, what is revealed for all
-    of them. Raises AnalysisError for more than CONDITIONS_MAX."""
-    sets = [conditions(build, state, name) for name in state.strip_sets]
-    totals = [sum(condition.weight for condition in some) for some in sets]
-    chances = state.strip_choice.weights if state.strip_choice else (1,)
-    choices = revealed(state)
-    number = sum(map(len, sets)) * len(choices)
+    """All conditions of a spin together: which transforms work, its strip set, what makes reels depend on each other, what
+    is revealed for all of them. Raises AnalysisError for more than CONDITIONS_MAX."""
+    sets = list(zip(state.strip_sets, state.strip_choice.weights if state.strip_choice else (1,), strict=True))
+    mixed = [
+        (weight * chance, conditions(build, working, name), revealed(working))
+        for weight, working in drawn_transforms(state)
+        for name, chance in sets
+    ]
+    number = sum(len(some) * len(choices) for _, some, choices in mixed)
     if number > CONDITIONS_MAX:
         raise AnalysisError(
             f"the reels of state '{state.name}' are independent under {number:,} conditions; at most {CONDITIONS_MAX:,} "
             "laws are mixed"
         )
+    totals = [sum(one.weight for one in some) * sum(times for times, _ in choices) for _, some, choices in mixed]
+    common = math.lcm(*totals)
     return [
-        Case(chance * some.weight * (math.lcm(*totals) // total) * times, some.strips, some.above, transforms)
-        for of_set, total, chance in zip(sets, totals, chances, strict=True)
-        for some in of_set
+        Case(weight * one.weight * times * (common // total), one.strips, one.above, transforms)
+        for (weight, some, choices), total in zip(mixed, totals, strict=True)
+        for one in some
         for times, transforms in choices
     ]
 

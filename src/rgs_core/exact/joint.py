@@ -26,11 +26,11 @@ from rgs_core.errors import AnalysisError
 from rgs_core.exact.award_columns import award_columns, column_of
 from rgs_core.exact.awarding import NOTHING, Awarding, SpinLaw, plus, repeated
 from rgs_core.exact.bonuses import bonus_moments
-from rgs_core.exact.columns import revealed
+from rgs_core.exact.columns import cases
 from rgs_core.exact.joint_pruned import collect_counts, collects, pruned_law, pruned_refused
 from rgs_core.exact.joint_ways import ways_law, ways_refused
 from rgs_core.exact.row_merging import merged_rows
-from rgs_core.exact.spin_conditions import CONDITIONS_MAX, conditions, fills_refused
+from rgs_core.exact.spin_conditions import by_odds_alone, fills_refused
 from rgs_core.exact.spin_law import SpinLaw as VisitedLaw
 from rgs_core.exact.spin_multiplier import grid_transforms, multiplied, multiplier_law, multiplies, partly_exempt
 from rgs_core.exact.spin_paths import paths_text, spin_paths
@@ -378,7 +378,7 @@ def lines_refused(model: Model, state: State) -> str:
     drawn = [t for t in grid_transforms(state) if not (isinstance(t, Reveal) and t.each == "spin")]
     if any(not isinstance(t, Expand | Replace | Fill) for t in drawn):
         return "transforms that draw or look at more than one reel"
-    if not all(map(works_always, grid_transforms(state))):
+    if not all(map(by_odds_alone, grid_transforms(state))):
         return "transforms that work in some spins only"
     if refused := fills_refused(model, state):
         return refused
@@ -471,20 +471,16 @@ Merged = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.object_], ND
 
 def _conditional(engine: Engine, state: State) -> Iterator[tuple[int, Engine]]:
     """(weight, engine) under every condition in which the reels of a state are independent."""
-    if not state.linked and not any(isinstance(transform, Fill | Reveal) for transform in state.transforms):
+    dependent = any(isinstance(t, Fill | Reveal) or not works_always(t) for t in grid_transforms(state))
+    if not state.linked and not dependent:
         yield 1, engine
         return
     build = engine.build
-    some = conditions(build, state, state.strips)
-    choices = revealed(state)
-    if len(some) * len(choices) > CONDITIONS_MAX:
-        raise AnalysisError(f"the reels of state '{state.name}' are independent under too many conditions")
-    for times, transforms in choices:
-        alone = replace(state, linked=None, transforms=transforms)
+    for case in cases(build, state):
+        alone = replace(state, linked=None, transforms=case.transforms)
         model = replace(build.model, states={**build.model.states, state.name: alone})
-        for condition in some:
-            profile = replace(build.profile, strips={**build.profile.strips, state.strips: condition.strips})
-            yield times * condition.weight, Engine(replace(build, model=model, profile=profile), simd="scalar")
+        profile = replace(build.profile, strips={**build.profile.strips, state.strips: case.strips})
+        yield case.weight, Engine(replace(build, model=model, profile=profile), simd="scalar")
 
 
 def _mixed(laws: Sequence[tuple[int, Merged]]) -> Merged:

@@ -2,7 +2,8 @@
 
 A top reel shows a symbol above several reels at once, and linked reels stop as one. The window of the top reel, and the
 linked reels with their stop, are such a condition: under it all other reels are independent, and the law of a spin is the
-mixture of the laws under all conditions. So are the reels that a transform fills, whose stops do not matter then.
+mixture of the laws under all conditions. So are the reels that a transform fills, whose stops do not matter then, and
+the transforms that work in some spins by their odds alone.
 """
 
 from __future__ import annotations
@@ -10,15 +11,20 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from rgs_core.errors import AnalysisError
-from rgs_core.language.mechanics import Fill, Multiplier
+from rgs_core.exact.spin_multiplier import is_spin_multiplier
+from rgs_core.language.mechanics import Fill, Multiplier, Stick, Transform, works_always
 from rgs_core.language.model import Build, Model, State, Strip
 
 CONDITIONS_MAX = 2_000
 """Most conditions of a strip set: each needs a law of its own."""
+
+
+CHOICES_MAX = 64
+"""Most combinations of transforms that work by odds: each needs laws of its own."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,29 @@ class Condition:
     weight: int
     strips: tuple[Strip, ...]
     above: Mapping[int, str] = field(default_factory=dict)
+
+
+def by_odds_alone(transform: Transform) -> bool:
+    """Whether a transform works in every spin, or in some by its odds alone."""
+    return isinstance(transform, Stick) or works_always(replace(transform, odds=None))
+
+
+def drawn_transforms(state: State) -> Sequence[tuple[int, State]]:
+    """(weight, state) of every choice of the transforms of a state that work by odds alone; in the state all do. Raises
+    AnalysisError for more than CHOICES_MAX."""
+    found: list[tuple[int, tuple[Transform, ...]]] = [(1, ())]
+    for transform in state.transforms:
+        if isinstance(transform, Stick) or transform.odds is None or is_spin_multiplier(transform):
+            found = [(weight, (*kept, transform)) for weight, kept in found]
+            continue
+        odds, working = transform.odds, replace(transform, odds=None)
+        found = [
+            *((weight * odds.chance, (*kept, working)) for weight, kept in found),
+            *((weight * (odds.out_of - odds.chance), kept) for weight, kept in found if odds.chance < odds.out_of),
+        ]
+        if len(found) > CHOICES_MAX:
+            raise AnalysisError(f"the transforms of state '{state.name}' work in more than {CHOICES_MAX} combinations")
+    return [(weight, replace(state, transforms=kept)) for weight, kept in found]
 
 
 def conditions(build: Build, state: State, name: str) -> Sequence[Condition]:

@@ -356,12 +356,8 @@ def _check(build: Build, targets: Sequence[str]) -> None:
                     f"spins of state '{further[0]}', which {_kept_whole(model, states[further[0]])}, are awarded by "
                     f"state '{name}' too, whose features go on as others"
                 )
-        if (
-            features
-            and play.start in sources
-            and play.start not in targets
-            and (waits := _waiting(model, states[play.start], target, features[0]))
-        ):
+        starts = features and play.start in sources and play.start not in targets
+        if starts and (waits := _waiting(model, states[play.start], target, features[0])):
             raise no(
                 f"a spin of state '{play.start}' may award spins of state '{target}' that wait for those of state "
                 f"'{features[0]}', which award some too",
