@@ -228,7 +228,9 @@ def test_what_is_refused(old: str, new: str, message: str) -> None:
         loads(text().replace(old, new))
 
 
-def test_held_cells_that_act_have_no_exact_law() -> None:
-    """Whatever else of the game is exact is shown."""
-    analysis = analyse(loads(text(more=HOLD.replace("ONCE", "true"))).build())
-    assert analysis.cycle is None
+@pytest.mark.parametrize("once", ["true", "false"])
+def test_held_cells_that_act_have_exact_moments_where_they_are_linear(once: str) -> None:
+    """A booster whose value is drawn multiplies again and again: that is not. Whatever else is exact is shown."""
+    analysis = analyse(loads(text(more=HOLD.replace("ONCE", once))).build())
+    assert (analysis.cycle is not None) == (once == "true")
+    assert analysis.paid_spin_hit_frequency is not None

@@ -20,6 +20,7 @@ from rgs_core.engine.tables import state_names
 from rgs_core.errors import AnalysisError
 from rgs_core.exact.award_columns import award_columns
 from rgs_core.exact.joint import bonus_name, bonus_triggers, joint_law, remembers_because
+from rgs_core.exact.memory.acting_start import acting_starts
 from rgs_core.exact.memory.beginnings import EMPTY, Beginnings, Handed, Names, StartingSpin, Way, unique
 from rgs_core.exact.memory.carried_cells import carried_law
 from rgs_core.exact.memory.chain import MemoryChain, MemoryFeature
@@ -204,6 +205,8 @@ def _held(
     none = (NO_VALUE,) * len(rules.symbols)
     starts = {way: Start(way.spins, way.handed.held or rules.nothing, way.handed.carried or none) for way in ways}
     known = holds(rules, starts.values(), tuple(states))
+    if rules.acts:
+        known = acting_starts(known)
     return {way: _multiplied(way, known[start]) for way, start in starts.items()}
 
 

@@ -23,10 +23,12 @@ import numpy as np
 
 from rgs_core.errors import AnalysisError
 from rgs_core.exact.awarding import Awarding, Awards
+from rgs_core.exact.memory.acting import acts_refused
 from rgs_core.exact.memory.beginnings import Names, Way
 from rgs_core.exact.spin_terms import Amount, Value
 from rgs_core.language.bounds import goes_on_as
 from rgs_core.language.mechanics import (
+    Act,
     Collect,
     FreeSpinsTrigger,
     JackpotTrigger,
@@ -69,7 +71,8 @@ class CellClass:
 class HoldRules:
     """A state of hold and spin: which symbols are held, where they land, what they are worth.
 
-    `values[s]`: the table of values of the symbol s when it lands, NO_VALUE without one.
+    `values[s]`: the table of values of the symbol s when it lands, NO_VALUE without one; `acts`: what cells do to the
+    values of others.
     """
 
     model: Model
@@ -77,6 +80,7 @@ class HoldRules:
     symbols: tuple[str, ...]
     classes: tuple[CellClass, ...]
     values: tuple[Table, ...]
+    acts: tuple[Act, ...] = ()
 
     @property
     def cells(self) -> int:
@@ -183,9 +187,9 @@ class HoldStart:
     spins: Fraction
     granted: int
     states: tuple[str, ...] = ()
+    neglected: float = 0.0
+    most_reached: bool = True
 
-    neglected: ClassVar[float] = 0.0
-    most_reached: ClassVar[bool] = True
     transforms: ClassVar[int] = 1
 
     @property
@@ -383,6 +387,12 @@ def hold_rules(build: Build, state: State, carried: Iterable[str] = ()) -> HoldR
         classes.setdefault((tuple(w // shared for w in weights), strip.total // shared), []).append(reel)
     heights = reel_heights(model, state)
     symbols = tuple(sticky[i] for i in kept)
+    acts = tuple(transform for transform in state.transforms if isinstance(transform, Act))
+    tables = {symbol: values_of(state, symbol) for symbol in symbols}
+    landing = {symbol for strip in strips for symbol in strip.symbols} | set(symbols)
+    valued = {symbol for symbol in landing if symbol in carried or values_of(state, symbol)}
+    if acts and (reason := acts_refused(acts, tables, landing, valued)):
+        raise AnalysisError(f"state '{state.name}' keeps cells over the spins of a feature and {reason}")
     return HoldRules(
         model,
         state,
@@ -391,7 +401,8 @@ def hold_rules(build: Build, state: State, carried: Iterable[str] = ()) -> HoldR
             CellClass(tuple(reels), sum(heights[reel] for reel in reels), weights, total)
             for (weights, total), reels in classes.items()
         ),
-        tuple(values_of(state, symbol) or NO_VALUE for symbol in symbols),
+        tuple(tables[symbol] or NO_VALUE for symbol in symbols),
+        acts,
     )
 
 
@@ -412,21 +423,28 @@ def _refused(model: Model, state: State, carried: set[str]) -> str:
     if state.strip_choice or state.cascade or state.final or state.special:
         return "draws its strips, cascades, or has a final multiplier or a special symbol"
     first: dict[str, int] = {}
+    acting: int | None = None
     for place, transform in enumerate(state.transforms):
         if isinstance(transform, Stick):
             if transform.moves:
                 return "moves them"
             for symbol in transform.symbols:
                 first.setdefault(symbol, place)
+        elif isinstance(transform, Act):
+            acting = place
         elif not isinstance(transform, Values):
             return f"has a transform of kind {transform.kind}"
         elif not works_always(transform):
             return "gives them values in some spins only"
         elif transform.each == "reel":
             return "draws one value for all cells of a reel"
+        elif acting is not None:
+            return "gives cells values after others have acted"
     for place, transform in enumerate(state.transforms):
         if isinstance(transform, Values) and any(first.get(s, place) < place for s in transform.symbols):
             return "gives them values after it holds them"
+        if isinstance(transform, Act) and any(before < place for before in first.values()):
+            return "lets cells act after it holds them"
     if not carried <= first.keys():
         return f"does not hold all that is carried into it ({', '.join(sorted(carried - first.keys()))})"
     for name in state.evaluators:

@@ -22,7 +22,7 @@ from itertools import product
 from rgs_core.errors import AnalysisError
 from rgs_core.exact.memory.hold import Counts, Held, HoldRules, HoldStart, Situation, Start
 
-HELD_MAX = 10_000
+HELD_MAX = 20_000
 """Most ways in which cells can be held, by class and symbol."""
 
 MOVES_MAX = 1_000_000
@@ -42,7 +42,7 @@ class _End:
 
 def hold_starts(rules: HoldRules, starts: Iterable[Start], states: tuple[str, ...] = ()) -> dict[Start, HoldStart]:
     """Laws of features by how they begin. Raises AnalysisError for chains that are too large."""
-    chain = _Chain(rules)
+    chain = HoldChain(rules)
     starts = list(dict.fromkeys(starts))
     ends = chain.ends((start.held, start.spins) for start in starts)
     laws = {}
@@ -56,7 +56,7 @@ def hold_starts(rules: HoldRules, starts: Iterable[Start], states: tuple[str, ..
 
 def own_spins(rules: HoldRules, start: Start) -> tuple[Fraction, Fraction]:
     """Odds that a feature plays no more spins than it begins with, and how many of those it plays on average."""
-    chain = _Chain(rules)
+    chain = HoldChain(rules)
     now = {(start.held, start.spins): Fraction(1)}
     ended = played = Fraction(0)
     for _ in range(start.spins):
@@ -75,7 +75,7 @@ def own_spins(rules: HoldRules, start: Start) -> tuple[Fraction, Fraction]:
     return ended, played
 
 
-class _Chain:
+class HoldChain:
     """The chain of a state.
 
     Often a spin in which anything lands leaves the same l' spins whatever it is (they are filled up). Then the sum
@@ -146,7 +146,7 @@ class _Chain:
 
     def ends(self, starts: Iterable[Situation]) -> dict[Situation, _End]:
         """All situations that can be reached, backwards: more held cells first, then fewer spins left."""
-        for held, lefts in reversed(self._reached(starts)):
+        for held, lefts in reversed(self.reached(starts)):
             free = self.rules.free(held)
             none = math.prod(self.nothing(number, n) for number, n in enumerate(free))
             sums: dict[object, _End] = {}
@@ -171,7 +171,7 @@ class _Chain:
                 self.known[held, left] = replace(whole, spins=passed, granted=granted)
         return self.known
 
-    def _reached(self, starts: Iterable[Situation]) -> list[tuple[Held, set[int]]]:
+    def reached(self, starts: Iterable[Situation]) -> list[tuple[Held, set[int]]]:
         """Held cells with the spins left at them, those with fewer cells first."""
         lefts: dict[Held, set[int]] = defaultdict(set)
         landed: dict[Held, set[int]] = defaultdict(set)  # spins left wherever anything lands, from here on
