@@ -223,8 +223,43 @@ def test_levels_that_wait_for_the_batch() -> None:
             wins.add(tuple(spin.win_units for spin in spins))
     assert {run[1:3] for run in wins} <= {(a, b) for a in (0, 1, 5) for b in (0, 1, 5)}
     assert {run[3] for run in wins} == {0, 10, 50}
-    with pytest.raises(AnalysisError, match="multiplies by a level only once the spins are played that were left"):
-        full_cycle(build)
+    assert full_cycle(build).features is not None
+
+
+BATCH = 'multipliers_from = "batch"\n'
+
+
+@pytest.mark.parametrize("award", ["2", "3"])
+@pytest.mark.parametrize(
+    ("levels", "given"),
+    [
+        ('every = 1\nspins = [1, 0]\nmultipliers = [2, 3]\nstate = "self"\n', {}),
+        ('every = 2\nspins = [1]\nmultipliers = [10]\nstate = "self"\n', {"EXTRA": RUNNING, "AWARD": "2"}),
+        ('every = 1\nmultipliers = [2, 5, 7]\n', {"MORE": AGAIN, "CAP": "4"}),
+        ('every = 1\nstates = ["free2", "free3"]\nspins = [1, 0]\nmultipliers = [3, 4]\n', {}),
+    ],
+)  # fmt: skip
+def test_exact_rounds_with_levels_that_wait(levels: str, given: dict[str, str], award: str) -> None:
+    """Also where the cap of spins is reached, levels are handed on to other states, and multipliers persist beside them."""
+    text = GAME
+    if "states" not in levels:
+        start, end = text.index("[states.free2]"), text.index("[profiles")
+        text = text[:start] + text[end:]
+    words = {"CAP": "20", "AWARD": award, "MULTIPLIER": "", "EXTRA": "", "MORE": "", "LEVELS": levels + BATCH} | given
+    for word, value in words.items():
+        text = text.replace(word, value)
+    build = loads(text).build()
+    expected = round_law(build, 60_000)
+    assert expected is not None
+    cycle = check_figures(build, *expected)
+    visited = full_cycle(build, merge=False)
+    assert (visited.rtp, visited.variance) == (cycle.rtp, cycle.variance)
+
+
+def test_levels_that_wait_beside_held_cells_have_no_exact_law() -> None:
+    levels = 'every = 1\nstates = ["free2", "free3"]\nspins = [1, 0]\nmultipliers = [3, 4]\n' + BATCH
+    with pytest.raises(AnalysisError, match="keeps cells"):
+        full_cycle(game(levels, EXTRA=STICKY))
 
 
 @pytest.mark.parametrize(

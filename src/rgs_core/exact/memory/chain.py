@@ -35,7 +35,7 @@ from rgs_core.exact.memory.beginnings import EMPTY, Beginnings, Handed, Names, S
 from rgs_core.exact.memory.carried import CarriedMemories
 from rgs_core.exact.memory.held import HeldMemories
 from rgs_core.exact.memory.memories import FRESH, OVER, Memories, RememberingSpin, Situation, VisitedMemories
-from rgs_core.exact.memory.merge import MergedMemories
+from rgs_core.exact.memory.merge import MergedMemories, waits_for_batch
 from rgs_core.exact.memory.won import WonMemories
 from rgs_core.exact.reached import awards_of, feature_states
 from rgs_core.exact.spin_paths import UNCOUNTED, spin_paths
@@ -226,6 +226,7 @@ class MemoryChain:
         self.further = tuple(other.name for other in linked[1:])
         self._resetting = {other.name: _resets(other) for other in linked}
         self._columns = {other.name: self.states.index(other.name) for other in linked}
+        self._waits = any(waits_for_batch(trigger) for other in linked for trigger in other.triggers)
         self._ends = any(_pays_at_end(build.model, other) for other in linked)
         self._known: dict[Situation, _Moves] = {}
         self._steps = 0
@@ -237,6 +238,8 @@ class MemoryChain:
             return WonMemories(self._build, self.state.name, merge=self._merge)
         if self._spin is not None:
             return CarriedMemories(self._spin)
+        if self._waits:
+            return MergedMemories(self._build, self.state.name, self._carried, merge=self._merge)
         for kind in (MergedMemories, HeldMemories) if self._merge else ():
             with suppress(AnalysisError):
                 return kind(self._build, self.state.name, self._carried)
@@ -255,7 +258,7 @@ class MemoryChain:
         place = self.memories.handed(handed), min(spins, self._cap + free), (0,) * len(self.states)
         layer: dict[Place, Weights] = {place: (1, 0, 0, 1, 0)}
         while layer:
-            situations = {(memory, left == 1) for memory, left, _ in layer}
+            situations = {self.situation(memory, left) for memory, left, _ in layer}
             self.memories.need(situations, max(left for _, left, _ in layer) - 1)
             moves = {situation: self._moves(situation) for situation in sorted(situations)}
             layer = walk.spin(self, layer, moves)
@@ -290,7 +293,7 @@ class MemoryChain:
             after: dict[tuple[int, int, bool], Fraction] = {}
             for (memory, left, awarded), p in now.items():
                 played += p
-                moves = self._moves((memory, left == 1))
+                moves = self._moves(self.situation(memory, left))
                 for key, event in moves.events:
                     own, others, then = self.split(memory, key)
                     rest = self.following(memory, left, own)
@@ -324,6 +327,10 @@ class MemoryChain:
                 events.append((key, (p, first, second, zero, law[key].most)))
             self._known[situation] = _Moves(scale, tuple(events))
         return self._known[situation]
+
+    def situation(self, memory: int, left: int) -> Situation:
+        """What the law of a spin depends on that has so many spins left with itself."""
+        return memory, left if self._waits else int(left == 1)
 
     def following(self, memory: int, left: int, awarded: int) -> int:
         """Spins left after a spin from a memory that had `left` left with itself and awards so many, without the cap."""
@@ -383,7 +390,7 @@ class _Walk:
         numbers: dict[Place, int] = {}
         steps: list[tuple[int, int, int]] = []
         for source, ((memory, left, others), weights) in enumerate(layer.items()):
-            situation = memory, left == 1
+            situation = chain.situation(memory, left)
             of = moves[situation]
             here = _times(weights, common // of.scale)
             self.granted = max(self.granted, self.played + left)
@@ -500,8 +507,6 @@ def _refused(build: Build, state: State) -> str:
         return "pays a least win"
     if trigger := drawn_in_steps(state):
         return f"may draw several multipliers of '{trigger}' in a spin, one a step"
-    if any(isinstance(t, CollectedTrigger) and t.multipliers_from == "batch" for t in state.triggers):
-        return "multiplies by a level only once the spins are played that were left before it"
     named = {part for trigger in state.triggers for part in (*_becoming(trigger), *getattr(trigger, "states", ()))}
     if goes_on_as(model, state) - named:
         return "goes on as another state by a bonus"

@@ -34,8 +34,9 @@ OVER, FRESH = 0, 1
 MEMORIES_MAX = 4_096
 """Most memories of a state whose laws are computed."""
 
-Situation = tuple[int, bool]
-"""A memory, and whether the spin is the last one of its feature unless it awards others."""
+Situation = tuple[int, int]
+"""A memory, and whether the spin is the last one of its feature unless it awards others: 1 if it is. Where memories tell
+how many spins are left the number of these, with the spin itself."""
 
 
 class RememberingSpin(Protocol):
@@ -177,7 +178,7 @@ class VisitedMemories:
             assert remembered is not None  # nothing follows when the feature is over
             index = self._states.index(self.state(memory))
             engine = self._uncovered(self._engine.held_cells(remembered), first)
-            law = engine.spin_law(index, memory=remembered, first=first or not remembered, last=last)
+            law = engine.spin_law(index, memory=remembered, first=first or not remembered, last=bool(last))
             numbers = np.array([self._number(left) for left in law.memories], dtype=np.int64)
             joint = visited_joint(self._engine, index, law, numbers[law.left])
             self._visited += law.paths
@@ -211,4 +212,4 @@ class VisitedMemories:
 
     def _known(self, situation: Situation) -> Situation:
         """Without a pay at the end of the feature its last spin is like all others."""
-        return situation[0], situation[1] and self._ends
+        return situation[0], int(situation[1] and self._ends)

@@ -6,6 +6,8 @@ counts those (rgs_core.exact.memory.hold_awards does it the same way). From a me
 
     product of the levels reached before  x  product of the running multipliers after the draws of this spin.
 
+Levels that wait for the spins that are left are part of the memory with the number of these.
+
 Where levels make the feature go on as another state, each of these has such a law.
 """
 
@@ -44,8 +46,15 @@ from rgs_core.language.mechanics import (
 )
 from rgs_core.language.model import TRIGGERS_MAX, Build, Model, State
 
-Multiplying = tuple[str, tuple[int, ...], tuple[int, ...]]
-"""A memory: the state, symbols collected by name of their trigger, up to the last level, and the running multipliers."""
+Waiting = tuple[int, tuple[int, ...]]
+"""Of levels that wait for the spins that were left before them: how many multiply, and the spins that others wait for."""
+
+Multiplying = tuple[str, tuple[int, ...], tuple[int, ...], tuple[Waiting, ...]]
+"""A memory: the state, symbols collected by name of their trigger, up to the last level, the running multipliers, and
+by name of their trigger levels that wait."""
+
+NO_LEVEL: Waiting = (0, ())
+"""Nothing multiplies, and nothing waits."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ class ScaledSpin:
 class MergedMemories:
     """Laws of the spins of a state, and of those as which its features go on, by memory: all of a state from one."""
 
-    def __init__(self, build: Build, name: str, carried: frozenset[str] = frozenset()) -> None:
+    def __init__(self, build: Build, name: str, carried: frozenset[str] = frozenset(), *, merge: bool = True) -> None:
         """`carried`: symbols of cells with which features may begin. Raises AnalysisError with the reason where
         memories do more than multiply, or the one law is unknown."""
         model = build.model
@@ -99,12 +108,13 @@ class MergedMemories:
                 where = "" if other == name else f"state '{other}' "
                 raise AnalysisError(f"{remembers_because(model, self._state)} and {where}{reason}")
         self._model = model
-        self._parts = {other: _Counted(build, other) for other in feature_states(model, name)}
+        self._parts = {other: _Counted(build, other, merge=merge) for other in feature_states(model, name)}
         self._slots = slots(model, self._state)
         self._numbers: dict[Multiplying, int] = {}
         self._memories: list[Multiplying] = []
-        self._number((name, (0,) * len(self._slots), self._parts[name].running(())))
-        self._laws: dict[int, ScaledSpin] = {}
+        none = (NO_LEVEL,) * len(self._slots)
+        self._number((name, (0,) * len(self._slots), self._parts[name].running(()), none))
+        self._laws: dict[Situation, ScaledSpin] = {}
 
     @property
     def count(self) -> int:
@@ -134,20 +144,22 @@ class MergedMemories:
 
     def law(self, situation: Situation) -> ScaledSpin:
         """Law of a spin; what it leaves is its last award."""
-        number, _ = situation
-        if number not in self._laws:
-            name, collected, running = self._memories[number - FRESH]
+        number, left = situation
+        if situation not in self._laws:
+            name, collected, running, before = self._memories[number - FRESH]
             part = self._parts[name]
+            waiting = tuple(_passed(levels) for levels in before)
             groups, units, odds = part.groups
             moves = []
             for group, (awards, counts, won) in enumerate(part.keys):
                 after, spins, following = self._collect(part, collected, counts, won)
+                waits = self._waiting(part, waiting, collected, after, int(left) - 1)
                 gained = tuple(map(sum, zip(awards, spins, strict=True)))
                 for p, now, factor in part.drawn(running, counts):
-                    left = self._number(self._left(part, after, now, following))
-                    moves.append((p, group, factor * self._factor(part, collected), (*gained, left)))
-            self._laws[number] = ScaledSpin(groups, units, odds, tuple(moves))
-        return self._laws[number]
+                    then = self._number(self._left(part, after, now, waits, following))
+                    moves.append((p, group, factor * self._factor(part, collected, waiting), (*gained, then)))
+            self._laws[situation] = ScaledSpin(groups, units, odds, tuple(moves))
+        return self._laws[situation]
 
     def _number(self, memory: Multiplying) -> int:
         if memory not in self._numbers:
@@ -155,11 +167,12 @@ class MergedMemories:
             self._memories.append(memory)
         return self._numbers[memory]
 
-    def _factor(self, part: _Counted, collected: tuple[int, ...]) -> int:
-        """Multiplier of the levels that the spins before have reached."""
+    def _factor(self, part: _Counted, collected: tuple[int, ...], waiting: tuple[Waiting, ...]) -> int:
+        """Multiplier of the levels that the spins before have reached, and that wait no more."""
         factor = 1
         for trigger in part.collected:
-            level = trigger.level(collected[self._slots.index(trigger.name)])
+            slot = self._slots.index(trigger.name)
+            level = waiting[slot][0] if waits_for_batch(trigger) else trigger.level(collected[slot])
             factor *= trigger.level_multiplier(level)
         return factor
 
@@ -180,23 +193,48 @@ class MergedMemories:
                 following = trigger.level_state(reached)
         return tuple(after), tuple(spins), following
 
+    def _waiting(
+        self,
+        part: _Counted,
+        before: tuple[Waiting, ...],
+        collected: tuple[int, ...],
+        after: tuple[int, ...],
+        spins: int,
+    ) -> tuple[Waiting, ...]:
+        """Levels that wait after a spin, behind which so many spins were left."""
+        waiting = list(before)
+        for trigger in part.collected:
+            if waits_for_batch(trigger):
+                slot = self._slots.index(trigger.name)
+                more = trigger.level(after[slot]) - trigger.level(collected[slot])
+                level, others = before[slot]
+                waiting[slot] = level, (*others, *[spins] * more)
+        return tuple(waiting)
+
     def _left(
-        self, part: _Counted, collected: tuple[int, ...], running: tuple[int, ...], following: str
+        self,
+        part: _Counted,
+        collected: tuple[int, ...],
+        running: tuple[int, ...],
+        waiting: tuple[Waiting, ...],
+        following: str,
     ) -> Multiplying:
         """The memory, as the state keeps it that goes on."""
         if not following:
-            return part.state.name, collected, running
+            return part.state.name, collected, running, waiting
         after = self._parts[following]
         names = {trigger.name for trigger in after.collected}
         kept = tuple(n if name in names else 0 for name, n in zip(self._slots, collected, strict=True))
-        return following, kept, after.running(running)
+        waits = tuple(of if name in names else NO_LEVEL for name, of in zip(self._slots, waiting, strict=True))
+        return following, kept, after.running(running), waits
 
 
 class _Counted:
     """The one law of a state: that of the win, the awards, and the symbols that are collected or draw multipliers."""
 
-    def __init__(self, build: Build, name: str) -> None:
+    def __init__(self, build: Build, name: str, *, merge: bool = True) -> None:
         self.state = state = build.model.states[name]
+        self._merge = merge
         self.collected = [t for t in state.triggers if isinstance(t, CollectedTrigger)]
         self.multipliers = [t for t in state.transforms if isinstance(t, Multiplier) and t.persist]
         self.columns = award_columns(build.model)
@@ -247,7 +285,7 @@ class _Counted:
             transforms=tuple(t for t in state.transforms if t not in self.multipliers),
         )
         counting = only(build, state, variant, {}, columns)
-        joint = joint_law(Engine(counting), state_names(counting.model).index(state.name))
+        joint = joint_law(Engine(counting), state_names(counting.model).index(state.name), merge=self._merge)
         known = set(joint.states) - set(columns)  # the variant has no columns for what only other states award
         self._places = [joint.states.index(name) if name in known else None for name in self.columns]
         self._counters = [joint.states.index(name) for name in columns]
@@ -290,6 +328,18 @@ def _settled(law: Awarding, won: bool) -> Awarding:
     if not won:
         return Awarding(law.nothing, zero, zero, law.nothing, 0)
     return replace(law, probability=law.probability - law.nothing, nothing=zero)
+
+
+def waits_for_batch(trigger: Trigger) -> bool:
+    """Whether levels of a trigger multiply only once the spins are played that were left before them."""
+    return isinstance(trigger, CollectedTrigger) and trigger.multipliers_from == "batch"
+
+
+def _passed(levels: Waiting) -> Waiting:
+    """When a spin begins: those that need wait no more multiply, the others wait for a spin less."""
+    level, waiting = levels
+    over = next((i for i, spins in enumerate(waiting) if spins), len(waiting))
+    return level + over, tuple(spins - 1 for spins in waiting[over:])
 
 
 def _more(trigger: CollectedTrigger, counts: Mapping[str, int], won: bool) -> int:
