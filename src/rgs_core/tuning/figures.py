@@ -20,6 +20,7 @@ from rgs_core.exact.joint import COMBINATIONS_MAX, Joint, joint_law
 from rgs_core.exact.memory.feature_starts import feature_round
 from rgs_core.exact.memory.hold import HoldRules, HoldStart, Start
 from rgs_core.exact.memory.hold_chain import hold_starts
+from rgs_core.exact.memory.unlocking import UnlockingStart
 from rgs_core.exact.memory.whole_feature import FeatureRound
 from rgs_core.exact.reached import awards_of, reached
 from rgs_core.exact.stats import root
@@ -76,7 +77,7 @@ class Meter:
         self.mode = mode
         self._laws: dict[tuple[object, ...], Joint] = {}
         self._kept: dict[tuple[object, ...], FeatureRound] = {}
-        self._holds: dict[tuple[object, ...], Mapping[Start, HoldStart]] = {}
+        self._holds: dict[tuple[object, ...], Mapping[Start, HoldStart | UnlockingStart]] = {}
 
     @property
     def has_feature(self) -> bool:
@@ -132,13 +133,16 @@ class Meter:
         if key not in self._kept:
             if len(self._kept) >= LAWS_KEPT:
                 self._kept.clear()
-            self._kept[key] = feature_round(build, merge=merge, holds=self._held)
+            self._kept[key] = feature_round(build, merge=merge, held_laws=self._held)
         return self._kept[key]
 
-    def _held(self, rules: HoldRules, starts: Iterable[Start], states: tuple[str, ...]) -> Mapping[Start, HoldStart]:
+    def _held(
+        self, rules: HoldRules, starts: Iterable[Start], states: tuple[str, ...]
+    ) -> Mapping[Start, HoldStart | UnlockingStart]:
         """Features of hold and spin, kept by all that they depend on: the strips of the paid spin are no part of it."""
         begun = tuple(dict.fromkeys(starts))
-        key = rules.state.name, rules.symbols, rules.classes, rules.values, begun, states
+        chained = tuple((of.state.name, of.symbols, of.classes, of.values) for of in (rules, *rules.further))
+        key = chained, begun, states
         if key not in self._holds:
             if len(self._holds) >= LAWS_KEPT:
                 self._holds.clear()

@@ -28,6 +28,7 @@ from rgs_core.exact.memory.hold import HOLDING, NO_VALUE, HoldRules, HoldStart, 
 from rgs_core.exact.memory.hold_awards import Counting
 from rgs_core.exact.memory.hold_chain import hold_starts, own_spins
 from rgs_core.exact.memory.memories import FRESH, NEXT
+from rgs_core.exact.memory.unlocking import UnlockingStart
 from rgs_core.exact.memory.whole_feature import FeatureRound, WholeFeature
 from rgs_core.exact.multiplied_features import MultipliedFeature
 from rgs_core.exact.reached import awards_of, begun, bonus_awards, feature_states, plays_once, reached
@@ -71,11 +72,14 @@ def whole_states(build: Build) -> list[str]:
 
 
 def feature_round(
-    build: Build, *, merge: bool = True, holds: Callable[..., Mapping[Start, HoldStart]] = hold_starts
+    build: Build,
+    *,
+    merge: bool = True,
+    held_laws: Callable[..., Mapping[Start, HoldStart | UnlockingStart]] = hold_starts,
 ) -> FeatureRound:
     """The paid spin of a mode with its features that are known as a whole, exact.
 
-    `merge=False` visits every combination of draws. `holds` computes features of hold and spin; who asks for many builds
+    `merge=False` visits every combination of draws. `held_laws` computes features of hold and spin; who asks for many builds
     gives a function that remembers. Raises AnalysisError with the reason where the features have no law, or begin in a
     way that is not known.
     """
@@ -115,11 +119,15 @@ def feature_round(
     begin([first] if paid is None else paid.ways())
     for target in targets:
         if target in rules:
-            found |= _held(rules[target], list(ways[target]), award_columns(model), holds)
+            found |= _held(rules[target], list(ways[target]), award_columns(model), held_laws)
             if target == start:
                 own_law = own_spins(rules[target], Start(build.play.spins, rules[target].nothing))
-                found[first] = replace(found[first], granted=found[first].granted - build.play.spins)  # type: ignore[type-var]
+                begun_law = found[first]
+                assert isinstance(begun_law, HoldStart | UnlockingStart)
+                found[first] = begun_law.beside(build.play.spins)
             methods[target] = f"{HOLDING}, for each way to begin"
+            names_of = [of.state.name for of in rules[target].further]
+            further |= dict.fromkeys(names_of, f"in the features of state {target}")
             continue
         if target in chains:
             chain = chains[target]
@@ -199,14 +207,14 @@ def _held(
     rules: HoldRules,
     ways: Sequence[Way],
     states: Sequence[str],
-    holds: Callable[..., Mapping[Start, HoldStart]],
+    held_laws: Callable[..., Mapping[Start, HoldStart | UnlockingStart]],
 ) -> dict[Way, WholeFeature]:
     """Features of hold and spin, by how they begin."""
     none = (NO_VALUE,) * len(rules.symbols)
     starts = {way: Start(way.spins, way.handed.held or rules.nothing, way.handed.carried or none) for way in ways}
-    known = holds(rules, starts.values(), tuple(states))
+    known = held_laws(rules, starts.values(), tuple(states))
     if rules.acts:
-        known = acting_starts(known)
+        known = acting_starts({start: law for start, law in known.items() if isinstance(law, HoldStart)})
     return {way: _multiplied(way, known[start]) for way, start in starts.items()}
 
 
@@ -216,9 +224,16 @@ def _multiplied(way: Way, law: WholeFeature) -> WholeFeature:
 
 
 def _held_alone(build: Build, name: str) -> bool:
-    """Whether features of a state are chains of held cells and nothing else: they go on as no other state."""
+    """Whether features of a state are chains of held cells and nothing else. Where they go on as other states they may be
+    chains of memories as well."""
     state = build.model.states[name]
-    return holds(state) and not goes_on_as(build.model, state)
+    if not holds(state) or not goes_on_as(build.model, state):
+        return holds(state)
+    try:
+        hold_rules(build, state)
+    except AnalysisError:
+        return False
+    return True
 
 
 def feature_refused(build: Build, name: str) -> str:
@@ -375,7 +390,7 @@ def _check(build: Build, targets: Sequence[str]) -> None:
             target = trigger.state
             if target not in targets or not any(isinstance(t, Stick) for t in states[target].transforms):
                 raise no(f"trigger '{trigger.name}' of state '{state.name}' carries cells into the feature")
-            if goes_on_as(model, states[target]):
+            if goes_on_as(model, states[target]) and not _held_alone(build, target):
                 raise no(
                     f"trigger '{trigger.name}' of state '{state.name}' carries cells into a feature that goes on as "
                     "another state"

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from rgs_core.errors import AnalysisError
 from rgs_core.exact.awarding import Awarding, Awards
 from rgs_core.exact.memory.acting import acts_refused
 from rgs_core.exact.memory.beginnings import Names, Way
+from rgs_core.exact.reached import feature_states
 from rgs_core.exact.spin_terms import Amount, Value
 from rgs_core.language.bounds import goes_on_as
 from rgs_core.language.mechanics import (
@@ -72,7 +73,9 @@ class HoldRules:
     """A state of hold and spin: which symbols are held, where they land, what they are worth.
 
     `values[s]`: the table of values of the symbol s when it lands, NO_VALUE without one; `acts`: what cells do to the
-    values of others.
+    values of others. `further`: of states with more cells as which the feature may go on, with the same symbols and
+    reels of the same classes; `unlocks`: triggers by which it does, with the number of the state, this one being 0 and
+    those the following ones.
     """
 
     model: Model
@@ -81,6 +84,8 @@ class HoldRules:
     classes: tuple[CellClass, ...]
     values: tuple[Table, ...]
     acts: tuple[Act, ...] = ()
+    further: tuple[HoldRules, ...] = ()
+    unlocks: tuple[tuple[FreeSpinsTrigger, int], ...] = ()
 
     @property
     def cells(self) -> int:
@@ -110,11 +115,23 @@ class HoldRules:
         left -= 1
         granted = 0
         for trigger in self.state.triggers:
-            if isinstance(trigger, FreeSpinsTrigger):
+            if isinstance(trigger, FreeSpinsTrigger) and not trigger.become:
                 award = trigger.award(self.count(landed, trigger.symbol))
                 more = max(0, award - left) if trigger.reset else award
                 left, granted = left + more, granted + more
         return (0 if full else left), granted
+
+    def unlocked(self, left: int, counts: Counts) -> tuple[int, int, int]:
+        """The number of the state as which the feature goes on behind a spin that leaves so many spins and held cells, -1
+        for none, the spins left then, and the spins that it was granted."""
+        state, granted = -1, 0
+        for trigger, number in self.unlocks:
+            count = self.count(counts, trigger.symbol)
+            if count >= min(trigger.spins):
+                award = trigger.award(count)
+                more = max(0, award - left) if trigger.reset else award
+                state, left, granted = number, left + more, granted + more
+        return state, left, granted
 
     def count(self, counts: Counts, entry: str) -> int:
         """How many cells of a symbol or group there are."""
@@ -218,6 +235,10 @@ class HoldStart:
     def scales(self, counts: Counts) -> list[int]:
         """Units for each 1 of the values, by symbol."""
         return [self.rules.scale(s, counts) for s in range(len(counts))]
+
+    def beside(self, spins: int) -> Self:
+        """The same where so many of its spins are paid for."""
+        return replace(self, granted=self.granted - spins)
 
     def ways(self) -> list[Way]:
         """A feature begins no other."""
@@ -373,37 +394,84 @@ def hold_rules(build: Build, state: State, carried: Iterable[str] = ()) -> HoldR
     Raises AnalysisError with the reason where a feature of the state is no such chain.
     """
     model = build.model
-    reason = _refused(model, state, set(carried))
-    if reason:
-        raise AnalysisError(f"state '{state.name}' keeps cells over the spins of a feature and {reason}")
-    strips = build.strips(state)
-    sticky = [s for s in model.symbols if any(isinstance(t, Stick) and s in t.symbols for t in state.transforms)]
-    odds = [[symbol_weight(strip.symbols, strip.weights, symbol) for symbol in sticky] for strip in strips]
-    kept = [i for i, s in enumerate(sticky) if s in carried or any(reel[i] for reel in odds)]
-    classes: dict[tuple[tuple[int, ...], int], list[int]] = {}
-    for reel, strip in enumerate(strips):
-        weights = tuple(odds[reel][i] for i in kept)
-        shared = math.gcd(strip.total, *weights)
-        classes.setdefault((tuple(w // shared for w in weights), strip.total // shared), []).append(reel)
-    heights = reel_heights(model, state)
+    states = [state, *sorted((model.states[name] for name in _linked(model, state)), key=lambda of: _cells(model, of))]
+    for other in states:
+        reason = _refused(model, other, set(carried)) or (_unlocks_refused(model, state, states) if states[1:] else "")
+        if reason:
+            where = "" if other is state else f"state '{other.name}' "
+            raise AnalysisError(f"state '{state.name}' keeps cells over the spins of a feature and {where}{reason}")
+    sticky = [s for s in model.symbols if s in held_symbols(state)]
+    strips = [build.strips(other) for other in states]
+    odds = [[[symbol_weight(strip.symbols, strip.weights, s) for s in sticky] for strip in of] for of in strips]
+    kept = [i for i, s in enumerate(sticky) if s in carried or any(reel[i] for of in odds for reel in of)]
+    classes: dict[tuple[tuple[tuple[int, ...], int], ...], list[int]] = {}
+    for reel in range(model.reels):
+        draws = []
+        for of, weights_of in zip(strips, odds, strict=True):
+            weights, total = [weights_of[reel][i] for i in kept], of[reel].total
+            shared = math.gcd(total, *weights)
+            draws.append((tuple(w // shared for w in weights), total // shared))
+        classes.setdefault(tuple(draws), []).append(reel)
     symbols = tuple(sticky[i] for i in kept)
     acts = tuple(transform for transform in state.transforms if isinstance(transform, Act))
     tables = {symbol: values_of(state, symbol) for symbol in symbols}
-    landing = {symbol for strip in strips for symbol in strip.symbols} | set(symbols)
+    landing = {symbol for strip in strips[0] for symbol in strip.symbols} | set(symbols)
     valued = {symbol for symbol in landing if symbol in carried or values_of(state, symbol)}
     if acts and (reason := acts_refused(acts, tables, landing, valued)):
         raise AnalysisError(f"state '{state.name}' keeps cells over the spins of a feature and {reason}")
-    return HoldRules(
-        model,
-        state,
-        symbols,
-        tuple(
-            CellClass(tuple(reels), sum(heights[reel] for reel in reels), weights, total)
-            for (weights, total), reels in classes.items()
-        ),
-        tuple(tables[symbol] or NO_VALUE for symbol in symbols),
-        acts,
-    )
+    found = []
+    for number, other in enumerate(states):
+        heights = reel_heights(model, other)
+        places = [
+            CellClass(tuple(reels), sum(heights[reel] for reel in reels), *draws[number])
+            for draws, reels in classes.items()
+        ]
+        names = [of.name for of in states]
+        unlocks = [(t, names.index(t.state)) for t in other.triggers if isinstance(t, FreeSpinsTrigger) and t.become]
+        values = tuple(tables[symbol] or NO_VALUE for symbol in symbols)
+        found.append(HoldRules(model, other, symbols, tuple(places), values, acts, unlocks=tuple(unlocks)))
+    return replace(found[0], further=tuple(found[1:]))
+
+
+def _linked(model: Model, state: State) -> list[str]:
+    """States as which features of a state may go on."""
+    return feature_states(model, state.name)[1:]
+
+
+def _cells(model: Model, state: State) -> int:
+    """Cells of a state."""
+    return sum(reel_heights(model, state))
+
+
+def held_symbols(state: State) -> set[str]:
+    """Symbols that stay where they land."""
+    return {symbol for t in state.transforms if isinstance(t, Stick) for symbol in t.symbols}
+
+
+def _unlocks_refused(model: Model, first: State, states: Sequence[State]) -> str:
+    """Why features that begin in a state and go on as others are no chain of held cells; "" when they are."""
+    for state in states:
+        if any(isinstance(transform, Act) for transform in state.transforms):
+            return "goes on as another state while cells act on the values of others"
+        if held_symbols(state) != held_symbols(first):
+            return f"goes on as state '{state.name}', which holds other symbols"
+        if any(values_of(state, symbol) != values_of(first, symbol) for symbol in held_symbols(first)):
+            return f"goes on as state '{state.name}', which gives cells other values"
+        plain = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger)]
+        for place, trigger in enumerate(plain):
+            if trigger.become:
+                lower, higher = reel_heights(model, state), reel_heights(model, model.states[trigger.state])
+                if lower == higher or any(a > b for a, b in zip(lower, higher, strict=True)):
+                    return f"goes on as state '{trigger.state}', which has not more rows"
+                if any(not other.become and not other.reset for other in plain[place:]) and any(trigger.spins.values()):
+                    return f"awards spins by '{trigger.name}' before others add some: name it last"
+                if (
+                    any(not other.become for other in plain[place:])
+                    and not trigger.reset
+                    and any(trigger.spins.values())
+                ):
+                    return f"awards spins by '{trigger.name}' before others fill them up: name it last"
+    return ""
 
 
 def _refused(model: Model, state: State, carried: set[str]) -> str:
@@ -412,8 +480,9 @@ def _refused(model: Model, state: State, carried: set[str]) -> str:
         return "draws its reels as a whole"
     if state.win_min is not None:
         return "pays a least win"
-    if goes_on_as(model, state):
-        return "goes on as another state"
+    by_held = {t.state for t in state.triggers if isinstance(t, FreeSpinsTrigger) and t.become}
+    if goes_on_as(model, state) - by_held:
+        return "goes on as another state otherwise than by the number of held cells"
     if model.doubles:
         return "may hold double symbols"
     if model.top:
@@ -460,10 +529,16 @@ def _refused(model: Model, state: State, carried: set[str]) -> str:
             continue
         if not isinstance(trigger, FreeSpinsTrigger):
             return f"has a trigger of kind {trigger.kind}"
-        if trigger.state != state.name:
+        if trigger.state != state.name and not trigger.become:
             return f"awards spins of state '{trigger.state}'"
         if not fires_by_count(trigger):
             return f"awards spins by '{trigger.name}' with odds, conditions or reels of its own"
+        if trigger.become:
+            if trigger.fresh or trigger.stopped or not model.members(trigger.symbol) <= set(first):
+                return f"goes on by '{trigger.name}' for other than all held cells"
+            if trigger.multiplier is not None:
+                return f"gives features a multiplier by '{trigger.name}'"
+            continue
         if not trigger.fresh or not model.members(trigger.symbol) <= set(first) or trigger.award(0):
             return f"awards spins by '{trigger.name}' for other than newly held cells"
     return ""

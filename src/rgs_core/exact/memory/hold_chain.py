@@ -8,6 +8,8 @@ that the feature ends with N held cells are
 
 and its spins have the mean S_v = 1 + sum_d P_h(d) S_v'. Every spin uses up a spin or fills a cell, so both are
 computed backwards, in integers over powers of the sums of weights.
+
+Where enough held cells unlock rows, v' is a situation of another state, whose chain is known before.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from itertools import product
 
 from rgs_core.errors import AnalysisError
 from rgs_core.exact.memory.hold import Counts, Held, HoldRules, HoldStart, Situation, Start
+from rgs_core.exact.memory.unlocking import UnlockingStart
 
 HELD_MAX = 20_000
 """Most ways in which cells can be held, by class and symbol."""
@@ -31,44 +34,71 @@ MOVES_MAX = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """From a situation on: `weights[N]` / scale that the feature ends with N held cells by symbol, `spins` / scale
-    mean spins, with scale the product of total**power over the classes; `granted`: most spins awarded."""
+    """From a situation on: `weights[i, N]` / scale that the feature ends in the state i with N held cells by symbol,
+    `spins` / scale mean spins, with scale the product of total**power over the classes of all states; `granted`: most
+    spins awarded."""
 
-    weights: Mapping[Counts, int]
+    weights: Mapping[tuple[int, Counts], int]
     spins: int
     powers: tuple[int, ...]
     granted: int
 
 
-def hold_starts(rules: HoldRules, starts: Iterable[Start], states: tuple[str, ...] = ()) -> dict[Start, HoldStart]:
+def hold_starts(
+    rules: HoldRules, starts: Iterable[Start], states: tuple[str, ...] = ()
+) -> dict[Start, HoldStart | UnlockingStart]:
     """Laws of features by how they begin. Raises AnalysisError for chains that are too large."""
-    chain = HoldChain(rules)
+    chains = linked_chains(rules)
     starts = list(dict.fromkeys(starts))
-    ends = chain.ends((start.held, start.spins) for start in starts)
-    laws = {}
+    begun: list[set[Situation]] = [set() for _ in chains]
+    begun[0] |= {(start.held, start.spins) for start in starts}
+    orders = []
+    for chain in chains:  # a feature goes on as a later state only
+        orders.append(chain.reached(sorted(begun[chain.number])))
+        for number, situation in chain.handed:
+            begun[number].add(situation)
+    for chain, order in zip(reversed(chains), reversed(orders), strict=True):
+        chain.backwards(order)
+    laws: dict[Start, HoldStart | UnlockingStart] = {}
     for start in starts:
-        end = ends[start.held, start.spins]
-        scale = math.prod(c.total**power for c, power in zip(rules.classes, end.powers, strict=True))
-        odds = {counts: Fraction(weight, scale) for counts, weight in sorted(end.weights.items()) if weight}
-        laws[start] = HoldStart(rules, start, odds, Fraction(end.spins, scale), end.granted + start.spins, states)
+        end = chains[0].known[start.held, start.spins]
+        scale = chains[0].scale(end.powers)
+        spins, granted = Fraction(end.spins, scale), end.granted + start.spins
+        parts = []
+        for chain in chains:
+            weights = {n: w for (number, n), w in sorted(end.weights.items()) if number == chain.number and w}
+            odds = {n: Fraction(weight, scale) for n, weight in weights.items()}
+            parts.append(HoldStart(chain.rules, start, odds, spins, granted, states))
+        laws[start] = parts[0] if len(parts) == 1 else UnlockingStart(tuple(parts))
     return laws
+
+
+def linked_chains(rules: HoldRules) -> list[HoldChain]:
+    """The chains of a state and of those as which its features go on."""
+    chains: list[HoldChain] = []
+    for number, each in enumerate((rules, *rules.further)):
+        chains.append(HoldChain(each, number, chains))
+    return chains
 
 
 def own_spins(rules: HoldRules, start: Start) -> tuple[Fraction, Fraction]:
     """Odds that a feature plays no more spins than it begins with, and how many of those it plays on average."""
-    chain = HoldChain(rules)
-    now = {(start.held, start.spins): Fraction(1)}
+    chains = linked_chains(rules)
+    now = {(0, start.held, start.spins): Fraction(1)}
     ended = played = Fraction(0)
     for _ in range(start.spins):
-        after: dict[Situation, Fraction] = defaultdict(Fraction)
-        for (held, left), p in now.items():
+        after: dict[tuple[int, Held, int], Fraction] = defaultdict(Fraction)
+        for (number, held, left), p in now.items():
             played += p
-            free = rules.free(held)
-            scale = math.prod(c.total**n for c, n in zip(rules.classes, free, strict=True))
+            chain = chains[number]
+            free = chain.rules.free(held)
+            scale = math.prod(c.total**n for c, n in zip(chain.rules.classes, free, strict=True))
             for landed, weight in chain.everywhere(held).items():
-                spins, _ = rules.following(left, rules.counts(landed), full=sum(landed) == sum(free))
+                then = plus(held, landed)
+                spins, _ = chain.rules.following(left, chain.rules.counts(landed), full=chain.over(then))
+                further, spins, _ = chain.unlocked(then, spins)
                 if spins:
-                    after[plus(held, landed), spins] += p * Fraction(weight, scale)
+                    after[number if further < 0 else further, then, spins] += p * Fraction(weight, scale)
                 else:
                     ended += p * Fraction(weight, scale)
         now = after
@@ -84,8 +114,12 @@ class HoldChain:
     sum_(d not 0) P_c(d) U_c-1(h + d), times the odds of nothing on all later classes.
     """
 
-    def __init__(self, rules: HoldRules) -> None:
+    def __init__(self, rules: HoldRules, number: int = 0, chains: Sequence[HoldChain] | None = None) -> None:
+        """`number`: which of the states it is that features go on as, `chains`: those of all."""
         self.rules = rules
+        self.number = number
+        self.chains: Sequence[HoldChain] = [self] if chains is None else chains
+        self.handed: set[tuple[int, Situation]] = set()
         self.width = len(rules.symbols)
         ways = math.prod(math.comb(c.cells + self.width, self.width) for c in rules.classes)
         if ways > HELD_MAX:
@@ -142,18 +176,32 @@ class HoldChain:
             self.outcomes[left, free] = found.pop() if len(found) == 1 else None
         return self.outcomes[left, free]
 
+    # -- what follows -----------------------------------------------------------------------------------
+
+    def over(self, held: Held) -> bool:
+        """Whether these held cells end the feature: all of the state, where it does not go on as another one."""
+        return not any(self.rules.free(held)) and self.unlocked(held, 1)[0] < 0
+
+    def unlocked(self, held: Held, left: int) -> tuple[int, int, int]:
+        """The state as which the feature goes on behind a spin that leaves so many spins, -1 for none, the spins left
+        then, and those granted; without spins it ends as it is."""
+        if not self.rules.unlocks:
+            return -1, left, 0
+        number, spins, granted = self.rules.unlocked(left, self.rules.counts(held))
+        return (number if spins else -1), spins, granted
+
     # -- backwards --------------------------------------------------------------------------------------
 
-    def ends(self, starts: Iterable[Situation]) -> dict[Situation, _End]:
+    def backwards(self, order: Sequence[tuple[Held, set[int]]]) -> None:
         """All situations that can be reached, backwards: more held cells first, then fewer spins left."""
-        for held, lefts in reversed(self.reached(starts)):
+        for held, lefts in reversed(order):
             free = self.rules.free(held)
             none = math.prod(self.nothing(number, n) for number, n in enumerate(free))
             sums: dict[object, _End] = {}
             for left in sorted(lefts):
                 each: list[tuple[_End, int, int]] = []  # end, weight, spins granted
                 if none:
-                    spins, more = self.rules.following(left, (0,) * self.width, full=not any(free))
+                    spins, more = self.rules.following(left, (0,) * self.width, full=self.over(held))
                     each.append((self._end(held, spins), none, more))
                 filled = self.filled(left, sum(free))
                 if any(free) and filled is None:
@@ -167,9 +215,8 @@ class HoldChain:
                     if sums[spins].weights:
                         granted = max(granted, more + sums[spins].granted)
                         whole = self._sum([(whole, 1), (sums[spins], 1)])
-                passed = whole.spins + self._scale(whole.powers)  # this spin itself
+                passed = whole.spins + self.scale(whole.powers)  # this spin itself
                 self.known[held, left] = replace(whole, spins=passed, granted=granted)
-        return self.known
 
     def reached(self, starts: Iterable[Situation]) -> list[tuple[Held, set[int]]]:
         """Held cells with the spins left at them, those with fewer cells first."""
@@ -183,25 +230,38 @@ class HoldChain:
         for total in range(self.rules.cells + 1):
             for held in sorted(totals[total]):
                 free = sum(self.rules.free(held))
-                lefts[held] |= landed[held] if free else set()
                 on = set(landed[held])
+                lefts[held] |= self._kept(held, on)
                 for left in range(max(lefts[held], default=0), 0, -1):
-                    if left not in lefts[held] or not free:
+                    if left not in lefts[held]:
                         continue
                     spins, _ = self.rules.following(left, (0,) * self.width, full=False)
+                    lefts[held] |= self._kept(held, {spins})
+                    if not free:
+                        continue
                     filled = self.filled(left, free)
-                    lefts[held] |= {spins} - {0}
                     if filled is not None:
                         on |= {filled[0]} - {0}
                         continue
                     for after, _, spins in self._moves(held, left):
-                        lefts[after] |= {spins} - {0}
+                        lefts[after] |= self._kept(after, {spins})
                         totals[sum(after)].add(after)
                 for after in self._one_more(held) if on else ():
                     landed[after] |= on
                     totals[total + 1].add(after)
                 order.append((held, lefts[held]))
         return order
+
+    def _kept(self, held: Held, lefts: Iterable[int]) -> set[int]:
+        """Which of these spins left are of the state itself; with others the feature ends, or is handed to another."""
+        kept = set()
+        for left in lefts:
+            number, spins, _ = self.unlocked(held, left)
+            if number >= 0:
+                self.handed.add((number, (held, spins)))
+            elif spins and any(self.rules.free(held)):
+                kept.add(spins)
+        return kept
 
     def _one_more(self, held: Held) -> list[Held]:
         """With one more cell held."""
@@ -214,21 +274,19 @@ class HoldChain:
 
     def _moves(self, held: Held, left: int) -> Iterator[tuple[Held, int, int]]:
         """Wherever a spin in which anything lands can lead to: held cells, weight, spins left."""
-        whole = sum(self.rules.free(held))
         for landed, weight in self.everywhere(held).items():
             if any(landed):
-                counts = self.rules.counts(landed)
-                yield plus(held, landed), weight, self.rules.following(left, counts, full=sum(landed) == whole)[0]
+                counts, then = self.rules.counts(landed), plus(held, landed)
+                yield then, weight, self.rules.following(left, counts, full=self.over(then))[0]
 
     def _each(self, held: Held, left: int) -> list[tuple[_End, int, int]]:
         """What lands, all at once: the end that it leads to, its weight and the spins granted."""
-        free = self.rules.free(held)
         parts = []
         for landed, weight in self.everywhere(held).items():
             if any(landed):
-                full = sum(landed) == sum(free)
-                spins, granted = self.rules.following(left, self.rules.counts(landed), full)
-                parts.append((self._end(plus(held, landed), spins), weight, granted))
+                then = plus(held, landed)
+                spins, granted = self.rules.following(left, self.rules.counts(landed), self.over(then))
+                parts.append((self._end(then, spins), weight, granted))
         return parts
 
     def _landed(self, held: Held, spins: int) -> _End:
@@ -263,29 +321,40 @@ class HoldChain:
     # -- in integers ------------------------------------------------------------------------------------
 
     def _end(self, held: Held, spins: int) -> _End:
-        """The end of the feature where no spin is left, or no cell."""
+        """The end of the feature where no spin is left, or no cell; else what follows, perhaps in another state."""
+        number, spins, granted = self.unlocked(held, spins)
+        if number >= 0:
+            further = self.chains[number].known[held, spins]
+            return replace(further, granted=further.granted + granted)
         if spins and any(self.rules.free(held)):
             return self.known[held, spins]
-        return _End({self.rules.counts(held): 1}, 0, (0,) * len(self.rules.classes), 0)
+        return _End({(self.number, self.rules.counts(held)): 1}, 0, (0,) * len(self.totals), 0)
 
-    def _scale(self, powers: Iterable[int]) -> int:
-        return math.prod(c.total**power for c, power in zip(self.rules.classes, powers, strict=True))
+    @property
+    def totals(self) -> tuple[int, ...]:
+        """What weights add up to, by state and class."""
+        return tuple(c.total for chain in self.chains for c in chain.rules.classes)
 
-    @staticmethod
-    def _over(end: _End, powers: Iterable[int]) -> _End:
-        """Divided by these powers."""
-        return replace(end, powers=plus(end.powers, tuple(powers)))
+    def scale(self, powers: Iterable[int]) -> int:
+        """The product of these powers of the sums of weights."""
+        return math.prod(total**power for total, power in zip(self.totals, powers, strict=True))
+
+    def _over(self, end: _End, powers: Iterable[int]) -> _End:
+        """Divided by these powers of the sums of weights of the state."""
+        before = (0,) * (self.number * len(self.rules.classes))
+        after = (0,) * (len(self.totals) - len(before) - len(self.rules.classes))
+        return replace(end, powers=plus(end.powers, (*before, *powers, *after)))
 
     def _sum(self, parts: Iterable[tuple[_End, int]]) -> _End:
         """Ends by their weights, over one scale."""
         parts = list(parts)
-        powers = [max((end.powers[c] for end, _ in parts), default=0) for c in range(len(self.rules.classes))]
-        weights: dict[Counts, int] = defaultdict(int)
+        powers = [max((end.powers[c] for end, _ in parts), default=0) for c in range(len(self.totals))]
+        weights: dict[tuple[int, Counts], int] = defaultdict(int)
         spins = 0
         factors: dict[tuple[int, ...], int] = {}
         for end, weight in parts:
             if end.powers not in factors:
-                factors[end.powers] = self._scale(power - own for power, own in zip(powers, end.powers, strict=True))
+                factors[end.powers] = self.scale(power - own for power, own in zip(powers, end.powers, strict=True))
             factor = weight * factors[end.powers]
             spins += factor * end.spins
             for counts, w in end.weights.items():
