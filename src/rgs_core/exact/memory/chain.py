@@ -50,8 +50,8 @@ RARE = 10**22
 NEGLIGIBLE = 1e-15
 """Odds of all that is left out, at most."""
 
-MOVES_MAX = 2_000_000
-"""Most moves of a chain: twenty seconds."""
+MOVES_MAX = 10_000_000
+"""Most moves of a chain: half a minute."""
 
 TRANSFORMED_MAX = 1 << 32
 """Largest product of moves and frequencies of a law of wins: half a minute."""
@@ -77,11 +77,11 @@ class _Moves:
 @dataclass(frozen=True)
 class _Layer:
     """Moves of one spin of the feature: from place `sources[i]` by `moves[i]` to place `targets[i]` of the following
-    layer of `following` places, or to the end number ~`targets[i]`. int64 arrays of equal length."""
+    layer of `following` places, or to the end number ~`targets[i]`. int32 arrays of equal length."""
 
-    sources: NDArray[np.int64]
-    moves: NDArray[np.int64]
-    targets: NDArray[np.int64]
+    sources: NDArray[np.int32]
+    moves: NDArray[np.int32]
+    targets: NDArray[np.int32]
     following: int
 
 
@@ -376,6 +376,21 @@ class _Walk:
         self.layers: list[_Layer] = []
         self.moves: dict[tuple[Situation, Awards], int] = {}
         self.steps = steps
+        self._parts: dict[Situation, list[tuple[int, Awards, int, int, Weights]]] = {}
+
+    def _moved(
+        self, chain: MemoryChain, situation: Situation, of: _Moves
+    ) -> list[tuple[int, Awards, int, int, Weights]]:
+        """What a spin can do: spins of its own, those of others (none as nothing), the memory that it leaves, the number
+        of the move, and its weights."""
+        if situation not in self._parts:
+            parts = []
+            for key, event in of.events:
+                own, more, then = chain.split(situation[0], key)
+                move = self.moves.setdefault((situation, key), len(self.moves))
+                parts.append((own, more if any(more) else (), then, move, event))
+            self._parts[situation] = parts
+        return self._parts[situation]
 
     def spin(
         self, chain: MemoryChain, layer: Mapping[Place, Weights], moves: Mapping[Situation, _Moves]
@@ -394,9 +409,8 @@ class _Walk:
             of = moves[situation]
             here = _times(weights, common // of.scale)
             self.granted = max(self.granted, self.played + left)
-            for key, event in of.events:
-                own, more, then = chain.split(memory, key)
-                awards = chain.awarded(others, more)
+            for own, more, then, move, event in self._moved(chain, situation, of):
+                awards = chain.awarded(others, more) if more else others
                 rest = chain.following(memory, left, own)
                 if self.played + 1 + rest > self.cap:
                     if self.ends:
@@ -411,7 +425,6 @@ class _Walk:
                         )
                     rest = self.cap - self.played - 1
                 after = _joined(here, event)
-                move = self.moves.setdefault((situation, key), len(self.moves))
                 if rest == 0 or then == OVER:
                     end = chain.ended(awards, then)
                     self.ended[end] = _either(self.ended.get(end), after)
@@ -432,13 +445,13 @@ class _Walk:
     def _kept(self, following: dict[Place, Weights], steps: list[tuple[int, int, int]]) -> dict[Place, Weights]:
         """Leaves out what is too unlikely, and writes the layer down."""
         kept = {place: weights for place, weights in following.items() if weights[0] * RARE >= self.scale}
-        sources, moves, targets = np.array(steps, dtype=np.int64).reshape(-1, 3).T
+        sources, moves, targets = np.array(steps, dtype=np.int32).reshape(-1, 3).T
         if len(kept) < len(following):
             self.neglected += float(
                 Fraction(sum(weights[0] for place, weights in following.items() if place not in kept), self.scale)
             )
             numbers = {place: number for number, place in enumerate(kept)}
-            renumbered = np.array([numbers.get(place, -1) for place in following], dtype=np.int64)
+            renumbered = np.array([numbers.get(place, -1) for place in following], dtype=np.int32)
             stay = targets < 0
             stay |= renumbered[np.maximum(targets, 0)] >= 0
             sources, moves, targets = sources[stay], moves[stay], targets[stay]
