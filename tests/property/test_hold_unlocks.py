@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from exact_rounds import check_figures, round_law
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from tape import enumerate_round
 
 from rgs_core.errors import AnalysisError
 from rgs_core.exact.cycle import full_cycle
 from rgs_core.exact.distribution import win_law
+from rgs_core.exact.jackpots import wins_per_round
 from rgs_core.exact.memory.hold import hold_rules
 from rgs_core.language.model import Build
 from rgs_core.language.model_file import loads
+from rgs_core.outcome import JackpotWin
 
 PATHS_MAX = 8_000
 
@@ -159,6 +163,32 @@ def test_three_states_in_a_row(carry: str) -> None:
         "PAYS": "{ 2 = 3, 3 = 7, 4 = 20 }",
     }
     assert check(game(**words, ONE='["C x", "x"]', TWO='["C x", "C x"]'), 60_000)
+
+
+@pytest.mark.parametrize("carry", ["", DEFAULTS["CARRY"]])
+def test_jackpots_of_a_full_grid_and_of_the_end(carry: str) -> None:
+    """The grid is full in the last state only; what the end shows counts in each state."""
+    grand = (
+        '{ name = "Grand", kind = "jackpot", jackpot = "grand", symbol = "coins", count = 3, chance = 1, out_of = 1 },'
+    )
+    end = '{ name = "Mini", kind = "jackpot", jackpot = "mini", symbol = "C", count = 1, chance = 1, out_of = 2, at = "end" },'
+    pools = "[jackpots.grand]\nstart = 10\nshare_ppm = 1000\n[jackpots.mini]\nstart = 1\nshare_ppm = 1000\n"
+    words = {
+        "MORE": grand + end,
+        "EXTRA": pools,
+        "CARRY": carry,
+        "ONE": '["C x", "C:2 x"]',
+        "UPRESET": "},\n" + end[:-3],
+    }
+    build = game(**words)
+    won = {"grand": Fraction(0), "mini": Fraction(0)}
+    for p, outcome in enumerate_round(build):
+        for award in (award for spin in outcome.spins for award in spin.awards):
+            if isinstance(award, JackpotWin):
+                won[award.jackpot] += p
+    cycle = full_cycle(build)
+    assert {name: wins_per_round(cycle, name) for name in won} == won
+    assert all(won.values())
 
 
 def test_a_mode_that_begins_with_it() -> None:

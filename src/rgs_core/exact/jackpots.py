@@ -16,6 +16,7 @@ from rgs_core.exact.closed_parts import count_law
 from rgs_core.exact.cycle import FullCycle
 from rgs_core.exact.joint import bonus_name
 from rgs_core.exact.memory.hold import HoldStart
+from rgs_core.exact.memory.unlocking import UnlockingStart
 from rgs_core.language.bounds import goes_on_as, going_on
 from rgs_core.language.mechanics import (
     BonusTrigger,
@@ -64,19 +65,24 @@ def jackpot_figures(cycle: FullCycle) -> list[JackpotFigures]:
 
 def wins_per_round(cycle: FullCycle, name: str) -> Fraction | None:
     """Mean number of times that a round wins a jackpot: by triggers, and by bonuses that lead to it. None where the
-    odds of a spin are not known: of symbols on grids that change, of triggers with
-    conditions, in features that are known as a whole only."""
+    odds of a spin are not known: of symbols on grids that change, of triggers with conditions, in features that are known as a whole
+    only."""
     model, play = cycle.build.model, cycle.build.play
     spins = dict(cycle.spins)
     spins[play.start] = spins.get(play.start, Fraction(0)) + play.spins
     wins = Fraction(0)
     for state_name, n in spins.items():
         state = model.states[state_name]
-        for other in going_on(model, state_name) if goes_on_as(model, state) else ():
-            if any(isinstance(t, JackpotTrigger) and t.jackpot == name for t in model.states[other].triggers):
-                return None  # the spins of a feature that goes on are known together only
+        linked = [model.states[other] for other in going_on(model, state_name)] if goes_on_as(model, state) else []
+        if any(isinstance(t, JackpotTrigger) and t.jackpot == name for other in linked for t in other.triggers):
+            won = _unlocked(cycle, state_name, name)  # the spins of a feature that goes on are known together only
+            if won is None:
+                return None
+            wins += won
+        else:
+            linked = []
         for trigger in state.triggers:
-            if isinstance(trigger, JackpotTrigger) and trigger.jackpot == name:
+            if isinstance(trigger, JackpotTrigger) and trigger.jackpot == name and not linked:
                 if not fires_always(trigger):
                     return None
                 odds = Fraction(trigger.chance_of(play.cost_units), trigger.out_of)
@@ -119,18 +125,48 @@ def _shown(cycle: FullCycle, state: State, trigger: JackpotTrigger, spins: Fract
     for name, feature in cycle.features.laws.items():
         if feature.state_name != state.name:
             continue
-        # A full grid of held cells ends its feature, so it is seen once, as is what the end shows.
-        if (
-            not isinstance(feature, HoldStart)
-            or not model.members(trigger.symbol) & set(feature.rules.symbols)
-            or trigger.counted != Counted(trigger.symbol)
-            or (trigger.at == "spin" and (trigger.fresh or trigger.count < feature.rules.cells))
-        ):
+        seen = _shown_in_the_end(feature, trigger) if isinstance(feature, HoldStart) else None
+        if seen is None:
             return None
-        ends = ((p, feature.rules.count(counts, trigger.symbol)) for counts, p in feature.ends.items())
-        full = sum((p for p, count in ends if count >= trigger.count), Fraction(0))
-        shown += cycle.features_played.get(name, Fraction(0)) * full
+        shown += cycle.features_played.get(name, Fraction(0)) * seen
     return shown
+
+
+def _shown_in_the_end(feature: HoldStart, trigger: JackpotTrigger) -> Fraction | None:
+    """Odds that a feature of hold and spin shows so many of the symbol of a trigger when it ends in the state of the
+    trigger, None where that is not when the trigger looks. A full grid of held cells ends its feature, if it does not go
+    on as another state, so it is seen once, as is what the end shows."""
+    rules = feature.rules
+    if (
+        trigger.symbol is None
+        or not fires_always(trigger)
+        or trigger.counted != Counted(trigger.symbol)
+        or not rules.model.members(trigger.symbol) & set(rules.symbols)
+        or (trigger.at == "spin" and (trigger.fresh or trigger.count < rules.cells or rules.unlocks))
+    ):
+        return None
+    ends = ((p, rules.count(counts, trigger.symbol)) for counts, p in feature.ends.items())
+    return sum((p for p, count in ends if count >= trigger.count), Fraction(0))
+
+
+def _unlocked(cycle: FullCycle, state: str, name: str) -> Fraction | None:
+    """Mean number of times that features which begin in a state and go on as others win a jackpot in a round."""
+    wins = Fraction(0)
+    laws = {} if cycle.features is None else cycle.features.laws
+    for way, feature in laws.items():
+        if feature.state_name != state:
+            continue
+        if not isinstance(feature, UnlockingStart):
+            return None
+        for end in feature.ends:
+            for trigger in end.rules.state.triggers:
+                if isinstance(trigger, JackpotTrigger) and trigger.jackpot == name:
+                    odds = _shown_in_the_end(end, trigger)
+                    if odds is None:
+                        return None
+                    chance = Fraction(trigger.chance_of(cycle.build.play.cost_units), trigger.out_of)
+                    wins += cycle.features_played.get(way, Fraction(0)) * odds * chance
+    return wins
 
 
 def _bonus_wins(model: Model, bonus: str, name: str) -> Fraction:
