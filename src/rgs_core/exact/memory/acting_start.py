@@ -7,7 +7,7 @@ matter.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -21,7 +21,7 @@ from rgs_core.exact.memory.hold import NO_VALUE, Counts, HoldRules, HoldStart, S
 from rgs_core.exact.memory.hold_acts import Beyond, Means, Most
 from rgs_core.exact.memory.hold_backwards import values
 from rgs_core.exact.spin_terms import Amount, Value
-from rgs_core.language.mechanics import Table
+from rgs_core.language.mechanics import Act, Table
 
 SPREAD_NEGLIGIBLE, MEAN_NEGLIGIBLE = Fraction(1, 10**9), Fraction(1, 10**12)
 """Part of E[win^2] and of E[win], at most, of values that grow beyond the largest that acts make."""
@@ -155,30 +155,45 @@ def _beyond(rules: HoldRules, laws: Mapping[Start, HoldStart], valued: frozenset
 
 def _total(law: HoldStart, counts: Counts) -> int:
     """A bound on the sum of all values where so many cells are held in the end: as if those that act once did so before
-    all others, and all that is added were added before it is multiplied. Payers that pay each other double."""
+    all others, and all that is added were added before it is multiplied. Payers that pay each other double; one whose
+    value may come from others pays at most the whole sum."""
     rules = law.rules
     held = [s for s, n in enumerate(counts) if n]
     own = {rules.symbols[s]: max(largest(table) for table, _ in law.tables(s, counts[s])) for s in held}
     actors = [(act, rules.symbols[s], counts[s]) for act in rules.acts for s in held if rules.symbols[s] in act.symbols]
-    total, factor = sum(counts[s] * own[rules.symbols[s]] for s in held), 1
+    totals = {rules.symbols[s]: counts[s] * own[rules.symbols[s]] for s in held}
+    factor = 1
     for act, name, n in actors:
-        if act.once and act.does == "add_to_all":
-            total += rules.cells * own[name] * (2**n - 1)
+        if act.once and act.does == "add_to_all" and _fed(rules.acts, name, own):
+            factor *= (1 + rules.cells) ** n
+        elif act.once and act.does == "add_to_all":
+            for other in over_symbols(act, own):
+                totals[other] += rules.cells * own[name] * (2**n - 1)
         elif act.once:
             factor *= (2 if act.does == "collect_all" else max(1, own[name])) ** n
-    total *= factor
+    totals = {name: total * factor for name, total in totals.items()}
     again = [(act, name, n) for act, name, n in actors if not act.once]
-    changed = {name for act in rules.acts for name in over_symbols(act, own)}
     for _ in range(law.granted if again else 0):
         for act, name, n in again:
+            over = over_symbols(act, own) - {name}
             if act.does == "collect_all":
-                total *= 1 + n
-            else:
-                paid = n * (total if name in changed else own[name])
-                total = total + rules.cells * paid if act.does == "add_to_all" else total * own[name] ** n
-        if total.bit_length() > 64:
+                totals[name] += n * sum(totals[other] for other in over)
+            for other in over if act.does != "collect_all" else ():
+                paid = counts[rules.symbols.index(other)] * totals[name]
+                totals[other] = totals[other] + paid if act.does == "add_to_all" else totals[other] * own[name] ** n
+        if sum(totals.values()).bit_length() > 64:
             break
-    return total
+    return sum(totals.values())
+
+
+def _fed(acts: Sequence[Act], name: str, valued: Collection[str]) -> bool:
+    """Whether values of other symbols may be added to that of a cell before it acts."""
+    for act in acts:
+        if act.does == "collect_all" and name in act.symbols:
+            return True
+        if act.does == "add_to_all" and act.symbols - {name} and name in over_symbols(act, valued):
+            return True
+    return False
 
 
 def _begun(
