@@ -65,8 +65,8 @@ def jackpot_figures(cycle: FullCycle) -> list[JackpotFigures]:
 
 def wins_per_round(cycle: FullCycle, name: str) -> Fraction | None:
     """Mean number of times that a round wins a jackpot: by triggers, and by bonuses that lead to it. None where the
-    odds of a spin are not known: of symbols on grids that change, of triggers with conditions, in features that are known as a whole
-    only."""
+    odds of a spin are not known: of symbols on grids that change, of triggers with conditions, in features that are
+    known as a whole only."""
     model, play = cycle.build.model, cycle.build.play
     spins = dict(cycle.spins)
     spins[play.start] = spins.get(play.start, Fraction(0)) + play.spins
