@@ -172,7 +172,8 @@ class _Rich:
         grid = self._heights(drawn=self.maybe(1, 4))
         self.heights = {name: grid if self.maybe(2, 3) else self._heights(self.maybe(1, 4)) for name in self.names}
         self.grid = grid
-        self.missing = self.one(["lines", "combos", "ways", "count", "cluster", "stars", "coins", "last", "total"])
+        evaluators = ["lines", "combos", "ways", "count", "cluster", "match", "stars", "coins", "last", "total"]
+        self.missing = self.some(evaluators, 2, 2)  # a game has at most eight
         self.largest = max(self._largest(reel) for reels in [grid, *self.heights.values()] for reel in reels)
         self.used = {name: self._used(name) for name in self.names}
         self.doubles = self._doubles()
@@ -250,9 +251,9 @@ class _Rich:
 
     def _used(self, state: str) -> list[str]:
         fixed = not any(isinstance(reel, dict) for reel in self.heights[state])
-        known = ["ways", "count", *([] if self.top else ["cluster"]), "stars", "coins", "last", "total"]
+        known = ["ways", "count", *([] if self.top else ["cluster", "match"]), "stars", "coins", "last", "total"]
         known += self.one([["lines"], ["lines"], ["combos"]]) if fixed else []
-        known = [name for name in known if name != self.missing]  # a game has at most eight
+        known = [name for name in known if name not in self.missing]
         used = self.draw(st.permutations(self.some(known, 1, 3)))
         if known[-1] in LINED and self.maybe() and not LINED & set(used):
             used = [known[-1], *used]
@@ -282,7 +283,7 @@ class _Rich:
         for name, evaluator in self.evaluators.items():
             if name == "combos":
                 helped |= {element for c in evaluator["combinations"] for element in c["symbols"]}
-            elif name in ("lines", "ways", "cluster") or evaluator.get("wilds"):
+            elif name in ("lines", "ways", "cluster", "match") or evaluator.get("wilds"):
                 helped |= set(evaluator["pays"])
         for name, members in self.groups.items():
             helped |= set(members) if name in helped else set()
@@ -300,7 +301,7 @@ class _Rich:
         if any(double["symbol"] == wild for double in self.doubles.values()):
             return {"multiplier": 2} if "ways" not in self.evaluators and self.spend(2) else {}
         combine = "product" if "ways" in self.evaluators else self.one(["once", "product", "sum"])
-        cells = self.cells if "cluster" in self.evaluators else self.reels
+        cells = self.cells if {"cluster", "match"} & set(self.evaluators) else self.reels
         bits = {"once": 2, "product": 2 * cells, "sum": (3 * cells).bit_length()}[combine]
         return {"multiplier": self.one([1, 2, 3]), "combine": combine} if self.spend(bits) else {"combine": combine}
 
@@ -377,6 +378,18 @@ class _Rich:
             "pays": self._pays([*REGULAR, "V", "W"], self.reels * self.largest),
             **self.optional(of=self.one(["line_bet", "total_bet"]), neighbours=self.one([4, 6])),
             **self._cell_values(self.cells, ["ignore", "product", "sum", "highest"]),
+        }
+
+    def _match(self) -> Document:
+        along = self.one(["rows", "columns", "both"])
+        longest = {"rows": self.reels, "columns": self.largest, "both": max(self.reels, self.largest)}[along]
+        groups = self.groups if self.maybe() else []
+        return {
+            "kind": "match",
+            "along": along,
+            "pays": self._pays([*REGULAR, "V", "W", *groups], longest),
+            **self.optional(of=self.one(["line_bet", "total_bet"])),
+            **self._cell_values(longest, ["ignore", "product", "sum", "highest"]),
         }
 
     def _stars(self, **more: Any) -> Document:
@@ -689,8 +702,8 @@ class _Rich:
         others = [t["name"] for t in plain if t["kind"] in ("free_spins", "bonus")]
         if not spin:
             return {}
-        lined = self.evaluators["lines"]["pays"] if "lines" in used else {}
-        entries = list(dict.fromkeys([*REGULAR, "W", "V", "S", *lined]))
+        paid = [entry for name in ("lines", "match") if name in used for entry in self.evaluators[name]["pays"]]
+        entries = list(dict.fromkeys([*REGULAR, "W", "V", "S", *paid]))
         optional = self.optional(
             remove=self.some([*spin, *others]),
             keep=self.some(self.shown, 0, 2),
@@ -703,11 +716,14 @@ class _Rich:
         )
         for symbol in optional.get("keep", []):
             optional.get("become", {}).pop(symbol, None)
-        if not optional.get("become", True):
-            del optional["become"]
         if not set(optional.get("remove", spin)) & set(spin):
             optional.pop("leave", None)
-        refill = "fresh" if by_cell else self.one(["strip", "fresh"])
+        refill = self.one(["fresh", "none"] if by_cell else ["strip", "fresh", "none"])
+        if refill == "none":
+            optional["empty"] = self.one(self.shown)
+            optional.get("become", {}).pop(optional["empty"], None)
+        if not optional.get("become", True):
+            del optional["become"]
         return {"cascade": {"refill": refill, "steps_max": self.number(2, 5), **optional}}
 
     def _become(self) -> Document:
@@ -752,7 +768,7 @@ class _Rich:
         triggers = [self._free_spins(self.names[position + 1], "Next")] if position + 1 < len(self.names) else []
         known = ["bonus", "jackpot", *(["pick"] if LINED & set(self.used[name]) else [])]
         known += ["free_spins", "collected", "full_reels"] if targets else []
-        winning = [e for e in self.used[name] if e in ("lines", "ways", "count", "cluster")]
+        winning = [e for e in self.used[name] if e in ("lines", "ways", "count", "cluster", "match")]
         known += ["win_spins"] if targets and winning else []
         for number, kind in enumerate(self.some(known, 0, self.one([3, 3, 3, 7]))):
             label = f"T{number}"  # the same in all states, so that a feature that goes on counts on
@@ -942,7 +958,11 @@ class _Rich:
 
     def _used_groups(self, states: Document) -> Document:
         lines, combos = self.evaluators.get("lines", {}), self.evaluators.get("combos", {})
-        used = {*lines.get("pays", ()), *(s for c in combos.get("combinations", ()) for s in c["symbols"])}
+        used = {
+            *lines.get("pays", ()),
+            *self.evaluators.get("match", {}).get("pays", ()),
+            *(s for c in combos.get("combinations", ()) for s in c["symbols"]),
+        }
         parts = [*self.evaluators.values(), *(t for state in states.values() for t in state["triggers"])]
         used |= {part.get(key) for part in parts for key in ("symbol", "collector")}
         parts += [t for state in states.values() for t in state.get("transforms", [])]

@@ -108,6 +108,7 @@ cdef int set_evaluator(rgs_evaluator *evaluator, object table) except -1:
     evaluator.cell_values_max = fields["cell_values_max"]
     evaluator.neighbours = get("neighbours", 4)
     evaluator.wilds = get("wilds", 0)
+    evaluator.along = get("along", 0)
     evaluator.stopped = fields["stopped"]
     evaluator.at_end = fields["at_end"]
     evaluator.count_min = get("count_min", 0)
@@ -169,6 +170,8 @@ cdef int set_leave(rgs_leave *leave, object fields) except -1:
 cdef int set_cascade(rgs_cascade *cascade, object fields) except -1:
     cascade.on = fields["on"]
     cascade.fresh = fields["fresh"]
+    cascade.none = fields["none"]
+    cascade.empty = fields["empty"]
     cascade.persist = fields["persist"]
     cascade.steps_max = fields["steps_max"]
     cascade.multipliers_count = fields["multipliers_count"]

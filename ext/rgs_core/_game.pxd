@@ -91,6 +91,7 @@ cdef extern from "game.h" nogil:
         uint32_t wilds
         uint32_t stopped
         uint32_t at_end
+        uint32_t along
         uint32_t count_min
         uint32_t pure_wild_run
         const uint64_t *readings
@@ -143,6 +144,8 @@ cdef extern from "game.h" nogil:
     ctypedef struct rgs_cascade:
         uint32_t on
         uint32_t fresh
+        uint32_t none
+        uint32_t empty
         uint32_t persist
         uint32_t steps_max
         uint32_t multipliers_count

@@ -34,7 +34,7 @@ enum {
 };
 
 /* Kinds, directions and ways to combine, numbered as in rgs_core.tables. */
-enum { RGS_LINES, RGS_SCATTER, RGS_COMBINATIONS, RGS_WAYS, RGS_COUNT, RGS_CLUSTER, RGS_COLLECT };
+enum { RGS_LINES, RGS_SCATTER, RGS_COMBINATIONS, RGS_WAYS, RGS_COUNT, RGS_CLUSTER, RGS_COLLECT, RGS_MATCH };
 enum { RGS_LEFT, RGS_RIGHT, RGS_BOTH, RGS_ADJACENT };
 enum { RGS_IGNORE, RGS_PRODUCT, RGS_SUM, RGS_HIGHEST, RGS_ONCE };
 enum { RGS_REVEAL, RGS_EXPAND, RGS_REPLACE, RGS_ADD, RGS_VALUES, RGS_STICK, RGS_MULTIPLIER, RGS_NUDGE,
@@ -75,6 +75,7 @@ typedef struct {
     const uint8_t *exempt;      /* as pays: 1 where no step or spin multiplier applies; NULL: everywhere they do */
     uint32_t counts;            /* length of a row of pays */
     uint32_t direction, cell_values, neighbours, wilds, stopped, at_end;
+    uint32_t along;             /* match: bit 0 along rows, bit 1 along columns */
     uint32_t count_min;         /* fewest cells that pay anything; collect: smallest count that pays */
     uint32_t pure_wild_run;     /* 1: a run of wilds alone may be read as any entry it stands for */
     const uint64_t *readings;   /* [symbol] -> bit x set when a cell with the symbol can count as entry x */
@@ -124,6 +125,7 @@ typedef struct {
 
 typedef struct {
     uint32_t on, fresh, persist, steps_max, multipliers_count;
+    uint32_t none, empty;                        /* 1: no refill; the symbol that emptied places show then */
     int64_t multiplier_step;                     /* beyond the last of the multipliers each step has so much more */
     const int64_t *multipliers;
     uint32_t remove_evaluators, remove_triggers; /* bits by index */

@@ -373,9 +373,13 @@ RGS_APART int rgs_cascade_grid(const rgs_game *game, const rgs_cascade *cascade,
             for (int32_t row = to; row >= 0; row--) {
                 if (held >> row & 1)
                     continue;
+                values[row] = 0;
+                if (cascade->none) {
+                    symbols[row] = (uint8_t)cascade->empty;
+                    continue;
+                }
                 grid->tops[reel] = grid->tops[reel] ? grid->tops[reel] - 1 : strip->length - 1;
                 symbols[row] = strip->symbols[grid->tops[reel]];
-                values[row] = 0;
             }
         }
     }

@@ -539,6 +539,58 @@ RGS_APART int rgs_pay_clusters(const rgs_game *game, const rgs_state *state, uin
     return RGS_OK;
 }
 
+/* Cells that read as an entry, or with `naturals` show it themselves. */
+static inline uint64_t rgs_reading_places(const rgs_game *game, const rgs_places *places, const uint64_t *readings,
+                                          uint32_t x)
+{
+    uint64_t cells = 0;
+    for (uint32_t symbol = 0; symbol < game->symbols_count; symbol++)
+        cells |= places->cells[symbol] & -(readings[symbol] >> x & 1);
+    return cells;
+}
+
+RGS_APART int rgs_pay_matches(const rgs_game *game, const rgs_state *state, uint32_t e, const rgs_look *look,
+                              int64_t *pays)
+{
+    const rgs_evaluator *evaluator = &state->evaluators[e];
+    rgs_places places;
+    uint64_t paid[2][64] = {{0}}, top = 0, entries = 0; /* cells of runs that pay, along rows and columns */
+    for (uint32_t reel = 0; reel < game->reels; reel++)
+        top |= rgs_cell_bit(game, reel, 0);
+    rgs_find_places(game, look->view, &places);
+    for (uint32_t symbol = 0; symbol < game->symbols_count; symbol++)
+        entries |= evaluator->naturals[symbol];
+    for (; entries; entries &= entries - 1) {
+        const uint32_t x = (uint32_t)__builtin_ctzll(entries);
+        const uint64_t naturals = rgs_reading_places(game, &places, evaluator->naturals, x);
+        const uint64_t reading = rgs_reading_places(game, &places, evaluator->readings, x);
+        if (!naturals || (uint32_t)__builtin_popcountll(reading) < evaluator->count_min)
+            continue;
+        for (uint32_t along = 0; along < 2; along++) {
+            const uint32_t by = along ? 1 : game->rows;
+            const uint64_t wall = along ? top : 0; /* cells that follow none */
+            uint64_t matching = reading;
+            if (!(evaluator->along >> along & 1))
+                continue;
+            for (uint32_t symbol = 0; x >= game->symbols_count && symbol < game->symbols_count; symbol++)
+                matching &= ~(paid[along][symbol] & -(evaluator->naturals[symbol] >> x & 1));
+            for (uint64_t starts = matching & ~(matching << by & ~wall); starts; starts &= starts - 1) {
+                uint64_t run = starts & -starts, next = run;
+                while ((next = next << by & matching & ~wall))
+                    run |= next;
+                if (!(run & naturals))
+                    continue;
+                const uint32_t size = rgs_cells_size(game, look->view, run);
+                if (x < game->symbols_count && evaluator->pays[x * evaluator->counts + size])
+                    paid[along][x] |= run;
+                if (rgs_pay_cells(game, evaluator, e, x, run, 1, look, 1, pays))
+                    return RGS_ERROR_MEMORY;
+            }
+        }
+    }
+    return RGS_OK;
+}
+
 RGS_APART int rgs_pay_scatter(const rgs_game *game, const rgs_state *state, uint32_t e, const rgs_look *look,
                                   int64_t *pays)
 {
@@ -609,6 +661,8 @@ static inline int rgs_pay(const rgs_game *game, const rgs_state *state, uint32_t
         return rgs_pay_count(game, state, e, look, pays);
     case RGS_CLUSTER:
         return rgs_pay_clusters(game, state, e, look, pays);
+    case RGS_MATCH:
+        return rgs_pay_matches(game, state, e, look, pays);
     default:
         return rgs_pay_collect(game, state, e, look, pays);
     }

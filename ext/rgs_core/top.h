@@ -40,6 +40,11 @@ RGS_APART int rgs_slide_top(const rgs_game *game, const rgs_cascade *cascade, rg
         }
     for (; kept < count; kept++) {
         uint32_t stop = *next;
+        if (cascade->none) {
+            grid->symbols[cells[kept]] = (uint8_t)cascade->empty;
+            grid->values[cells[kept]] = 0;
+            continue;
+        }
         if (!cascade->fresh)
             *next = stop + 1 < strip->length ? stop + 1 : 0;
         else if (rgs_draw_stop(words, strip, &stop))

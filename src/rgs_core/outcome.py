@@ -25,7 +25,7 @@ class Win:
 
     `wild_multiplier` is of the wilds, cell values and spots in the win, `multiplier` of state, step, spin
     and feature together. `start` is the leftmost reel of the win, from 0, for runs that do not begin on the left;
-    `ways` the number of ways; `cells` the (reel, row) of a cluster.
+    `ways` the number of ways; `cells` the (reel, row) of a cluster or match.
     """
 
     evaluator: str

@@ -248,7 +248,7 @@ def test_drawings_and_books_tell_them() -> None:
         ('become = { G = "G" }', "'G' becomes itself"),
         ('become = { Q = "w" }', "unknown symbol 'Q'"),
         ("become = { G = { Q = 1 } }", "unknown symbol 'Q'"),
-        ('keep = ["G"]\nbecome = { G = "w" }', "'G' is kept, so it never becomes anything"),
+        ('keep = ["G"]\nbecome = { G = "w" }', "'G' stays where it is, so it never becomes anything"),
         ("leave = []", "0 entries"),
         ('leave = [{ place = "middle" }]', "key 'symbol' is missing"),
         ('leave = [{ symbol = "w", place = "top" }]', "'top' is not allowed"),

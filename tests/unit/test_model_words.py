@@ -435,7 +435,7 @@ MISTAKES = [
     ("red = {", "rad = {", "evaluators.lines.pays.rad", "unknown symbol 'rad'", "did you mean 'red'?"),
     ('combine = "sum"', 'combine = "add"', "wilds.V.combine", "'add' is not allowed", "once, product, sum"),
     ('combine = "product"', 'combine = "once"', "wilds.W.combine", "no meaning for the ways of 'ways'", '"product"'),
-    ('"A", "B", "C"]\nmul', '"A", "B", "P"]\nmul', "wilds.W.substitutes", "no line, way or cluster pays for 'P'", "remove"),
+    ('"A", "B", "C"]\nmul', '"A", "B", "P"]\nmul', "wilds.W.substitutes", "no line, way, cluster or match pays for 'P'", "remove"),
     ('direction = "both"', 'direction = "up"', "evaluators.lines.direction", "'up' is not allowed", "adjacent"),
     ("full_grid = { A = 2 }", "full_grid = 2", "evaluators.lines.full_grid", "2 is not a table", "{ cherry = 2 }"),
     ("full_grid = { A = 2 }", "full_grid = { A = 1 }", "evaluators.lines.full_grid.A", "1 is out of", "2 to 1000"),

@@ -14,6 +14,7 @@ from rgs_core.language.mechanics import (
     Count,
     Evaluator,
     Lines,
+    Match,
     Pick,
     Scatter,
     Take,
@@ -60,7 +61,7 @@ def _prizes(model: Model) -> Iterator[tuple[str, int]]:
 
 def _evaluator_prizes(model: Model, e: Evaluator) -> Iterator[tuple[str, int]]:
     place = f"evaluators.{e.name}"
-    if isinstance(e, Lines | Ways | Count | Cluster):
+    if isinstance(e, Lines | Ways | Count | Cluster | Match):
         unit = model.line_units if isinstance(e, Lines | Ways) else model.basis_units(e.of)
         yield from ((f"{place}.pays.{x}.{n}", pay * unit) for x, pays in e.pays.items() for n, pay in pays.items())
     elif isinstance(e, Combinations):

@@ -27,6 +27,7 @@ from rgs_core.language.mechanics import (
     Count,
     FreeSpinsTrigger,
     FullReelsTrigger,
+    Match,
     Take,
     Wheel,
     WinTrigger,
@@ -250,7 +251,7 @@ class _Story:
         elif win.ways:
             meta["ways"] = win.ways
         else:
-            meta |= {"clusterMult": win.wild_multiplier} if isinstance(rule, Cluster | Count) else {}
+            meta |= {"clusterMult": win.wild_multiplier} if isinstance(rule, Cluster | Count | Match) else {}
             meta["overlay"] = self.boards.at(_middle(cells))
         return {
             "symbol": win.symbol,
@@ -479,7 +480,7 @@ def removed_cells(model: Model, feature: Feature, grid: Grid) -> list[Cell]:
     for win in grid.wins:
         if win.evaluator in cascade.remove:
             cells |= set(win_cells(model, feature.state, win, grid.window, grid.stopped))
-    return sorted(c for c in cells if c not in feature.held and grid.window[c[0]][c[1]] not in cascade.keep)
+    return sorted(c for c in cells if c not in feature.held and grid.window[c[0]][c[1]] not in cascade.staying)
 
 
 def changed_window(window: Window, changed: tuple[CellChange, ...]) -> Window:

@@ -10,7 +10,7 @@ from functools import cache
 from itertools import permutations
 from math import prod
 
-from rgs_core.language.mechanics import Cluster, Combinations, Count, Lines, Scatter, Ways
+from rgs_core.language.mechanics import Cluster, Combinations, Count, Lines, Match, Scatter, Ways
 from rgs_core.language.model import Model, State
 from rgs_core.outcome import Win, Window
 
@@ -35,7 +35,7 @@ def win_cells(model: Model, state: State, win: Win, window: Window, stopped: Win
     """
     rule = model.evaluators.get(win.evaluator)
     match rule:
-        case Cluster():
+        case Cluster() | Match():
             return list(win.cells)
         case Lines():
             assert win.line is not None

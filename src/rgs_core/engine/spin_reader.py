@@ -11,6 +11,7 @@ from rgs_core.language.mechanics import (
     Choice,
     Cluster,
     Combinations,
+    Match,
     given,
     run_name,
     settled,
@@ -129,7 +130,7 @@ class SpinReader:
                 symbol = next(s for s in rule.combinations[entry].symbols if s is not None)
             else:
                 symbol = entries(self.model)[entry]
-            if isinstance(rule, Cluster):
+            if isinstance(rule, Cluster | Match):
                 places = tuple(divmod(cell, self.model.rows) for cell in range(64) if cells >> cell & 1)
             else:
                 ways = cells

@@ -323,7 +323,7 @@ def _combined(combine: str, value: int, number: int) -> int:
     return max(1, value * number if combine == "sum" else _power(value, number))
 
 
-def _values_factor(evaluator: words.Lines | words.Count | words.Cluster, value: int, number: int) -> int:
+def _values_factor(evaluator: words.Lines | words.Count | words.Cluster | words.Match, value: int, number: int) -> int:
     """Most that the values of up to `number` cells make of a win."""
     factor = _combined(evaluator.cell_values, value, number)
     return factor if evaluator.cell_values_max is None else min(factor, evaluator.cell_values_max)
@@ -380,6 +380,13 @@ def _evaluator_units(model: m.Model, state: m.State, evaluator: words.Evaluator,
         clusters = cells if _shared_wilds(model, evaluator.pays) else max(1, cells * model.count_most // fewest)
         factor = _wild_factor(model, cells) * _values_factor(evaluator, value, cells)
         return _best(evaluator.pays) * clusters * factor * model.basis_units(evaluator.of)
+    if isinstance(evaluator, words.Match):
+        longest = max(model.reels, model.rows)
+        factor = _wild_factor(model, longest) * _values_factor(evaluator, value, longest)
+        # Every run has a cell that shows its symbol; one of a group may show a symbol that pays as well.
+        groups = sum(entry in model.groups for entry in evaluator.pays)
+        runs = cells * (1 + groups) * (2 if evaluator.along == "both" else 1)
+        return _best(evaluator.pays) * runs * factor * model.basis_units(evaluator.of)
     if isinstance(evaluator, words.Scatter):
         return max(1, *evaluator.pays.values()) * model.basis_units(evaluator.of)
     collectors = cells * model.count_most if evaluator.collector else 1

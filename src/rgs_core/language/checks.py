@@ -99,6 +99,9 @@ def _evaluators(model: m.Model) -> Found:
         if model.top and isinstance(evaluator, words.Cluster):
             message = "clusters in a game with a top reel, whose cells have no fixed neighbours on other reels"
             yield f"evaluators.{name}", message, "pay by ways, count or lines, or remove grid.top"
+        if model.top and isinstance(evaluator, words.Match):
+            message = "matches in a game with a top reel, whose cells have no fixed neighbours on other reels"
+            yield f"evaluators.{name}", message, "pay by ways, count or lines, or remove grid.top"
         if all(name not in state.evaluators for state in model.states.values()):
             yield f"evaluators.{name}", "no state uses it", "list it in a state or remove it"
 
@@ -126,7 +129,7 @@ def _wilds(model: m.Model) -> Found:
             if old:
                 message, remedy = f"no line pays for '{symbol}'", "remove it; wilds stand in on lines only"
             else:
-                message = f"no line, way or cluster pays for '{symbol}'"
+                message = f"no line, way, cluster or match pays for '{symbol}'"
                 remedy = "remove it; wilds do not stand in for scatters, and for counts only with wilds = true"
             yield f"{path}.substitutes", message, remedy
         for evaluator in model.evaluators.values():
@@ -139,7 +142,7 @@ def _wilds(model: m.Model) -> Found:
 def _groups(model: m.Model) -> Found:
     used: set[str] = set()
     for evaluator in model.evaluators.values():
-        if isinstance(evaluator, words.Lines):
+        if isinstance(evaluator, words.Lines | words.Match):
             used |= set(evaluator.pays)
         elif isinstance(evaluator, words.Combinations):
             used |= {element for c in evaluator.combinations for element in c.symbols if element}

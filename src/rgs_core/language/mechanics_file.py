@@ -19,6 +19,7 @@ SEGMENTS_MAX = 256
 SQUARES_MAX = 64
 DIE_MAX = 64
 OPTIONS_MAX = 16
+MATCHED_GROUPS_MAX = 4
 MODE_SPINS_MAX = 1000
 BETS_MAX = 8
 RUNGS_MAX = 64
@@ -154,6 +155,7 @@ class MechanicsReading(Reading):
             "cluster": self._cluster,
             "scatter": self._scatter,
             "collect": self._collect,
+            "match": self._match,
         }
 
         def read(name: str, item: object, path: str) -> words.Evaluator | None:
@@ -260,6 +262,18 @@ class MechanicsReading(Reading):
         most = self._values_max(table, path, values)
         return words.Cluster(name, pays, of, neighbours, values, cell_values_max=most)  # type: ignore[arg-type]
 
+    def _match(self, name: str, value: object, path: str) -> words.Match:
+        table = self.table(value, path, ["kind", "pays"], ["of", "along", "cell_values", "cell_values_max"])
+        along = self.choice(table.get("along", "both"), f"{path}.along", ["rows", "columns", "both"])
+        longest = {"rows": self.reels, "columns": self.rows, "both": max(self.reels, self.rows)}[along]
+        pays = self._pays(table, path, [*self.counted, *self.groups], longest)
+        groups = [entry for entry in pays if entry in self.groups]
+        if len(groups) > MATCHED_GROUPS_MAX:
+            self.bad(f"{path}.pays", f"{len(groups)} groups", f"pay at most {MATCHED_GROUPS_MAX} groups")
+        values = self.choice(table.get("cell_values", "ignore"), f"{path}.cell_values", CELL_VALUES)
+        most = self._values_max(table, path, values)
+        return words.Match(name, pays, self.basis(table, path, "total_bet"), along, values, most)
+
     def _scatter(self, name: str, value: object, path: str) -> words.Scatter:
         table = self.table(value, path, ["kind", "symbol", "pays", "of"], ["stopped", "at"])
         symbol = self.counting(table.get("symbol"), f"{path}.symbol")
@@ -314,7 +328,7 @@ class MechanicsReading(Reading):
         for symbol, counts in items(raw):
             place = f"{path}.pays.{symbol}"
             if symbol in self.groups and symbol not in known:
-                self.bad(place, f"'{symbol}' is a group", "groups pay on lines only: write a symbol")
+                self.bad(place, f"'{symbol}' is a group", "groups pay on lines and in matches only: write a symbol")
             else:
                 self.reference(symbol, place, known, "symbol")
             count_max = cells if by_reel else cells * self.heaviest(symbol)

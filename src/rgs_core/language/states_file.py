@@ -22,6 +22,7 @@ STATE_KEYS = [
 ]  # fmt: skip
 CASCADE_KEYS = [
     "remove", "keep", "multipliers", "multiplier_step", "persist", "steps_max", "charge", "become", "leave",
+    "empty",
 ]  # fmt: skip
 LEAVES_MAX = 8
 MOVES = ["left", "right", "up", "down", "random"]
@@ -318,7 +319,7 @@ class StatesReading(CellsReading):
         evaluator = self.evaluators.get(name)
         if isinstance(evaluator, words.Lines | words.Ways):
             return {symbol: [str(count) for count in pays] for symbol, pays in evaluator.pays.items()}
-        if isinstance(evaluator, words.Count | words.Cluster):
+        if isinstance(evaluator, words.Count | words.Cluster | words.Match):
             return {symbol: self._counts_from(min(pays)) for symbol, pays in evaluator.pays.items()}
         if isinstance(evaluator, words.Scatter):
             return {evaluator.symbol: self._counts_from(min(evaluator.pays))}
@@ -464,7 +465,7 @@ class StatesReading(CellsReading):
         self, value: object, path: str, names: list[str], triggers: tuple[words.Trigger, ...]
     ) -> words.Cascade:
         table = self.table(value, path, ["refill"], CASCADE_KEYS)
-        refill = self.choice(table.get("refill", "strip"), f"{path}.refill", ["strip", "fresh"])
+        refill = self.choice(table.get("refill", "strip"), f"{path}.refill", ["strip", "fresh", "none"])
         spin = [name for name in names if getattr(self.evaluators[name], "at", "spin") == "spin"]
         counting = [t for t in triggers if isinstance(t, words.FreeSpinsTrigger | words.BonusTrigger)]
         removing = [t.name for t in counting]
@@ -488,7 +489,12 @@ class StatesReading(CellsReading):
         persist = self.flag(table.get("persist", False), f"{path}.persist")
         steps_max = self.integer(table.get("steps_max", m.STEPS_MAX), f"{path}.steps_max", 2, m.STEPS_MAX, m.STEPS_MAX)
         charge = self._charge(table["charge"], f"{path}.charge") if "charge" in table else None
-        become = self._become(table["become"], f"{path}.become", keep) if "become" in table else {}
+        empty = self.reference(table.get("empty"), f"{path}.empty", self.symbols, "symbol") or ""
+        if refill == "none" and "empty" not in table:
+            self.bad(path, "emptied places show no symbol", 'add empty = a symbol of its own, that nothing pays: "gap"')
+        elif refill != "none" and "empty" in table:
+            self.bad(f"{path}.empty", "places are refilled", 'remove it, or write refill = "none"')
+        become = self._become(table["become"], f"{path}.become", keep | {empty}) if "become" in table else {}
         raw = self.array(table.get("leave", []), f"{path}.leave", 0 if "leave" not in table else 1, LEAVES_MAX)
         removing = [name for name in spin if name in remove]
         leave = tuple(self._leave(item, f"{path}.leave[{i}]", removing) for i, item in enumerate(raw))
@@ -503,6 +509,7 @@ class StatesReading(CellsReading):
             step,
             become=words.frozen(become),
             leave=leave,
+            empty=empty,
         )
 
     def _become(self, value: object, path: str, keep: frozenset[str]) -> dict[str, words.SymbolTable]:
@@ -517,7 +524,8 @@ class StatesReading(CellsReading):
             if symbol is None:
                 continue
             if symbol in keep:
-                self.bad(place, f"'{symbol}' is kept, so it never becomes anything", "remove it here or in keep")
+                message = f"'{symbol}' stays where it is, so it never becomes anything"
+                self.bad(place, message, "remove it here, or in keep")
             if table.symbols == (symbol,):
                 self.bad(place, f"'{symbol}' becomes itself", "write another symbol, or keep it")
             found[symbol] = table
@@ -651,9 +659,9 @@ class StatesReading(CellsReading):
         table = self.table(
             value, path, ["name", "kind", "evaluator", "spins", "state"], ["multiplier", "become", *WIN_KEYS]
         )
-        kinds = words.Lines | words.Ways | words.Count | words.Cluster
+        kinds = words.Lines | words.Ways | words.Count | words.Cluster | words.Match
         known = [name for name in names if isinstance(self.evaluators[name], kinds)]
-        what = "evaluator of this state of kind lines, ways, count or cluster:"
+        what = "evaluator of this state of kind lines, ways, count, cluster or match:"
         by = self.reference(table.get("evaluator"), f"{path}.evaluator", known, what)
         evaluator = self.evaluators.get(by or "")
         cells = self.reels if isinstance(evaluator, words.Lines | words.Ways) else self.cells

@@ -234,7 +234,8 @@ def fall_and_refill(
 
     Held cells stay where they are and the others fall past them. A strip refill continues the strip upwards:
     `tops` is the place on the strip of the topmost symbol, and moves up. A fresh one draws a stop for each
-    empty place, reel by reel from the left, top to bottom. Values fall along; new cells have none. The top reel is no
+    empty place, reel by reel from the left, top to bottom. Without a refill these places show the symbol for empty ones.
+    Values fall along; new cells have none. The top reel is no
     part of this: it moves after all others.
     """
     for reel, strip in enumerate(strips):
@@ -245,6 +246,8 @@ def fall_and_refill(
         if cascade.refill == "strip":
             tops[reel] = (tops[reel] - empty) % len(strip.symbols)
             new = [strip.symbols[(tops[reel] + i) % len(strip.symbols)] for i in range(empty)]
+        elif cascade.refill == "none":
+            new = [cascade.empty] * empty
         else:
             new = [strip.symbols[draw_stop(strip, numbers)] for _ in range(empty)]
         column = [(symbol, 0) for symbol in new] + staying
@@ -268,6 +271,8 @@ def slide_and_refill(
         if cascade.refill == "strip":
             row.append((top.strip.symbols[top.next], 0))
             top.next = (top.next + 1) % len(top.strip.symbols)
+        elif cascade.refill == "none":
+            row.append((cascade.empty, 0))
         else:
             row.append((top.strip.symbols[draw_stop(top.strip, numbers)], 0))
     for cell, (symbol, value) in zip(cells, row, strict=True):

@@ -8,7 +8,7 @@ counts several times.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import permutations
@@ -23,6 +23,7 @@ from rgs_core.language.mechanics import (
     Count,
     Evaluator,
     Lines,
+    Match,
     Scatter,
     Special,
     Ways,
@@ -102,6 +103,8 @@ def evaluate(look: Look, evaluator: Evaluator, silent: str = "") -> Iterator[Fou
             return count_wins(look, evaluator)
         case Cluster():
             return cluster_wins(look, evaluator)
+        case Match():
+            return match_wins(look, evaluator)
         case Scatter():
             return scatter_wins(look, evaluator)
         case Collect():
@@ -384,6 +387,44 @@ def neighbours(cell: Cell, number: int) -> list[Cell]:
     upper = row - 1 if reel % 2 == 0 else row
     beside = [(reel + side, near) for side in (-1, 1) for near in (upper, upper + 1)]
     return [(reel, row - 1), (reel, row + 1), *beside]
+
+
+def match_wins(look: Look, evaluator: Match) -> Iterator[Found]:
+    """Runs of neighbours in rows, then in columns, that read as a symbol and show it at least once; then those of groups.
+
+    For a group cells do not count that are in a run along the same row or column that pays for one of its members.
+    """
+    steps = {"rows": [(1, 0)], "columns": [(0, 1)], "both": [(1, 0), (0, 1)]}[evaluator.along]
+    paid: dict[tuple[str, Cell], set[Cell]] = {}
+    for entry in look.entries(evaluator.pays):
+        for step in steps:
+            members = look.model.members(entry) - {entry}
+            taken = {cell for symbol in members for cell in paid.get((symbol, step), ())}
+            for run in match_runs(look, entry, step, taken):
+                count = look.size(run)
+                pay = pay_for(evaluator.pays[entry], count)
+                if pay == 0 or not any(look.natural(cell, entry) for cell in run):
+                    continue
+                paid.setdefault((entry, step), set()).update(run)
+                factor = wild_factor(look, [cell for cell in run if look.stands_in(cell, entry)])
+                factor *= cell_factor(look, run, evaluator.cell_values, evaluator.cell_values_max)
+                multiplier = look.multiplier(evaluator.name, entry, count)
+                amount = pay * look.model.basis_units(evaluator.of) * factor * multiplier
+                yield Win(evaluator.name, None, entry, count, factor, multiplier, amount, cells=tuple(run)), run
+
+
+def match_runs(look: Look, entry: str, step: Cell, taken: Collection[Cell]) -> list[list[Cell]]:
+    """The longest runs of matching cells, each a `step` from the one before it, in order of their first cells."""
+    matching = [cell for cell in look.grid.cells() if look.matches(cell, entry) and cell not in taken]
+    runs = []
+    for cell in matching:
+        if (cell[0] - step[0], cell[1] - step[1]) in matching:
+            continue
+        run = [cell]
+        while (run[-1][0] + step[0], run[-1][1] + step[1]) in matching:
+            run.append((run[-1][0] + step[0], run[-1][1] + step[1]))
+        runs.append(run)
+    return runs
 
 
 def scatter_wins(look: Look, evaluator: Scatter) -> Iterator[Found]:

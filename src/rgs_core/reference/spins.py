@@ -211,7 +211,7 @@ def pay_steps(playing: Playing) -> list[Step]:
         for win, its_cells in found:
             if win.evaluator in cascade.remove:
                 cells += its_cells
-        going = {cell for cell in cells if cell not in memory.held and playing.grid.symbol(cell) not in cascade.keep}
+        going = {cell for cell in cells if cell not in memory.held and playing.grid.symbol(cell) not in cascade.staying}
         removed = {cell for cell in going if playing.grid.symbol(cell) not in cascade.become}
         if found or fired:
             memory.won_steps += 1

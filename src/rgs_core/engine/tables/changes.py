@@ -87,7 +87,9 @@ def cascade_fields(model: m.Model, state: m.State, cascade: k.Cascade) -> Fields
         "multipliers": np.array(cascade.multipliers, dtype=np.int64),
         "remove_evaluators": sum(1 << i for i, name in enumerate(state.evaluators) if name in cascade.remove),
         "remove_triggers": sum(1 << i for i, name in enumerate(triggers) if name in cascade.remove),
-        "keep": symbol_bits(model, cascade.keep),
+        "keep": symbol_bits(model, cascade.staying),
+        "none": int(cascade.refill == "none"),
+        "empty": model.symbols.index(cascade.empty) if cascade.empty else ANY_SYMBOL,
         "changes": int(cascade.changes),
         "become_symbols": symbol_bits(model, cascade.become),
         "become": tuple(

@@ -78,6 +78,7 @@ def evaluator_table(model: m.Model, state: m.State, evaluator: k.Evaluator) -> E
         "naturals": naturals,
         "wilds": int(getattr(evaluator, "wilds", True)),
         "neighbours": getattr(evaluator, "neighbours", 4),
+        "along": {"rows": 1, "columns": 2, "both": 3}[getattr(evaluator, "along", "both")],
     }
     if isinstance(evaluator, k.Lines) and evaluator.full_grid:
         fields["full_grid"] = np.array([evaluator.full_grid.get(s, 1) for s in model.symbols], dtype=np.int64)

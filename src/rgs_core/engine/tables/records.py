@@ -15,7 +15,7 @@ from rgs_core.language import mechanics as k
 from rgs_core.language import model as m
 
 ANY_SYMBOL = 255
-EVALUATORS = ("lines", "scatter", "combinations", "ways", "count", "cluster", "collect")
+EVALUATORS = ("lines", "scatter", "combinations", "ways", "count", "cluster", "collect", "match")
 DIRECTIONS = ("left", "right", "both", "adjacent")
 COMBINES = ("ignore", "product", "sum", "highest", "once")
 TRANSFORMS = ("reveal", "expand", "replace", "add", "values", "stick", "multiplier", "nudge", "act", "fill")
@@ -58,7 +58,7 @@ class WeightTable:
 @dataclass(frozen=True)
 class EvaluatorTable:
     """Ways: pays int64[entries, reels + 1]; lines int64[entries, reels x n + 1], where a cell counts for n symbols at
-    most; count, cluster: int64[symbols, cells x n + 1]; scatter: int64[cells x n + 1]; collect: the same, of a value
+    most; count, cluster, match: int64[entries, cells x n + 1]; scatter: int64[cells x n + 1]; collect: the same, of a value
     of 1; in units. `symbol` is the entry that a scatter or collection counts. `fields`: the rest of rgs_evaluator."""
 
     evaluator: k.Evaluator

@@ -192,7 +192,7 @@ def _aliases_refused(model: Model, state: State, carrying: FreeSpinsTrigger, car
         if isinstance(transform, Multiplier) and transform.symbol:
             used.add(transform.symbol)
     if state.cascade is not None:
-        used |= {*state.cascade.keep, *state.cascade.become, *state.cascade.made}
+        used |= {*state.cascade.staying, *state.cascade.become, *state.cascade.made}
     for symbol in carried:
         named = {symbol} | {name for name, members in model.groups.items() if symbol in members}
         if named & used or symbol in model.wilds or any(symbol in w.substitutes for w in model.wilds.values()):

@@ -40,6 +40,7 @@ from rgs_core.language.mechanics.pays import (
     Count,
     Evaluator,
     Lines,
+    Match,
     Scatter,
     Ways,
 )
@@ -126,6 +127,7 @@ __all__ = [
     "Leave",
     "Lines",
     "Linked",
+    "Match",
     "Multiplier",
     "Nudge",
     "Odds",

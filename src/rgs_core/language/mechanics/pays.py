@@ -106,6 +106,24 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
+class Match:
+    """Pays runs of neighbours that read as the same symbol or group, anywhere along a row or column, each on its own.
+
+    A wild belongs to every run in which it stands for the symbol. A group pays for runs of its members whose cells are in
+    no run of the same row or column that pays for one of them.
+    """
+
+    name: str
+    pays: Mapping[str, Mapping[int, int]]
+    of: Basis
+    along: Literal["rows", "columns", "both"]
+    cell_values: CellValues
+    cell_values_max: int | None = None
+
+    kind: Literal["match"] = "match"
+
+
+@dataclass(frozen=True, slots=True)
 class Scatter:
     """Pays by the count of a symbol anywhere in view; counts above the largest pay like the largest.
 
@@ -144,4 +162,4 @@ class Collect:
     kind: Literal["collect"] = "collect"
 
 
-Evaluator = Lines | Combinations | Ways | Count | Cluster | Scatter | Collect
+Evaluator = Lines | Combinations | Ways | Count | Cluster | Match | Scatter | Collect

@@ -68,13 +68,14 @@ class Cascade:
     """Winning cells are removed, what is above falls, the reels refill, and the grid pays again.
 
     `remove`: evaluators and triggers whose cells go (those triggers are looked at after every step). Symbols
-    in `keep` stay. `refill`: the symbols above the window on the strip, or fresh stops. `multipliers`: of the
+    in `keep` stay. `refill`: the symbols above the window on the strip, fresh stops, or nothing: then places that are
+    emptied show the symbol `empty`, which stays as well. `multipliers`: of the
     first, second, ... winning step, `multiplier_step` more with each one after the last of them; `persist`: counted over
     the feature. `become`: cells with these symbols do not go, but become a drawn one. `leave`: the first of these rules
     that holds for a win says what it leaves.
     """
 
-    refill: Literal["strip", "fresh"]
+    refill: Literal["strip", "fresh", "none"]
     remove: frozenset[str]
     keep: frozenset[str]
     multipliers: tuple[int, ...]
@@ -84,6 +85,12 @@ class Cascade:
     multiplier_step: int = later(0)
     become: Mapping[str, SymbolTable] = later_mapping()
     leave: tuple[Leave, ...] = later(())
+    empty: str = later("")
+
+    @property
+    def staying(self) -> frozenset[str]:
+        """The symbols that are never removed."""
+        return self.keep | {self.empty} if self.empty else self.keep
 
     @property
     def changes(self) -> bool:
@@ -94,7 +101,7 @@ class Cascade:
     def made(self) -> frozenset[str]:
         """The symbols that it puts on the grid by itself."""
         tables = [*self.become.values(), *(rule.table for rule in self.leave)]
-        return frozenset(symbol for table in tables for symbol in table.symbols)
+        return frozenset(symbol for table in tables for symbol in table.symbols) | ({self.empty} - {""})
 
     def multiplier(self, won_steps: int) -> int:
         """Of a step after so many that have won."""
