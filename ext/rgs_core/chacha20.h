@@ -1,7 +1,7 @@
 /* ChaCha20 block function, RFC 8439 section 2.3, on 32-bit words. Pure C, no Python.h.
  *
  * The layout of the 16-word state is that of the RFC: four constants, eight key words, then
- *   word 12  counter = (sub_spin << 8) | block
+ *   word 12  counter = (block >> 8 << 28) | (sub_spin << 8) | (block & 255)
  *   word 13  stream  (0 outcome, 1 jackpot, 2 statistics)
  *   word 14  nonce, low 32 bits
  *   word 15  nonce, high 32 bits

@@ -1,6 +1,7 @@
 /* The words of one sub-spin and unbiased integers below a bound.
  *
- * Draw i of a sub-spin is word i % 16 of block i / 16; a sub-spin has at most RGS_WORDS_MAX words. */
+ * Draw i of a sub-spin is word i % 16 of block i / 16; a sub-spin has at most RGS_WORDS_MAX words. Blocks from 256 on have
+ * their number above that of the sub-spin in the counter, as spins of a round are fewer than 2^20. */
 
 #ifndef RGS_WORDS_H
 #define RGS_WORDS_H
@@ -9,7 +10,7 @@
 #include <string.h>
 #include "chacha20.h"
 
-#define RGS_WORDS_MAX 4096u
+#define RGS_WORDS_MAX 32768u
 
 /* Lemire's multiply-shift with exact rejection (ACM TOMACS 29(1), 2019, algorithm 5), generated for
  * any word width so that the narrow ones can be tested over every word.
@@ -65,7 +66,7 @@ typedef struct {
     const uint32_t *key;  /* 8 words */
     uint64_t nonce;       /* spin number */
     uint32_t stream;
-    uint32_t sub_spin;    /* 0 the paid spin, k the k-th further spin of the round; below 2^24 */
+    uint32_t sub_spin;    /* 0 the paid spin, k the k-th further spin of the round; below 2^20, or a gamble's */
     uint32_t used;        /* words drawn so far */
     uint32_t ready;       /* 1: block 0 is in `block` already */
     rgs_tape *tape;       /* NULL: draws are random */
@@ -103,6 +104,13 @@ static inline void rgs_words_start_with(rgs_words *words, const uint32_t *key, u
     words->ready = 1;
 }
 
+/* The block counter of a word of the sub-spin: 8 bits of the block, the sub-spin, and what the block has beyond 8 bits. */
+static inline uint32_t rgs_words_counter(uint32_t sub_spin, uint32_t word)
+{
+    const uint32_t block = word / 16u;
+    return block >> 8 << 28 | sub_spin << 8 | (block & 255u);
+}
+
 /* An integer below n (not 0) in *value. Returns 0, or -1 when the sub-spin has used all its words. */
 static inline int rgs_words_below(rgs_words *words, uint32_t n, uint32_t *value)
 {
@@ -111,7 +119,7 @@ static inline int rgs_words_below(rgs_words *words, uint32_t n, uint32_t *value)
             return -1;
         const uint32_t slot = words->used % 16u;
         if (slot == 0 && !(words->ready && words->used == 0))
-            rgs_chacha20_block(words->key, words->sub_spin << 8 | words->used / 16u, words->stream,
+            rgs_chacha20_block(words->key, rgs_words_counter(words->sub_spin, words->used), words->stream,
                                words->nonce, words->block);
         words->used++;
         if (rgs_bounded32(words->block[slot], n, value))

@@ -11,6 +11,7 @@ import pytest
 
 from rgs_core import Engine, reference
 from rgs_core.errors import CallbackError, ModelError
+from rgs_core.language import model
 from rgs_core.language.callback import SOURCE_BYTES_MAX
 from rgs_core.language.model import CALLBACK_DRAWS_MAX, CALLBACK_UNITS_MAX, Build
 from rgs_core.language.model_file import load, loads
@@ -422,7 +423,8 @@ def test_draws_come_after_the_grid_and_before_the_triggers(written: Written) -> 
     assert numbers.bounds[:7] == [8, 8, 8, 99, 11, 12, 1234]
 
 
-def test_draws_of_a_callback_count_for_a_spin(written: Written) -> None:
+def test_draws_of_a_callback_count_for_a_spin(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "SPIN_DRAWS_MAX", 2048)
     many = """
         [[states.base.triggers]]
         name = "Many"

@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_models import model_texts, rich_model_texts
 
-from rgs_core import ModelError
+from rgs_core import Engine, ModelError, reference
 from rgs_core.language import mechanics as words
+from rgs_core.language import model as m
 from rgs_core.language.mechanics import Table, by_count
 from rgs_core.language.model import Mode, StripChoice
 from rgs_core.language.model_file import draws_most, loads, most_units
@@ -609,7 +610,41 @@ def test_a_file_of_mistakes_is_read_to_an_end() -> None:
 # --- Bounds --------------------------------------------------------------------------------------------
 
 
-def test_the_most_that_a_spin_draws() -> None:
+FULL = """format = 1
+id = "full"
+title = "Full"
+version = "1"
+symbols = ["A"]
+[stake]
+units = 1
+[grid]
+reels = 8
+rows = 8
+[evaluators.all]
+kind = "count"
+pays.A = { 1 = 1 }
+[states.base]
+strips = "base"
+evaluators = ["all"]
+cascade = { refill = "fresh" }
+transforms = [{ kind = "values", symbols = ["A"], table = { 1 = 1, 2 = 1 } }]
+[profiles.one.strips]
+base = ["A A", "A A", "A A", "A A", "A A", "A A", "A A", "A A"]
+"""
+
+
+def test_fresh_cascades_of_full_grids_have_all_their_steps() -> None:
+    """64 cells draw a stop and a value at each of 64 steps, beyond the first 256 blocks of the sub-spin."""
+    model = loads(FULL)
+    build = model.build()
+    assert draws_most(model, model.states["base"]) == 8 + 63 * 64 + 64 * 64
+    for nonce in range(2):
+        played = Engine(build).spin(bytes(32), nonce)
+        assert len(played.spins[0].steps) == 63
+        assert played == reference.play(build, bytes(32), nonce)
+
+
+def test_the_most_that_a_spin_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     model = loads(RICH)
     base = 3 + 1 + 3 + 9 + 1  # stops, the strip set, reveals, values, the multiplier
     base += 2 * (1 + 4) + 1 + 2 * 3  # two wheels with a trail, the jackpot, a pick on both lines
@@ -617,6 +652,7 @@ def test_the_most_that_a_spin_draws() -> None:
     fall += 19 * 9  # refills
     assert {name: draws_most(model, model.states[name]) for name in ("base", "fall")} == {"base": base, "fall": fall}
     text = RICH.replace("steps_max = 20", "steps_max = 64").replace("rows = [2, { 2 = 1, 4 = 3 }, 3]", "rows = 12")
+    monkeypatch.setattr(m, "SPIN_DRAWS_MAX", 2048)
     problem = problems_of(text)[0]
     assert problem.startswith("states.fall.cascade (line ")
     assert "could draw" in problem

@@ -168,8 +168,20 @@ def test_known_answers_that_take_the_rejection_path() -> None:
 
 def test_a_sub_spin_ends_after_its_last_word() -> None:
     assert draw_below(KEY, 0, [2] * WORDS_MAX)[1] == WORDS_MAX
-    with pytest.raises(DrawLimitError, match="4096"):
+    with pytest.raises(DrawLimitError, match="32768"):
         draw_below(KEY, 0, [2] * (WORDS_MAX + 1))
+
+
+def test_words_beyond_256_blocks_are_no_other_sub_spin_s() -> None:
+    """The counter holds what a block has beyond 8 bits above the number of the sub-spin, which is below 2^20."""
+    draws = reference.Draws(KEY, 0, 7, 5)
+    drawn, used = draw_below(KEY, 7, [2**31] * 5000, sub_spin=5)
+    assert [draws.below(2**31) for _ in range(5000)] == drawn
+    assert draws.used == used == 5000
+    assert drawn[4095] == block(KEY, 5 << 8 | 255, 0, 7)[15] >> 1
+    assert drawn[4096] == block(KEY, 1 << 28 | 5 << 8, 0, 7)[0] >> 1
+    last = draw_below(KEY, 7, [2**31] * WORDS_MAX, sub_spin=2**20 - 1)[0][-1]
+    assert last == block(KEY, 2**31 - 1, 0, 7)[15] >> 1
 
 
 def test_numpy_takes_the_generator() -> None:

@@ -79,7 +79,8 @@ STEPS_MAX = 64
 GAMBLE_STEPS_MAX = 16
 GAMBLE_SUB_SPIN = 2**23
 """Sub-spin of the first step of a gamble; rounds have fewer spins."""
-SPIN_DRAWS_MAX = 2048
+SPIN_DRAWS_MAX = 2**14
+"""Half of the words of a sub-spin, so that rejected words never use them up."""
 WIN_UNITS_MAX = 2**62
 CALLBACK_DRAWS_MAX = 256
 CALLBACK_UNITS_MAX = 10**12

@@ -10,7 +10,7 @@ from rgs_core.errors import DrawLimitError
 from rgs_core.language.mechanics import Odds, Table
 from rgs_core.language.model import Strip
 
-WORDS_PER_SUB_SPIN = 4096
+WORDS_PER_SUB_SPIN = 2**15
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ class Draws:
         self.block: tuple[int, ...] = ()
 
     def word(self) -> int:
-        """The next 32-bit word: word i % 16 of block i / 16. A sub-spin has 4,096 words."""
+        """The next 32-bit word: word i % 16 of block i / 16. A sub-spin has 32,768 words."""
         if self.used == WORDS_PER_SUB_SPIN:
             raise DrawLimitError(f"more than {WORDS_PER_SUB_SPIN} words in one sub-spin")
         number, place = divmod(self.used, 16)
@@ -84,8 +84,10 @@ class Draws:
         return self.block[place]
 
     def block_at(self, number: int) -> tuple[int, ...]:
-        """Words 16 * number and on of the sub-spin."""
-        return chacha20_block(self.key, self.sub_spin << 8 | number, self.stream, self.nonce)
+        """Words 16 * number and on of the sub-spin. Rounds have fewer than 2^20 spins, so what the number of the block
+        has beyond 8 bits stands above that of the sub-spin."""
+        further, low = divmod(number, 256)
+        return chacha20_block(self.key, further << 28 | self.sub_spin << 8 | low, self.stream, self.nonce)
 
     def below(self, n: int) -> int:
         """An integer in [0, n), every value exactly equally likely.
