@@ -574,6 +574,7 @@ class _Rich:
 
     def _transforms(self, name: str, by_cell: bool) -> list[Document]:
         kinds = ["reveal", "expand", "replace", "add", "fill", "values", "stick", "multiplier"]
+        kinds += ["mark"] if name != "base" else []
         transforms = [getattr(self, f"_do_{kind}")() for kind in self.some(kinds, 0, self.one([4, 4, 4, 8]))]
         needed = [e for e in self.used[name] if e in READS_VALUES or "cell_values" in self.evaluators[e]]
         if needed and all(transform["kind"] != "values" for transform in transforms):
@@ -627,6 +628,9 @@ class _Rich:
         most = len(among.get("among", range(self.reels)))
         reels = self.number(0, most) if self.maybe() else self.weights(0, most)
         return {"kind": "fill", "symbol": self.one(["W", "V", "S", "A"]), "reels": reels, **among}
+
+    def _do_mark(self) -> Document:
+        return {"kind": "mark", "symbols": self.some(self.shown, 1, 2), "into": self.one(self.shown)}
 
     def _do_values(self) -> Document:
         return {

@@ -320,6 +320,7 @@ cdef int set_state(rgs_state *state, object table) except -1:
         set_table(&state.linked, table.linked)
     state.remembers = fields["remembers"]
     state.draws_once = fields["draws_once"]
+    state.marks = fields["marks"]
     state.win_min = fields["win_min"]
     state.waits = fields["waits"]
     state.rows_below = fields["rows_below"]

@@ -34,6 +34,7 @@ cdef extern from "log.h" nogil:
         RGS_EVENT_SPOT
         RGS_EVENT_LINKED
         RGS_EVENT_CHANGED
+        RGS_EVENT_MARKED
         RGS_WIN_SPECIAL
         RGS_WIN_FINAL
 
@@ -255,6 +256,7 @@ cdef extern from "game.h" nogil:
         uint32_t changes
         uint32_t remembers
         uint32_t draws_once
+        uint32_t marks
         int64_t win_min
         uint32_t waits
         uint32_t rows_below

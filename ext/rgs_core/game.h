@@ -38,7 +38,7 @@ enum { RGS_LINES, RGS_SCATTER, RGS_COMBINATIONS, RGS_WAYS, RGS_COUNT, RGS_CLUSTE
 enum { RGS_LEFT, RGS_RIGHT, RGS_BOTH, RGS_ADJACENT };
 enum { RGS_IGNORE, RGS_PRODUCT, RGS_SUM, RGS_HIGHEST, RGS_ONCE };
 enum { RGS_REVEAL, RGS_EXPAND, RGS_REPLACE, RGS_ADD, RGS_VALUES, RGS_STICK, RGS_MULTIPLIER, RGS_NUDGE,
-       RGS_ACT, RGS_FILL };
+       RGS_ACT, RGS_FILL, RGS_MARK };
 enum { RGS_ADD_TO_ALL, RGS_MULTIPLY_ALL, RGS_MULTIPLY_SOME, RGS_COLLECT_ALL };
 enum { RGS_EACH_SPIN, RGS_EACH_REEL, RGS_EACH_CELL, RGS_EACH_FEATURE, RGS_EACH_STEP, RGS_EACH_NEVER };
 enum { RGS_FREE_SPINS, RGS_PICK, RGS_WIN_SPINS, RGS_COLLECTED, RGS_BONUS, RGS_JACKPOT, RGS_FULL_REELS };
@@ -220,6 +220,7 @@ typedef struct {
     uint32_t changes;           /* 1: the grid is not just the windows of the stops */
     uint32_t remembers;         /* 1: a spin depends on the spins before it in the feature */
     uint32_t draws_once;        /* 1: some transform draws once for all spins of a feature */
+    uint32_t marks;             /* 1: cells mark places that turn in the last spin of a feature */
     int64_t win_min;            /* units that a feature pays at least; 0: none */
     uint32_t waits;             /* 1: some level begins to multiply only after the spins that are left */
     uint32_t rows_below;        /* 1: where a feature goes on as this state, rows are added and taken at the bottom */

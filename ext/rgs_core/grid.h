@@ -29,6 +29,7 @@ typedef struct {
     uint32_t waiting[RGS_COLLECTED_MAX][RGS_LEVELS_MAX]; /* spins before each of the further ones does */
     uint64_t fired;                  /* bits of triggers that fire once and have done so */
     rgs_marks spots;
+    uint64_t marked;                 /* places that turn in the last spin */
     int32_t drawn[RGS_TRANSFORMS_MAX];                      /* for all spins of the feature, plus 1; 0: not yet */
 } rgs_memory;
 
@@ -38,7 +39,7 @@ static inline void rgs_memory_clear(rgs_memory *memory)
     memory->won_steps = 0;
     memory->special = RGS_ANY_SYMBOL;
     memory->final = 0;
-    memory->fired = 0;
+    memory->fired = memory->marked = 0;
     for (uint32_t i = 0; i < RGS_TRANSFORMS_MAX; i++)
         memory->multipliers[i] = memory->drawn[i] = 0;
     memory->state = 0;
@@ -175,6 +176,21 @@ RGS_APART int rgs_fill(const rgs_game *game, const rgs_transform *transform, rgs
         memmove(reels + chosen, reels + chosen + 1, count - chosen);
     }
     return RGS_OK;
+}
+
+/* Cells with one of the symbols mark their places; in the `last` spin of a feature all marked ones turn. */
+RGS_APART void rgs_mark_places(const rgs_game *game, const rgs_transform *transform, uint32_t last, rgs_grid *grid,
+                               rgs_memory *memory)
+{
+    for (uint32_t reel = 0; reel < game->reels; reel++)
+        for (uint32_t row = 0; row < grid->heights[reel]; row++) {
+            const uint32_t cell = reel * game->rows + row;
+            memory->marked |= (transform->symbols >> grid->symbols[cell] & 1) << cell;
+            if (last && (memory->marked >> cell & 1) && grid->symbols[cell] != transform->into) {
+                grid->symbols[cell] = (uint8_t)transform->into;
+                grid->values[cell] = 0;
+            }
+        }
 }
 
 /* One transform, the i-th of its state. `factor` is multiplied by what multipliers draw. Returns 0 or RGS_ERROR_WORDS. */

@@ -2,7 +2,7 @@
  *
  * A spin is, in this order:
  *   SPIN(state, sub_spin, special + 1, multiplier of the feature) STRIPS(set)? HEIGHT(reel, rows)* LINKED(first, last)? STOP(reel, stop)* or CELL_STOP(cell, stop + 1)*
- *   NUDGED(reel, stop)* FACTOR(-, -, -, spin multiplier)? GRID(which) CELL(reel, row, symbol, value)* ...
+ *   NUDGED(reel, stop)* MARKED(cells)? FACTOR(-, -, -, spin multiplier)? GRID(which) CELL(reel, row, symbol, value)* ...
  *   then for every step WINs and awards, CHANGED(cell, symbol)*; a further step begins with GRID(2); CLOSING stands
  *   before closing wins.
  * GRID(0) is the grid as the reels stopped, GRID(1) the first that pays. Spins whose grid is just the windows of
@@ -38,6 +38,7 @@ enum {
     RGS_EVENT_ACT,         /* a transform, b cell, c its symbol, amount by which it acts, cells that it acts on */
     RGS_EVENT_SPOT,        /* a reel, b row, amount: what the place holds, of the grid at hand */
     RGS_EVENT_LINKED,      /* a first, b last reel of those that stop as one */
+    RGS_EVENT_MARKED,      /* cells: places that are marked so far */
     RGS_EVENT_CHANGED,     /* a cell of a win that is not removed, c the symbol that it shows instead */
 };
 

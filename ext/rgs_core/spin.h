@@ -244,6 +244,10 @@ RGS_APART int rgs_play_grid(const rgs_game *game, uint32_t state_index, uint32_t
                 if (idle >> i & 1)
                     continue;
             }
+            if (kind == RGS_MARK) {
+                rgs_mark_places(game, &state->transforms[i], play->left == 0, grid, memory);
+                continue;
+            }
             if (kind == RGS_ACT) {
                 if ((error = rgs_act(game, state, i, old, grid, words, log)))
                     return error;
@@ -254,6 +258,9 @@ RGS_APART int rgs_play_grid(const rgs_game *game, uint32_t state_index, uint32_t
         }
         if (log) {
             if (step == 1 && state->transforms_count && (error = rgs_log_nudges(game, play, log)))
+                return error;
+            if (step == 1 && state->marks && memory->marked &&
+                (error = rgs_log_event(log, (rgs_event){RGS_EVENT_MARKED, 0, 0, 0, 1, 1, 0, memory->marked})))
                 return error;
             if (step == 1 && spin_factor != 1 && rgs_log_add(log, RGS_EVENT_FACTOR, 0, 0, 0, spin_factor))
                 return RGS_ERROR_MEMORY;

@@ -69,6 +69,8 @@ static void rgs_memory_shortest(const rgs_state *state, const rgs_memory *memory
     }
     if (state->draws_once)
         memcpy(shortest->drawn, memory->drawn, sizeof memory->drawn);
+    if (state->marks)
+        shortest->marked = memory->marked;
     if (state->spots.persist)
         shortest->spots = memory->spots;
     shortest->state = memory->state;
@@ -148,6 +150,7 @@ static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t s
         play->memory.special = special;
         play->queue[0].state = state_index;
         play->become = 0;
+        play->left = !last;
         error = rgs_play_spin(game, state_index, further, &words, play, round, game->wins_award ? &wins : NULL, NULL);
         if (error)
             break;

@@ -138,7 +138,7 @@ class Spin:
     feature, `multiplier` what transforms drew for this spin or gave for nudges. `nudged`: the stops of all reels after
     nudges, where one has moved any. `spots`: what places hold when the grid pays first, where any does: 1 when marked,
     else their multiplier. `acts`: what cells did to the values of others, in order. `linked`: the reels that stopped as
-    one, "2-3". `feature_multiplier`: what multiplies all that the feature wins, amounts included.
+    one, "2-3". `marked`: places that are marked so far, as (reel, row). `feature_multiplier`: what multiplies all that the feature wins, amounts included.
     """
 
     state: str
@@ -159,6 +159,7 @@ class Spin:
     acts: tuple[ValueAct, ...] = ()
     linked: str = ""
     feature_multiplier: int = 1
+    marked: tuple[tuple[int, int], ...] = ()
 
     @property
     def all_wins(self) -> tuple[Win, ...]:

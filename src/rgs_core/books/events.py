@@ -117,6 +117,7 @@ class _Story:
         self.total = self.free = self.free_spins = 0
         self.global_multiplier = 1
         self.spots: CellTable = ()
+        self.marked: tuple[Cell, ...] = ()
         self.course = Course(narrator.build, narrator._bought)
         if narrator._bought:
             self._tell_trigger(self.course.queue[0], True, "", [])
@@ -175,6 +176,9 @@ class _Story:
         self.events.append(reveal)
         if spin.nudged:
             self.events.append({"type": "nudgeReels", "stops": list(spin.nudged)})
+        if spin.marked != self.marked:
+            self.marked = spin.marked
+            self.events.append({"type": "markPlaces", "positions": boards.places(spin.marked)})
         if spin.stopped:
             self._transform(spin, spin.stopped, spin.window, spin.values)
         for act in spin.acts:

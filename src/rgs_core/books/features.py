@@ -20,6 +20,7 @@ from rgs_core.language.mechanics import (
     Fill,
     FreeSpinsTrigger,
     FullReelsTrigger,
+    Mark,
     Replace,
     Reveal,
     Scatter,
@@ -226,7 +227,7 @@ def check_told(model: Model) -> None:
         kinds = [type(t) for t in state.transforms]
         after = kinds.index(Stick) + 1 if Stick in kinds else len(kinds)
         for place in range(after, len(kinds)):
-            if kinds[place] in (Reveal, Expand, Replace, Add, Fill):
+            if kinds[place] in (Reveal, Expand, Replace, Add, Fill, Mark):
                 raise BooksError(
                     f"states.{state.name}.transforms[{place}] changes symbols after 'stick' has held some, and the "
                     "records do not tell which; move 'stick' behind it"

@@ -82,6 +82,9 @@ def draw_spin(console: Console, build: Build, spin: Spin) -> None:
     if not state.cells:
         nudged = f", nudged to {' '.join(map(str, spin.nudged))}" if spin.nudged else ""
         console.print(Text(f"stops {' '.join(map(str, spin.stops))}{nudged}", style="dim"))
+    if spin.marked:
+        places = "; ".join(f"reel {reel + 1}, row {row}" for reel, row in spin.marked)
+        console.print(f"  marked: {places}", highlight=False)
     draw_wins(console, spin.wins)
     for number, step in enumerate(spin.steps, start=2):
         lit = winning_cells(build, spin, step.window, step.wins) | (last if number == len(shown) else set())

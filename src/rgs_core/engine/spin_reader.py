@@ -50,6 +50,7 @@ class SpinReader:
         self.cells: Cells = []
         self.spots: dict[int, records.CellTable] = {}
         self.acts: list[records.ValueAct] = []
+        self.marked: tuple[tuple[int, int], ...] = ()
 
     def begin(self, sub_spin: int, special: int, multiplier: int) -> None:
         """The spin's number, its special symbol's number plus 1, the multiplier of its feature."""
@@ -77,6 +78,10 @@ class SpinReader:
         symbols, values = self.cells[reel]
         symbols.append(self.model.symbols[symbol])
         values.append(value)
+
+    def mark(self, cells: int) -> None:
+        """Places that are marked so far."""
+        self.marked = tuple(divmod(cell, self.model.rows) for cell in range(64) if cells >> cell & 1)
 
     def change(self, cell: int, symbol: int) -> None:
         """A cell of the grid at hand shows another symbol instead of going."""
@@ -214,6 +219,7 @@ class SpinReader:
             acts=tuple(self.acts),
             linked=run_name(self.run) if self.run != NOTHING_LINKED else "",
             feature_multiplier=self.feature_multiplier,
+            marked=self.marked,
         )
 
 

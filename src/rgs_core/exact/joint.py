@@ -265,6 +265,8 @@ def remembers_because(model: Model, state: State) -> str:
     for part in (*state.transforms, state.cascade, state.final, state.spots):
         if part is not None and getattr(part, "persist", False):
             return f"{where} adds up multipliers over a feature"
+    if state.marks:
+        return f"{where} marks places over a feature"
     if state.draws_once:
         return f"{where} draws once for all spins of a feature"
     if any(transform.kind == "stick" for transform in state.transforms):

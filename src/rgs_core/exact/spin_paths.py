@@ -19,6 +19,7 @@ from rgs_core.language.mechanics import (
     Add,
     Expand,
     Fill,
+    Mark,
     Multiplier,
     Nudge,
     Replace,
@@ -262,6 +263,10 @@ def _step(transform: Transform, reel: int, cells: Cells, others: int) -> int:
         return int(_branches(transform) ** (min(1, times) if transform.each == "reel" else times))
     if isinstance(transform, Act):
         return int(_branches(transform, others) ** sum(bool(transform.symbols & cell) for cell in cells))
+    if isinstance(transform, Mark):
+        for cell in cells:
+            cell.add(transform.into)
+        return 1
     if isinstance(transform, Fill):
         for cell in cells if transform.among is None or reel in transform.among else ():
             cell.add(transform.symbol)

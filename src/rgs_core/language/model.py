@@ -177,13 +177,18 @@ class State:
         sticks = any(part.kind == "stick" for part in self.transforms)
         collects = any(trigger.kind == "collected" for trigger in self.triggers)
         once = any(getattr(trigger, "once", False) for trigger in self.triggers)
-        return persist or sticks or collects or once or self.special is not None or self.draws_once
+        return persist or sticks or collects or once or self.special is not None or self.draws_once or self.marks
 
     @property
     def all_transforms(self) -> tuple[Transform, ...]:
         """Its transforms, and those of the charges of its cascade."""
         charge = self.cascade.charge if self.cascade else None
         return (*self.transforms, *(charge.then if charge else ()))
+
+    @property
+    def marks(self) -> bool:
+        """Whether its cells mark places that turn into a symbol in the last spin of a feature."""
+        return any(part.kind == "mark" for part in self.transforms)
 
     @property
     def draws_once(self) -> bool:

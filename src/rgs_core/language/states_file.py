@@ -25,6 +25,8 @@ CASCADE_KEYS = [
     "empty",
 ]  # fmt: skip
 LEAVES_MAX = 8
+ONCE_A_SPIN = words.Stick | words.Multiplier | words.Nudge | words.Act | words.Fill | words.Mark
+"""Transforms that work on the first grid of a spin only."""
 MOVES = ["left", "right", "up", "down", "random"]
 AWARD_MAX = 1000
 PLAYS_MAX = 64
@@ -161,6 +163,7 @@ class StatesReading(CellsReading):
         fixed = all(reel.values == (self.rows,) for reel in heights)
         cells = self.choice(keys.get("draw", "reel"), at["draw"], ["reel", "cell"]) == "cell"
         self._check_nudges(transforms, cells, at["transforms"])
+        self._check_marks(transforms, at["transforms"])
         linked = self._linked(keys["linked"], at["linked"], cells) if "linked" in keys else None
         cascade = self._cascade(keys["cascade"], at["cascade"], names, triggers) if "cascade" in keys else None
         final = self._final(keys["final"], at["final"]) if "final" in keys else None
@@ -350,6 +353,7 @@ class StatesReading(CellsReading):
             "nudge": self._nudge,
             "act": self._act,
             "fill": self._fill,
+            "mark": self._mark,
         }
         reader = self.kind(value, path, readers)
         if reader is None:
@@ -395,6 +399,12 @@ class StatesReading(CellsReading):
         among = self.chosen_reels(table, path, "among")
         most = self.reels if among is None else len(among)
         return words.Fill(symbol or "", self.number_table(table.get("reels", 0), f"{path}.reels", most, 0), among)
+
+    def _mark(self, value: object, path: str) -> words.Mark:
+        table = self.table(value, path, ["kind", "symbols", "into"])
+        symbols = self.references(table.get("symbols", []), f"{path}.symbols", self.symbols, "symbol")
+        into = self.reference(table.get("into"), f"{path}.into", self.symbols, "symbol") or ""
+        return words.Mark(symbols, into)
 
     def _values(self, value: object, path: str) -> words.Values:
         table = self.table(value, path, ["kind", "symbols", "table"], ["each", "grow"])
@@ -458,6 +468,16 @@ class StatesReading(CellsReading):
             elif self.top:
                 message = "a nudge below a top reel, which would stay behind"
                 self.bad(f"{path}[{place}]", message, "remove the nudge, or grid.top")
+
+    def _check_marks(self, transforms: tuple[words.Transform, ...], path: str) -> None:
+        """A state marks places in one way, and a paid spin of the base game, which is no feature, not at all."""
+        places = [place for place, transform in enumerate(transforms) if isinstance(transform, words.Mark)]
+        for place in places[1:]:
+            message = "marks of a second kind: a place is marked or not"
+            self.bad(f"{path}[{place}]", message, "put all symbols in one transform of kind mark")
+        if places and self.current == m.START_STATE:
+            message = "every paid spin is the last one of its own feature, so nothing stays marked"
+            self.bad(f"{path}[{places[0]}]", message, "write it into a state whose spins are awarded, or use replace")
 
     # -- cascade, final, special ----------------------------------------------------------------
 
@@ -568,7 +588,7 @@ class StatesReading(CellsReading):
         for i, item in enumerate(self.array(table.get("then", []), f"{path}.then", 1, m.TRANSFORMS_MAX)):
             place = f"{path}.then[{i}]"
             transform = self._transform(item, place)
-            if isinstance(transform, words.Stick | words.Multiplier | words.Nudge | words.Act | words.Fill):
+            if isinstance(transform, ONCE_A_SPIN):
                 remedy = "write reveal, expand, replace, add or values"
                 self.bad(f"{place}.kind", f"'{transform.kind}' works on the first grid of a spin only", remedy)
             elif getattr(transform, "each", "") == "feature":

@@ -75,7 +75,7 @@ class Memory:
     levels wait, how many of them multiply, and the spins before each further one does; `left`: spins left behind the one
     that plays, without those that it awards; `fired`: triggers that fire once and have; `special`: the symbol of the
     feature. `called`: calls of the state's callback; `callback`: what it asked to be shown again. `spots`: what places
-    hold. `drawn`: what was drawn for all spins, by the place of its transform.
+    hold. `drawn`: what was drawn for all spins, by the place of its transform. `marked`: places that turn in the last spin.
     """
 
     started: bool = False
@@ -93,6 +93,7 @@ class Memory:
     callback: object = None
     spots: dict[Cell, int] = field(default_factory=dict)
     drawn: dict[int, str | int] = field(default_factory=dict)
+    marked: set[Cell] = field(default_factory=set)
 
 
 # --- Drawing a grid --------------------------------------------------------------------------------

@@ -174,6 +174,7 @@ def play_spin(
         spots=paid[0].spots,
         acts=tuple(acts),
         linked=run_name(run) if run != NOTHING_LINKED else "",
+        marked=tuple(sorted(memory.marked)),
     )
     return spin, playing
 

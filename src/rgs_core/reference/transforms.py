@@ -16,6 +16,7 @@ from rgs_core.language.mechanics import (
     Expand,
     Fill,
     InView,
+    Mark,
     Multiplier,
     Nudge,
     Replace,
@@ -70,8 +71,9 @@ def transform_stopped(
     did to the values of others.
 
     `held`: the cells held before the spin. `tops` is the stop of each reel; nudges move it. A condition asks for
-    numbers of symbols in view, or whether the grid as it is now would win; then odds are drawn. The places of transforms that do not work are added to `idle`: such a
-    transform does nothing in this spin, but a multiplier that persists stays what it was.
+    numbers of symbols in view, or whether the grid as it is now would win; then odds are drawn. The places of
+    transforms that do not work are added to `idle`: such a transform does nothing in this spin, but a multiplier that
+    persists stays what it was.
     """
     multiplier = 1
     acts: list[ValueAct] = []
@@ -89,6 +91,8 @@ def transform_stopped(
                 add(transform, grid, memory, numbers)
             case Fill():
                 fill(transform, grid, numbers)
+            case Mark():
+                mark(transform, grid, memory)
             case Stick():
                 stick(transform, grid, memory)
             case Multiplier():
@@ -125,7 +129,7 @@ def transform_refilled(state: State, grid: Grid, memory: Memory, idle: Collectio
     for place, transform in enumerate(as_drawn(state, memory)):
         if isinstance(transform, Stick) and transform.each == "step":
             stick(transform, grid, memory)
-        elif place not in idle and not isinstance(transform, Add | Stick | Multiplier | Nudge | Act | Fill):
+        elif place not in idle and not isinstance(transform, Add | Stick | Multiplier | Nudge | Act | Fill | Mark):
             change(transform, grid, numbers)
 
 
@@ -207,6 +211,15 @@ def fill(transform: Fill, grid: Grid, numbers: Numbers) -> None:
         for row, symbol in enumerate(grid.symbols[reel]):
             if symbol != transform.symbol:
                 grid.put((reel, row), transform.symbol, 0)
+
+
+def mark(transform: Mark, grid: Grid, memory: Memory) -> None:
+    """Cells that show one of the symbols mark their places over the feature. In its last spin, behind which none is left
+    before its own awards, all marked places in view turn into the symbol; cells that change lose their value."""
+    memory.marked |= set(grid.showing(transform.symbols))
+    for cell in grid.cells() if memory.left == 0 else ():
+        if cell in memory.marked and grid.symbol(cell) != transform.into:
+            grid.put(cell, transform.into, 0)
 
 
 def give_values(transform: Values, grid: Grid, numbers: Numbers) -> None:

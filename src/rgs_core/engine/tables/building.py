@@ -131,6 +131,7 @@ def _state(build: m.Build, state: m.State) -> StateTable:
             "lines": names.index(lines.name) if lines else ANY_SYMBOL,
             "win_min": (state.win_min or 0) * model.stake_units,
             "draws_once": int(state.draws_once),
+            "marks": int(state.marks),
             "spots": spots_fields(state.spots) if state.spots else None,
         },
     )

@@ -47,6 +47,8 @@ def transform_fields(model: m.Model, state: m.State, transform: k.Transform) -> 
             fields |= {"table": weight_table(transform.count), "symbols": symbol_bits(model, over)}
         case k.Values():
             fields |= {"table": weight_table(transform.table), "symbols": symbol_bits(model, transform.symbols)}
+        case k.Mark():
+            fields |= {"symbols": symbol_bits(model, transform.symbols), "into": model.symbols.index(transform.into)}
         case k.Stick():
             fields["symbols"] = symbol_bits(model, transform.symbols)
         case k.Multiplier():

@@ -25,6 +25,7 @@ from rgs_core.language.mechanics import (
     FreeSpinsTrigger,
     JackpotTrigger,
     Lines,
+    Mark,
     Multiplier,
     Nudge,
     Replace,
@@ -99,7 +100,7 @@ class Counting:
         return cls(only(build, state, variant, aliases, columns), keys, columns, awarded)
 
 
-CHANGING = (Reveal, Expand, Replace, Add, Nudge, Fill)
+CHANGING = (Reveal, Expand, Replace, Add, Nudge, Fill, Mark)
 """Transforms that change what cells show."""
 
 

@@ -120,7 +120,7 @@ class VisitedMemories:
         linked = [build.model.states[other] for other in going_on(build.model, name)]
         self._ends = any(
             getattr(build.model.evaluators[part], "at", "") == "end" for other in linked for part in other.evaluators
-        )
+        ) or any(other.marks for other in linked)
         self._paths = max(spin_paths(build, other) for other in linked)
         self._goes_on = len(linked) > 1
         self._least = held_least(build, self._state)
@@ -211,5 +211,5 @@ class VisitedMemories:
         return self._engines[key]
 
     def _known(self, situation: Situation) -> Situation:
-        """Without a pay at the end of the feature its last spin is like all others."""
+        """Without a pay at the end of the feature, or places that turn then, its last spin is like all others."""
         return situation[0], int(situation[1] and self._ends)

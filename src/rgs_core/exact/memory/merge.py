@@ -369,6 +369,8 @@ def _refused(model: Model, state: State) -> str:
         return "keeps cells"
     if (state.cascade and state.cascade.persist) or (state.final and state.final.persist):
         return "counts steps, or adds up values of cells"
+    if state.marks:
+        return "marks places"
     if state.draws_once:
         return "draws what the grid shows, or its multiplier, once"
     if state.spots and state.spots.persist:

@@ -161,7 +161,18 @@ class Act(Conditional):
     kind: Literal["act"] = "act"
 
 
-Transform = Reveal | Expand | Replace | Add | Values | Stick | Multiplier | Nudge | Act | Fill
+@dataclass(frozen=True, slots=True)
+class Mark(Conditional):
+    """Cells that show one of `symbols` mark their places over the feature (frames); in its last spin all marked places turn
+    into `into`."""
+
+    symbols: frozenset[str]
+    into: str
+
+    kind: Literal["mark"] = "mark"
+
+
+Transform = Reveal | Expand | Replace | Add | Values | Stick | Multiplier | Nudge | Act | Fill | Mark
 
 
 def works_always(transform: Transform) -> bool:
