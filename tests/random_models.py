@@ -508,6 +508,10 @@ class _Rich:
             runs = [f"{first}-{last}" for last in range(2, self.reels + 1) for first in range(1, last)]
             document["linked"] = {run: self.number(1, 3) for run in self.some(["none", *runs], 1, 3)}
         transforms = self._transforms(name, by_cell)
+        for transform in transforms if not (by_cell or self.top) else []:
+            if transform.get("move") in ("up", "down") and self.maybe():
+                transform.pop("each")
+                transform["stack"] = True
         if transforms:
             document["transforms"] = transforms
         has_values = any(transform["kind"] == "values" for transform in transforms)

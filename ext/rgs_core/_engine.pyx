@@ -344,9 +344,11 @@ cdef int set_state(rgs_state *state, object table) except -1:
         state.held_fall[symbol] = table.moves["held_fall"][symbol]
         state.held_each[symbol] = table.moves["held_each"][symbol]
         state.held_jump[symbol] = table.moves["held_jump"][symbol]
+        state.held_stack[symbol] = table.moves["held_stack"][symbol]
         state.grow[symbol] = table.moves["grow"][symbol]
     state.jumps = table.moves["held_jump"].any()
     state.moves_in_steps = table.moves["held_each"].any()
+    state.stacks = table.moves["held_stack"].any()
     state.grows = table.moves["grow"].any()
     state.final_symbols = fields["final_symbols"]
     state.final_combine = fields["final_combine"]

@@ -274,6 +274,8 @@ cdef extern from "game.h" nogil:
         int8_t *held_fall
         uint8_t *held_each
         uint8_t *held_jump
+        uint8_t *held_stack
+        uint32_t stacks
         int32_t *grow
         uint32_t jumps
         uint32_t moves_in_steps

@@ -15,9 +15,10 @@ RGS_APART uint32_t rgs_charging(const rgs_cascade *cascade, const rgs_grid *grid
 }
 
 /* Uses up a charge: its transforms change the grid. Returns 0 or RGS_ERROR_WORDS. */
-RGS_APART int rgs_use_charge(const rgs_game *game, const rgs_cascade *cascade, rgs_grid *grid, rgs_memory *memory,
+RGS_APART int rgs_use_charge(const rgs_game *game, const rgs_state *state, rgs_grid *grid, rgs_memory *memory,
                              rgs_words *words)
 {
+    const rgs_cascade *cascade = &state->cascade;
     int64_t factor = 1; /* such transforms do not multiply */
     rgs_view view;
     rgs_grid_view(game, grid, &view);
@@ -26,7 +27,7 @@ RGS_APART int rgs_use_charge(const rgs_game *game, const rgs_cascade *cascade, r
         uint32_t works = rgs_shows(game, transform->in_view, transform->in_view_count, &view, &view);
         if (works && transform->out_of && rgs_draw_chance(words, transform->chance, transform->out_of, &works))
             return RGS_ERROR_WORDS;
-        if (works && rgs_transform_grid(game, transform, i, grid, memory, words, &factor))
+        if (works && rgs_transform_grid(game, state, transform, i, grid, memory, words, &factor))
             return RGS_ERROR_WORDS;
     }
     return RGS_OK;

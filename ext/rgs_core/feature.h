@@ -56,6 +56,8 @@ RGS_APART void rgs_go_on(const rgs_game *game, uint32_t from_index, uint32_t to_
         memset(&memory->spots, 0, sizeof memory->spots);
     if (!(from->marks && to->marks))
         memory->marked = 0;
+    if (!to->stacks)
+        memset(memory->rest, 0, sizeof memory->rest);
     memory->state = to_index + 1;
     if (to->rows_below || !memory->held)
         return;

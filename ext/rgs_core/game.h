@@ -236,6 +236,8 @@ typedef struct {
     int8_t held_fall[64];       /* [symbol] -> rows that it moves downwards */
     uint8_t held_each[64];      /* [symbol] -> when: RGS_EACH_SPIN or RGS_EACH_STEP */
     uint8_t held_jump[64];      /* [symbol] -> 1: it goes to a random cell that is not held */
+    uint8_t held_stack[64];     /* [symbol] -> 1: the rest of its stack comes in behind it */
+    uint32_t stacks;            /* 1: some symbol does so */
     int32_t grow[64];           /* [symbol] -> what a value grows by in a win */
     uint32_t jumps, moves_in_steps, grows; /* 1: some symbol does so */
     uint64_t final_symbols;     /* bits; 0: no final multiplier */

@@ -29,6 +29,7 @@ typedef struct {
     uint32_t waiting[RGS_COLLECTED_MAX][RGS_LEVELS_MAX]; /* spins before each of the further ones does */
     uint64_t fired;                  /* bits of triggers that fire once and have done so */
     rgs_marks spots;
+    uint8_t rest[RGS_REELS_MAX], rest_symbols[RGS_REELS_MAX]; /* cells of a stack that are still to come in */
     uint64_t marked;                 /* places that turn in the last spin */
     int32_t drawn[RGS_TRANSFORMS_MAX];                      /* for all spins of the feature, plus 1; 0: not yet */
 } rgs_memory;
@@ -40,6 +41,7 @@ static inline void rgs_memory_clear(rgs_memory *memory)
     memory->special = RGS_ANY_SYMBOL;
     memory->final = 0;
     memory->fired = memory->marked = 0;
+    memset(memory->rest, 0, sizeof memory->rest);
     for (uint32_t i = 0; i < RGS_TRANSFORMS_MAX; i++)
         memory->multipliers[i] = memory->drawn[i] = 0;
     memory->state = 0;
@@ -74,6 +76,49 @@ static inline void rgs_grid_view(const rgs_game *game, const rgs_grid *grid, rgs
     view->shown = ~(uint64_t)0;
 }
 
+enum { RGS_RESTS_MAX = 64 };
+
+/* A cell that comes to be held where the rest of its stack will come in: how many of the symbol stand on the strip beyond
+ * it goes to rest[reel]. Where the strip shows another symbol there, transforms have made the cell. */
+RGS_APART void rgs_note_rest(const rgs_game *game, const rgs_state *state, const rgs_grid *grid, uint32_t cell,
+                             uint8_t symbol, uint8_t *rest, uint8_t *rest_symbols)
+{
+    const uint32_t reel = cell / game->rows, row = cell % game->rows;
+    const int32_t fall = state->held_fall[symbol];
+    const rgs_strip *strip = &grid->strips[reel];
+    if (!state->held_stack[symbol] || row != (fall > 0 ? 0u : grid->heights[reel] - 1u))
+        return;
+    const uint32_t most = strip->length < RGS_RESTS_MAX ? strip->length : RGS_RESTS_MAX;
+    uint32_t count = 0, stop = (grid->tops[reel] + row) % strip->length;
+    while (count <= most && strip->symbols[stop] == symbol) {
+        stop = fall > 0 ? (stop ? stop - 1 : strip->length - 1) : (stop + 1 < strip->length ? stop + 1 : 0);
+        count++;
+    }
+    rest[reel] = (uint8_t)(count > 1 ? count - 1 : 0);
+    rest_symbols[reel] = symbol;
+}
+
+/* A cell of the rest of each stack comes in where its place is free. */
+RGS_APART void rgs_bring_rest(const rgs_game *game, const rgs_state *state, const rgs_grid *grid, rgs_memory *memory)
+{
+    for (uint32_t reel = 0; reel < game->reels; reel++) {
+        const uint8_t symbol = memory->rest_symbols[reel];
+        if (!memory->rest[reel])
+            continue;
+        if (!state->held_stack[symbol]) { /* of a state from which the feature has gone on */
+            memory->rest[reel] = 0;
+            continue;
+        }
+        const uint32_t cell = reel * game->rows + (state->held_fall[symbol] > 0 ? 0u : grid->heights[reel] - 1u);
+        if (memory->held >> cell & 1)
+            continue;
+        memory->held |= (uint64_t)1 << cell;
+        memory->held_symbols[cell] = symbol;
+        memory->held_values[cell] = 0;
+        memory->rest[reel]--;
+    }
+}
+
 /* Held cells before a spin or a refill: those that walk then do so, and what has no place on the grid is gone. */
 static inline void rgs_settle_held(const rgs_game *game, const rgs_state *state, uint32_t each, rgs_memory *memory,
                                    const rgs_grid *grid)
@@ -101,6 +146,8 @@ static inline void rgs_settle_held(const rgs_game *game, const rgs_state *state,
         memory->held_symbols[cell] = symbols[cell];
         memory->held_values[cell] = values[cell];
     }
+    if (state->stacks && each == RGS_EACH_SPIN)
+        rgs_bring_rest(game, state, grid, memory);
 }
 
 /* Moves reels to where most of their cells show the symbol; returns how many steps all of them have moved. Of equal
@@ -178,6 +225,16 @@ RGS_APART int rgs_fill(const rgs_game *game, const rgs_transform *transform, rgs
     return RGS_OK;
 }
 
+/* Cells that show one of the symbols. */
+static inline uint64_t rgs_showing(const rgs_game *game, const rgs_grid *grid, uint64_t symbols)
+{
+    uint64_t cells = 0;
+    for (uint32_t reel = 0; reel < game->reels; reel++)
+        for (uint32_t row = 0; row < grid->heights[reel]; row++)
+            cells |= (symbols >> grid->symbols[reel * game->rows + row] & 1) << (reel * game->rows + row);
+    return cells;
+}
+
 /* Cells with one of the symbols mark their places; in the `last` spin of a feature all marked ones turn. */
 RGS_APART void rgs_mark_places(const rgs_game *game, const rgs_transform *transform, uint32_t last, rgs_grid *grid,
                                rgs_memory *memory)
@@ -194,8 +251,8 @@ RGS_APART void rgs_mark_places(const rgs_game *game, const rgs_transform *transf
 }
 
 /* One transform, the i-th of its state. `factor` is multiplied by what multipliers draw. Returns 0 or RGS_ERROR_WORDS. */
-RGS_APART int rgs_transform_grid(const rgs_game *game, const rgs_transform *transform, uint32_t i, rgs_grid *grid,
-                                 rgs_memory *memory, rgs_words *words, int64_t *factor)
+RGS_APART int rgs_transform_grid(const rgs_game *game, const rgs_state *state, const rgs_transform *transform, uint32_t i,
+                                 rgs_grid *grid, rgs_memory *memory, rgs_words *words, int64_t *factor)
 {
     const uint32_t rows = game->rows;
     int64_t drawn = 0;
@@ -277,6 +334,11 @@ RGS_APART int rgs_transform_grid(const rgs_game *game, const rgs_transform *tran
         }
         return RGS_OK;
     case RGS_STICK:
+        if (state->stacks)
+            for (uint64_t cells = rgs_showing(game, grid, transform->symbols) & ~memory->held; cells; cells &= cells - 1) {
+                const uint32_t cell = (uint32_t)__builtin_ctzll(cells);
+                rgs_note_rest(game, state, grid, cell, grid->symbols[cell], memory->rest, memory->rest_symbols);
+            }
         for (uint32_t reel = 0; reel < game->reels; reel++)
             for (uint32_t row = 0; row < grid->heights[reel]; row++) {
                 const uint32_t cell = reel * rows + row;

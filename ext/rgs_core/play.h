@@ -70,6 +70,7 @@ typedef struct {
     uint32_t reels;                        /* bits of those whose cells are taken */
     uint8_t symbols[RGS_CELLS_MAX];
     int32_t values[RGS_CELLS_MAX];
+    uint8_t rest[RGS_REELS_MAX], rest_symbols[RGS_REELS_MAX];
 } rgs_carried;
 
 /* What is at work while a round is played. */
@@ -136,7 +137,10 @@ static inline void rgs_carry(const rgs_game *game, rgs_play *play)
             continue;
         rgs_carried *carried = &play->carried[play->queue[at].state];
         const uint64_t symbols = carried->held;
+        const rgs_state *state = &game->states[play->queue[at].state], *from = &game->states[play->queue[0].state];
+        const uint32_t stacks = state->stacks && !from->cells && !(from->cascade.on && (from->cascade.fresh || from->cascade.none));
         carried->held = 0;
+        memset(carried->rest, 0, sizeof carried->rest);
         for (uint32_t reel = 0; reel < game->reels; reel++)
             for (uint32_t row = 0; row < play->view.heights[reel]; row++) {
                 const uint32_t cell = reel * game->rows + row;
@@ -146,6 +150,8 @@ static inline void rgs_carry(const rgs_game *game, rgs_play *play)
                 carried->held |= (uint64_t)1 << cell;
                 carried->symbols[cell] = symbol;
                 carried->values[cell] = play->view.values ? play->view.values[cell] : 0;
+                if (stacks)
+                    rgs_note_rest(game, state, &play->grid, cell, symbol, carried->rest, carried->rest_symbols);
             }
         play->queue[at].carry = 1;
     }

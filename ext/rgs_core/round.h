@@ -62,6 +62,8 @@ static inline void rgs_begin_feature(const rgs_game *game, rgs_play *play, rgs_e
     play->memory.held = carried->held;
     memcpy(play->memory.held_symbols, carried->symbols, sizeof carried->symbols);
     memcpy(play->memory.held_values, carried->values, sizeof carried->values);
+    memcpy(play->memory.rest, carried->rest, sizeof carried->rest);
+    memcpy(play->memory.rest_symbols, carried->rest_symbols, sizeof carried->rest_symbols);
 }
 
 enum { RGS_GAMBLE_SUB_SPIN = 1 << 23 };

@@ -116,7 +116,7 @@ static inline int rgs_stop_grid(const rgs_game *game, const rgs_state *state, ui
         if (error)
             return error;
     }
-    if (state->remembers && memory->held) {
+    if (state->remembers && (memory->held || state->stacks)) {
         rgs_settle_held(game, state, further ? RGS_EACH_SPIN : RGS_EACH_NEVER, memory, grid);
         if (state->jumps && further && rgs_jump_held(game, state, RGS_EACH_SPIN, memory, grid, words))
             return RGS_ERROR_WORDS;
@@ -253,7 +253,7 @@ RGS_APART int rgs_play_grid(const rgs_game *game, uint32_t state_index, uint32_t
                     return error;
                 continue;
             }
-            if ((error = rgs_transform_grid(game, &state->transforms[i], i, grid, memory, words, &spin_factor)))
+            if ((error = rgs_transform_grid(game, state, &state->transforms[i], i, grid, memory, words, &spin_factor)))
                 return error;
         }
         if (log) {
@@ -345,7 +345,7 @@ RGS_APART int rgs_play_grid(const rgs_game *game, uint32_t state_index, uint32_t
             break;
         if (charged) {
             charges++;
-            if ((error = rgs_use_charge(game, cascade, grid, memory, words)))
+            if ((error = rgs_use_charge(game, state, grid, memory, words)))
                 return error;
             continue;
         }

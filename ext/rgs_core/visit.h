@@ -69,6 +69,11 @@ static void rgs_memory_shortest(const rgs_state *state, const rgs_memory *memory
     }
     if (state->draws_once)
         memcpy(shortest->drawn, memory->drawn, sizeof memory->drawn);
+    for (uint32_t reel = 0; state->stacks && reel < RGS_REELS_MAX; reel++)
+        if (memory->rest[reel]) {
+            shortest->rest[reel] = memory->rest[reel];
+            shortest->rest_symbols[reel] = memory->rest_symbols[reel];
+        }
     if (state->marks)
         shortest->marked = memory->marked;
     if (state->spots.persist)

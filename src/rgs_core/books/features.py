@@ -224,6 +224,11 @@ def check_told(model: Model) -> None:
                     f"states.{state.name}.transforms[{place}] moves held cells at random or between steps, and the records "
                     "do not tell where to; move them left, right, up or down before each spin"
                 )
+            if isinstance(transform, Stick) and transform.stack:
+                raise BooksError(
+                    f"states.{state.name}.transforms[{place}] brings in the rest of stacks, and the records do not tell how "
+                    "far they go on; hold cells without 'stack'"
+                )
         kinds = [type(t) for t in state.transforms]
         after = kinds.index(Stick) + 1 if Stick in kinds else len(kinds)
         for place in range(after, len(kinds)):

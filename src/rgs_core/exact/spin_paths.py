@@ -200,7 +200,7 @@ def _reel_paths(model: Model, state: State, reel: int, strip: Strip, top: Strip 
         else:
             # As many symbols as any height shows tell stops apart; cascades and nudges see the whole strip.
             steps = sum(transform.steps_max for transform in state.transforms if isinstance(transform, Nudge))
-            seen = len(strip.symbols) if state.cascade or steps else highest
+            seen = len(strip.symbols) if state.cascade or steps or state.stacks else highest
             windows = _windows(strip.symbols, seen)
             if not state.transforms:
                 paths += len(windows)

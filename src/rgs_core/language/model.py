@@ -191,6 +191,11 @@ class State:
         return any(part.kind == "mark" for part in self.transforms)
 
     @property
+    def stacks(self) -> bool:
+        """Whether held cells bring in the rest of their stacks when they move."""
+        return any(getattr(part, "stack", False) for part in self.transforms)
+
+    @property
     def draws_once(self) -> bool:
         """Whether some transform draws once for all spins of a feature."""
         return any(getattr(part, "each", "") == "feature" for part in self.transforms)

@@ -164,6 +164,10 @@ class StatesReading(CellsReading):
         cells = self.choice(keys.get("draw", "reel"), at["draw"], ["reel", "cell"]) == "cell"
         self._check_nudges(transforms, cells, at["transforms"])
         self._check_marks(transforms, at["transforms"])
+        for i, transform in enumerate(transforms):
+            if isinstance(transform, words.Stick) and transform.stack and (cells or self.top):
+                message = "stacks stand on reels that stop as a whole, without a top reel above them"
+                self.bad(f"{at['transforms']}[{i}].stack", message, 'remove it, or draw = "cell" and grid.top')
         linked = self._linked(keys["linked"], at["linked"], cells) if "linked" in keys else None
         cascade = self._cascade(keys["cascade"], at["cascade"], names, triggers) if "cascade" in keys else None
         final = self._final(keys["final"], at["final"]) if "final" in keys else None
@@ -415,7 +419,7 @@ class StatesReading(CellsReading):
         return words.Values(symbols, drawn, each=each, grow=grow)
 
     def _stick(self, value: object, path: str) -> words.Stick:
-        table = self.table(value, path, ["kind", "symbols"], ["step", "move", "each"])
+        table = self.table(value, path, ["kind", "symbols"], ["step", "move", "each", "stack"])
         symbols = self.references(table.get("symbols", []), f"{path}.symbols", self.symbols, "symbol")
         step = self.integer(table.get("step", 0), f"{path}.step", -1, 1, 0)
         move = self.choice(table["move"], f"{path}.move", MOVES) if "move" in table else ""
@@ -426,7 +430,11 @@ class StatesReading(CellsReading):
             self.bad(f"{path}.each", "nothing moves at each step", f"add move: {', '.join(MOVES)}")
         across = {"left": -1, "right": 1}.get(move, step)
         down = {"up": -1, "down": 1}.get(move, 0)
-        return words.Stick(symbols, across, fall=down, jump=move == "random", each=each)  # type: ignore[arg-type]
+        stack = self.flag(table.get("stack", False), f"{path}.stack")
+        if stack and (not down or each == "step"):
+            message = "the rest of a stack comes in behind cells that move up or down before each spin"
+            self.bad(f"{path}.stack", message, 'write move = "down" or "up", and no each, or remove it')
+        return words.Stick(symbols, across, fall=down, jump=move == "random", each=each, stack=stack)  # type: ignore[arg-type]
 
     def _multiplier(self, value: object, path: str) -> words.Multiplier:
         table = self.table(value, path, ["kind", "table"], ["each", "symbol", "combine", "persist"])

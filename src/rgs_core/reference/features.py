@@ -38,7 +38,7 @@ def go_on(model: Model, feature: Feature, following: str) -> None:
     """The feature goes on as another state, with its spins, multiplier and held cells.
 
     It keeps what that state remembers too: steps that both count, values that both add up, multipliers in the same
-    place, symbols collected under the same name, marked places. All else is forgotten.
+    place, symbols collected under the same name, marked places, the rest of stacks. All else is forgotten.
     """
     before, after, memory = model.states[feature.state], model.states[following], feature.memory
     if not (persists(before.cascade) and persists(after.cascade)):
@@ -49,6 +49,8 @@ def go_on(model: Model, feature: Feature, following: str) -> None:
         memory.spots = {}
     if not (before.marks and after.marks):
         memory.marked = set()
+    if not after.stacks:
+        memory.rest = {}
     memory.fired = set()
     memory.drawn = {}
     running = sum(isinstance(transform, Multiplier) and transform.persist for transform in after.transforms)

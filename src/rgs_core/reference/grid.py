@@ -13,6 +13,9 @@ from rgs_core.reference.words import Numbers, draw_stop, draw_unless_one
 Cell = tuple[int, int]
 """A place of the grid: (reel, row), both from 0."""
 
+RESTS_MAX = 64
+"""Most cells of a stack that come in beyond the window."""
+
 HELD = -1
 """The stop on record for a held cell, which draws none."""
 
@@ -76,6 +79,7 @@ class Memory:
     that plays, without those that it awards; `fired`: triggers that fire once and have; `special`: the symbol of the
     feature. `called`: calls of the state's callback; `callback`: what it asked to be shown again. `spots`: what places
     hold. `drawn`: what was drawn for all spins, by the place of its transform. `marked`: places that turn in the last spin.
+    `rest`: by reel the symbol of a stack that is partly held, and how many more of its cells come in.
     """
 
     started: bool = False
@@ -94,6 +98,7 @@ class Memory:
     spots: dict[Cell, int] = field(default_factory=dict)
     drawn: dict[int, str | int] = field(default_factory=dict)
     marked: set[Cell] = field(default_factory=set)
+    rest: dict[int, tuple[str, int]] = field(default_factory=dict)
 
 
 # --- Drawing a grid --------------------------------------------------------------------------------
@@ -110,8 +115,9 @@ def move_held(state: State, memory: Memory, each: str, heights: Sequence[int], n
     """Held cells move before a further spin, or before a refill: each by the first transform that holds its symbol.
 
     First all walk, in order of their cells; one that arrives where another already is takes its place, and one that
-    leaves the grid is gone. Then those that jump go, in order, each to a cell that is not held by then, all such
-    cells equally likely; without one they stay.
+    leaves the grid is gone. Next the rest of stacks comes in behind them, a cell a reel, where its place is free. Then
+    those that jump go, in order, each to a cell that is not held by then, all such cells equally likely; without one they
+    stay.
     """
     moved: dict[Cell, tuple[str, int]] = {}
     for (reel, row), (symbol, value) in sorted(memory.held.items()):
@@ -119,6 +125,17 @@ def move_held(state: State, memory: Memory, each: str, heights: Sequence[int], n
         moved[(reel, row) if rule is None else (reel + rule.step, row + rule.fall)] = (symbol, value)
     memory.held = moved
     drop_lost(memory, heights)
+    for reel, (symbol, left) in list(memory.rest.items()) if each == "spin" else ():
+        rule = stick_of(state, symbol, each)
+        if rule is None or not rule.stack:  # of a state from which the feature has gone on
+            del memory.rest[reel]
+            continue
+        entry = (reel, 0 if rule.fall > 0 else heights[reel] - 1)
+        if entry not in memory.held:
+            memory.held[entry] = (symbol, 0)
+            memory.rest[reel] = (symbol, left - 1)
+            if left == 1:
+                del memory.rest[reel]
     for cell, (symbol, value) in sorted(memory.held.items()):
         rule = stick_of(state, symbol, each)
         free = [(reel, row) for reel, height in enumerate(heights) for row in range(height)]
@@ -134,6 +151,25 @@ def stick_of(state: State, symbol: str, each: str) -> Stick | None:
         if isinstance(transform, Stick) and symbol in transform.symbols:
             return transform if transform.each == each else None
     return None
+
+
+def note_rest(
+    state: State, memory: Memory, cell: Cell, symbol: str, strips: Sequence[Strip], tops: Sequence[int], height: int
+) -> None:
+    """A cell that comes to be held where the rest of its stack will come in: remembers how many of the symbol stand on
+    the strip beyond it, at most RESTS_MAX. Where the strip shows another symbol there, transforms have made the cell."""
+    rule, (reel, row) = stick_of(state, symbol, "spin"), cell
+    if rule is None or not rule.stack or row != (0 if rule.fall > 0 else height - 1):
+        return
+    symbols, count = strips[reel].symbols, 0
+    while (
+        count <= min(len(symbols), RESTS_MAX)
+        and symbols[(tops[reel] + row - rule.fall * count) % len(symbols)] == symbol
+    ):
+        count += 1
+    memory.rest.pop(reel, None)
+    if count > 1:
+        memory.rest[reel] = (symbol, count - 1)
 
 
 def drop_lost(memory: Memory, heights: Sequence[int]) -> None:

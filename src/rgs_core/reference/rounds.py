@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rgs_core.language.mechanics import WIN_MIN, FreeSpinsTrigger, FullReelsTrigger
-from rgs_core.language.model import Build, State
+from rgs_core.language.model import Build
 from rgs_core.outcome import Award, BonusPlay, FreeSpinsAward, Outcome, Spin, Win
 from rgs_core.reference.features import Feature, full, go_on, goes_on, multiplied
 from rgs_core.reference.gamble import play_gamble
-from rgs_core.reference.grid import Cell, Grid, Memory
-from rgs_core.reference.spins import end_awards, end_wins, play_spin
+from rgs_core.reference.grid import Cell, Memory, note_rest
+from rgs_core.reference.spins import Playing, end_awards, end_wins, play_spin
 from rgs_core.reference.triggers import full_reels
 from rgs_core.reference.words import Draws, Numbers
 
@@ -42,7 +42,7 @@ def play_with(build: Build, source: Callable[[int], Numbers]) -> Outcome:
         spin, playing = play_spin(build, feature.state, feature.memory, source(len(spins)), len(spins))
         following = ""
         for award in spin.awards:
-            granted += grant(build, queue, award, playing.state, playing.grid, model.free_spins_max - granted)
+            granted += grant(build, queue, award, playing, model.free_spins_max - granted)
             if isinstance(award, FreeSpinsAward | BonusPlay) and goes_on(model, playing.state, award):
                 following = award.state
         if following and feature.left > 0:
@@ -72,15 +72,17 @@ def play_with(build: Build, source: Callable[[int], Numbers]) -> Outcome:
     return Outcome(tuple(spins), won, gamble=gamble)
 
 
-def grant(build: Build, queue: list[Feature], award: Award, state: State, grid: Grid, rest: int) -> int:
-    """Spins that an award adds, at most `rest`: to the feature of its state if one plays or waits, else a new one.
+def grant(build: Build, queue: list[Feature], award: Award, spin: Playing, most: int) -> int:
+    """Spins that an award of a spin adds, at most `most`: to the feature of its state if one plays or waits, else a new one.
 
     Features of a state with different multipliers are different ones. An award without a multiplier of its own
     lengthens the feature that plays if that is of its state, whatever its multiplier; else it awards spins at 1.
     Spins with which a feature goes on as another state are its own.
     A trigger that resets fills the spins left up to its award. One that carries gives the cells with its
-    symbols, held, to the feature that it starts; one of full reels gives all cells of these.
+    symbols, held, to the feature that it starts; one of full reels gives all cells of these. Where stacks come in there,
+    the strips of this spin say how far they go on, if its reels stopped as a whole and were not refilled otherwise.
     """
+    state, grid = spin.state, spin.grid
     if not isinstance(award, FreeSpinsAward | BonusPlay) or award.spins == 0:
         return 0
     trigger = next((t for t in state.triggers if t.name == award.trigger), None)
@@ -90,7 +92,7 @@ def grant(build: Build, queue: list[Feature], award: Award, state: State, grid: 
     feature = playing if goes_on(build.model, state, award) else next(known, None)
     left = 0 if feature is None else feature.left
     reset = isinstance(trigger, FreeSpinsTrigger) and trigger.reset
-    more = min(max(0, award.spins - left) if reset else award.spins, rest)
+    more = min(max(0, award.spins - left) if reset else award.spins, most)
     if feature is not None:
         feature.left += more
     elif more > 0:
@@ -100,5 +102,9 @@ def grant(build: Build, queue: list[Feature], award: Award, state: State, grid: 
             reels = full_reels(trigger, build.model, grid, award.symbol)
             cells = [cell for cell in grid.cells() if cell[0] in reels]
         held: dict[Cell, tuple[str, int]] = {cell: (grid.symbol(cell), grid.value(cell)) for cell in cells}
-        queue.append(Feature(award.state, more, Memory(held=held), multiplier))
+        memory = Memory(held=held)
+        for cell in cells if not state.cells and (state.cascade is None or state.cascade.refill == "strip") else ():
+            target, height = build.model.states[award.state], len(grid.symbols[cell[0]])
+            note_rest(target, memory, cell, grid.symbol(cell), spin.strips, spin.tops, height)
+        queue.append(Feature(award.state, more, memory, multiplier))
     return more

@@ -30,7 +30,7 @@ from rgs_core.language.mechanics import (
 from rgs_core.language.model import State, Strip
 from rgs_core.outcome import ValueAct
 from rgs_core.reference.acts import act
-from rgs_core.reference.grid import Cell, Grid, Memory
+from rgs_core.reference.grid import Cell, Grid, Memory, note_rest
 from rgs_core.reference.words import Numbers, draw_unless_one, succeeds
 
 
@@ -94,7 +94,9 @@ def transform_stopped(
             case Mark():
                 mark(transform, grid, memory)
             case Stick():
-                stick(transform, grid, memory)
+                for cell in stick(transform, grid, memory):
+                    height = len(grid.symbols[cell[0]])
+                    note_rest(state, memory, cell, grid.symbol(cell), strips, tops, height)
             case Multiplier():
                 multiplier *= draw_multiplier(transform, running, grid, memory, numbers)
             case Nudge():
@@ -233,10 +235,14 @@ def give_values(transform: Values, grid: Grid, numbers: Numbers) -> None:
             grid.put(cell, grid.symbol(cell), drawn[share])
 
 
-def stick(transform: Stick, grid: Grid, memory: Memory) -> None:
-    """Cells that show one of the symbols are held from now on, with the symbol and value that they have now."""
-    for cell in grid.showing(transform.symbols):
+def stick(transform: Stick, grid: Grid, memory: Memory) -> list[Cell]:
+    """Cells that show one of the symbols are held from now on, with the symbol and value that they have now. Returns
+    those that were not held before."""
+    cells = grid.showing(transform.symbols)
+    new = [cell for cell in cells if cell not in memory.held]
+    for cell in cells:
         memory.held[cell] = (grid.symbol(cell), grid.value(cell))
+    return new
 
 
 def nudge(transform: Nudge, grid: Grid, memory: Memory, strips: Sequence[Strip], tops: list[int]) -> int:

@@ -76,6 +76,7 @@ def _state(build: m.Build, state: m.State) -> StateTable:
     changes = bool(
         remembers or state.transforms or state.cascade or state.final or state.special or state.cells
     ) or bool(model.top or state.linked)  # fmt: skip
+    changes |= any(carries(t) and model.states[t.state].stacks for t in state.triggers)  # type: ignore[union-attr]
     final = state.final
     none64 = np.zeros(64, dtype=np.uint64)
     readings, naturals = (

@@ -14,16 +14,23 @@ from rgs_core.language import model as m
 
 def moves_fields(model: m.Model, state: m.State) -> Fields:
     """How held cells move and values grow, [symbol]; of two transforms for a symbol the first counts."""
-    step, fall, each, jump = (np.zeros(64, dtype=np.int8) for _ in range(4))
+    step, fall, each, jump, stack = (np.zeros(64, dtype=np.int8) for _ in range(5))
     grow = np.zeros(64, dtype=np.int32)
     for transform in reversed(state.transforms):
         for symbol in (model.symbols.index(s) for s in getattr(transform, "symbols", ())):
             if isinstance(transform, k.Stick):
                 step[symbol], fall[symbol], jump[symbol] = transform.step, transform.fall, transform.jump
-                each[symbol] = EACH[transform.each]
+                each[symbol], stack[symbol] = EACH[transform.each], transform.stack
             elif isinstance(transform, k.Values) and transform.grow:
                 grow[symbol] = transform.grow
-    return {"held_step": step, "held_fall": fall, "held_each": each, "held_jump": jump, "grow": grow}
+    return {
+        "held_step": step,
+        "held_fall": fall,
+        "held_each": each,
+        "held_jump": jump,
+        "held_stack": stack,
+        "grow": grow,
+    }
 
 
 def transform_fields(model: m.Model, state: m.State, transform: k.Transform) -> Fields:

@@ -33,7 +33,7 @@ def _strip(model: m.Model, state: m.State, strip: m.Strip, shown: int) -> StripT
     weights = np.array(strip.weights, dtype=np.uint64)
     cumulative = None if strip.uniform else np.cumsum(weights).astype(np.uint32)
     refilled = state.cascade is not None and state.cascade.refill == "strip" and not state.cells
-    if refilled or any(isinstance(transform, k.Nudge) for transform in state.transforms):
+    if refilled or state.stacks or any(isinstance(transform, k.Nudge) for transform in state.transforms):
         stops, shares = np.arange(length), weights  # what lies beyond the window matters too
     else:
         seen = 1 if state.cells else shown

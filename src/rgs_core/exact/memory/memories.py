@@ -121,6 +121,7 @@ class VisitedMemories:
         self._ends = any(
             getattr(build.model.evaluators[part], "at", "") == "end" for other in linked for part in other.evaluators
         ) or any(other.marks for other in linked)
+        self._stacks = any(other.stacks for other in linked)
         self._paths = max(spin_paths(build, other) for other in linked)
         self._goes_on = len(linked) > 1
         self._least = held_least(build, self._state)
@@ -146,6 +147,11 @@ class VisitedMemories:
 
     def handed(self, handed: Handed) -> int:
         """The number of the memory of a feature that begins with these cells."""
+        if handed != EMPTY and self._stacks:
+            why = remembers_because(self._engine.build.model, self._state)
+            raise AnalysisError(
+                f"{why} with the rest of stacks, and what is carried into it does not tell how far they go on"
+            )
         return FRESH if handed == EMPTY else self._number(self._engine.held_memory(handed.cells), first=self._walks)
 
     def _number(self, memory: bytes | None, *, first: bool = False) -> int:

@@ -81,7 +81,8 @@ class Stick:
 
     `step`: reels that they move before each further spin, 0 sticky, -1 walking to the left, 1 to the right. `fall`: rows
     that they move downwards; `jump`: to a random cell that is not held. `each`: before each further spin, or before each
-    refill of a cascade, after which new ones stick too.
+    refill of a cascade, after which new ones stick too. `stack`: when they move up or down, the rest of a stack of the same
+    symbol comes in behind them, as far as it stands on the strip beyond the window.
     """
 
     symbols: frozenset[str]
@@ -91,6 +92,7 @@ class Stick:
     fall: Literal[-1, 0, 1] = later(0)
     jump: bool = later(False)
     each: Literal["spin", "step"] = later("spin")
+    stack: bool = later(False)
 
     @property
     def moves(self) -> bool:
