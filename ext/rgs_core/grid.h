@@ -447,17 +447,20 @@ RGS_APART int rgs_cascade_grid(const rgs_game *game, const rgs_cascade *cascade,
                 symbols[row] = strip->symbols[stop];
                 values[row] = 0;
             }
+        } else if (cascade->none) {
+            for (int32_t row = to; row >= 0; row--) {
+                if (held >> row & 1)
+                    continue;
+                symbols[row] = (uint8_t)cascade->empty;
+                values[row] = 0;
+            }
         } else {
             for (int32_t row = to; row >= 0; row--) {
                 if (held >> row & 1)
                     continue;
-                values[row] = 0;
-                if (cascade->none) {
-                    symbols[row] = (uint8_t)cascade->empty;
-                    continue;
-                }
                 grid->tops[reel] = grid->tops[reel] ? grid->tops[reel] - 1 : strip->length - 1;
                 symbols[row] = strip->symbols[grid->tops[reel]];
+                values[row] = 0;
             }
         }
     }

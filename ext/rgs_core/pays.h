@@ -42,19 +42,26 @@ typedef struct {
     rgs_step_wins *wins;        /* NULL when nobody asks for the cells of each win */
 } rgs_look;
 
+/* Keeps a win with its cells. */
+RGS_APART void rgs_keep_win(rgs_step_wins *wins, uint32_t evaluator, uint32_t entry, uint32_t count, uint64_t cells)
+{
+    if (wins->count == RGS_STEP_WINS_MAX)
+        return;
+    const uint32_t i = wins->count++;
+    wins->wins[i].evaluator = (uint8_t)evaluator;
+    wins->wins[i].entry = (uint8_t)entry;
+    wins->wins[i].symbols = (uint16_t)count;
+    wins->wins[i].cells = cells;
+}
+
 /* The cells of a win, for those who want to know. */
 static inline void rgs_won(const rgs_look *look, uint32_t evaluator, uint32_t entry, uint32_t count, uint64_t cells)
 {
     if (!look->removed)
         return;
     *look->removed |= cells;
-    if (look->wins && look->wins->count < RGS_STEP_WINS_MAX) {
-        const uint32_t i = look->wins->count++;
-        look->wins->wins[i].evaluator = (uint8_t)evaluator;
-        look->wins->wins[i].entry = (uint8_t)entry;
-        look->wins->wins[i].symbols = (uint16_t)count;
-        look->wins->wins[i].cells = cells;
-    }
+    if (__builtin_expect(look->wins != NULL, 0))
+        rgs_keep_win(look->wins, evaluator, entry, count, cells);
 }
 
 /* What the places of a win multiply it by: 1 where no multiplier applies to what stands at `pay` in the pays. */
