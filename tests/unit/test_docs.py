@@ -103,9 +103,11 @@ def test_every_certificate_figure() -> None:
 
 
 def test_limits_are_those_of_the_model() -> None:
+    from rgs_core.exact.spin_paths import WALKED_MAX
     from rgs_core.language import model
 
     text = doc("docs/math-models.md")
+    assert f"law up to {WALKED_MAX:,} combinations of draws" in text
     assert f"Symbols {model.SYMBOLS_MAX}, paylines {model.PAYLINES_MAX}, stops a strip {model.STOPS_MAX:,}" in text
     assert f"evaluators {model.EVALUATORS_MAX} and triggers {model.TRIGGERS_MAX} a state" in text
     assert f"draw at most {model.SPIN_DRAWS_MAX:,} numbers" in text
