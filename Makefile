@@ -59,7 +59,7 @@ sanitize: $(SANITIZED)/.ready  ## the compiled core under the address and undefi
 	$(SANITIZED_RUN) -m pytest -q -o timeout=900 tests/unit/test_rng.py tests/golden tests/conformance/test_par_sheets.py \
 		tests/property/test_engine_equals_reference.py tests/property/test_exact_analysis.py tests/property/test_memory_chain.py \
 		tests/unit/test_policies.py tests/unit/test_jackpots.py tests/unit/test_doubles.py tests/unit/test_nudge.py \
-		tests/unit/test_stratified.py
+		tests/unit/test_stratified.py tests/property/test_joint_pruned.py
 
 crash: $(VENV)/.ready-dev  ## the crash tests for longer (CRASH_SECONDS=60)
 	CRASH_SECONDS=$(or $(CRASH_SECONDS),60) $(BIN)/python -m pytest -q -s tests/crash

@@ -755,26 +755,28 @@ cdef class Engine:
     def prefixes(self, int state_index, columns, order, added):
         """About how many prefixes of reels `pruned` looks at, by 2,000 walks down random paths, which are always the
         same. The arguments are those of `pruned`."""
-        return self._prune(state_index, columns, order, added, 0, 1, 0, 2000)[2]
+        return self._prune(state_index, columns, order, added, False, 0, 1, 0, 2000)[2]
 
-    def pruned(self, int state_index, columns, order, added, *, uint64_t limit, threads=None):
+    def pruned(self, int state_index, columns, order, added, *, uint64_t limit, bint merging=False, threads=None):
         """Law of one spin by pruned enumeration of what independent reels show.
 
         `columns`: for each reel all that it may show, as (symbols uint8[n, rows], heights uint8[n], values
         int32[n, rows] or None, counts uint64[n] of up to eight counted symbols in eight bits each, sums int64[n] of
         collected values, weights uint64[n]); `order`: the reels as they are walked; `added`: places of evaluators that
-        pay by counts and sums, and are not looked at. Returns (words int64[m, k], weights object[m]): what each other
+        pay by counts and sums, and are not looked at; `merging`: of counts and clusters alone, prefixes with the same
+        prospects are merged, in the order of the reels. Returns (words int64[m, k], weights object[m]): what each other
         evaluator pays in order, matches (sixteen bits for each trigger), counts and the sum. Raises AnalysisError after
         `limit` prefixes, and for rows that are too many to hold.
         """
-        parts = min(len(columns[order[0]][5]), threads or cpu_count() or 1)
+        parts = 1 if merging else min(len(columns[order[0]][5]), threads or cpu_count() or 1)
         if parts == 1:
-            pieces = [self._prune(state_index, columns, order, added, 0, 1, limit, 0)]
+            pieces = [self._prune(state_index, columns, order, added, merging, 0, 1, limit, 0)]
         else:
             with ThreadPoolExecutor(parts) as pool:
                 pieces = list(
                     pool.map(
-                        lambda i: self._prune(state_index, columns, order, added, i, parts, limit, 0), range(parts)
+                        lambda i: self._prune(state_index, columns, order, added, False, i, parts, limit, 0),
+                        range(parts),
                     )
                 )
         return merged_rows(
@@ -782,8 +784,8 @@ cdef class Engine:
         )
 
     # One part of the law, or with `probes` the number of prefixes alone. Returns (words, weights, prefixes).
-    def _prune(self, int state_index, columns, order, added, uint32_t part, uint32_t parts, uint64_t limit,
-               uint32_t probes):
+    def _prune(self, int state_index, columns, order, added, uint32_t merging, uint32_t part, uint32_t parts,
+               uint64_t limit, uint32_t probes):
         cdef rgs_columns reels[8]
         cdef uint8_t walked[8]
         cdef rgs_rows law
@@ -808,8 +810,8 @@ cdef class Engine:
             reels[<Py_ssize_t>reel].weights = <const uint64_t *>address(weights)
         try:
             with nogil:
-                error = rgs_prune_spin(&self.game, state_index, reels, walked, without, part, parts, limit, probes,
-                                       interrupted, &law, &nodes)
+                error = rgs_prune_spin(&self.game, state_index, reels, walked, without, merging, part, parts, limit,
+                                       probes, interrupted, &law, &nodes)
             name = self.tables.states[state_index].state.name
             if error == RGS_CYCLE_INTERRUPTED:
                 raise raised_by_signal

@@ -491,8 +491,8 @@ cdef extern from "visit.h" nogil:
                         uint32_t counted_count, uint32_t skip, const rgs_held *held, const uint16_t *order,
                         int (*interrupted)() noexcept nogil, rgs_merged_table *result)
     int rgs_prune_spin(const rgs_game *game, uint32_t state_index, const rgs_columns *columns, const uint8_t *order,
-                       uint32_t added, uint32_t part, uint32_t parts, uint64_t nodes_max, uint32_t probes,
-                       int (*interrupted)() noexcept nogil, rgs_rows *law, uint64_t *nodes)
+                       uint32_t added, uint32_t merging, uint32_t part, uint32_t parts, uint64_t nodes_max,
+                       uint32_t probes, int (*interrupted)() noexcept nogil, rgs_rows *law, uint64_t *nodes)
     int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t special, const rgs_memory *from_memory,
                        uint32_t further, uint32_t last, uint32_t part, uint32_t parts,
                        int (*interrupted)() noexcept nogil, rgs_visit *visit)

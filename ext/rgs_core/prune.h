@@ -5,7 +5,11 @@
  * is the same whatever the other reels show: then any columns stand for them, and the compiled rules pay the grid. What
  * is added up over the reels, such as counts of symbols and values that are collected, is no reason to go on: the law of
  * these sums over the reels that are left is found once for each depth and taken together with all prefixes that are
- * closed there, equal ones merged. visit.h plays every combination instead; both must agree. */
+ * closed there, equal ones merged. visit.h plays every combination instead; both must agree.
+ *
+ * Where only counts and clusters are looked at, prefixes with the same prospects are merged reel by reel (`merging`). Of
+ * counts these are the numbers so far that may still pay; of clusters, the groups that touch the last reel, with their
+ * cells there and their sizes: a transfer matrix over columns. What can pay no more is left out. */
 
 #ifndef RGS_PRUNE_H
 #define RGS_PRUNE_H
@@ -16,6 +20,8 @@
 enum {
     RGS_PRUNE_TOO_LONG = -7,
     RGS_PRUNE_ROWS = 1 << 22,
+    RGS_PRUNE_MERGED = 1 << 19,                /* rows of prospects that are held at once */
+    RGS_PRUNE_PROSPECTS = 192,                 /* bytes of the prospects of a prefix */
     RGS_PRUNE_WORDS = RGS_EVALUATORS_MAX + 3,  /* pays of evaluators, counts, sum, matches */
 };
 
@@ -35,7 +41,7 @@ typedef struct {
     uint32_t width;
     int64_t *words;
     rgs_weight *weights;           /* 0 marks a free slot */
-    size_t used, capacity;
+    size_t used, capacity, most;   /* most: rows, 0 for RGS_PRUNE_ROWS */
 } rgs_rows;
 
 typedef struct {
@@ -67,9 +73,9 @@ static int rgs_rows_add(rgs_rows *rows, const int64_t *words, rgs_weight weight)
 {
     const uint32_t width = rows->width;
     if (2 * rows->used >= rows->capacity) {
-        if (rows->used >= RGS_PRUNE_ROWS)
+        if (rows->used >= (rows->most ? rows->most : RGS_PRUNE_ROWS))
             return RGS_MERGE_TOO_LARGE;
-        rgs_rows grown = {width, NULL, NULL, 0, rows->capacity ? 2 * rows->capacity : 256};
+        rgs_rows grown = {width, NULL, NULL, 0, rows->capacity ? 2 * rows->capacity : 256, rows->most};
         grown.words = malloc(grown.capacity * width * sizeof *grown.words);
         grown.weights = calloc(grown.capacity, sizeof *grown.weights);
         if (!grown.words || !grown.weights) {
@@ -461,6 +467,197 @@ static double rgs_prune_estimate(rgs_prune *prune, uint32_t probes)
     return sum / probes;
 }
 
+/* A group of touching cells of a cluster that may go on: those on the last reel, how many it counts for in all. */
+typedef struct {
+    uint8_t x, natural, size;
+    uint16_t rows;
+} rgs_group;
+
+/* Prospects of a prefix in bytes: numbers of counts, then groups, in an order that is the same for equal ones. */
+typedef struct {
+    uint8_t bytes[RGS_PRUNE_PROSPECTS];
+    uint32_t length;
+    uint32_t open;                 /* 1: something may pay that is not paid yet */
+} rgs_prospects;
+
+/* Numbers of a count after one more reel; what pays at once, as nothing more can come, is added to *pay. */
+static int rgs_count_step(const rgs_prune *prune, uint32_t depth, uint32_t e, const uint8_t *symbols, uint32_t height,
+                          const uint8_t **before, rgs_prospects *after, int64_t *pay)
+{
+    const rgs_game *game = prune->game;
+    const rgs_evaluator *evaluator = &prune->state->evaluators[e];
+    uint8_t size[64] = {0};
+    uint64_t natural = 0;
+    rgs_prune_sizes(game, evaluator, symbols, height, size);
+    for (uint32_t row = 0; row < height; row++)
+        natural |= evaluator->naturals[symbols[row]];
+    for (uint32_t x = 0; x < game->symbols_count; x++) {
+        if (prune->least[e][x] == 255 || !(evaluator->naturals[x] >> x & 1))
+            continue;
+        const uint32_t old = *(*before)++; /* the number, and whether any is natural; 127: hopeless, or paid */
+        uint32_t seen = (old & 127) + size[x], own = old >> 7 | (natural >> x & 1);
+        const uint32_t further = prune->further[depth + 1][e][x];
+        if (old == 127 || seen + further < prune->least[e][x]) {
+            seen = 127;
+            own = 0;
+        } else if (further == 0) {
+            *pay += own ? evaluator->pays[x * evaluator->counts + seen] : 0;
+            seen = 127;
+            own = 0;
+        }
+        if (after->length == RGS_PRUNE_PROSPECTS)
+            return RGS_MERGE_TOO_LARGE;
+        after->open |= seen != 127;
+        after->bytes[after->length++] = (uint8_t)(seen | own << 7);
+    }
+    return 0;
+}
+
+/* Groups of a cluster after one more reel; those that end are paid. */
+static int rgs_cluster_step(const rgs_prune *prune, uint32_t depth, uint32_t e, const uint8_t *symbols, uint32_t height,
+                            const uint8_t **before, rgs_prospects *after, int64_t *pay)
+{
+    const rgs_game *game = prune->game;
+    const rgs_evaluator *evaluator = &prune->state->evaluators[e];
+    const uint32_t groups = *(*before)++;
+    const uint32_t slant = evaluator->neighbours == 6, even = depth > 0 && (depth - 1) % 2 == 0;
+    const uint32_t place = after->length;
+    uint32_t written = 0, read = 0;
+    const uint8_t *old = *before;
+    *before += 5 * groups;
+    if (place == RGS_PRUNE_PROSPECTS)
+        return RGS_MERGE_TOO_LARGE;
+    after->length++;
+    for (uint32_t x = 0; x < game->symbols_count; x++) {
+        rgs_group joined[RGS_ROWS_MAX];
+        uint32_t count = 0, sizes = 0, matching = 0;
+        const uint32_t further = prune->further[depth + 1][e][x];
+        if (prune->least[e][x] == 255 || !(evaluator->naturals[x] >> x & 1))
+            continue;
+        after->open |= further >= prune->least[e][x];
+        for (uint32_t row = 0; row < height; row++)
+            matching |= (uint32_t)(evaluator->readings[symbols[row]] >> x & 1) << row;
+        /* Runs of cells on this reel are groups at first. */
+        for (uint32_t row = 0; row < height; row++) {
+            if (!(matching >> row & 1))
+                continue;
+            if (row == 0 || !(matching >> (row - 1) & 1))
+                joined[count++] = (rgs_group){(uint8_t)x, 0, 0, 0};
+            rgs_group *group = &joined[count - 1];
+            group->rows |= (uint16_t)(1u << row);
+            group->size = (uint8_t)(group->size + game->times[symbols[row]]);
+            group->natural |= evaluator->naturals[symbols[row]] >> x & 1;
+        }
+        /* Each old group joins all that it touches, or ends. */
+        for (; read < groups && old[5 * read] == x; read++) {
+            const uint8_t *from = old + 5 * read;
+            const uint32_t rows = from[1] | (uint32_t)from[2] << 8;
+            uint32_t touching = rows, into = count;
+            if (slant)
+                touching |= even ? rows >> 1 : rows << 1;
+            for (uint32_t g = 0; g < count;) {
+                if (!(joined[g].rows & touching)) {
+                    g++;
+                } else if (into == count) {
+                    into = g++;
+                } else {
+                    joined[into].rows |= joined[g].rows;
+                    joined[into].size = (uint8_t)(joined[into].size + joined[g].size);
+                    joined[into].natural |= joined[g].natural;
+                    joined[g] = joined[--count];
+                }
+            }
+            if (into < count) {
+                joined[into].size = (uint8_t)(joined[into].size + from[3]);
+                joined[into].natural |= from[4];
+            } else if (from[4]) {
+                *pay += evaluator->pays[x * evaluator->counts + from[3]];
+            }
+        }
+        for (uint32_t g = 0; g < count; g++)
+            sizes += joined[g].size;
+        if (further == 0) {
+            for (uint32_t g = 0; g < count; g++)
+                *pay += joined[g].natural ? evaluator->pays[x * evaluator->counts + joined[g].size] : 0;
+            continue;
+        }
+        if (sizes + further < prune->least[e][x])
+            continue; /* all together are too few */
+        for (uint32_t row = 0; row < height; row++) /* by their first row */
+            for (uint32_t g = 0; g < count; g++)
+                if ((joined[g].rows & -joined[g].rows) == 1 << row) {
+                    if (after->length + 5 > RGS_PRUNE_PROSPECTS)
+                        return RGS_MERGE_TOO_LARGE;
+                    uint8_t *to = after->bytes + after->length;
+                    to[0] = (uint8_t)x;
+                    to[1] = (uint8_t)(joined[g].rows & 255);
+                    to[2] = (uint8_t)(joined[g].rows >> 8);
+                    to[3] = joined[g].size;
+                    to[4] = joined[g].natural;
+                    after->length += 5;
+                    written++;
+                }
+    }
+    after->bytes[place] = (uint8_t)written;
+    after->open |= written > 0;
+    return 0;
+}
+
+/* Merges prefixes with equal prospects, reel by reel from the left. Returns as rgs_prune_spin. */
+static int rgs_prune_merge(rgs_prune *prune)
+{
+    const rgs_game *game = prune->game;
+    const rgs_state *state = prune->state;
+    const uint32_t prospects = RGS_PRUNE_PROSPECTS / sizeof(int64_t), width = prospects + prune->width;
+    rgs_rows table = {.width = width, .most = RGS_PRUNE_MERGED};
+    int64_t words[RGS_PRUNE_PROSPECTS / sizeof(int64_t) + RGS_PRUNE_WORDS] = {0};
+    int error = rgs_rows_add(&table, words, 1);
+    for (uint32_t depth = 0; depth < game->reels && !error; depth++) {
+        const rgs_columns *columns = &prune->columns[depth];
+        rgs_rows following = {.width = width, .most = RGS_PRUNE_MERGED};
+        for (size_t i = 0; i < table.capacity && !error; i++) {
+            if (!table.weights[i])
+                continue;
+            prune->nodes += columns->count;
+            if (prune->nodes > prune->nodes_max)
+                error = RGS_PRUNE_TOO_LONG;
+            if ((i & 0xfff) == 0 && prune->interrupted())
+                error = RGS_CYCLE_INTERRUPTED;
+            for (uint32_t c = 0; c < columns->count && !error; c++) {
+                const int64_t *row = table.words + i * width;
+                const uint8_t *before = (const uint8_t *)row;
+                rgs_prospects after;
+                uint32_t pay = prospects;
+                memset(&after, 0, sizeof after);
+                memcpy(words, row, width * sizeof *words);
+                for (uint32_t e = 0; e < state->evaluators_count && !error; e++) {
+                    if (prune->added >> e & 1)
+                        continue;
+                    error = (state->evaluators[e].kind == RGS_COUNT ? rgs_count_step : rgs_cluster_step)(
+                        prune, depth, e, columns->symbols + (size_t)c * game->rows, columns->heights[c], &before, &after,
+                        &words[pay]);
+                    pay++;
+                }
+                words[width - 2] += (int64_t)columns->counts[c];
+                words[width - 1] += columns->sums[c];
+                if (error)
+                    break;
+                if (after.open && depth + 1 < game->reels) {
+                    memcpy(words, after.bytes, sizeof after.bytes);
+                    error = rgs_rows_add(&following, words, table.weights[i] * columns->weights[c]);
+                } else {
+                    error = rgs_rows_add(&prune->closed[depth + 1], words + prospects,
+                                         table.weights[i] * columns->weights[c]);
+                }
+            }
+        }
+        rgs_rows_free(&table);
+        table = following;
+    }
+    rgs_rows_free(&table);
+    return error;
+}
+
 /* Laws of counts and sums over the reels from each depth on. */
 static int rgs_prune_tails(rgs_prune *prune)
 {
@@ -516,12 +713,13 @@ static int rgs_prune_gather(rgs_prune *prune, rgs_rows *law)
 }
 
 /* Law of a spin whose reels show `columns`: rows of what every evaluator pays that is not `added`, in order, matches,
- * counts and the sum. With `probes` no law, but about how many prefixes it takes, in *nodes. Returns 0, -1 when memory is
- * short, RGS_CYCLE_INTERRUPTED, RGS_PRUNE_TOO_LONG after nodes_max prefixes, or RGS_MERGE_TOO_LARGE. The caller frees the
- * law. */
+ * counts and the sum. `merging`: by merging prefixes, of counts and clusters alone, without values, wilds that multiply
+ * and triggers by wins or patterns. With `probes` no law, but about how many prefixes it takes, in *nodes. Returns 0, -1
+ * when memory is short, RGS_CYCLE_INTERRUPTED, RGS_PRUNE_TOO_LONG after nodes_max prefixes, or RGS_MERGE_TOO_LARGE. The
+ * caller frees the law. */
 static int rgs_prune_spin(const rgs_game *game, uint32_t state_index, const rgs_columns *columns, const uint8_t *order,
-                          uint32_t added, uint32_t part, uint32_t parts, uint64_t nodes_max, uint32_t probes,
-                          int (*interrupted)(void), rgs_rows *law, uint64_t *nodes)
+                          uint32_t added, uint32_t merging, uint32_t part, uint32_t parts, uint64_t nodes_max,
+                          uint32_t probes, int (*interrupted)(void), rgs_rows *law, uint64_t *nodes)
 {
     const rgs_state *state = &game->states[state_index];
     rgs_prune *prune = calloc(1, sizeof *prune);
@@ -554,7 +752,7 @@ static int rgs_prune_spin(const rgs_game *game, uint32_t state_index, const rgs_
     } else {
         error = rgs_prune_tails(prune);
         if (!error)
-            error = rgs_prune_walk(prune, 0, part, parts, 0, 0, 1);
+            error = merging ? rgs_prune_merge(prune) : rgs_prune_walk(prune, 0, part, parts, 0, 0, 1);
         if (!error)
             error = rgs_prune_gather(prune, law);
         *nodes = prune->nodes;

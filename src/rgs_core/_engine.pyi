@@ -69,6 +69,7 @@ class Engine:
         added: Sequence[int],
         *,
         limit: int,
+        merging: bool = False,
         threads: int | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.object_]]: ...
     def combinations(self, state_index: int) -> int: ...

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rgs_core import Engine
 from rgs_core.errors import AnalysisError
 from rgs_core.exact.columns import cases
-from rgs_core.exact.joint import EVERY, MERGING, PRUNED, WAYS, Joint, joint_law
+from rgs_core.exact.joint import EVERY, MERGING, PRUNED, SIZES, WAYS, Joint, joint_law
 from rgs_core.exact.joint_pruned import Reading
 from rgs_core.language.model_file import loads
 
@@ -157,7 +157,7 @@ def test_merged_and_pruned_laws_equal_every_combination(text: str) -> None:
     if law.method == EVERY:
         assert "filled" in law.reason
     else:
-        assert law.method.partition(",")[0] in (MERGING, WAYS, PRUNED)
+        assert law.method.partition(",")[0] in (MERGING, WAYS, SIZES, PRUNED)
 
 
 GAME = """
@@ -198,8 +198,8 @@ REVEAL = '[[states.base.transforms]]\nkind = "reveal"\nsymbol = "P"\ntable = { A
         (LINED, REVEAL.replace("EACH", "cell"), PRUNED, "transforms that draw"),
         (f'kind = "ways"\n{PAYS}', REVEAL.replace("EACH", "cell"), WAYS, ""),
         (f'kind = "ways"\ndirection = "both"\n{PAYS}', "", WAYS, ""),
-        (f'kind = "count"\nwilds = true\n{PAID_FROM_8}', "", PRUNED, "evaluators of kind count"),
-        (f'kind = "cluster"\n{PAID_FROM_8}', "", PRUNED, "evaluators of kind cluster"),
+        (f'kind = "count"\nwilds = true\n{PAID_FROM_8}', "", SIZES, ""),
+        (f'kind = "cluster"\n{PAID_FROM_8}', "", SIZES, ""),
         (f'{LINED}\nfull_grid = {{ A = 2 }}', "", PRUNED, "full grids"),
     ],
 )  # fmt: skip
@@ -218,11 +218,26 @@ def test_each_state_has_the_fastest_way_that_knows_it_and_says_why(
 
 def test_pruning_is_refused_at_once_where_too_many_prefixes_are_left() -> None:
     """The estimate says so before the walk begins; a visit of as many combinations is refused as well."""
+    evaluator = f"{LINED}\nfull_grid = {{ A = 2 }}"
+    build = loads(GAME.replace("EVALUATOR", evaluator).replace("TRANSFORM", "")).build()
+    with pytest.raises(AnalysisError, match=r"pruned, a spin of state 'base' still has about [\d,]+ prefixes of reels"):
+        joint_law(Engine(build, simd="scalar"), 0, most=1_000)
+
+
+def test_counts_too_many_to_merge_are_pruned() -> None:
     build = loads(
         GAME.replace("EVALUATOR", f'kind = "count"\nwilds = true\n{PAID_FROM_8}').replace("TRANSFORM", "")
     ).build()
-    with pytest.raises(AnalysisError, match=r"pruned, a spin of state 'base' still has about [\d,]+ prefixes of reels"):
-        joint_law(Engine(build, simd="scalar"), 0, most=1_000)
+    engine = Engine(build, simd="scalar")
+    (case,) = cases(build, build.model.states["base"])
+    reels = Reading(engine, 0, (), []).reels(case)
+    straight = [0, 1, 2, 3, 4]
+    words, weights = engine.pruned(0, reels, straight, [], limit=10**6, merging=True)
+    walked = engine.pruned(0, reels, straight, [], limit=10**6)
+    assert (walked[0] == words).all()
+    assert (walked[1] == weights).all()
+    with pytest.raises(AnalysisError, match="more than 100 prefixes"):
+        engine.pruned(0, reels, straight, [], limit=100, merging=True)
 
 
 def test_a_walk_in_parts_is_the_same_law() -> None:

@@ -105,7 +105,12 @@ def test_a_giant_symbol_is_a_stack_on_linked_reels(capsys: pytest.CaptureFixture
         (WAYS, "2", "", "merging of ways"),
         (WAYS, "[1, { 1 = 1, 2 = 2 }, 2]", "", "merging of ways"),
         (LINES, "2", "", "merging"),
-        (WAYS.replace("A = { 2 = 1, 3 = 5 }", "A = { 3 = 5 }").replace("ways", "count"), "2", "", "pruned enumeration"),
+        (
+            WAYS.replace("A = { 2 = 1, 3 = 5 }", "A = { 3 = 5 }").replace("ways", "count"),
+            "2",
+            "",
+            "merging of counts and clusters",
+        ),
         (
             LINES,
             "2",

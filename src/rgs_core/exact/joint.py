@@ -73,6 +73,7 @@ LEFT = "left"
 
 MERGING = "merging"
 WAYS = "merging of ways"
+SIZES = "merging of counts and clusters"
 PRUNED = "pruned enumeration"
 EVERY = "every combination"
 
@@ -336,7 +337,8 @@ def _joint_law(engine: Engine, state_index: int, merge: bool, special: str | Non
     visits = spin_paths(build, state) <= most
     if merge and not unpruned:
         try:
-            return replace(_pruned_joint(engine, state_index, most), reason=reason)
+            joint = _pruned_joint(engine, state_index, most)
+            return joint if joint.method.startswith(SIZES) else replace(joint, reason=reason)
         except AnalysisError:
             if not visits:
                 raise
@@ -715,7 +717,8 @@ def _pruned_joint(engine: Engine, state_index: int, most: int) -> Joint:
     parts = evaluator_parts(model, state, law.pays, law.counts, symbols, law.sums)
     matched = {trigger.name: law.matches[:, place] for place, trigger in enumerate(decided_by_lines(state))}
     states = model_states(engine)
-    return assembled(model, state, states, parts, matched, law.counts, symbols, law.weights, PRUNED)
+    method = SIZES if law.merged else PRUNED
+    return assembled(model, state, states, parts, matched, law.counts, symbols, law.weights, method)
 
 
 def _every_joint(engine: Engine, state_index: int, special: str | None, most: int) -> Joint:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,10 +25,13 @@ from rgs_core.exact.spin_conditions import fills_refused
 from rgs_core.exact.spin_multiplier import multiplies, partly_exempt
 from rgs_core.language.mechanics import (
     BonusTrigger,
+    Cluster,
     Collect,
+    Count,
     Counted,
     FreeSpinsTrigger,
     JackpotTrigger,
+    Match,
     PickTrigger,
     Scatter,
     WinTrigger,
@@ -36,6 +40,9 @@ from rgs_core.language.model import Model, State, Strip
 
 AWARDED_MAX = 1 << 15
 """Spins that the wins of a spin award by one trigger, which are counted in 16 bits, one of them for the sign."""
+
+SIZE_MAX = 127
+"""Sizes that are merged are smaller: they are kept in seven bits, and this one says that nothing can come of it."""
 
 CYCLE_MAX = 1 << 127
 """Weights of a spin add up to less."""
@@ -50,6 +57,8 @@ def pruned_refused(model: Model, state: State, symbols: Sequence[Counted]) -> st
     if model.top and state.cells:
         return "a top reel whose cells draw alone"
     evaluators = [model.evaluators[name] for name in state.evaluators]
+    if any(isinstance(evaluator, Match) for evaluator in evaluators):
+        return "evaluators of kind match"
     if sum(isinstance(evaluator, Collect) for evaluator in evaluators) > 1:
         return "several sums of values"
     if multiplies(state) and any(
@@ -83,14 +92,29 @@ def collect_counts(collect: Collect | None) -> list[Counted]:
 @dataclass(frozen=True)
 class PrunedLaw:
     """Row i: with `weights[i]` every evaluator that is looked at wins `pays[name][i]`, symbols are counted `counts[i]`,
-    collected values add up to `sums[i]`, and the t-th trigger that lines decide has
-    `matches[i, t]`."""
+    collected values add up to `sums[i]`, and the t-th trigger that lines decide has `matches[i, t]`. `merged`: prefixes
+    with the same prospects were merged."""
 
     pays: Mapping[str, NDArray[np.int64]]
     counts: NDArray[np.int64]
     sums: NDArray[np.int64]
     matches: NDArray[np.int64]
     weights: NDArray[np.object_]
+    merged: bool
+
+
+def sizes_merge(model: Model, state: State) -> bool:
+    """Whether prefixes with the same prospects can be merged: all that is looked at is the sizes of counts and clusters."""
+    looked = [e for name in state.evaluators if not isinstance(e := model.evaluators[name], Scatter | Collect)]
+    return (
+        bool(looked)
+        and all(isinstance(e, Count | Cluster) and e.cell_values == "ignore" for e in looked)
+        and not (
+            any(wild.multiplier > 1 for wild in model.wilds.values()) and any(isinstance(e, Cluster) for e in looked)
+        )
+        and not any(isinstance(trigger, PickTrigger | WinTrigger) for trigger in state.triggers)
+        and model.reels * model.rows * model.count_most < SIZE_MAX
+    )
 
 
 def pruned_law(engine: Engine, state_index: int, symbols: Sequence[Counted], most: int) -> PrunedLaw:
@@ -105,6 +129,12 @@ def pruned_law(engine: Engine, state_index: int, symbols: Sequence[Counted], mos
     order = _order(model, state)
     found: list[tuple[int, Rows, NDArray[np.object_]]] = []
     grids = [(case.weight, reading.reels(case)) for case in cases(build, state)]
+    if sizes_merge(model, state):
+        with suppress(AnalysisError):
+            straight = list(range(model.reels))
+            laws = [engine.pruned(state_index, reels, straight, added, limit=most, merging=True) for _, reels in grids]
+            found = [(chance, *law) for (chance, _), law in zip(grids, laws, strict=True)]
+            return _mixed(state, symbols, added, found, True)
     expected = sum(engine.prefixes(state_index, reels, order, added) for _, reels in grids)
     if expected > most:
         raise AnalysisError(
@@ -115,12 +145,23 @@ def pruned_law(engine: Engine, state_index: int, symbols: Sequence[Counted], mos
         # The estimate may be off; what takes ten times as long is given up.
         words, weights = engine.pruned(state_index, reels, order, added, limit=10 * most)
         found.append((chance, words, weights))
+    return _mixed(state, symbols, added, found, False)
+
+
+def _mixed(
+    state: State,
+    symbols: Sequence[Counted],
+    added: Sequence[int],
+    found: Sequence[tuple[int, Rows, NDArray[np.object_]]],
+    merged: bool,
+) -> PrunedLaw:
+    """Laws with their weights as one."""
     cycles = [int(weights.sum()) for _, _, weights in found]
     common = math.lcm(*cycles)
-    rows, merged = merged_rows(
+    rows, weights = merged_rows(
         np.concatenate([words for _, words, _ in found]),
         np.concatenate(
-            [weights * (chance * (common // cycle)) for (chance, _, weights), cycle in zip(found, cycles, strict=True)]
+            [of * (chance * (common // cycle)) for (chance, _, of), cycle in zip(found, cycles, strict=True)]
         ),
     )
     looked = [name for e, name in enumerate(state.evaluators) if e not in added]
@@ -130,7 +171,8 @@ def pruned_law(engine: Engine, state_index: int, symbols: Sequence[Counted], mos
         counted[:, None] >> (8 * np.arange(len(symbols), dtype=np.int64)) & 255,
         sums,
         packed[:, None] >> (16 * np.arange(len(decided_by_lines(state)), dtype=np.int64)) & 65535,
-        merged.astype(object),
+        weights.astype(object),
+        merged,
     )
 
 
