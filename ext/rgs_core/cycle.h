@@ -97,9 +97,11 @@ static inline uint64_t rgs_cell_hash(int64_t pay, uint64_t counts, uint64_t matc
     return h ^ h >> 32;
 }
 
-/* Adds weight to a cell of the joint table. Returns 0 or -1 when memory is short. */
+/* Adds weight to a cell of the joint table; of weight 0 there is none. Returns 0 or -1 when memory is short. */
 static int rgs_joint_add(rgs_joint *joint, int64_t pay, uint64_t counts, uint64_t matches, rgs_weight weight)
 {
+    if (weight == 0)
+        return 0;
     if (2 * joint->used >= joint->capacity) {
         const size_t capacity = joint->capacity ? 2 * joint->capacity : 4096;
         rgs_cell *cells = calloc(capacity, sizeof *cells);
@@ -234,6 +236,8 @@ static int rgs_cycle_walk(rgs_cycle *cycle, uint32_t depth, uint32_t open_count,
         return RGS_CYCLE_INTERRUPTED;
     const rgs_strip *strip = &state->sets[0][depth];
     for (uint32_t stop = 0; stop < strip->length; stop++) {
+        if (rgs_stop_weight(strip, stop) == 0)
+            continue;
         const uint8_t *window = cycle->shown[depth] + (size_t)stop * game->rows;
         int64_t closed_pay = 0;
         uint64_t closed_matches = 0;

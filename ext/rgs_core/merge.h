@@ -91,6 +91,8 @@ static inline uint64_t rgs_mix(uint64_t h, uint64_t value)
 static int rgs_merged_add(rgs_merged_table *table, uint32_t situation, int64_t pay, uint64_t counts,
                           uint64_t matches, rgs_weight weight)
 {
+    if (weight == 0)
+        return 0;
     if (2 * table->used >= table->capacity) {
         const size_t capacity = table->capacity ? 2 * table->capacity : 1024;
         if (table->used >= RGS_MERGE_CELLS)

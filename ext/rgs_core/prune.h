@@ -72,6 +72,8 @@ typedef struct {
 static int rgs_rows_add(rgs_rows *rows, const int64_t *words, rgs_weight weight)
 {
     const uint32_t width = rows->width;
+    if (weight == 0)
+        return 0;
     if (2 * rows->used >= rows->capacity) {
         if (rows->used >= (rows->most ? rows->most : RGS_PRUNE_ROWS))
             return RGS_MERGE_TOO_LARGE;

@@ -317,7 +317,6 @@ def test_a_trigger_that_counts_something_else_than_it_carries() -> None:
 def feature_by_rules(build: Build, name: str, spins: int, held: dict[tuple[int, int], tuple[str, int]]) -> Law:
     """Law of what one feature wins, by the spins and the queue of the reference; equal memories are merged."""
     law: Law = defaultdict(Fraction)
-    state = build.model.states[name]
     now = {(tuple(sorted(held.items())), spins): Fraction(1)}
     while now:
         after: dict[tuple[object, int], Fraction] = defaultdict(Fraction)
@@ -327,7 +326,7 @@ def feature_by_rules(build: Build, name: str, spins: int, held: dict[tuple[int, 
                 feature = Feature(name, left - 1, Memory(held=dict(kept), started=True))  # type: ignore[call-overload]
                 spin, playing = play_spin(build, name, feature.memory, numbers)  # type: ignore[arg-type]
                 for award in spin.awards:
-                    grant(build, [feature], award, state, playing.grid, 10**6)
+                    grant(build, [feature], award, playing, 10**6)
                 if playing.full:
                     feature.left = 0
                 won = spin.win_units

@@ -254,3 +254,15 @@ def test_a_walk_in_parts_is_the_same_law() -> None:
         assert (found[1] == weights).all()
     with pytest.raises(AnalysisError, match="more than 10 prefixes"):
         engine.pruned(0, reels, [0, 1, 2, 3, 4], [], limit=10, threads=1)
+
+
+def test_linked_reels_that_lines_leave_alone_are_in_no_row() -> None:
+    """Reels that stop as one have stops of no weight under their conditions: visiting leaves these out, as merging does."""
+    evaluator = f'kind = "lines"\npaylines = ["00000"]\n{PAYS}'
+    text = GAME.replace("EVALUATOR", evaluator).replace("TRANSFORM", "linked = { none = 1, '1-2' = 2 }")
+    for strips in ('"A B C", "A A B", "A A B", "A A A", "A B C"', '"A B C", "C C A", "B A A", "C C A", "W B A"'):
+        before, _, _ = text.partition("base = [")
+        engine = Engine(loads(f"{before}base = [{strips}]\n").build(), simd="scalar")
+        law, visited = joint_law(engine, 0), joint_law(engine, 0, merge=False)
+        assert rows_of(law) == rows_of(visited)
+        assert law.units.tolist() == visited.units.tolist()
