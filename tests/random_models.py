@@ -182,6 +182,7 @@ class _Rich:
             name: getattr(self, f"_{name}")() for name in dict.fromkeys(e for used in self.used.values() for e in used)
         }
         self.multiplied = self.maybe(1, 2) and self.spend(2)  # of awards; every one may multiply by 3
+        self.interrupting = self.maybe(1, 2)
         self.bonuses = self._bonuses()
         self.wilds = self._wilds()
         self._widen()
@@ -430,7 +431,7 @@ class _Rich:
         segments = []
         for _ in range(self.number(1, 4)):
             spins = {"spins": self.number(1, 4), "state": self.one(targets)} if targets and self.maybe() else {}
-            spins |= self._award_multiplier() if spins else {}
+            spins |= self._award_multiplier() | self._at_once() if spins else {}
             won = {"jackpot": "major"} if self.maybe(1, 4) else {}
             segments.append({"weight": self.number(1, 4), **self.optional(pay=self.number(0, 20)), **spins, **won})
         boosts: list[Document] = [{"weight": 2, "pay": 2}, {"weight": 1, "pay": 3}, {"weight": 1}]
@@ -439,7 +440,7 @@ class _Rich:
         options: list[Document] = [{"name": "first", "pay": self.number(0, 9)}]
         if targets:
             spins = {"spins": self.number(1, 4), "state": self.one(targets)}
-            options.append({"name": "spins", **spins, **self._award_multiplier()})
+            options.append({"name": "spins", **spins, **self._award_multiplier(), **self._at_once()})
         options.append({"name": "last", "pay": 1, "bonus": self.one(["chest", "wheel"])})
         further = [{"weight": 1, "bonus": self.one(["chest", "cards", "board"])}] if self.maybe() else []
         return {
@@ -473,6 +474,10 @@ class _Rich:
         if not self.multiplied or self.maybe():
             return {}
         return {"multiplier": self.number(1, 3) if self.maybe() else self.weights(1, 3)}
+
+    def _at_once(self) -> Document:
+        """Whether the awarded feature interrupts the one that plays."""
+        return {"at_once": True} if self.interrupting and self.maybe() else {}
 
     def _gamble(self) -> Document:
         if self.maybe():
@@ -784,7 +789,7 @@ class _Rich:
                 triggers.append(self._free_spins(self.one([*targets, *self._self(name)]), label, name))
             elif kind == "full_reels":
                 spins = self.counts(self.reels, [0, 1, 2])
-                conditions = self._conditions(name)
+                conditions = self._conditions(name) | self._at_once()
                 if self.maybe(1, 4):
                     conditions["reels"], spins = [self.number(1, self.reels)], {"1": 1}
                 triggers.append({"name": label, "kind": kind, "spins": spins, "state": self.one(targets), **conditions})
@@ -841,13 +846,10 @@ class _Rich:
     def _free_spins(self, state: str, label: str, name: str = "base") -> Document:
         if self.maybe(1, 8):
             spins, odds = self.number(1, 3), self._odds() or {"when": self.one(["win", "no_win"])}
-            return {"name": label, "kind": "free_spins", "spins": spins, "state": state, **odds}
+            return {"name": label, "kind": "free_spins", "spins": spins, "state": state, **odds, **self._at_once()}
         become = {"become": True} if name != "base" and self.maybe(1, 4) else {}
-        carry = (
-            become
-            or self._award_multiplier()
-            or self.optional(carry=self.some(["V", "W", "S", "A", *self.doubles], 0, 2))
-        )
+        symbols = self.optional(carry=self.some(["V", "W", "S", "A", *self.doubles], 0, 2))
+        more = become or self._award_multiplier() | symbols | self._at_once()
         return {
             "name": label,
             "kind": "free_spins",
@@ -860,7 +862,7 @@ class _Rich:
                 reset=self.maybe(),
             ),
             **self._counting(name),
-            **carry,
+            **more,
         }
 
     @staticmethod
@@ -883,7 +885,9 @@ class _Rich:
                 for symbol in paid
                 for counts in [self.counts(largest, [0, 1, 2])]
             }
-            more = {"become": True} if name != "base" and self.maybe(1, 3) else self._award_multiplier()
+            more = (
+                {"become": True} if name != "base" and self.maybe(1, 3) else self._award_multiplier() | self._at_once()
+            )
             more |= self._conditions(name, at_all=False)
             return {"name": label, "kind": kind, "evaluator": evaluator, "spins": spins, "state": state, **more}
         levels = self.number(1, 3)
@@ -907,7 +911,7 @@ class _Rich:
             **(
                 {"states": [self.one([*self.names[1:], "self"]) for _ in range(levels)]}
                 if name != "base" and self.maybe()
-                else {"state": state, **self._award_multiplier()}
+                else {"state": state, **self._award_multiplier(), **self._at_once()}
             ),
             **self._level_multipliers(multipliers, bool(endless)),
         }
@@ -931,6 +935,7 @@ class _Rich:
 
     def document(self) -> Document:
         full = {name: self.state(name) for name in self.names}
+        self._let_queue(full)
         sets = set()
         for state in full.values():
             sets |= set(state["strips"]) if isinstance(state["strips"], dict) else {state["strips"]}
@@ -963,6 +968,27 @@ class _Rich:
                 }
             },
         }
+
+    def _let_queue(self, full: Document) -> None:
+        """Nothing plays at once where features that go on as others start further ones of their states."""
+        parts = {
+            name: [
+                *state["triggers"],
+                *(p for b in self.bonuses.values() for p in (*b.get("segments", ()), *b.get("options", ()))),
+            ]
+            for name, state in full.items()
+        }
+        links: list[set[str]] = []
+        for name, of in parts.items():
+            became = {p["state"] for p in of if p.get("become")} | {s for p in of for s in p.get("states", ())}
+            links += [{name, *(name if s == "self" else s for s in became)}] if became else []
+        for _ in links:
+            links = [set().union(*(other for other in links if other & link)) for link in links]
+        for name, of in parts.items():
+            started = {p.get("state") for p in of if not p.get("become") and "states" not in p} - {name}
+            if any(name in link and started & link for link in links):
+                for part in (p for every in parts.values() for p in every):
+                    part.pop("at_once", None)
 
     def _used_groups(self, states: Document) -> Document:
         lines, combos = self.evaluators.get("lines", {}), self.evaluators.get("combos", {})

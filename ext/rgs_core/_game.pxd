@@ -35,6 +35,7 @@ cdef extern from "log.h" nogil:
         RGS_EVENT_LINKED
         RGS_EVENT_CHANGED
         RGS_EVENT_MARKED
+        RGS_EVENT_INSIDE
         RGS_WIN_SPECIAL
         RGS_WIN_FINAL
 
@@ -205,6 +206,7 @@ cdef extern from "game.h" nogil:
         uint32_t counting
         uint32_t in_a_row
         uint64_t collectors
+        uint32_t at_once
         uint32_t become
         uint32_t least
         const uint64_t *level_counts
@@ -233,6 +235,7 @@ cdef extern from "game.h" nogil:
         const uint32_t *segment_bonuses
         const uint32_t *segment_multipliers
         const uint8_t *segment_become
+        const uint8_t *segment_at_once
         const int64_t *multiplier_values
         const uint32_t *multiplier_cumulative
         const uint8_t *segment_jackpots

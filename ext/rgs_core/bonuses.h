@@ -122,10 +122,12 @@ RGS_APART int rgs_play_bonus(const rgs_game *game, rgs_play *play, const rgs_tri
             if (bonus->segment_jackpots && bonus->segment_jackpots[segment])
                 won = segment + 1;
             const uint32_t become = bonus->segment_become && bonus->segment_become[segment];
+            const uint32_t at_once = bonus->segment_at_once && bonus->segment_at_once[segment];
             if (spins || become) {
                 if (rgs_segment_multiplier(bonus, segment, words, &multiplier))
                     return RGS_ERROR_WORDS;
-                rgs_award(game, play, &(rgs_terms){.state = state, .multiplier = multiplier, .become = become}, spins);
+                rgs_award(game, play, &(rgs_terms){.state = state, .multiplier = multiplier, .become = become,
+                                                  .at_once = at_once}, spins);
             }
         } else {
             int64_t position = 0, roll;

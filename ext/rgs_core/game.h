@@ -174,6 +174,7 @@ typedef struct {
     uint32_t counting;          /* collected: what is counted */
     uint32_t in_a_row;          /* collected: 1 when a spin that adds nothing takes the count back to 0 */
     uint64_t collectors;        /* collected: bits of symbols; counted for each of them in view, 0: once */
+    uint32_t at_once;           /* 1: the awarded feature is played next */
     uint32_t become, least;     /* 1: the feature goes on as `state`; free spins: also by no spins, from this count on */
     const uint64_t *level_counts;      /* collected: the count of each level, NULL: multiples of `every` */
     const uint32_t *level_spins;
@@ -197,6 +198,7 @@ typedef struct {
     const uint32_t *segment_multipliers;      /* wheel: [segment][2], first entry and number of entries of the table of
                                                  the multiplier of the awarded feature, 0 entries: none; NULL: nowhere */
     const uint8_t *segment_become;            /* wheel: 1 where the feature goes on as the state; NULL: nowhere */
+    const uint8_t *segment_at_once;           /* wheel: 1 where the feature is played next; NULL: nowhere */
     const int64_t *multiplier_values;         /* entries of these tables, one after the other */
     const uint32_t *multiplier_cumulative;
     const uint8_t *segment_jackpots;          /* wheel: 1 where the segment wins a jackpot; NULL: nowhere */

@@ -41,18 +41,25 @@ static inline void rgs_round_pay(rgs_round *round, uint32_t state, uint32_t part
     round->win += amount;
 }
 
-/* Spins of a state that a round still has to play, in the order of the queue. */
+/* Spins of a state that a round still has to play, in the order of the queue. Of those that have begun all but the front
+ * one are interrupted. */
 typedef struct {
-    uint32_t state, left, begun, carry;
+    uint32_t state, left, begun;
+    uint32_t first;                        /* the state with which it began; it may have gone on as another one */
+    uint32_t kept;                         /* place + 1 of what it remembers while it waits, 0: nothing */
+    uint32_t reels;                        /* bits of the reels whose cells it is handed */
+    uint64_t carry;                        /* symbols whose cells it is handed at the end of the spin, 0: none */
     int64_t multiplier;                    /* of all that they win */
+    int64_t won;                           /* of an interrupted one: what it has won so far */
 } rgs_entry;
 
 /* What an award says beside the number of spins. With `reset` the spins left become at least that number. `carry`:
- * symbols whose cells stay in the awarded feature, where it is a new one. `multiplier`: of the feature, 0: that of the
- * one that plays if it is of the same state, else 1; `trigger`: under whose number it is counted where it has one.
- * `become`: the spins lengthen the feature that plays, which goes on as the state. */
+ * symbols whose cells on `reels` stay in the awarded feature, where it is a new one. `multiplier`: of the feature, 0: that
+ * of the one that plays or is interrupted if it is of the same state, else 1; `trigger`: under whose number it is counted
+ * where it has one. `become`: the spins lengthen the feature that plays, which goes on as the state. `at_once`: the feature
+ * plays next. */
 typedef struct {
-    uint32_t state, reset, trigger, become;
+    uint32_t state, reset, trigger, become, at_once, reels;
     uint64_t carry;
     int64_t multiplier;
 } rgs_terms;
@@ -65,18 +72,11 @@ typedef struct {
     uint32_t plays[RGS_TRIGGERS_MAX];      /* bonuses that would have been played */
 } rgs_awarded;
 
-typedef struct {
-    uint64_t held;
-    uint32_t reels;                        /* bits of those whose cells are taken */
-    uint8_t symbols[RGS_CELLS_MAX];
-    int32_t values[RGS_CELLS_MAX];
-    uint8_t rest[RGS_REELS_MAX], rest_symbols[RGS_REELS_MAX];
-} rgs_carried;
-
 /* What is at work while a round is played. */
 typedef struct {
     rgs_entry queue[RGS_QUEUE_MAX];
     uint32_t count, granted;
+    uint32_t at_once;                      /* features behind the front one that play before it goes on */
     uint32_t become;                       /* state + 1 as which the feature goes on after the spin, 0: as it is */
     uint32_t left;                         /* spins left behind the last one, without those that it awards */
     uint32_t counting;                     /* 1: awards are counted in `awarded`, bonuses are not drawn */
@@ -88,28 +88,47 @@ typedef struct {
     int64_t spin_factor;                   /* of the last spin's transforms and levels */
     int64_t spin_win;                      /* units of the spin that bonuses of the win multiply */
     rgs_memory memory;                     /* of the feature at the front of the queue */
+    rgs_memory *kept;                      /* [RGS_QUEUE_MAX] of features that wait, where any was handed cells or has been
+                                              interrupted; else NULL. Who has a play frees it */
     rgs_strip linked[RGS_REELS_MAX + 1];   /* strips of the last spin, where reels were linked */
-    rgs_carried carried[RGS_STATES_MAX];   /* cells that a waiting feature begins with */
     rgs_step_wins step_wins;               /* of the last step, where a cascade leaves something in its cells */
 } rgs_play;
+
+/* Whether an entry is of a state: an interrupted feature is also of the one with which it began. */
+static inline uint32_t rgs_entry_of(const rgs_play *play, uint32_t at, uint32_t state)
+{
+    const rgs_entry *entry = &play->queue[at];
+    return entry->state == state || (at && entry->begun && entry->first == state);
+}
+
+/* The place of the feature that an award lengthens, the end of the queue where it starts one with that multiplier. */
+static inline uint32_t rgs_awarded_entry(const rgs_play *play, const rgs_terms *terms, int64_t *multiplier)
+{
+    uint32_t at = 0;
+    *multiplier = terms->multiplier ? terms->multiplier : 1;
+    if (terms->become)
+        return 0;
+    for (; !terms->multiplier && at < play->count; at++)
+        if (play->queue[at].begun && rgs_entry_of(play, at, terms->state))
+            return at;
+    for (at = 0; at < play->count; at++)
+        if (rgs_entry_of(play, at, terms->state) && play->queue[at].multiplier == *multiplier)
+            break;
+    return at;
+}
 
 /* Awards spins, up to the cap of the model. */
 static inline void rgs_award(const rgs_game *game, rgs_play *play, const rgs_terms *terms, uint32_t n)
 {
     const uint32_t state = terms->state;
-    const uint64_t carry = terms->carry;
+    int64_t multiplier;
     if (terms->become)
         play->become = state + 1;
     if (play->counting) {
         play->awarded.spins[terms->multiplier ? RGS_STATES_MAX + terms->trigger : terms->become ? play->queue[0].state : state] += n;
         return;
     }
-    uint32_t at = 0;
-    int64_t multiplier = terms->multiplier;
-    if (!multiplier)
-        multiplier = play->queue[0].state == state ? play->queue[0].multiplier : 1;
-    while (!terms->become && at < play->count && (play->queue[at].state != state || play->queue[at].multiplier != multiplier))
-        at++;
+    const uint32_t at = rgs_awarded_entry(play, terms, &multiplier);
     const uint32_t left = at < play->count ? play->queue[at].left : 0;
     if (terms->reset)
         n = n > left ? n - left : 0;
@@ -118,43 +137,87 @@ static inline void rgs_award(const rgs_game *game, rgs_play *play, const rgs_ter
     if (n == 0)
         return;
     play->granted += n;
-    if (at == play->count) {
-        play->queue[play->count++] = (rgs_entry){state, 0, 0, carry != 0, multiplier};
-        if (carry) { /* cells are taken at the end of the spin; until then the symbols are remembered */
-            play->carried[state].held = carry;
-            play->carried[state].reels = ~0u;
-            play->queue[at].carry = 2;
-        }
-    }
+    if (at == play->count)
+        play->queue[play->count++] =
+            (rgs_entry){.state = state, .first = state, .carry = terms->carry, .reels = terms->reels, .multiplier = multiplier};
     play->queue[at].left += n;
+    if (terms->at_once && !play->queue[at].begun && at > play->at_once) {
+        const rgs_entry entry = play->queue[at];
+        const uint32_t to = ++play->at_once;
+        memmove(play->queue + to + 1, play->queue + to, (at - to) * sizeof entry);
+        play->queue[to] = entry;
+    }
 }
 
-/* Takes the cells that new features begin with from the last grid. */
-static inline void rgs_carry(const rgs_game *game, rgs_play *play)
+/* A free place for what a feature remembers while it waits; NULL when memory is short. `entry` gets its number. */
+RGS_APART rgs_memory *rgs_keep_memory(rgs_play *play, rgs_entry *entry)
+{
+    uint8_t used[RGS_QUEUE_MAX + 1] = {0};
+    if (!play->kept && !(play->kept = malloc(RGS_QUEUE_MAX * sizeof *play->kept)))
+        return NULL;
+    for (uint32_t at = 0; at < play->count; at++)
+        used[play->queue[at].kept] = 1;
+    for (entry->kept = 1; used[entry->kept];)
+        entry->kept++;
+    return &play->kept[entry->kept - 1];
+}
+
+/* Takes the cells that new features begin with from the last grid. Returns 0 or RGS_ERROR_MEMORY. */
+static inline int rgs_carry(const rgs_game *game, rgs_play *play)
 {
     for (uint32_t at = 0; at < play->count; at++) {
-        if (play->queue[at].carry != 2)
+        rgs_entry *entry = &play->queue[at];
+        if (!entry->carry)
             continue;
-        rgs_carried *carried = &play->carried[play->queue[at].state];
-        const uint64_t symbols = carried->held;
-        const rgs_state *state = &game->states[play->queue[at].state], *from = &game->states[play->queue[0].state];
+        const rgs_state *state = &game->states[entry->state], *from = &game->states[play->queue[0].state];
         const uint32_t stacks = state->stacks && !from->cells && !(from->cascade.on && (from->cascade.fresh || from->cascade.none));
-        carried->held = 0;
-        memset(carried->rest, 0, sizeof carried->rest);
+        rgs_memory *memory = rgs_keep_memory(play, entry);
+        if (!memory)
+            return RGS_ERROR_MEMORY;
+        rgs_memory_clear(memory);
         for (uint32_t reel = 0; reel < game->reels; reel++)
             for (uint32_t row = 0; row < play->view.heights[reel]; row++) {
                 const uint32_t cell = reel * game->rows + row;
                 const uint8_t symbol = play->view.windows[reel][row];
-                if (!(symbols >> symbol & 1) || !(carried->reels >> reel & 1))
+                if (!(entry->carry >> symbol & 1) || !(entry->reels >> reel & 1))
                     continue;
-                carried->held |= (uint64_t)1 << cell;
-                carried->symbols[cell] = symbol;
-                carried->values[cell] = play->view.values ? play->view.values[cell] : 0;
+                memory->held |= (uint64_t)1 << cell;
+                memory->held_symbols[cell] = symbol;
+                memory->held_values[cell] = play->view.values ? play->view.values[cell] : 0;
                 if (stacks)
-                    rgs_note_rest(game, state, &play->grid, cell, symbol, carried->rest, carried->rest_symbols);
+                    rgs_note_rest(game, state, &play->grid, cell, symbol, memory->rest, memory->rest_symbols);
             }
-        play->queue[at].carry = 1;
+        entry->carry = 0;
     }
+    return RGS_OK;
+}
+
+/* The features that play at once come before the one that has played, which waits with what it remembers. `over`: what
+ * the features before it have won. Returns 0 or RGS_ERROR_MEMORY. */
+RGS_APART int rgs_interrupt(const rgs_game *game, rgs_play *play, const rgs_round *round, int64_t *over)
+{
+    rgs_entry entry = play->queue[0];
+    if (game->states[entry.state].remembers) {
+        rgs_memory *memory = rgs_keep_memory(play, &entry);
+        if (!memory)
+            return RGS_ERROR_MEMORY;
+        *memory = play->memory;
+    }
+    entry.won = round->win - *over;
+    *over = round->win;
+    memmove(play->queue, play->queue + 1, play->at_once * sizeof entry);
+    play->queue[play->at_once] = entry;
+    return RGS_OK;
+}
+
+/* An interrupted feature goes on where it was. */
+RGS_APART void rgs_resume(rgs_play *play, const rgs_round *round, int64_t *over)
+{
+    rgs_entry *entry = &play->queue[0];
+    *over = round->win - entry->won;
+    if (entry->kept)
+        play->memory = play->kept[entry->kept - 1];
+    entry->kept = 0;
 }
 
 #endif

@@ -50,20 +50,16 @@ RGS_APART int rgs_pay_minimum(uint32_t state_index, int64_t missing, rgs_round *
     return RGS_OK;
 }
 
-/* Begins a feature: clears its memory and lays out the cells that it was handed. */
+/* Begins a feature: with nothing in its memory but the cells that it was handed. */
 static inline void rgs_begin_feature(const rgs_game *game, rgs_play *play, rgs_entry *entry)
 {
     if (!game->states[entry->state].remembers)
         return;
-    rgs_memory_clear(&play->memory);
-    if (!entry->carry)
-        return;
-    const rgs_carried *carried = &play->carried[entry->state];
-    play->memory.held = carried->held;
-    memcpy(play->memory.held_symbols, carried->symbols, sizeof carried->symbols);
-    memcpy(play->memory.held_values, carried->values, sizeof carried->values);
-    memcpy(play->memory.rest, carried->rest, sizeof carried->rest);
-    memcpy(play->memory.rest_symbols, carried->rest_symbols, sizeof carried->rest_symbols);
+    if (entry->kept)
+        play->memory = play->kept[entry->kept - 1];
+    else
+        rgs_memory_clear(&play->memory);
+    entry->kept = 0;
 }
 
 enum { RGS_GAMBLE_SUB_SPIN = 1 << 23 };
@@ -118,7 +114,7 @@ static inline int rgs_play_round_with(const rgs_game *game, const uint32_t key[8
     rgs_words words;
     round->win = round->paid_spin_win = 0;
     round->capped = round->further = 0;
-    play->queue[0] = (rgs_entry){game->start, game->start_spins, 0, 0, 1};
+    play->queue[0] = (rgs_entry){.state = game->start, .left = game->start_spins, .first = game->start, .multiplier = 1};
     play->count = 1;
     play->granted = 0;
     play->counting = 0;
@@ -132,7 +128,7 @@ static inline int rgs_play_round_with(const rgs_game *game, const uint32_t key[8
         entry->begun = 1;
         entry->left--;
         play->left = entry->left;
-        play->become = 0;
+        play->become = play->at_once = 0;
         if (block && sub_spin == 0)
             rgs_words_start_with(&words, key, stream, nonce, 0, block);
         else
@@ -145,8 +141,8 @@ static inline int rgs_play_round_with(const rgs_game *game, const uint32_t key[8
         int error = rgs_play_spin(game, state_index, further, &words, play, round, wins, log);
         if (error)
             return error;
-        if (play->count > 1)
-            rgs_carry(game, play);
+        if (play->count > 1 && (error = rgs_carry(game, play)))
+            return error;
         const uint32_t went_on = play->become && entry->left;
         if (went_on) {
             entry->state = play->become - 1;
@@ -176,6 +172,10 @@ static inline int rgs_play_round_with(const rgs_game *game, const uint32_t key[8
         if (entry->left == 0) {
             play->count--;
             memmove(play->queue, play->queue + 1, play->count * sizeof *play->queue);
+            if (play->queue[0].begun && play->count)
+                rgs_resume(play, round, &over);
+        } else if (play->at_once && (error = rgs_interrupt(game, play, round, &over))) {
+            return error;
         }
     }
     if (round->win > game->win_units_max)
@@ -188,9 +188,11 @@ static inline int rgs_play_round(const rgs_game *game, const uint32_t key[8], ui
 {
     rgs_play play;
     rgs_log wins = {0};
+    play.kept = NULL;
     rgs_round_clear(round, game->states_count);
     rgs_log *const remembered = log ? log : game->wins_award ? &wins : NULL;
     const int error = rgs_play_round_with(game, key, stream, nonce, NULL, NULL, &play, round, remembered, log);
+    free(play.kept);
     free(wins.events);
     return error;
 }
@@ -204,12 +206,14 @@ static inline int rgs_play_given(const rgs_game *game, const uint32_t key[8], ui
     rgs_round round;
     rgs_tape tape; /* of which nothing else is looked at */
     rgs_log wins = {0};
+    play.kept = NULL;
     tape.given = given;
     tape.length = count;
     tape.depth = 0;
     rgs_round_clear(&round, game->states_count);
     const int error = rgs_play_round_with(game, key, stream, nonce, NULL, &tape, &play, &round,
                                           game->wins_award ? &wins : NULL, NULL);
+    free(play.kept);
     free(wins.events);
     *win = round.win;
     return error;

@@ -111,6 +111,7 @@ static RGS_UNUSED int rgs_play_rounds(const rgs_game *game, const uint32_t key[8
     const uint64_t together = game->win_units_max < (int64_t)1 << 50 ? RGS_GENERAL_BLOCKS : 1;
     rgs_round round;
     int error = RGS_OK;
+    play.kept = NULL;
     rgs_round_clear(&round, game->states_count);
     for (uint64_t i = 0; i < n && !error; i++) {
         const uint32_t at = (uint32_t)(i % RGS_GENERAL_BLOCKS);
@@ -131,6 +132,7 @@ static RGS_UNUSED int rgs_play_rounds(const rgs_game *game, const uint32_t key[8
             rgs_round_clear(&round, game->states_count);
         }
     }
+    free(play.kept);
     free(remembered.events);
     return error;
 }

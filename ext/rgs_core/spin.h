@@ -451,6 +451,15 @@ static inline int rgs_play_windows(const rgs_game *game, uint32_t state_index, r
     return RGS_OK;
 }
 
+/* The features that the one which plays interrupts. Returns 0 or RGS_ERROR_MEMORY. */
+RGS_APART int rgs_log_inside(const rgs_play *play, rgs_log *log)
+{
+    for (uint32_t at = 1; at < play->count; at++)
+        if (play->queue[at].begun && rgs_log_add(log, RGS_EVENT_INSIDE, play->queue[at].state, 0, 0, 0))
+            return RGS_ERROR_MEMORY;
+    return RGS_OK;
+}
+
 /* One spin of a state; adds to `round`, awards through `play`. `further`: 0 for the first spin of a feature.
  *
  * Win triggers need to know the wins: without a log of the caller's they are kept in a log of this thread. */
@@ -472,6 +481,8 @@ static inline int rgs_play_spin(const rgs_game *game, uint32_t state_index, uint
         return error;
     if ((error = rgs_log_add(log, RGS_EVENT_SPIN, state_index, words->sub_spin,
                              state->special_on ? play->memory.special + 1 : 0, play->queue[0].multiplier)))
+        return error;
+    if (log && (error = rgs_log_inside(play, log)))
         return error;
     return state->changes ? rgs_play_grid(game, state_index, further, words, play, round, wins, log)
                           : rgs_play_windows(game, state_index, words, play, round, wins, log);

@@ -69,7 +69,7 @@ RGS_APART int rgs_pull(const rgs_game *game, uint32_t state_index, uint32_t t, c
     uint32_t played = 0, fires = 1;
     int64_t amount = 0;
     int error;
-    rgs_terms terms = {.state = trigger->state, .trigger = t, .become = trigger->become};
+    rgs_terms terms = {.state = trigger->state, .trigger = t, .become = trigger->become, .at_once = trigger->at_once, .reels = ~0u};
     *fired = 0;
     switch (trigger->kind) {
     case RGS_FREE_SPINS: {
@@ -120,7 +120,6 @@ RGS_APART int rgs_pull(const rgs_game *game, uint32_t state_index, uint32_t t, c
     case RGS_FULL_REELS: {
         uint32_t symbol, reels;
         const uint32_t count = rgs_full_reels(game, view, trigger->reels, &symbol, &reels), spins = trigger->spins[count];
-        const uint32_t waiting = play->count;
         if (count == 0 || spins == 0)
             return RGS_OK;
         if (trigger->conditional &&
@@ -129,9 +128,8 @@ RGS_APART int rgs_pull(const rgs_game *game, uint32_t state_index, uint32_t t, c
         *fired = 1;
         rgs_fire(round, state_index, t);
         terms.carry = ~(uint64_t)0;
+        terms.reels = reels;
         rgs_award(game, play, &terms, spins);
-        if (play->count > waiting)
-            play->carried[trigger->state].reels = reels;
         return log ? rgs_log_event(log, (rgs_event){RGS_EVENT_FREE_SPINS, t, count, spins, terms.state, terms.multiplier, 0,
                                                     symbol})
                    : RGS_OK;

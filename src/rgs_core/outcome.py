@@ -138,7 +138,8 @@ class Spin:
     feature, `multiplier` what transforms drew for this spin or gave for nudges. `nudged`: the stops of all reels after
     nudges, where one has moved any. `spots`: what places hold when the grid pays first, where any does: 1 when marked,
     else their multiplier. `acts`: what cells did to the values of others, in order. `linked`: the reels that stopped as
-    one, "2-3". `marked`: places that are marked so far, as (reel, row). `feature_multiplier`: what multiplies all that the feature wins, amounts included.
+    one, "2-3". `marked`: places that are marked so far, as (reel, row). `feature_multiplier`: what multiplies all that the
+    feature wins, amounts included. `inside`: states of the features that this one interrupts, the last one first.
     """
 
     state: str
@@ -160,6 +161,7 @@ class Spin:
     linked: str = ""
     feature_multiplier: int = 1
     marked: tuple[tuple[int, int], ...] = ()
+    inside: tuple[str, ...] = ()
 
     @property
     def all_wins(self) -> tuple[Win, ...]:

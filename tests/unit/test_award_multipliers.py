@@ -186,6 +186,48 @@ def test_errors(old: str, new: str, path: str, message: str) -> None:
     assert any(p.path == path and message in p.message for p in caught.value.problems), str(caught.value)
 
 
-def test_carried_cells_have_no_multiplier() -> None:
-    with pytest.raises(ModelError, match="cells carried into a feature with a multiplier of its own"):
-        game(FREE + 'multiplier = 2\ncarry = ["S"]\n')
+CELLS = """
+format = 1
+id = "cells"
+title = "Cells"
+version = "1"
+symbols = ["A", "C", "S"]
+[stake]
+units = 1
+[grid]
+reels = 2
+rows = 1
+[evaluators.count]
+kind = "count"
+pays.C = { 1 = 1, 2 = 5 }
+[states.base]
+strips = "base"
+evaluators = ["count"]
+triggers = [{ name = "Go", kind = "free_spins", symbol = "S", spins = { 1 = 2 }, state = "stick", carry = ["C"], multiplier = TABLE }]
+[states.stick]
+strips = "stick"
+evaluators = ["count"]
+transforms = [{ kind = "stick", symbols = ["C"] }]
+[profiles.one.strips]
+base = ["A C S", "A C S"]
+stick = ["A:2 C", "A:2 C"]
+"""
+
+
+@pytest.mark.parametrize("table", ["3", "{ 1 = 1, 4 = 2 }"])
+def test_cells_are_carried_into_a_feature_with_a_multiplier(table: str) -> None:
+    build = loads(CELLS.replace("TABLE", table)).build()
+    engine = Engine(build)
+    held = set()
+    for nonce in range(100):
+        played = engine.spin(bytes(32), nonce)
+        assert played == reference.play(build, bytes(32), nonce)
+        if len(played.spins) > 1:
+            first, then = played.spins[:2]
+            held.add(first.window)
+            for reel in range(2):
+                assert first.window[reel] != ("C",) or then.window[reel] == ("C",)
+    assert {(("C",), ("S",)), (("S",), ("C",)), (("S",), ("S",))} <= held
+    law = round_law(build, 10_000)
+    assert law is not None
+    check_figures(build, *law)

@@ -157,7 +157,8 @@ class _Story:
         for award in spin.awards:
             granted = self.course.grant(award, feature, grids[-1].window)
             if granted is not None and not (self.capped and last):
-                self._tell_trigger(*granted, award.trigger, self._cells_of(award, spin, feature, grids, held_before))
+                cells = self._cells_of(award, spin, feature, grids, held_before)
+                self._tell_trigger(*granted, award.trigger, cells, at_once=granted[0] in self.course.next)
         went_on = self.course.follow(feature, spin.awards)
         if went_on:
             self.events.append({"type": "featureGoesOn", "state": feature.state.name})
@@ -395,13 +396,17 @@ class _Story:
             return more
         return more * count_of(self.model, grid.window, cells_counting(self.model, grid.window, trigger.collector))
 
-    def _tell_trigger(self, target: Feature, begins: bool, trigger: str, cells: list[Cell]) -> None:
+    def _tell_trigger(
+        self, target: Feature, begins: bool, trigger: str, cells: list[Cell], *, at_once: bool = False
+    ) -> None:
         event: Event = {"type": "freeSpinTrigger" if begins else "freeSpinRetrigger", "totalFs": target.total}
         event["positions"] = self.boards.places(cells)
         if len(self.model.states) > 2:
             event |= {"name": trigger, "state": target.state.name}
         if target.multiplier != 1:
             event["multiplier"] = target.multiplier
+        if at_once:
+            event["atOnce"] = True
         self.events.append(event)
 
     def _cells_of(

@@ -31,14 +31,14 @@ from rgs_core.language.model import Build, Model, State
 from rgs_core.outcome import Award, BonusPlay, FreeSpinsAward, Spin, Window
 
 
-@dataclass
+@dataclass(eq=False)
 class Feature:
     """The spins of one state in a row. `paid`: those that the round began with as a paid spin.
 
     `played`, `left`: its spins. `held`: cells that stay, with the symbol that each holds. `won_steps`: steps that
     the ladder has climbed. `collected`: symbols counted, by trigger. `won`: hundredths won so far. `multiplier`: of all that it
     wins, by its award. `multiplying`, `waiting`: levels that multiply, and spins before each further one does, of triggers
-    whose levels wait.
+    whose levels wait. `first`: the state with which it begins, by name.
     """
 
     state: State
@@ -52,6 +52,14 @@ class Feature:
     multiplier: int = 1
     multiplying: dict[str, int] = field(default_factory=dict)
     waiting: dict[str, list[int]] = field(default_factory=dict)
+    first: str = ""
+
+    def __post_init__(self) -> None:
+        self.first = self.first or self.state.name
+
+    def of(self, state: str, front: Feature) -> bool:
+        """Whether it is a feature of the state; an interrupted one is also of that with which it began."""
+        return self.state.name == state or (self is not front and self.played > 0 and self.first == state)
 
     @property
     def total(self) -> int:
@@ -140,13 +148,14 @@ class Feature:
 
 
 class Course:
-    """The features of one round, in a queue whose front one plays."""
+    """The features of one round, in a queue whose front one plays. `next`: those that play at once after its spin."""
 
     def __init__(self, build: Build, bought: bool) -> None:
         model, play = build.model, build.play
         self.model = model
         self.queue = [Feature(model.states[play.start], play.spins, paid=not bought)]
         self.granted = 0
+        self.next: list[Feature] = []
 
     def front(self, spin: Spin) -> Feature:
         """The feature that plays this spin. Raises BooksError when the records belong to no round."""
@@ -160,9 +169,10 @@ class Course:
             return None
         triggers = {t.name: t for t in feature.state.triggers}
         trigger = triggers.get(award.trigger)
-        own = feature.multiplier if award.state == feature.state.name else 1
-        multiplier = award.multiplier or own
-        known = (f for f in self.queue if (f.state.name, f.multiplier) == (award.state, multiplier))
+        multiplier = award.multiplier or 1
+        known_as = [f for f in self.queue if f.of(award.state, feature)]
+        begun = [f for f in known_as if f.played and not award.multiplier]
+        known = iter([*begun, *(f for f in known_as if f.multiplier == multiplier)])
         target = feature if goes_on(self.model, feature.state, award) else next(known, None)
         wanted = award.spins
         if isinstance(trigger, FreeSpinsTrigger) and trigger.reset:
@@ -173,6 +183,7 @@ class Course:
         self.granted += more
         if target is not None:
             target.left += more
+            self._hurry(feature, award, target)
             return target, False
         carry = trigger.carry if isinstance(trigger, FreeSpinsTrigger) else ()
         held = {cell: symbol for symbol in carry for cell in cells_with(window, symbol)}
@@ -182,7 +193,13 @@ class Course:
             }
         target = Feature(self.model.states[award.state], more, held=held, multiplier=multiplier)
         self.queue.append(target)
+        self._hurry(feature, award, target)
         return target, True
+
+    def _hurry(self, feature: Feature, award: FreeSpinsAward | BonusPlay, target: Feature) -> None:
+        """Notes that a feature which has not begun plays next, where its award says so."""
+        if not target.played and target not in self.next and plays_at_once(self.model, feature.state, award):
+            self.next.append(target)
 
     def follow(self, feature: Feature, awards: Sequence[Award]) -> bool:
         """Makes the feature go on as another state, if the awards of its spin say so and it has spins left."""
@@ -202,10 +219,10 @@ class Course:
         if went_on:  # where a height is drawn nobody knows yet
             heights = [_height(self.model, feature.state, reel) for reel in range(self.model.reels)]
             cells = sum(heights) if all(heights) else -1
-        if feature.left and not (feature.state.cells and len(feature.held) == cells):
-            return False
-        self.queue.pop(0)
-        return True
+        over = not feature.left or (feature.state.cells and len(feature.held) == cells)
+        self.queue = [*self.next, *(f for f in self.queue if f not in self.next and not (over and f is feature))]
+        self.next = []
+        return over
 
 
 def full_cells(model: Model, window: Window, trigger: FullReelsTrigger, symbol: str) -> list[Cell]:
@@ -246,6 +263,15 @@ def check_told(model: Model) -> None:
                         f"'{part.name}' of state '{state.name}' looks at the grid before transforms after every refill, "
                         "which the records do not tell; count without 'stopped'"
                     )
+
+
+def plays_at_once(model: Model, state: State, award: FreeSpinsAward | BonusPlay) -> bool:
+    """Whether an award of a spin of the state is played before the spins left of the feature that plays."""
+    if isinstance(award, BonusPlay):
+        parts = given(model.bonuses[award.bonus])
+        return bool(parts) and parts[award.drawn[0]].at_once
+    trigger = next((t for t in state.triggers if t.name == award.trigger), None)
+    return getattr(trigger, "at_once", False)
 
 
 def goes_on(model: Model, state: State, award: FreeSpinsAward | BonusPlay) -> bool:

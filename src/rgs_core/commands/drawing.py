@@ -8,12 +8,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from rgs_core.books.features import goes_on
+from rgs_core.books.features import goes_on, plays_at_once
 from rgs_core.books.win_cells import Cell, cells_counting, win_cells
 from rgs_core.language.mechanics import WIN_MIN, Choice
 from rgs_core.language.model import BASE_MODE, Build
 from rgs_core.outcome import (
     Award,
+    BonusPlay,
     CellTable,
     FreeSpinsAward,
     JackpotWin,
@@ -60,7 +61,9 @@ def draw_spin(console: Console, build: Build, spin: Spin) -> None:
     title = "Paid spin" if spin.sub_spin == 0 else f"Free spin {spin.sub_spin}"
     if spin.sub_spin < play.spins > 1:
         title = f"Spin {spin.sub_spin + 1} of {play.spins} paid for"
-    notes = [f"state {spin.state}"] if len(build.model.states) > 2 else []
+    notes = (
+        [" inside ".join([f"state {spin.state}", *spin.inside])] if len(build.model.states) > 2 or spin.inside else []
+    )
     notes += [f"strips {spin.strips}"] if spin.strips else []
     notes += [f"special symbol {spin.special}"] if spin.special else []
     notes += [f"reels {spin.linked} linked"] if spin.linked else []
@@ -161,6 +164,7 @@ def draw_award(console: Console, build: Build, spin: Spin, award: Award) -> None
         further = award.state != spin.state and goes_on(build.model, build.model.states[spin.state], award)
         become = f", goes on as {award.state}" if further else ""
         spins += f" at x{award.multiplier}" if award.multiplier else ""
+        spins += at_once(build, spin, award)
         what = f"{award.count} x {award.symbol} = " if award.symbol else ""  # a callback counts nothing
         console.print(f"  {award.trigger}: {what}{award.spins} {spins}{become}")
     elif isinstance(award, PickBonus):
@@ -174,8 +178,16 @@ def draw_award(console: Console, build: Build, spin: Spin, award: Award) -> None
         what = f"chose {chose}" if chose else f"drew {', '.join(map(str, award.drawn))}"
         spins = f" and {award.spins} spins of {award.state}" if award.state else ""
         spins += f" at x{award.multiplier}" if award.multiplier else ""
+        spins += at_once(build, spin, award)
         more = " more" if bonus.of == "win" else ""
         console.print(f"  {award.trigger}, {award.bonus}: {what} = {units(award.amount_units)}{more}{spins}")
+
+
+def at_once(build: Build, spin: Spin, award: FreeSpinsAward | BonusPlay) -> str:
+    """Says of spins that they come before the others."""
+    if not award.spins or not plays_at_once(build.model, build.model.states[spin.state], award):
+        return ""
+    return f", {award.state} at once" if isinstance(award, FreeSpinsAward) else ", at once"
 
 
 def draw_pick(console: Console, award: PickBonus, multiplies: bool = False) -> None:

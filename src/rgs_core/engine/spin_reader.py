@@ -39,6 +39,7 @@ class SpinReader:
         self.sub_spin = 0
         self.special = ""
         self.run = NOTHING_LINKED
+        self.inside: list[str] = []
         self.feature_multiplier = 1
         self.grids: dict[int, Cells] = {}
         self.steps: list[tuple[Cells, list[records.Win], bool, list[records.CellChange]]] = []
@@ -57,6 +58,10 @@ class SpinReader:
         self.sub_spin = sub_spin
         self.feature_multiplier = multiplier
         self.special = self.model.symbols[special - 1] if special else ""
+
+    def interrupt(self, state: int) -> None:
+        """The next feature that waits for the end of this one."""
+        self.inside.append(self.tables.states[state].state.name)
 
     def nudge(self, reel: int, stop: int) -> None:
         """Where a reel stands after nudges; those of which nothing is told have not moved."""
@@ -220,6 +225,7 @@ class SpinReader:
             linked=run_name(self.run) if self.run != NOTHING_LINKED else "",
             feature_multiplier=self.feature_multiplier,
             marked=self.marked,
+            inside=tuple(self.inside),
         )
 
 

@@ -21,13 +21,13 @@ from rgs_core.exact.feature import FREE_SPINS_MAX, RoundMoments, round_moments
 from rgs_core.exact.joint import COMBINATIONS_ALONE_MAX, COMBINATIONS_MAX, Joint, joint_law, model_states
 from rgs_core.exact.memory.beginnings import NamedSpin
 from rgs_core.exact.memory.feature_starts import feature_refused, feature_round, remembering_states
-from rgs_core.exact.memory.whole_feature import FeatureRound, WholeFeature
+from rgs_core.exact.memory.whole_feature import FeatureRound, TakenSpins, WholeFeature
 from rgs_core.exact.multiplied_features import MultipliedFeature
-from rgs_core.exact.reached import awards_of, begun, plays_once, reached
+from rgs_core.exact.reached import awards_at, awards_of, begun, plays_once, reached
 from rgs_core.exact.spin_paths import spin_paths
 from rgs_core.exact.stats import Z_90, root
 from rgs_core.language.mechanics import SIMULATED_ONLY, FreeSpinsTrigger, FullReelsTrigger, frozen
-from rgs_core.language.model import Build
+from rgs_core.language.model import Build, Model
 
 SCENARIOS_MAX = 256
 """Most combinations of special symbols of a round."""
@@ -63,7 +63,7 @@ class Scenario:
     """With this probability the spins of a round have these laws."""
 
     probability: Fraction
-    laws: Mapping[str, Joint | NamedSpin | WholeFeature]
+    laws: Mapping[str, Joint | NamedSpin | TakenSpins | WholeFeature]
 
 
 @dataclass(frozen=True)
@@ -243,9 +243,23 @@ def round_refused(build: Build, whole: Collection[str] = ()) -> str:
         by_others = any(name in awarded[other] for other in states if other not in (name, play.start))
         sources = list(awards_of(model, model.states[play.start])).count(name)
         several = (sources > 1 or play.spins > 1 or name in awarded[name]) and name in dict(multiplied_features(model))
+        several |= play.spins > 1 and (name, True) in awards_at(model, model.states[play.start])
         if state.special is not None and (by_others or returns or several):
             return f"several features of state '{name}' may draw a special symbol each in one round"
+        back = [other for other in _interrupting(model, states, name) if name in awarded[other]]
+        if back and name in dict(multiplied_features(model)):
+            return (
+                f"state '{back[0]}' may interrupt features of state '{name}' with a multiplier, and makes them longer"
+            )
     return ""
+
+
+def _interrupting(model: Model, states: Collection[str], name: str) -> list[str]:
+    """States whose spins may be played while a feature of this one is interrupted."""
+    found = [other for other, at_once in awards_at(model, model.states[name]) if at_once and other != name]
+    for other in found:
+        found += dict.fromkeys(more for more in awards_of(model, model.states[other]) if more not in (*found, name))
+    return [other for other in dict.fromkeys(found) if other in states]
 
 
 def scenarios(build: Build, spins: SpinLaws) -> tuple[Scenario, ...]:
@@ -259,14 +273,14 @@ def scenarios(build: Build, spins: SpinLaws) -> tuple[Scenario, ...]:
     if reason:
         raise AnalysisError(f"{reason}, for which there is no exact law of a round")
     multiplied = multiplied_features(build.model)
-    plain: dict[str, Joint | NamedSpin | WholeFeature] = {
+    plain: dict[str, Joint | NamedSpin | TakenSpins | WholeFeature] = {
         name: law for name, law in spins.laws.items() if law is not None
     }
     features = spins.features
     if features is not None:
         ordinary = [name for name in spins.laws if name not in features.methods]
         plain = {name: features.widened(law) for name in ordinary if (law := spins.laws[name]) is not None}
-        plain |= {build.play.start: features.starting, **features.laws}
+        plain |= {build.play.start: features.starting, **features.laws, **features.counted}
     choices = []
     for name, laws in spins.special_laws.items():
         special = build.model.states[name].special
@@ -285,7 +299,7 @@ def scenarios(build: Build, spins: SpinLaws) -> tuple[Scenario, ...]:
         with_multipliers = [
             MultipliedFeature(state, value, of)
             for state, value in multiplied
-            if isinstance(of := case.get(state), Joint)
+            if isinstance(of := case.get(state), Joint | NamedSpin)
         ]
         result.append(Scenario(odds, case | {feature.name: feature for feature in with_multipliers}))
         if len(result) > SCENARIOS_MAX:
@@ -303,7 +317,8 @@ def round_figures(build: Build, spins: SpinLaws) -> FullCycle:
     whole = features is not None and play.start in features.methods  # the mode begins with a feature as one spin
     start_spins = 1 if whole else play.spins
     paid = None if whole else spins.laws[play.start]
-    if features is not None:  # a feature counts as one spin, and its spins must be within the cap
+    if features is not None and not features.counted:
+        # a feature counts as one spin, and its spins must be within the cap
         granted = sum(features.granted.values())
         if granted > spins_max:
             # A feature that reaches the cap alone is awarded more with a higher one.
@@ -321,6 +336,15 @@ def round_figures(build: Build, spins: SpinLaws) -> FullCycle:
     played: dict[str, Fraction] = {}
     begun: dict[str, Fraction] = {}
     most, reached_most, neglected = -1, True, 0.0
+
+    def play_feature(name: str, law: WholeFeature, times: Fraction) -> None:
+        """Counts features, and those that interrupt them."""
+        begun[name] = begun.get(name, Fraction(0)) + times
+        played[law.state_name] = played.get(law.state_name, Fraction(0)) + times * law.spins
+        if features is not None:
+            for other, n in features.inside.get(name, {}).items():
+                play_feature(other, features.laws[other], times * n)
+
     for case in cases:
         laws = {name: law.by_award() for name, law in case.laws.items()}
         states = case.laws[play.start].states
@@ -332,12 +356,15 @@ def round_figures(build: Build, spins: SpinLaws) -> FullCycle:
         nothing += p * moments.nothing
         for name, n in moments.spins.items():
             of = case.laws[name]
+            if isinstance(of, TakenSpins):
+                continue
             further += p * n * sum((a.win for a in laws[name].values()), Fraction(0))
-            if not isinstance(of, Joint | NamedSpin):
-                begun[name] = begun.get(name, Fraction(0)) + p * n
-                name, n = of.state_name, n * of.spins
-            played[name] = played.get(name, Fraction(0)) + p * n
-        certain = all(law.most_reached for law in case.laws.values() if not isinstance(law, Joint | NamedSpin))
+            if isinstance(of, Joint | NamedSpin):
+                played[name] = played.get(name, Fraction(0)) + p * n
+            else:
+                play_feature(name, of, p * n)
+        single = Joint | NamedSpin | TakenSpins
+        certain = all(law.most_reached for law in case.laws.values() if not isinstance(law, single))
         most, reached_most = max((most, reached_most), (moments.most, moments.most_reached and certain))
         neglected = max(neglected, moments.neglected)
     others = [name for name in spins.laws if name != play.start]
@@ -353,9 +380,12 @@ def round_figures(build: Build, spins: SpinLaws) -> FullCycle:
     else:
         assert features is not None  # a state with a special symbol begins no mode
         assert features.own_spins is not None
-        parts = {OWN: (mean - further) / cost}
         alone, own_spins = features.own_spins
-        (own,) = (law for law in features.laws.values() if law.state_name == play.start)
+        ((own_name, own),) = ((name, law) for name, law in features.laws.items() if law.state_name == play.start)
+        for name, times in features.inside.get(own_name, {}).items():
+            play_feature(name, features.laws[name], times)
+            further += times * sum((a.win for a in features.laws[name].by_award().values()), Fraction(0))
+        parts = {OWN: (mean - further) / cost}
         if own.spins > own_spins:
             played[play.start] = own.spins - own_spins
     if others or (played and paid is not None):

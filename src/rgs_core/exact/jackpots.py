@@ -17,6 +17,7 @@ from rgs_core.exact.cycle import FullCycle
 from rgs_core.exact.joint import bonus_name
 from rgs_core.exact.memory.hold import HoldStart
 from rgs_core.exact.memory.unlocking import UnlockingStart
+from rgs_core.exact.memory.whole_feature import CountedFeature
 from rgs_core.language.bounds import goes_on_as, going_on
 from rgs_core.language.mechanics import (
     BonusTrigger,
@@ -125,6 +126,7 @@ def _shown(cycle: FullCycle, state: State, trigger: JackpotTrigger, spins: Fract
     for name, feature in cycle.features.laws.items():
         if feature.state_name != state.name:
             continue
+        feature = feature.law if isinstance(feature, CountedFeature) else feature
         seen = _shown_in_the_end(feature, trigger) if isinstance(feature, HoldStart) else None
         if seen is None:
             return None

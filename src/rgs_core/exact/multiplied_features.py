@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 from rgs_core.exact.award_columns import feature_name
 from rgs_core.exact.awarding import Awarding, Awards
 from rgs_core.exact.joint import Joint
-from rgs_core.exact.memory.beginnings import Names, Way
+from rgs_core.exact.memory.beginnings import NamedSpin, Names, Way
 from rgs_core.exact.memory.whole_feature import WholeFeature
 from rgs_core.exact.spin_terms import Amount, Floats, SpinTerms, Value
+
+ONE_SPIN = Joint | NamedSpin
+"""Laws of single spins."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,13 @@ class MultipliedFeature:
 
     state_name: str
     multiplier: int
-    law: Joint | WholeFeature
+    law: Joint | NamedSpin | WholeFeature
 
     @property
     def name(self) -> str:
         """Names the law among those of the states of a round."""
         own = feature_name(self.state_name, self.multiplier)
-        return own if isinstance(self.law, Joint) else own + self.law.name.removeprefix(self.state_name)
+        return own if isinstance(self.law, ONE_SPIN) else own + self.law.name.removeprefix(self.state_name)
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -45,30 +48,30 @@ class MultipliedFeature:
     @property
     def spins(self) -> Fraction:
         """Mean spins that it plays."""
-        return Fraction(1) if isinstance(self.law, Joint) else self.law.spins
+        return Fraction(1) if isinstance(self.law, ONE_SPIN) else self.law.spins
 
     @property
     def granted(self) -> int:
         """Most spins that it can be awarded, those included that it begins with."""
-        return 1 if isinstance(self.law, Joint) else self.law.granted
+        return 1 if isinstance(self.law, ONE_SPIN) else self.law.granted
 
     @property
     def neglected(self) -> float:
         """Odds of the features that are left out."""
-        return 0.0 if isinstance(self.law, Joint) else self.law.neglected
+        return 0.0 if isinstance(self.law, ONE_SPIN) else self.law.neglected
 
     @property
     def most_reached(self) -> bool:
         """Whether the largest win can be reached."""
-        return isinstance(self.law, Joint) or self.law.most_reached
+        return isinstance(self.law, ONE_SPIN) or self.law.most_reached
 
     def ways(self) -> list[Way]:
         """All features that it may begin; these have multipliers of their own."""
-        return [] if isinstance(self.law, Joint) else self.law.ways()
+        return [] if isinstance(self.law, ONE_SPIN) else self.law.ways()
 
     def among(self, names: Names) -> MultipliedFeature:
         """The same law where there are these states and features."""
-        assert not isinstance(self.law, Joint)  # these are widened by their round
+        assert not isinstance(self.law, ONE_SPIN)  # these are widened by their round
         return replace(self, law=self.law.among(names))
 
     def _key(self, awards: Awards) -> Awards:
@@ -91,7 +94,7 @@ class MultipliedFeature:
         return law
 
     @cached_property
-    def _source(self) -> SpinTerms | WholeFeature:
+    def _source(self) -> SpinTerms | NamedSpin | WholeFeature:
         return SpinTerms.of(self.law) if isinstance(self.law, Joint) else self.law
 
     def terms(self, amount: Amount[Value]) -> dict[Awards, Value]:
@@ -119,4 +122,4 @@ class MultipliedFeature:
     @property
     def transforms(self) -> int:
         """Transforms that are held at once to compute `terms`."""
-        return len(self.by_award()) if isinstance(self.law, Joint) else self.law.transforms
+        return len(self.by_award()) if isinstance(self.law, ONE_SPIN) else self.law.transforms

@@ -27,6 +27,19 @@ def begun(build: Build) -> list[str]:
     return [name for name in states if name == build.play.start or name in awarded]
 
 
+def interrupting(build: Build) -> frozenset[str]:
+    """States whose features are played at once wherever another state awards them: none of them ever waits with others."""
+    model = build.model
+    states = [model.states[name] for name in reached(build)]
+    awards = [award for state in states for award in awards_at(model, state) if award[0] != state.name]
+    return frozenset(name for name, _ in awards) - {name for name, at_once in awards if not at_once}
+
+
+def queued(build: Build, name: str) -> set[str]:
+    """States of which a spin of this state may award features that wait for their turn."""
+    return {other for other in awards_of(build.model, build.model.states[name]) if other not in interrupting(build)}
+
+
 def plays_once(build: Build, name: str) -> bool:
     """Whether a round has one spin of this state at most, the one that it begins with."""
     play = build.play
@@ -55,6 +68,27 @@ def awards_of(model: Model, state: State) -> Iterator[str]:
         yield from bonus_awards(model, bonus_name(bonus), state.name)
     if state.callback is not None:
         yield from (name for name in model.states if name != START_STATE)
+
+
+def awards_at(model: Model, state: State) -> Iterator[tuple[str, bool]]:
+    """Every state whose features a spin of a state may start, and whether that is played at once."""
+    for trigger in state.triggers:
+        goes_on = getattr(trigger, "become", False) or getattr(trigger, "states", ())
+        awards = isinstance(trigger, FreeSpinsTrigger | WinTrigger | FullReelsTrigger) or lengthens(state, trigger)
+        if awards and not goes_on:
+            yield trigger.state, trigger.at_once  # type: ignore[union-attr]
+    for bonus in bonus_triggers(state):
+        yield from _bonus_awards_at(model, bonus_name(bonus))
+    if state.callback is not None:
+        yield from ((name, False) for name in model.states if name != START_STATE)
+
+
+def _bonus_awards_at(model: Model, name: str) -> Iterator[tuple[str, bool]]:
+    for segment in given(settled(model.bonuses[name])):
+        if segment.state is not None and not segment.become:
+            yield segment.state, segment.at_once
+        if segment.bonus is not None:
+            yield from _bonus_awards_at(model, segment.bonus)
 
 
 def bonus_awards(model: Model, name: str, own: str = "") -> Iterator[str]:

@@ -19,7 +19,7 @@ from rgs_core.exact.cycle import FullCycle, Scenario
 from rgs_core.exact.feature import FREE_SPINS_MAX, alternatives, cap_out_of_reach, cap_tail
 from rgs_core.exact.joint import Joint
 from rgs_core.exact.memory.beginnings import NamedSpin
-from rgs_core.exact.memory.whole_feature import WholeFeature
+from rgs_core.exact.memory.whole_feature import TakenSpins, WholeFeature
 from rgs_core.exact.spin_terms import Complex, Floats, SpinTerms, Value, power
 
 BLOCK = 1 << 13
@@ -45,7 +45,7 @@ class RoundLaw:
         self.further = reachable(self.laws, self.states, self.start)
         self.names = list(dict.fromkeys([self.start, *self.further]))
         self.columns = [self.states.index(name) for name in self.names]
-        self.rows: dict[str, SpinTerms | NamedSpin | WholeFeature] = {}
+        self.rows: dict[str, SpinTerms | NamedSpin | TakenSpins | WholeFeature] = {}
         for name in self.names:
             law = case.laws[name]
             self.rows[name] = SpinTerms.of(law) if isinstance(law, Joint) else law
@@ -96,7 +96,9 @@ class RoundLaw:
     @property
     def terms_count(self) -> int:
         """Transforms that are held at once: of what a state's spin wins, by what it awards."""
-        whole = sum(law.transforms for law in self.rows.values() if not isinstance(law, SpinTerms | NamedSpin))
+        whole = sum(
+            law.transforms for law in self.rows.values() if not isinstance(law, SpinTerms | NamedSpin | TakenSpins)
+        )
         return whole + sum(len(self.laws[name]) for name in self.names)
 
     def walk_work(self, frequencies: int) -> int:

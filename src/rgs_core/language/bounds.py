@@ -178,6 +178,26 @@ def awards_of(model: m.Model, state: m.State) -> set[str]:
     return found | (set(model.states) - {m.START_STATE} if state.callback else set())
 
 
+def starts_of(model: m.Model, state: m.State) -> set[str]:
+    """States whose features a spin of `state` may start, or lengthen where it does not make them go on as others."""
+    found = {
+        trigger.state  # type: ignore[union-attr]
+        for trigger in state.triggers
+        if not getattr(trigger, "become", False) and not getattr(trigger, "states", ())
+        if isinstance(trigger, words.FreeSpinsTrigger | words.WinTrigger | words.FullReelsTrigger)
+        or lengthens(state, trigger)
+    }
+    parts = [part for name in bonuses_of(model, state) for part in words.given(model.bonuses[name])]
+    return found | {part.state for part in parts if part.state and not part.become}
+
+
+def interrupts(model: m.Model) -> bool:
+    """Whether anything awards spins that are played at once."""
+    parts: list[object] = [trigger for state in model.states.values() for trigger in state.triggers]
+    parts += [part for bonus in model.bonuses.values() for part in words.given(bonus)]
+    return any(getattr(part, "at_once", False) for part in parts)
+
+
 def lengthens(state: m.State, trigger: words.Trigger) -> bool:
     """Whether a trigger that collects awards any spins, or those of another state."""
     return isinstance(trigger, words.CollectedTrigger) and (trigger.state != state.name or any(trigger.spins))

@@ -16,8 +16,11 @@ from rgs_core.language.bounds import (
     collected_in_spin,
     draws_most,
     goes_on_as,
+    going_on,
+    interrupts,
     most_units,
     slots,
+    starts_of,
     value_most,
 )
 from rgs_core.language.mechanics_file import ROWS
@@ -43,6 +46,7 @@ def problems(model: m.Model) -> Found:
         yield from _levels(model, state)
     yield from _multiplied(model)
     yield from _going_on(model)
+    yield from _at_once(model)
     yield from _units(model)
 
 
@@ -56,6 +60,16 @@ def _going_on(model: m.Model) -> Found:
         if len(counts) > m.COLLECTED_MAX:
             message = f"features that go on as other states collect under {len(counts)} names: {', '.join(counts)}"
             yield f"states.{name}.triggers", message, f"use at most {m.COLLECTED_MAX} names for all these states"
+
+
+def _at_once(model: m.Model) -> Found:
+    """A feature that is interrupted waits once: so many features wait at most as states and multipliers tell apart."""
+    for name, state in model.states.items() if interrupts(model) else ():
+        again = sorted((starts_of(model, state) & going_on(model, name)) - {name})
+        if again:
+            message = f"features that go on as '{name}' start others of state '{again[0]}', while some are interrupted"
+            remedy = 'write become = true or state = "self" there, or remove at_once everywhere'
+            yield f"states.{name}.triggers", message, remedy
 
 
 def _multiplied(model: m.Model) -> Found:

@@ -25,7 +25,7 @@ BETS_MAX = 8
 RUNGS_MAX = 64
 GAMBLE_MULTIPLIER_MAX = 100
 SELF = "self"
-GIVEN_KEYS = ["pay", "spins", "state", "bonus", "jackpot", "multiplier", "become"]
+GIVEN_KEYS = ["pay", "spins", "state", "bonus", "jackpot", "multiplier", "become", "at_once"]
 CELL_VALUES_MAX = 10**9
 CELL_VALUES = ["ignore", "product", "sum", "highest"]
 
@@ -414,9 +414,9 @@ class MechanicsReading(Reading):
 
     def _given(
         self, table: Mapping[str, Any], path: str
-    ) -> tuple[int, int, str | None, str | None, str | None, words.Table | None, bool]:
+    ) -> tuple[int, int, str | None, str | None, str | None, words.Table | None, bool, bool]:
         """What a segment or an option gives: pay, spins of a state, another bonus, a jackpot, a multiplier of the spins,
-        whether the feature goes on as the state."""
+        whether the feature goes on as the state, whether it is played at once."""
         become = self.become(table, path)
         pay = self.integer(table.get("pay", 0), f"{path}.pay", 0, m.PAY_MAX, 0)
         spins, state = 0, None
@@ -434,7 +434,12 @@ class MechanicsReading(Reading):
         jackpot = self.label(table, path, key="jackpot") if "jackpot" in table else None
         if "multiplier" in table and "spins" not in table:
             self.bad(path, "a multiplier of no spins", "add spins and their state, or raise pay")
-        return pay, spins, state, bonus, jackpot, self.award_multiplier(table, path), become
+        at_once = self.at_once(table, path)
+        if at_once and "spins" not in table and not become:
+            self.bad(
+                f"{path}.at_once", "no spins that could be played at once", "add spins and their state, or remove it"
+            )
+        return pay, spins, state, bonus, jackpot, self.award_multiplier(table, path), become, at_once
 
     def _choice(self, name: str, value: object, path: str) -> words.Choice:
         table = self.table(value, path, ["kind", "options", "matters"], ["of"])
@@ -481,6 +486,14 @@ class MechanicsReading(Reading):
                 message = f"a feature that goes on as another state keeps its {'cells' if key == 'carry' else key}"
                 self.bad(f"{path}.{key}", message, f"remove {key}, or become")
         return become
+
+    def at_once(self, table: Mapping[str, Any], path: str) -> bool:
+        """`at_once`: whether the awarded feature is played next, before the spins that are left."""
+        at_once = self.flag(table.get("at_once", False), f"{path}.at_once")
+        if at_once and table.get("become") is True:
+            message = "a feature that goes on as another state plays already: it interrupts nothing"
+            self.bad(f"{path}.at_once", message, "remove at_once, or become")
+        return at_once
 
     def awarded(self, table: Mapping[str, Any], path: str) -> str | None:
         """`state`, whose spins are awarded: any but the paid spin; `self` in a state is that state."""

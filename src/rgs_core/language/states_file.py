@@ -34,6 +34,8 @@ WIN_KEYS = [key for key in TRIGGER_KEYS if key != "when"]
 """What a trigger by wins may need; that there is a win is what it is about."""
 JACKPOT_KEYS = [key for key in TRIGGER_KEYS if key not in ODDS_KEYS]
 """What a jackpot may need beside odds, which it has in any case."""
+AWARD_KEYS = ["multiplier", "become", "at_once"]
+"""How awarded spins are played."""
 LEVELS_MAX = 64
 LEVEL_COUNT_MAX = 10**9
 LEVEL_KEYS = ["every", "spins", "multipliers", "states"]
@@ -645,7 +647,7 @@ class StatesReading(CellsReading):
         return reader(value, path, names) if reader else None
 
     def _free_spins(self, value: object, path: str, names: list[str]) -> words.FreeSpinsTrigger:
-        keys = ["symbol", "stopped", "fresh", "reset", "carry", "multiplier", "become", *TRIGGER_KEYS, *COUNT_KEYS]
+        keys = ["symbol", "stopped", "fresh", "reset", "carry", *AWARD_KEYS, *TRIGGER_KEYS, *COUNT_KEYS]
         table = self.table(value, path, ["name", "kind", "spins", "state"], keys)
         symbol, spins = self.counted_table(table, path, "spins", AWARD_MAX)
         target = self.awarded(table, path)
@@ -653,8 +655,6 @@ class StatesReading(CellsReading):
         fresh = self.flag(table.get("fresh", False), f"{path}.fresh")
         reset = self.flag(table.get("reset", False), f"{path}.reset")
         carry = self.references(table.get("carry", []), f"{path}.carry", self.symbols, "symbol", 0)
-        if carry and "multiplier" in table:
-            self.bad(f"{path}.carry", "cells carried into a feature with a multiplier of its own", "remove one of them")
         return words.FreeSpinsTrigger(
             self.label(table, path),
             symbol,
@@ -668,10 +668,11 @@ class StatesReading(CellsReading):
             **self.where_counted(table, path),
             multiplier=self.award_multiplier(table, path),
             become=self.become(table, path),
+            at_once=self.at_once(table, path),
         )
 
     def _full_reels(self, value: object, path: str, names: list[str]) -> words.FullReelsTrigger:
-        table = self.table(value, path, ["name", "kind", "spins", "state"], ["reels", *TRIGGER_KEYS])
+        table = self.table(value, path, ["name", "kind", "spins", "state"], ["reels", "at_once", *TRIGGER_KEYS])
         reels = self.chosen_reels(table, path)
         most = self.reels if reels is None else len(reels)
         spins = self.counts(table.get("spins"), f"{path}.spins", max(most, 1), AWARD_MAX)
@@ -680,13 +681,12 @@ class StatesReading(CellsReading):
             words.frozen(spins or {1: 0}),
             self.awarded(table, path) or "",
             reels=reels,
+            at_once=self.at_once(table, path),
             **self.conditions(table, path, TRIGGER_KEYS),
         )
 
     def _win_spins(self, value: object, path: str, names: list[str]) -> words.WinTrigger:
-        table = self.table(
-            value, path, ["name", "kind", "evaluator", "spins", "state"], ["multiplier", "become", *WIN_KEYS]
-        )
+        table = self.table(value, path, ["name", "kind", "evaluator", "spins", "state"], [*AWARD_KEYS, *WIN_KEYS])
         kinds = words.Lines | words.Ways | words.Count | words.Cluster | words.Match
         known = [name for name in names if isinstance(self.evaluators[name], kinds)]
         what = "evaluator of this state of kind lines, ways, count, cluster or match:"
@@ -712,19 +712,27 @@ class StatesReading(CellsReading):
         target = self.awarded(table, path)
         multiplier = self.award_multiplier(table, path)
         name = self.label(table, path)
-        become = self.become(table, path)
         return words.WinTrigger(
             name,
             by or "",
             words.frozen(spins),
             target or "",
             multiplier=multiplier,
-            become=become,
+            become=self.become(table, path),
+            at_once=self.at_once(table, path),
             **self.conditions(table, path, WIN_KEYS),
         )
 
     def _collected(self, value: object, path: str, names: list[str]) -> words.CollectedTrigger:
-        optional = [*LEVEL_KEYS[1:], "state", "multiplier", "multipliers_from", *COLLECTED_KEYS, *ENDLESS_KEYS]
+        optional = [
+            *LEVEL_KEYS[1:],
+            "state",
+            "multiplier",
+            "multipliers_from",
+            *COLLECTED_KEYS,
+            *ENDLESS_KEYS,
+            "at_once",
+        ]
         table = self.table(value, path, ["name", "kind", "every"], optional)
         counted = self._collecting(table, path)
         raw = self.array(table.get("states", []), f"{path}.states", 0 if "states" not in table else 1, LEVELS_MAX)
@@ -744,7 +752,7 @@ class StatesReading(CellsReading):
         if not levels.keys() - {"every"}:
             self.bad(path, "a level that does nothing", "add spins with their state, multipliers, or states")
         if states:
-            for key in ("state", "multiplier"):
+            for key in ("state", "multiplier", "at_once"):
                 if key in table:
                     message = f"the spins of levels with states lengthen the feature that plays, as it is: no {key}"
                     self.bad(f"{path}.{key}", message, f"remove {key}, or states")
@@ -758,6 +766,11 @@ class StatesReading(CellsReading):
             if batch == "batch" and table.get(key) is True:
                 message = "levels that are reached again cannot wait for the spins left"
                 self.bad(f"{path}.multipliers_from", message, f'write "spin", or remove {key}')
+        at_once = self.at_once(table, path)
+        if at_once and "spins" not in table and not states:
+            self.bad(
+                f"{path}.at_once", "no spins that could be played at once", "add spins and their state, or remove it"
+            )
         return words.CollectedTrigger(
             self.label(table, path),
             counted.pop("symbol"),
@@ -769,6 +782,7 @@ class StatesReading(CellsReading):
             states=states,
             multipliers_from=batch,
             thresholds=thresholds,
+            at_once=at_once,
             **self._endless(table, path, bool(states or spins[-1:] != (0,))),
             **counted,
         )

@@ -10,16 +10,37 @@ from rgs_core.outcome import Award, BonusPlay, FreeSpinsAward, PickBonus, Spin, 
 from rgs_core.reference.grid import Cell, Memory
 
 
-@dataclass
+@dataclass(eq=False)
 class Feature:
     """A state with the spins that are left of it, what multiplies all that they win, what it remembers, and the units
-    that it has won."""
+    that it has won. `first`: the state with which it begins; it may go on as another one."""
 
     state: str
     left: int
     memory: Memory = field(default_factory=Memory)
     multiplier: int = 1
     won: int = 0
+    first: str = ""
+
+    def __post_init__(self) -> None:
+        self.first = self.first or self.state
+
+    @property
+    def begun(self) -> bool:
+        """Whether a spin of it has been played."""
+        return self.memory.started
+
+
+# --- Playing at once -------------------------------------------------------------------------------------
+
+
+def plays_at_once(model: Model, state: State, award: FreeSpinsAward | BonusPlay) -> bool:
+    """Whether the feature that an award of a spin of `state` lengthens or starts is played next."""
+    if isinstance(award, BonusPlay):
+        parts = given(model.bonuses[award.bonus])
+        return bool(parts) and parts[award.drawn[0]].at_once
+    trigger = next((trigger for trigger in state.triggers if trigger.name == award.trigger), None)
+    return getattr(trigger, "at_once", False)
 
 
 # --- Going on as another state -------------------------------------------------------------------------

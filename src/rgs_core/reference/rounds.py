@@ -8,7 +8,7 @@ from dataclasses import replace
 from rgs_core.language.mechanics import WIN_MIN, FreeSpinsTrigger, FullReelsTrigger
 from rgs_core.language.model import Build
 from rgs_core.outcome import Award, BonusPlay, FreeSpinsAward, Outcome, Spin, Win
-from rgs_core.reference.features import Feature, full, go_on, goes_on, multiplied
+from rgs_core.reference.features import Feature, full, go_on, goes_on, multiplied, plays_at_once
 from rgs_core.reference.gamble import play_gamble
 from rgs_core.reference.grid import Cell, Memory, note_rest
 from rgs_core.reference.spins import Playing, end_awards, end_wins, play_spin
@@ -27,7 +27,8 @@ def play_with(build: Build, source: Callable[[int], Numbers]) -> Outcome:
     Features wait in a queue. The front one plays; when none of its spins is left, or when its cells draw
     alone and all are held, it ends, pays what is missing to the least that it wins, and the next one begins. Where
     awards say so, the one that plays goes on as another state, if it has spins left; of several such awards the last
-    counts. A round that reaches the maximum win ends at
+    counts. Features that are awarded at once are played before the spins left of the one that plays, in the order of
+    their awards; each feature keeps its memory while it waits. A round that reaches the maximum win ends at
     once and pays just that. What the player gambles comes last.
     """
     model, mode = build.model, build.play
@@ -39,10 +40,18 @@ def play_with(build: Build, source: Callable[[int], Numbers]) -> Outcome:
         feature = queue[0]
         feature.left -= 1
         feature.memory.left = feature.left
+        inside = tuple(waiting.state for waiting in queue[1:] if waiting.begun)
         spin, playing = play_spin(build, feature.state, feature.memory, source(len(spins)), len(spins))
+        spin = replace(spin, inside=inside)
         following = ""
+        next_ones: list[Feature] = []
         for award in spin.awards:
-            granted += grant(build, queue, award, playing, model.free_spins_max - granted)
+            more, lengthened = grant(build, queue, award, playing, model.free_spins_max - granted)
+            granted += more
+            if lengthened is not None and lengthened not in next_ones and not lengthened.begun:
+                assert isinstance(award, FreeSpinsAward | BonusPlay)  # nothing else awards spins
+                if plays_at_once(model, playing.state, award):
+                    next_ones.append(lengthened)
             if isinstance(award, FreeSpinsAward | BonusPlay) and goes_on(model, playing.state, award):
                 following = award.state
         if following and feature.left > 0:
@@ -62,7 +71,9 @@ def play_with(build: Build, source: Callable[[int], Numbers]) -> Outcome:
             if feature.won + spin.win_units < least:
                 missing = least - feature.won - spin.win_units
                 spin = replace(spin, closing=(*spin.closing, Win(WIN_MIN, None, "", 0, 1, 1, missing)))
-            queue.pop(0)
+            queue.remove(feature)
+        if next_ones:
+            queue = next_ones + [waiting for waiting in queue if waiting not in next_ones]
         spins.append(spin)
         won += spin.win_units
         feature.won += spin.win_units
@@ -72,11 +83,13 @@ def play_with(build: Build, source: Callable[[int], Numbers]) -> Outcome:
     return Outcome(tuple(spins), won, gamble=gamble)
 
 
-def grant(build: Build, queue: list[Feature], award: Award, spin: Playing, most: int) -> int:
-    """Spins that an award of a spin adds, at most `most`: to the feature of its state if one plays or waits, else a new one.
+def grant(build: Build, queue: list[Feature], award: Award, spin: Playing, most: int) -> tuple[int, Feature | None]:
+    """Spins that an award of a spin adds, at most `most`, and the feature to which it does: that of its state if one
+    plays or waits, else a new one, last in the queue.
 
     Features of a state with different multipliers are different ones. An award without a multiplier of its own
-    lengthens the feature that plays if that is of its state, whatever its multiplier; else it awards spins at 1.
+    lengthens the feature that plays, or one that is interrupted, if that is of its state, whatever its multiplier; else
+    it awards spins at 1. An interrupted feature is also of the state with which it began.
     Spins with which a feature goes on as another state are its own.
     A trigger that resets fills the spins left up to its award. One that carries gives the cells with its
     symbols, held, to the feature that it starts; one of full reels gives all cells of these. Where stacks come in there,
@@ -84,11 +97,16 @@ def grant(build: Build, queue: list[Feature], award: Award, spin: Playing, most:
     """
     state, grid = spin.state, spin.grid
     if not isinstance(award, FreeSpinsAward | BonusPlay) or award.spins == 0:
-        return 0
+        return 0, None
     trigger = next((t for t in state.triggers if t.name == award.trigger), None)
     playing = queue[0]
-    multiplier = award.multiplier or (playing.multiplier if playing.state == award.state else 1)
-    known = (feature for feature in queue if feature.state == award.state and feature.multiplier == multiplier)
+    of_state = [
+        other
+        for other in queue
+        if other.state == award.state or (other is not playing and other.begun and other.first == award.state)
+    ]
+    plain = [other for other in of_state if other.begun and not award.multiplier]
+    known = (other for other in [*plain, *of_state] if other in plain or other.multiplier == (award.multiplier or 1))
     feature = playing if goes_on(build.model, state, award) else next(known, None)
     left = 0 if feature is None else feature.left
     reset = isinstance(trigger, FreeSpinsTrigger) and trigger.reset
@@ -106,5 +124,6 @@ def grant(build: Build, queue: list[Feature], award: Award, spin: Playing, most:
         for cell in cells if not state.cells and (state.cascade is None or state.cascade.refill == "strip") else ():
             target, height = build.model.states[award.state], len(grid.symbols[cell[0]])
             note_rest(target, memory, cell, grid.symbol(cell), spin.strips, spin.tops, height)
-        queue.append(Feature(award.state, more, memory, multiplier))
-    return more
+        feature = Feature(award.state, more, memory, award.multiplier or 1)
+        queue.append(feature)
+    return more, feature if more > 0 else None

@@ -67,6 +67,9 @@ def bonus_fields(model: m.Model, bonus: k.Bonus) -> Fields:
                 "segment_become": np.array([s.become for s in segments], dtype=np.uint8)
                 if any(s.become for s in segments)
                 else None,
+                "segment_at_once": np.array([s.at_once for s in segments], dtype=np.uint8)
+                if any(s.at_once for s in segments)
+                else None,
                 "segment_jackpots": np.array([s.jackpot is not None for s in segments], dtype=np.uint8)
                 if any(s.jackpot for s in segments)
                 else None,

@@ -44,6 +44,7 @@ def trigger_table(build: m.Build, state: m.State, trigger: k.Trigger) -> Trigger
         "kind": TRIGGERS.index(trigger.kind),
         "state": 0 if target is None else state_names(model).index(target),
         "stopped": int(getattr(trigger, "stopped", False)),
+        "at_once": int(getattr(trigger, "at_once", False)),
         "symbols": 0 if symbol is None else counted_bits(model, symbol),
     }
     if isinstance(trigger, k.PickTrigger | k.WinTrigger):

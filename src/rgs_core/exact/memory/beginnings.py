@@ -89,14 +89,17 @@ class Beginnings:
         for target in self.targets:
             column = self.states.index(target)
             if spins[column]:
-                ways.append(Way(target, spins[column], self.handed[number] if target == self.carried else EMPTY))
+                ways.append(Way(target, spins[column], self._handed(target, number)))
                 spins[column] = 0
         for target, multiplier in self.multipliers:
             column = self.states.index(feature_name(target, multiplier))
             if spins[column]:
-                ways.append(Way(target, spins[column], multiplier=multiplier))
+                ways.append(Way(target, spins[column], self._handed(target, number), multiplier))
                 spins[column] = 0
         return tuple(spins), ways
+
+    def _handed(self, target: str, number: int) -> Handed:
+        return self.handed[number] if target == self.carried else EMPTY
 
     def all(self, awards: Iterable[Awards]) -> list[Way]:
         """All features that any of these awards begin, each once."""

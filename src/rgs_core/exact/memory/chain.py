@@ -16,9 +16,9 @@ likely all of these are together. On the Fourier side the same walk multiplies t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -34,8 +34,10 @@ from rgs_core.exact.joint import bonus_name, bonus_triggers, drawn_in_steps, rem
 from rgs_core.exact.memory.beginnings import EMPTY, Beginnings, Handed, Names, StartingSpin, Way
 from rgs_core.exact.memory.carried import CarriedMemories
 from rgs_core.exact.memory.held import HeldMemories
+from rgs_core.exact.memory.interrupted import InterruptedMemories
 from rgs_core.exact.memory.memories import FRESH, OVER, Memories, RememberingSpin, Situation, VisitedMemories
 from rgs_core.exact.memory.merge import MergedMemories, waits_for_batch
+from rgs_core.exact.memory.whole_feature import WholeFeature
 from rgs_core.exact.memory.won import WonMemories
 from rgs_core.exact.reached import awards_of, feature_states
 from rgs_core.exact.spin_paths import UNCOUNTED, spin_paths
@@ -91,7 +93,8 @@ class MemoryFeature:
 
     `text` says what it is handed. `law`: exact moments by awards, as `beginnings` reads them; `spins`: mean spins;
     `granted`: most spins awarded to it; `layers`, `moves` and `ends` are the walk: its moves by spin, the situation and
-    awards of each move, the awards of each end. `names`: of the features that it begins.
+    awards of each move, the awards of each end. `names`: of the features that it begins. `inside`: how many features
+    interrupt it on average, by the way in which they begin; they win and are granted with it.
     """
 
     way: Way
@@ -107,6 +110,7 @@ class MemoryFeature:
     layers: tuple[_Layer, ...]
     moves: tuple[tuple[Situation, Awards], ...]
     ends: tuple[Awards, ...]
+    inside: Mapping[Way, Fraction] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -201,9 +205,12 @@ class MemoryChain:
         carried: frozenset[str] = frozenset(),
         targets: tuple[str, ...] = (),
         spin: StartingSpin | None = None,
+        inside: tuple[str, ...] = (),
+        law_of: Callable[[Way], WholeFeature] | None = None,
     ) -> None:
         """`carried`: symbols of cells with which features may begin; `targets`: states whose features, known as a
-        whole, its spins may start; `spin`: their law where they remember nothing else.
+        whole, its spins may start; `spin`: their law where they remember nothing else. `inside`: states whose features,
+        known by `law_of`, interrupt it.
 
         Raises AnalysisError with the reason where features of the state are no such chain.
         """
@@ -217,6 +224,8 @@ class MemoryChain:
         self._merge = merge
         self._carried = carried
         self._spin = spin
+        self._inside = inside
+        self._law_of = law_of
         self.states = award_columns(build.model)
         self.beginnings = Beginnings.among(build.model, targets) if spin is None else spin.beginnings
         filling = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger) and t.reset and t.state in targets]
@@ -233,6 +242,14 @@ class MemoryChain:
 
     @cached_property
     def memories(self) -> Memories:
+        """The laws of its spins, with all that interrupts them."""
+        if not self._inside:
+            return self.alone
+        assert self._law_of is not None
+        return InterruptedMemories(self.alone, Beginnings.among(self._build.model, self._inside), self._law_of)
+
+    @cached_property
+    def alone(self) -> Memories:
         """The laws of its spins: by merging where that is known, else by visiting."""
         if self.state.win_min is not None:
             return WonMemories(self._build, self.state.name, merge=self._merge)
@@ -257,7 +274,11 @@ class MemoryChain:
         walk = _Walk(self._ends, self._cap + free, self._steps)
         place = self.memories.handed(handed), min(spins, self._cap + free), (0,) * len(self.states)
         layer: dict[Place, Weights] = {place: (1, 0, 0, 1, 0)}
+        visits: dict[Situation, Fraction] = {}
         while layer:
+            for (memory, left, _), weights in layer.items() if self._inside else ():
+                situation = self.situation(memory, left)
+                visits[situation] = visits.get(situation, Fraction(0)) + Fraction(weights[0], walk.scale)
             situations = {self.situation(memory, left) for memory, left, _ in layer}
             self.memories.need(situations, max(left for _, left, _ in layer) - 1)
             moves = {situation: self._moves(situation) for situation in sorted(situations)}
@@ -268,6 +289,11 @@ class MemoryChain:
                 f"features of state '{self.state.name}' go on for too long: {walk.neglected:.1e} of them are left out; "
                 "award fewer spins, or set caps.free_spins lower"
             )
+        inside: dict[Way, Fraction] = {}
+        most = 0  # spins that features inside of one spin are awarded
+        if isinstance(self.memories, InterruptedMemories):
+            inside = self.memories.begun(visits)
+            most = sum(self.memories.law_of(way).granted for way in inside)
         return MemoryFeature(
             way=Way(self.state.name, spins, handed),
             text=handed.text(self._build.model),
@@ -275,13 +301,14 @@ class MemoryChain:
             names=Names(self.states, {}),
             law={key: self._awarding(weights, walk) for key, weights in walk.ended.items()},
             spins=Fraction(walk.spins, walk.scale),
-            granted=walk.granted - free,
+            granted=walk.granted - free + most * walk.played,
             neglected=walk.neglected,
             most_reached=walk.neglected == 0,
             memories=self.memories,
             layers=tuple(walk.layers),
             moves=tuple(walk.moves),
             ends=tuple(walk.ended),
+            inside=inside,
         )
 
     def own_spins(self, spins: int) -> tuple[Fraction, Fraction]:
@@ -293,12 +320,11 @@ class MemoryChain:
             after: dict[tuple[int, int, bool], Fraction] = {}
             for (memory, left, awarded), p in now.items():
                 played += p
-                moves = self._moves(self.situation(memory, left))
-                for key, event in moves.events:
+                for key, event in self.alone.law(self.situation(memory, left)).by_award().items():
                     own, others, then = self.split(memory, key)
                     rest = self.following(memory, left, own)
                     place = then, rest, awarded or any(others)
-                    here = p * Fraction(event[0], moves.scale)
+                    here = p * event.probability
                     if rest and then != OVER:
                         after[place] = after.get(place, Fraction(0)) + here
                     elif not place[2]:

@@ -18,7 +18,7 @@ import numpy as np
 from rgs_core._engine import Engine
 from rgs_core.engine.tables import state_names
 from rgs_core.errors import AnalysisError
-from rgs_core.exact.award_columns import award_columns
+from rgs_core.exact.award_columns import award_columns, feature_name, multiplied_features
 from rgs_core.exact.joint import bonus_name, bonus_triggers, joint_law, remembers_because
 from rgs_core.exact.memory.acting_start import acting_starts
 from rgs_core.exact.memory.beginnings import EMPTY, Beginnings, Handed, Names, StartingSpin, Way, unique
@@ -29,9 +29,19 @@ from rgs_core.exact.memory.hold_awards import Counting
 from rgs_core.exact.memory.hold_chain import hold_starts, own_spins
 from rgs_core.exact.memory.memories import FRESH, NEXT
 from rgs_core.exact.memory.unlocking import UnlockingStart
-from rgs_core.exact.memory.whole_feature import FeatureRound, WholeFeature
+from rgs_core.exact.memory.whole_feature import TAKEN, CountedFeature, FeatureRound, WholeFeature
 from rgs_core.exact.multiplied_features import MultipliedFeature
-from rgs_core.exact.reached import awards_of, begun, bonus_awards, feature_states, plays_once, reached
+from rgs_core.exact.reached import (
+    awards_at,
+    awards_of,
+    begun,
+    bonus_awards,
+    feature_states,
+    interrupting,
+    plays_once,
+    queued,
+    reached,
+)
 from rgs_core.language.bounds import goes_on_as
 from rgs_core.language.mechanics import (
     BonusTrigger,
@@ -55,12 +65,13 @@ def remembering_states(build: Build) -> list[str]:
 
 def whole_states(build: Build) -> list[str]:
     """States whose features are looked at as a whole: those that remember, and those of several spins that may start
-    such features. What starts a feature comes before it, as far as there is such an order."""
+    such features, which wait for their end. What starts a feature comes before it, as far as there is such an order."""
     model = build.model
     states = [name for name in begun(build) if not plays_once(build, name)]
     awards = {name: set(awards_of(model, model.states[name])) for name in states}
+    waited = {name: queued(build, name) for name in states}
     whole = set(remembering_states(build))
-    while more := {name for name in states if awards[name] & whole} - whole:
+    while more := {name for name in states if waited[name] & whole} - whole:
         whole |= more
     order: list[str] = []
     waiting = [name for name in states if name in whole]
@@ -93,19 +104,59 @@ def feature_round(
             carried[trigger.state] |= trigger.carry
     rules = {name: hold_rules(build, sources[name], carried[name]) for name in targets if _held_alone(build, name)}
     awarded = {
-        target: tuple(name for name in targets if name != target and name in awards_of(model, sources[target]))
+        target: tuple(name for name in targets if name != target and name in queued(build, target))
         for target in targets
     }
+    inside = {
+        target: tuple(
+            name
+            for name in targets
+            if name not in (target, *awarded[target]) and name in awards_of(model, sources[target])
+        )
+        for target in targets
+    }
+    known: dict[tuple[str, int, Handed], MemoryFeature] = {}
+
+    def chained(way: Way) -> WholeFeature:
+        beginning = way.state, way.spins, way.handed
+        if beginning not in known:
+            known[beginning] = chains[way.state].feature(way.spins, way.handed, paid=way.state == start)
+        return _multiplied(way, known[beginning])
+
+    def law_of(way: Way) -> WholeFeature:
+        """The law of a feature inside of another one."""
+        if way not in found:
+            found[way] = (
+                chained(way)
+                if way.state in chains
+                else _held(rules[way.state], [way], award_columns(model), held_laws)[way]
+            )
+        return found[way]
+
     chains = {
-        target: MemoryChain(build, target, merge=merge, carried=carried[target], targets=awarded[target])
+        target: MemoryChain(
+            build,
+            target,
+            merge=merge,
+            carried=carried[target],
+            targets=awarded[target],
+            inside=inside[target],
+            law_of=law_of,
+        )
         for target in targets
         if target not in rules and remembers_because(model, sources[target])
     }
     for chain in chains.values():  # before the paid spin is counted, which may take a minute
         chain.memories.need({(FRESH, False)})
     paid = None if start in targets else starting_spin(build, start, targets, rules, merge=merge)
+    stopped = {
+        name: starting_spin(build, name, targets, rules, merge=merge)
+        for name, state in sources.items()
+        if name not in (start, *targets) and set(awards_of(model, state)) & set(targets)
+    }
     ways: dict[str, dict[Way, None]] = {target: {} for target in targets}
     plain = {} if paid is None else {start: paid.plain}
+    plain |= {name: spin.plain for name, spin in stopped.items()}
     own_law: tuple[Fraction, Fraction] | None = None
     found: dict[Way, WholeFeature] = {}
     methods: dict[str, str] = {}
@@ -117,9 +168,12 @@ def feature_round(
 
     first = Way(start, build.play.spins, EMPTY)
     begin([first] if paid is None else paid.ways())
+    for spin in stopped.values():
+        begin(spin.ways())
     for target in targets:
         if target in rules:
-            found |= _held(rules[target], list(ways[target]), award_columns(model), held_laws)
+            begun_ways = [way for way in ways[target] if way not in found]
+            found |= _held(rules[target], begun_ways, award_columns(model), held_laws)
             if target == start:
                 own_law = own_spins(rules[target], Start(build.play.spins, rules[target].nothing))
                 begun_law = found[first]
@@ -134,24 +188,32 @@ def feature_round(
         else:
             spin = starting_spin(build, target, awarded[target], rules, merge=merge)
             plain[target] = spin.plain
-            chain = MemoryChain(build, target, merge=merge, targets=awarded[target], spin=spin)
-        known: dict[tuple[int, Handed], MemoryFeature] = {}
+            chains[target] = chain = MemoryChain(
+                build, target, merge=merge, targets=awarded[target], spin=spin, inside=inside[target], law_of=law_of
+            )
         for way in ways[target]:
-            beginning = way.spins, way.handed
-            if beginning not in known:
-                known[beginning] = chain.feature(*beginning, paid=target == start)
-                begin(known[beginning].ways())
-            found[way] = _multiplied(way, known[beginning])
+            found[way] = chained(way)
+            feature = known[target, way.spins, way.handed]
+            begin([*feature.ways(), *feature.inside])
         if target == start:
             own_law = chain.own_spins(build.play.spins)
         methods[target] = chain.method
         further |= dict.fromkeys(chain.further, f"in the features of state {target}")
     order = [way for target in targets for way in ways[target]]
     named = dict(zip(order, unique([found[way].name for way in order]), strict=True))
-    names = Names((*award_columns(model), *named.values()), named)
+    insides = {way: of.inside for way in order if (of := known.get(way[:3])) is not None and of.inside}
+    taken = (TAKEN,) if stopped or insides else ()
+    names = Names((*award_columns(model), *named.values(), *taken), named)
     laws = {name: found[way].among(names) for way, name in named.items()}
+    if taken:  # the feature with which a mode begins is no further spin itself
+        laws = {
+            name: CountedFeature(law, law.granted - (name != named.get(first) or paid is not None))
+            for name, law in laws.items()
+        }
     starting = laws[named[first]] if paid is None else paid.named(names)
-    return FeatureRound(plain, starting, laws, further | methods, own_law)
+    interrupted = {name: spin.named(names) for name, spin in stopped.items()}
+    inner = {named[way]: {named[other]: n for other, n in of.items()} for way, of in insides.items()}
+    return FeatureRound(plain, starting, laws, further | methods, own_law, interrupted, inner)
 
 
 def starting_spin(
@@ -188,7 +250,9 @@ def starting_spin(
     # 0 behind the awards where nothing is awarded that could be handed anything.
     number = np.zeros(len(joint.units), dtype=np.int64)
     if carrying is not None:
-        number = np.where(joint.awards[:, real.index(carrying.state)] > 0, which.reshape(-1) + 1, 0)
+        columns = [real.index(carrying.state)]
+        columns += [real.index(feature_name(*pair)) for pair in multiplied_features(model) if pair[0] == carrying.state]
+        number = np.where(joint.awards[:, columns].any(axis=1), which.reshape(-1) + 1, 0)
     numbered = replace(joint, states=(*real, NEXT), awards=np.column_stack([joint.awards, number]))
     beginnings = Beginnings.among(model, targets, carrying.state if carrying else "", (EMPTY, *handed))
     return StartingSpin(numbered, joint, beginnings)
@@ -224,11 +288,13 @@ def _multiplied(way: Way, law: WholeFeature) -> WholeFeature:
 
 
 def _held_alone(build: Build, name: str) -> bool:
-    """Whether features of a state are chains of held cells and nothing else. Where they go on as other states they may be
-    chains of memories as well."""
+    """Whether features of a state are chains of held cells and nothing else: they start none of other states. Where they
+    go on as other states they may be chains of memories as well."""
     state = build.model.states[name]
-    if not holds(state) or not goes_on_as(build.model, state):
-        return holds(state)
+    if not holds(state) or set(awards_of(build.model, state)) - set(feature_states(build.model, name)):
+        return False
+    if not goes_on_as(build.model, state):
+        return True
     try:
         hold_rules(build, state)
     except AnalysisError:
@@ -336,6 +402,11 @@ def _bonus_multiplies(model: Model, bonus: str, target: str) -> bool:
     )
 
 
+def _no_law(reason: str, remedy: str = "") -> AnalysisError:
+    """Why a round has no exact law, and what helps."""
+    return AnalysisError(f"{reason}, for which there is no exact law of a round{remedy}")
+
+
 def _check(build: Build, targets: Sequence[str]) -> None:
     """Raises AnalysisError where features that are known as a whole can begin in a way that is not known: by spins of
     several features, or while others of their state wait or play."""
@@ -343,25 +414,26 @@ def _check(build: Build, targets: Sequence[str]) -> None:
     states = {name: model.states[name] for name in reached(build)}
     awards = {name: set(awards_of(model, state)) for name, state in states.items()}
 
-    def no(reason: str, why: str = "") -> AnalysisError:
-        return AnalysisError(f"{reason}, for which there is no exact law of a round{why}")
-
     awarded = begun(build)
     for target in targets:
         twice = [other for other in feature_states(model, target)[1:] if other in awarded]
         if twice:
-            raise no(f"features of state '{target}' go on as state '{twice[0]}', whose spins are awarded as well")
+            raise _no_law(f"features of state '{target}' go on as state '{twice[0]}', whose spins are awarded as well")
         what = _kept_whole(model, states[target])
         sources = [name for name in states if name != target and target in awards[name]]
         later = _led_to(awards, target)
         again = [name for name in sources if name in later]
+        if target in interrupting(build):  # where it is over before they play, they are like any others
+            within = _played_within(awards, states, model, target)
+            again = [name for name in again if name in targets or name in within]
         if again:
-            raise no(
+            raise _no_law(
                 f"spins of state '{target}', which {what}, are awarded by state '{again[0]}' too, which it leads to"
             )
         features = [name for name in sources if name != play.start or name in targets]
-        if len(features) > 1:
-            raise no(
+        _check_at_once(build, target, sources, targets, what)
+        if len(features) > 1 and target not in interrupting(build):
+            raise _no_law(
                 f"spins of state '{target}', which {what}, are awarded by states '{features[0]}' and '{features[1]}'"
             )
         for name in sources:
@@ -370,37 +442,91 @@ def _check(build: Build, targets: Sequence[str]) -> None:
         for name in feature_states(model, target) if goes_on_as(model, states[target]) else ():
             further = [other for other in targets if other != name and other in awards[name]]
             if further:
-                raise no(
+                raise _no_law(
                     f"spins of state '{further[0]}', which {_kept_whole(model, states[further[0]])}, are awarded by "
                     f"state '{name}' too, whose features go on as others"
                 )
-        starts = features and play.start in sources and play.start not in targets
-        if starts and (waits := _waiting(model, states[play.start], target, features[0])):
-            raise no(
-                f"a spin of state '{play.start}' may award spins of state '{target}' that wait for those of state "
-                f"'{features[0]}', which award some too",
-                f": {waits}",
-            )
+        queued_by_start = play.start in sources and play.start not in targets and target not in interrupting(build)
+        if features and queued_by_start:
+            hurried = {name for state in states.values() for name, at_once in awards_at(model, state) if at_once}
+            if features[0] in hurried.union(*(_led_to(awards, name) for name in hurried)):
+                raise _no_law(
+                    f"spins of state '{features[0]}' may be played at once while features of state '{target}' wait, of which "
+                    "they award spins too"
+                )
+            if waits := _waiting(model, states[play.start], target, features[0]):
+                raise _no_law(
+                    f"a spin of state '{play.start}' may award spins of state '{target}' that wait for those of state "
+                    f"'{features[0]}', which award some too",
+                    f": {waits}",
+                )
     for state in states.values():
         for trigger in state.triggers:
             if isinstance(trigger, FullReelsTrigger) and trigger.state != state.name:
-                raise no(f"trigger '{trigger.name}' of state '{state.name}' holds full reels in the feature")
+                raise _no_law(f"trigger '{trigger.name}' of state '{state.name}' holds full reels in the feature")
         carrying = [t for t in state.triggers if isinstance(t, FreeSpinsTrigger) and t.carry and t.state != state.name]
         for trigger in carrying:
             target = trigger.state
             if target not in targets or not any(isinstance(t, Stick) for t in states[target].transforms):
-                raise no(f"trigger '{trigger.name}' of state '{state.name}' carries cells into the feature")
+                raise _no_law(f"trigger '{trigger.name}' of state '{state.name}' carries cells into the feature")
             if goes_on_as(model, states[target]) and not _held_alone(build, target):
-                raise no(
+                raise _no_law(
                     f"trigger '{trigger.name}' of state '{state.name}' carries cells into a feature that goes on as "
                     "another state"
                 )
             if state.name in targets and remembers_because(model, state):
-                raise no(
+                raise _no_law(
                     f"trigger '{trigger.name}' of state '{state.name}', which remembers, carries cells into a feature"
                 )
         if len(carrying) > 1:
-            raise no(f"triggers '{carrying[0].name}' and '{carrying[1].name}' both carry cells into a feature")
+            raise _no_law(f"triggers '{carrying[0].name}' and '{carrying[1].name}' both carry cells into a feature")
+
+
+def _check_at_once(build: Build, target: str, sources: Sequence[str], targets: Sequence[str], what: str) -> None:
+    """Raises AnalysisError where features that are played at once begin in a way that is not known: as parts of others
+    that remember, or as longer ones that wait."""
+    model, start = build.model, build.play.start
+    states = {name: model.states[name] for name in sources}
+
+    if target not in interrupting(build):
+        mixed = [name for name, state in states.items() if (target, True) in awards_at(model, state)]
+        if mixed:
+            raise _no_law(
+                f"state '{mixed[0]}' awards spins of state '{target}', which {what}, at once, while others of them may wait: "
+                "say at_once wherever they are awarded"
+            )
+        return
+    for name in (name for name in sources if name in targets):
+        inside = f"features of state '{target}', which {what}, interrupt those of state '{name}'"
+        if name in dict(multiplied_features(model)):
+            raise _no_law(f"{inside}, which have multipliers")
+        if states[name].win_min is not None:
+            raise _no_law(f"{inside}, which pay a least win of their own")
+        if _carrying(states[name], [target]):
+            raise _no_law(f"{inside}, which {_kept_whole(model, states[name])}, and hold cells of theirs")
+    several = [name for name in sources if name != start or build.play.spins > 1 or name in targets]
+    begun_by = [name for name in targets if name != target and name in awards_of(model, model.states[target])]
+    if several and begun_by:
+        raise _no_law(
+            f"several features of state '{target}' may interrupt others in a round and award spins of state "
+            f"'{begun_by[0]}', which {_kept_whole(model, model.states[begun_by[0]])}"
+        )
+    awards = {name: set(awards_of(model, model.states[name])) for name in reached(build)}
+    for name, state in states.items():
+        for other, at_once in awards_at(model, state):
+            leads = at_once and other not in (name, target) and target in _led_to(awards, other)
+            if leads and (waits := _waiting(model, state, target, other)):
+                raise _no_law(
+                    f"a spin of state '{name}' may award spins of state '{target}' that wait for those of state '{other}', "
+                    "which lead to some too",
+                    f": {waits}",
+                )
+
+
+def _played_within(awards: Mapping[str, set[str]], states: Mapping[str, State], model: Model, name: str) -> set[str]:
+    """States whose spins may be played while a feature of this one is interrupted, among others."""
+    found = {other for other, at_once in awards_at(model, states[name]) if at_once and other != name}
+    return found.union(*(_led_to(awards, other) for other in found))
 
 
 def _kept_whole(model: Model, state: State) -> str:
@@ -430,23 +556,20 @@ def _check_multipliers(build: Build, target: str, sources: Sequence[str], target
     """Raises AnalysisError where features that are known as a whole have multipliers in a way that is not known."""
     model = build.model
 
-    def no(reason: str) -> AnalysisError:
-        return AnalysisError(f"{reason}, for which there is no exact law of a round")
-
     for name in feature_states(model, target):
         if trigger := _multiplying(model, model.states[name], name):
             what = _kept_whole(model, model.states[name])
-            raise no(f"'{trigger}' of state '{name}', which {what}, awards other features of that state")
+            raise _no_law(f"'{trigger}' of state '{name}', which {what}, awards other features of that state")
     giving = [(name, trigger) for name in sources if (trigger := _multiplying(model, model.states[name], target))]
     for name, trigger in giving:
         what = f"trigger '{trigger}' of state '{name}' gives features of state '{target}' a multiplier"
         if model.states[target].win_min is not None:
-            raise no(f"{what}, which does not apply to the least win that they pay")
-        if any(other != target and other in awards_of(model, model.states[target]) for other in targets):
-            raise no(f"{what}: several of them may start features that remember, which wait for all of them")
+            raise _no_law(f"{what}, which does not apply to the least win that they pay")
+        if any(other != target and other in queued(build, target) for other in targets):
+            raise _no_law(f"{what}: several of them may start features that remember, which wait for all of them")
         filling = [t for t in model.states[name].triggers if isinstance(t, FreeSpinsTrigger) and t.name == trigger]
-        if name in targets and any(t.reset for t in filling):
-            raise no(f"{what} and resets their spins")
+        if name in targets and any(t.reset or t.carry for t in filling):
+            raise _no_law(f"{what} and {'resets their spins' if filling[0].reset else 'carries cells into them'}")
 
 
 def _led_to(awards: Mapping[str, set[str]], name: str) -> set[str]:

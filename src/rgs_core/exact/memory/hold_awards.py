@@ -74,7 +74,9 @@ class Counting:
         carried = [symbol for symbol in rules.symbols if symbol in carrying.carry]
         keys = tuple((symbol, number) for symbol in carried for number in range(len(rules.classes)))
         stopped = carrying.stopped and any(isinstance(t, CHANGING) for t in state.transforms)
-        plain = fires_by_count(carrying) and model.members(carrying.symbol) <= set(carried)
+        plain = (
+            carrying.multiplier is None and fires_by_count(carrying) and model.members(carrying.symbol) <= set(carried)
+        )
         awarded = stopped or not plain
         columns = columns_for(model, state, carrying.state, len(keys), awarded)
         cells = model.reels * model.rows
@@ -181,6 +183,7 @@ def _aliases_refused(model: Model, state: State, carrying: FreeSpinsTrigger, car
             used |= {getattr(trigger, "symbol", "")} | {s for s in getattr(trigger, "pattern", ()) if s}
         elif (
             not fires_by_count(trigger)
+            or carrying.multiplier is not None
             or not model.members(trigger.symbol) <= set(carried)
             or (trigger.stopped and any(isinstance(t, CHANGING) for t in state.transforms))
         ):

@@ -8,14 +8,14 @@ the paid spin, of such features and of all other states.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Protocol, Self
 
 import numpy as np
 
-from rgs_core.exact.awarding import Awarding, Awards
+from rgs_core.exact.awarding import NOTHING, Awarding, Awards
 from rgs_core.exact.joint import Joint
 from rgs_core.exact.memory.beginnings import NamedSpin, Names, Way
 from rgs_core.exact.spin_terms import Amount, Value
@@ -78,6 +78,108 @@ class WholeFeature(Protocol):
 
 
 @dataclass(frozen=True)
+class TakenSpins:
+    """Spins that a feature takes from the cap of a round, but for the one that the feature counts as itself. They win
+    and award nothing."""
+
+    states: tuple[str, ...]
+    step = 0
+    amounts = 0.0
+    transforms = 1
+
+    def by_award(self) -> Mapping[Awards, Awarding]:
+        """Surely nothing."""
+        return {(0,) * len(self.states): NOTHING}
+
+    def terms(self, amount: Amount[Value]) -> dict[Awards, Value]:
+        """The transform of nothing."""
+        return {(0,) * len(self.states): amount(np.zeros(1, np.int64), np.ones(1))}
+
+
+TAKEN = "spins of features"
+"""Names them among the states of a round."""
+
+
+@dataclass(frozen=True)
+class CountedFeature:
+    """A feature that is known as a whole with the spins that it may take from the cap beside itself, as spins of a state
+    of their own: so many as it can be awarded at most."""
+
+    law: WholeFeature
+    taken: int
+
+    @property
+    def name(self) -> str:
+        """That of the feature."""
+        return self.law.name
+
+    @property
+    def state_name(self) -> str:
+        """The state whose spins it plays."""
+        return self.law.state_name
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Order of the states in what it awards."""
+        return self.law.states
+
+    @property
+    def spins(self) -> Fraction:
+        """Mean spins that it plays."""
+        return self.law.spins
+
+    @property
+    def granted(self) -> int:
+        """Most spins that it can be awarded."""
+        return self.law.granted
+
+    @property
+    def neglected(self) -> float:
+        """Odds of the features that are left out."""
+        return self.law.neglected
+
+    @property
+    def most_reached(self) -> bool:
+        """Whether the largest win can be reached."""
+        return self.law.most_reached
+
+    def ways(self) -> list[Way]:
+        """All features that it may begin."""
+        return self.law.ways()
+
+    def among(self, names: Names) -> CountedFeature:
+        """The same law where there are these states and features."""
+        return replace(self, law=self.law.among(names))
+
+    def _key(self, awards: Awards) -> Awards:
+        taken = self.states.index(TAKEN)
+        return (*awards[:taken], awards[taken] + self.taken, *awards[taken + 1 :])
+
+    def by_award(self) -> Mapping[Awards, Awarding]:
+        """Exact moments of the win by what is awarded."""
+        return {self._key(awards): event for awards, event in self.law.by_award().items()}
+
+    def terms(self, amount: Amount[Value]) -> dict[Awards, Value]:
+        """Transform of the win by the same."""
+        return {self._key(awards): term for awards, term in self.law.terms(amount).items()}
+
+    @property
+    def step(self) -> int:
+        """Greatest common divisor of all amounts in units; 0 without wins."""
+        return self.law.step
+
+    @property
+    def amounts(self) -> float:
+        """Most random amounts that a win adds up."""
+        return self.law.amounts
+
+    @property
+    def transforms(self) -> int:
+        """Transforms that are held at once to compute `terms`."""
+        return self.law.transforms
+
+
+@dataclass(frozen=True)
 class FeatureRound:
     """The paid spin and the features that are known as a whole and that it starts.
 
@@ -85,7 +187,9 @@ class FeatureRound:
     `starting`: that of the paid spin by those and by features, named as in `laws`; `laws`: of each such feature;
     `methods`: by the states of these features, how their laws are computed. Where the mode begins with such a feature,
     `starting` is its law, and `own_spins` the odds that it has no spins but those that it begins with and awards none, and
-    how many of those it plays on average.
+    how many of those it plays on average. `interrupted`: laws of single spins, by state, that such features interrupt;
+    `inside`: how many of each interrupt a feature that is known as a whole, by the names of both. Where there are any, the
+    features are `CountedFeature`s, as nothing bounds how many there are.
     """
 
     spins: Mapping[str, Joint]
@@ -93,6 +197,14 @@ class FeatureRound:
     laws: Mapping[str, WholeFeature]
     methods: Mapping[str, str]
     own_spins: tuple[Fraction, Fraction] | None = None
+    interrupted: Mapping[str, NamedSpin] = field(default_factory=dict)
+    inside: Mapping[str, Mapping[str, Fraction]] = field(default_factory=dict)
+
+    @property
+    def counted(self) -> Mapping[str, NamedSpin | TakenSpins]:
+        """The laws of interrupted spins, and of those that features take from the cap beside them."""
+        counts = self.interrupted or self.inside
+        return {**self.interrupted, TAKEN: TakenSpins(self.starting.states)} if counts else {}
 
     @cached_property
     def granted(self) -> Mapping[str, int]:

@@ -60,6 +60,7 @@ class Segment:
     jackpot: str | None = later(None)
     multiplier: Table | None = later(None)
     become: bool = later(False)
+    at_once: bool = later(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ class Option:
     jackpot: str | None = later(None)
     multiplier: Table | None = later(None)
     become: bool = later(False)
+    at_once: bool = later(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ def settled(bonus: Bonus) -> Pick | Take | Wheel | Trail:
         return bonus
     option = bonus.option
     given_by = option.pay, option.spins, option.state, option.bonus, option.jackpot, option.multiplier, option.become
-    segment = Segment(1, *given_by)
+    segment = Segment(1, *given_by, option.at_once)
     return Wheel(bonus.name, (segment,), bonus.of)
 
 

@@ -22,7 +22,8 @@ class FreeSpinsTrigger(ConditionalTrigger):
     awarded feature. `reels`, `per_reel`: as in `Counted`. Without a symbol ("") the count is 0.
     `multiplier`: drawn when it awards, of all that the feature wins; None: that of the feature which is
     lengthened, 1 of a new one. `become`: the spins lengthen the feature that plays, which goes on as `state`; also by no
-    spins, from the smallest count of the table on. So it is wherever spins are awarded.
+    spins, from the smallest count of the table on. `at_once`: the awarded feature is played next; the one that plays goes
+    on after it. So it is wherever spins are awarded.
     """
 
     name: str
@@ -39,6 +40,7 @@ class FreeSpinsTrigger(ConditionalTrigger):
     per_reel: bool = later(False)
     multiplier: Table | None = later(None)
     become: bool = later(False)
+    at_once: bool = later(False)
 
     @property
     def counted(self) -> Counted:
@@ -62,6 +64,7 @@ class WinTrigger(ConditionalTrigger):
     kind: Literal["win_spins"] = "win_spins"
     multiplier: Table | None = later(None)
     become: bool = later(False)
+    at_once: bool = later(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class CollectedTrigger:
     counts: Literal["symbols", "values", "wins", "losses", "spins"] = later("symbols")
     collector: str | None = later(None)
     in_a_row: bool = later(False)
+    at_once: bool = later(False)
 
     @property
     def level_counts(self) -> tuple[int, ...]:
@@ -203,6 +207,7 @@ class FullReelsTrigger(ConditionalTrigger):
 
     kind: Literal["full_reels"] = "full_reels"
     reels: tuple[int, ...] | None = later(None)
+    at_once: bool = later(False)
 
 
 Trigger = (
