@@ -26,12 +26,22 @@ from rgs_server.contract.money import EXPONENTS
 from rgs_server.contract.openapi import document
 from rgs_server.logs import configure_logging
 from rgs_server.master_key import MasterKeyError
-from rgs_server.operators import WALLETS, OperatorRefused, Rules, add_operator, change_operator
+from rgs_server.operators import (
+    WALLETS,
+    OperatorRefused,
+    Rules,
+    add_client,
+    add_operator,
+    change_operator,
+    set_player_tokens,
+)
 from rgs_server.postgres import PostgresUnavailable
+from rgs_server.quotas import Quota
 from rgs_server.reconciliation import Entry, ListRefused, differences, read_list
 from rgs_server.registry import RegistryRefused, read_registry, sign_registry
 from rgs_server.store import SchemaMismatch, Store
 from rgs_server.supervisor import AlreadyRunning, DatabaseUnreachable, Supervisor, WorkerFailed
+from rgs_server.token_keys import KeyUnknown, change_token_keys
 
 EXAMPLES = """\
 examples:
@@ -39,6 +49,10 @@ examples:
   RGS_DATABASE_URL=postgresql://… RGS_MASTER_KEY_FILE=/run/secrets/master rgs-server serve
   rgs-server operator op-acme --key key-acme-2   prints the new secret once; the old key goes on
   rgs-server operator op-acme --retire key-acme-1 --networks 192.0.2.0/24
+  rgs-server operator op-acme --rate 200 --burst 400 --in-flight 64
+  rgs-server operator op-acme --client acme-backend --scopes play,read
+  rgs-server operator op-acme --player-keys https://acme.example/jwks.json --player-audience studio
+  rgs-server keys --rotate                       a new key signs access tokens
   rgs-server operator op-acme --wallets transfer,platform --settle-within 60
   rgs-server reconcile op-acme january.csv --since 2026-01-01T00:00:00.000Z --until 2026-02-01T00:00:00.000Z
   rgs-server call GET /rgs/v1/games              signed with the sandbox credentials
@@ -94,6 +108,28 @@ def parser() -> argparse.ArgumentParser:
         type=seconds,
         help="close sessions with a balance so long after the last spin; 0: never",
     )
+    operator.add_argument("--origins", metavar="LIST", help="https://games.example,…: pages that may call; '': none")
+    operator.add_argument(
+        "--plain-signatures", choices=["on", "off"], help="take HMAC-SHA256 of the body alone; never in production"
+    )
+    operator.add_argument("--client", metavar="CLIENT_ID", help="id of a client that gets access tokens (OAuth 2.0)")
+    operator.add_argument("--scopes", metavar="LIST", default="play,read", help="of the client (default: %(default)s)")
+    operator.add_argument("--retire-client", metavar="CLIENT_ID", help="refuse a client and its tokens from now on")
+    operator.add_argument(
+        "--player-keys",
+        metavar="URL",
+        help="sessions need tokens of players, signed by keys there; 'shared': by a secret",
+    )
+    operator.add_argument("--player-audience", metavar="AUD", default="", help="their aud (default: RGS_TOKEN_ISSUER)")
+    operator.add_argument("--player-issuer", metavar="ISS", default="", help="their iss (default: any)")
+    operator.add_argument("--rate", metavar="N", type=float, help="calls a second over all workers; 0: no limit")
+    operator.add_argument("--burst", metavar="N", type=int, help="calls at once after a pause; 0: those of a second")
+    operator.add_argument(
+        "--in-flight", metavar="N", type=int, help="calls at the same time, per worker; 0: as for all"
+    )
+    keys = commands.add_parser("keys", help="show the keys that sign access tokens, or change them")
+    keys.add_argument("--rotate", action="store_true", help="make a new key; the one before stays good for its tokens")
+    keys.add_argument("--retire", metavar="KID", help="refuse a key and its tokens from now on, when it has leaked")
     call = commands.add_parser("call", help="send a signed request and print the answer")
     call.add_argument("method", metavar="METHOD", choices=["GET", "POST"])
     call.add_argument("target", metavar="PATH", help="path and query, such as /rgs/v1/games")
@@ -101,7 +137,7 @@ def parser() -> argparse.ArgumentParser:
     call.add_argument("--credentials", metavar="FILE", help="default: sandbox.json in RGS_DATA_DIR")
     call.add_argument("--ca", metavar="FILE", help="authority of the service's certificate (PEM)")
     call.add_argument("--certificate", metavar="FILE", help="own certificate with its key (PEM), for mutual TLS")
-    call.add_argument("--curl", action="store_true", help="print the signed curl line instead; valid for minutes")
+    call.add_argument("--curl", action="store_true", help="print the signed curl line instead; valid once, for minutes")
     compare = commands.add_parser("reconcile", help="compare an operator's list of transactions with ours")
     compare.add_argument("operator_id", metavar="OPERATOR_ID")
     compare.add_argument(
@@ -158,9 +194,11 @@ def main(arguments: list[str] | None = None) -> int:
             return run(operator(config, args))
         if args.command == "reconcile":
             return run(reconcile(config, args))
+        if args.command == "keys":
+            return run(keys(config, args))
         return run(call(config, args))
     except (
-        AlreadyRunning, ConfigError, DatabaseUnreachable, ListRefused, MasterKeyError, OperatorRefused, PostgresUnavailable, RegistryRefused, RgsError, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
+        AlreadyRunning, ConfigError, DatabaseUnreachable, KeyUnknown, ListRefused, MasterKeyError, OperatorRefused, PostgresUnavailable, RegistryRefused, RgsError, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
         OSError, asyncpg.PostgresError, aiohttp.ClientError,
     ) as error:  # fmt: skip
         print(f"rgs-server {args.command}: {error}", file=sys.stderr)
@@ -191,9 +229,18 @@ async def operator(config: Config, args: argparse.Namespace) -> int:
     if args.wallet_url is not None and not args.wallet_url.startswith(("http://", "https://")):
         raise ConfigError(f"--wallet-url: '{args.wallet_url}' does not begin with https:// or http://")
     wallet = None if args.wallet_url is None else (args.wallet_url.rstrip("/"), args.wallet_key)
-    changes = (args.retire, args.networks, args.certificates, rules, wallet)
-    if args.key is None and all(change is None for change in changes):
-        raise ConfigError("nothing to do: give --key, --retire, --networks, --certificates, or what binds its sessions")
+    limits = (args.rate, args.burst, args.in_flight)
+    if any(limit is not None and not 0 <= limit < 1e6 for limit in limits):
+        raise ConfigError("--rate, --burst and --in-flight are numbers from 0 to a million")
+    quota = Quota(*limits) if any(limit is not None for limit in limits) else None
+    origins = None if args.origins is None else [text.strip() for text in args.origins.split(",") if text.strip()]
+    plain = None if args.plain_signatures is None else args.plain_signatures == "on"
+    changes = (
+        args.retire, args.retire_client, args.networks, args.certificates, rules, wallet, quota, origins, plain,
+    )  # fmt: skip
+    added = (args.key, args.client, args.player_keys)
+    if all(given is None for given in (*added, *changes)):
+        raise ConfigError("nothing to do: give --key or something to change")
     try:
         allowed = None if args.networks is None else networks(args.networks)
     except ValueError as error:
@@ -209,10 +256,24 @@ async def operator(config: Config, args: argparse.Namespace) -> int:
             print(f"operator {operator_id}, key {args.key}; credentials in {args.write}")
         else:
             print(f"operator {operator_id}, key {args.key}\nsecret {credentials.secret}\nIt is not shown again.")
+    if args.client is not None:
+        scopes = args.scopes.replace(",", " ").split()
+        secret = await add_client(config, operator_id, args.client, scopes)
+        print(f"client {args.client}, scopes {' '.join(scopes)}\nsecret {secret}\nIt is not shown again.")
+    if args.player_keys is not None:
+        shared = await set_player_tokens(
+            config, operator_id, args.player_keys, audience=args.player_audience, issuer=args.player_issuer
+        )
+        if shared is not None:
+            print(f"secret of players' tokens {shared}\nIt is not shown again.")
+        print(f"sessions need {'a token of the player' if args.player_keys else 'no token of the player'}")
     if any(change is not None for change in changes):
         await change_operator(
-            config, operator_id, retire=args.retire, networks=allowed, certificates=names, rules=rules, wallet=wallet
-        )
+            config, operator_id, retire=args.retire, retire_client=args.retire_client, networks=allowed,
+            certificates=names, rules=rules, wallet=wallet, quota=quota, origins=origins, plain_signatures=plain,
+        )  # fmt: skip
+        if args.retire_client is not None:
+            print(f"client {args.retire_client} is retired; workers refuse its tokens within {config.key_cache_s} s")
         if wallet is not None:
             print(f"the wallet is at {wallet[0]}; calls are signed with key {wallet[1]}")
         if rules is not None:
@@ -223,6 +284,23 @@ async def operator(config: Config, args: argparse.Namespace) -> int:
             print(f"calls come from {', '.join(map(str, allowed)) or 'anywhere'}")
         if names is not None:
             print(f"calls come with a certificate of {', '.join(names) or 'anybody, or none'}")
+        if origins is not None:
+            print(f"pages of {', '.join(origins) or 'no origin'} may call")
+        if plain is not None:
+            print(f"signatures of the body alone are {'taken' if plain else 'refused'}")
+        if quota is not None:
+            print(f"the quota is changed; workers know within {config.key_cache_s} s")
+    return 0
+
+
+async def keys(config: Config, args: argparse.Namespace) -> int:
+    if not config.database_url:
+        raise ConfigError("set RGS_DATABASE_URL: keys are in the database of the service")
+    live, retired = await change_token_keys(config, rotate=args.rotate, retire=args.retire)
+    for number, kid in enumerate(live):
+        print(f"{kid}  {'published' if number else 'signs'}")
+    for kid in retired:
+        print(f"{kid}  retired; workers refuse its tokens within {config.key_cache_s} s")
     return 0
 
 

@@ -7,7 +7,8 @@ import hashlib
 import logging
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
 from typing import Literal
 
 import asyncpg
@@ -18,11 +19,14 @@ from rgs_core.language.model import MECHANIC_VERSION
 from rgs_core.seeds import derive_key
 from rgs_server import answers, routes
 from rgs_server.contract import pages
-from rgs_server.contract.answers import GameRow, GamesAnswer, Health, Ready, ReplayAnswer, encode
+from rgs_server.contract.answers import GameRow, GamesAnswer, Health, JwkSet, Ready, ReplayAnswer, encode
 from rgs_server.contract.openapi import document
-from rgs_server.contract.operations import OPERATIONS, ROOT
+from rgs_server.contract.operations import OPERATIONS, ROOT, Operation
 from rgs_server.contract.problems import PAGES, Problem
+from rgs_server.contract.requests import decode_session
 from rgs_server.contract.versions import answer_type, ending_headers
+from rgs_server.gate import OPERATION, ORIGIN
+from rgs_server.origins import answer_headers
 from rgs_server.service import SERVICE, Service, json_answer
 from rgs_server.sessions import open_session, seed_context
 from rgs_server.tls import STRICT_TRANSPORT
@@ -33,6 +37,10 @@ log = logging.getLogger("rgs.http")
 
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context, level 1."""
+
+
+NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+"""Headers of all that has to do with tokens (RFC 6749, section 5.1)."""
 
 
 def create_app(service: Service) -> web.Application:
@@ -46,11 +54,13 @@ def create_app(service: Service) -> web.Application:
         "replaySpin": replay_spin,
         **routes.HANDLERS,
         "listGames": list_games,
+        "issueToken": issue_token,
+        "getKeys": get_keys,
         "getHealth": get_health,
         "getReady": get_ready,
     }
     for operation in OPERATIONS:
-        handler = with_headers(handlers[operation.operation_id], ending_headers(operation))
+        handler = endpoint(operation, handlers[operation.operation_id])
         for path in [operation.full_path, *([ROOT + operation.path] if operation.versioned else [])]:
             app.router.add_route(operation.method, path, handler)
     app.router.add_get("/openapi.json", get_document)
@@ -77,7 +87,7 @@ async def problems_middleware(request: web.Request, handler: Handler) -> web.Str
     service = request.app[SERVICE]
     try:
         media_type = answer_type(request.path, request.headers.get("Accept", ""))
-        response = await handler(request)
+        response = await service.origins.preflight(request) or await handler(request)
         if response.content_type == "application/json":
             response.content_type = media_type
     except Problem as problem:
@@ -98,6 +108,8 @@ async def problems_middleware(request: web.Request, handler: Handler) -> web.Str
         response = problem_answer(request, Problem("INTERNAL", "an unexpected fault; repeat the same request"))
     if service.draining:
         response.force_close()
+    if (origin := request.get(ORIGIN)) is not None:
+        response.headers.update(answer_headers(origin))
     if request.secure:
         response.headers["Strict-Transport-Security"] = STRICT_TRANSPORT
     return response
@@ -106,23 +118,44 @@ async def problems_middleware(request: web.Request, handler: Handler) -> web.Str
 def problem_answer(request: web.Request, problem: Problem) -> web.Response:
     match = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
     trace_id = match[1] if match else secrets.token_hex(16)
+    operation = request.get(OPERATION)
+    oauth = operation is not None and operation.form
     answer = web.Response(
-        body=problem.body(request.path, trace_id),
+        body=problem.body(request.path, trace_id, oauth=oauth),
         status=problem.kind.status,
-        content_type="application/problem+json",
+        content_type="application/json" if oauth else "application/problem+json",
     )
+    if oauth:
+        answer.headers.update(NOT_STORED)
+    if problem.kind.status == 401 or problem.code == "SCOPE_MISSING":
+        answer.headers["WWW-Authenticate"] = challenge(problem.code, operation)
     if problem.retry_after_ms is not None:
         answer.headers["Retry-After"] = str(-(-problem.retry_after_ms // 1000))
     return answer
 
 
-def with_headers(handler: Handler, headers: Mapping[str, str]) -> Handler:
-    """A handler whose answers carry further headers."""
-    if not headers:
-        return handler
+def challenge(code: str, operation: Operation | None) -> str:
+    """WWW-Authenticate of a refused request (RFC 9110, section 11.6.1; RFC 6750, section 3)."""
+    if operation is not None and operation.form:
+        return 'Basic realm="rgs", charset="UTF-8"'
+    if code == "SCOPE_MISSING" and operation is not None:
+        return f'Bearer realm="rgs", error="insufficient_scope", scope="{operation.scope}"'
+    return 'Bearer realm="rgs"' + (', error="invalid_token"' if code.startswith("TOKEN_") else "")
+
+
+def endpoint(operation: Operation, handler: Handler) -> Handler:
+    """The handler of an operation: within the bounds of the worker, with the headers of an operation that ends."""
+    headers = ending_headers(operation)
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        response = await handler(request)
+        service = request.app[SERVICE]
+        request[OPERATION] = operation
+        # Probes tell whether the worker lives, not whether it has much to do.
+        with service.quotas.place(operation) if operation.versioned else nullcontext():
+            try:
+                response = await handler(request)
+            finally:
+                service.gate.leave(request)
         response.headers.update(headers)
         return response
 
@@ -136,6 +169,8 @@ async def open_session_request(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     body = await request.read()
     operator_id = await service.gate.operator(request, body)
+    if await service.player_tokens.required(operator_id):
+        await service.player_tokens.admit(operator_id, decode_session(body))
     async with service.store() as store:
         answer, replayed = await open_session(store, service.sealer, service.rules, operator_id, body, service.clock())
     return json_answer(answer, replayed)
@@ -227,6 +262,20 @@ async def list_games(request: web.Request) -> web.Response:
 def cursor_of(row: GameRow) -> str:
     """The place of a row in the catalogue."""
     return f"{row.game_id}/{row.build_ref}"
+
+
+async def issue_token(request: web.Request) -> web.Response:
+    service = request.app[SERVICE]
+    client_id, scopes = await service.gate.client(request, await request.read())
+    answer = json_answer(encode(await service.tokens.issue(client_id, scopes)))
+    answer.headers.update(NOT_STORED)
+    return answer
+
+
+async def get_keys(request: web.Request) -> web.Response:
+    answer = json_answer(encode(JwkSet([key.jwk for key in await request.app[SERVICE].token_keys.live()])))
+    answer.headers["Cache-Control"] = "public, max-age=60"
+    return answer
 
 
 async def get_health(_: web.Request) -> web.Response:

@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import ssl
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,13 @@ from typing import Any
 import aiohttp
 
 from rgs_server import signing
+
+
+def write_private(path: Path, values: Mapping[str, str]) -> None:
+    """Writes values as JSON to a file that only its owner reads."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(values, file, indent=2)
 
 
 @dataclass(frozen=True)
@@ -27,9 +35,7 @@ class Credentials:
 
     def write(self, path: Path) -> None:
         """Writes them to a file that only its owner reads."""
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(asdict(self), file, indent=2)
+        write_private(path, asdict(self))
 
     @classmethod
     def read(cls, path: Path) -> Credentials:

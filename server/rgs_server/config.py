@@ -24,6 +24,7 @@ class ConfigError(Exception):
 class Config:
     """Settings of the service; docs/operations.md lists them."""
 
+    mode: str = "development"  # development or production, which refuses what is only for trying out
     database_url: str = ""  # empty: an embedded PostgreSQL in data_dir
     data_dir: str = ".rgs"  # embedded database, sandbox credentials and master key
     host: str = "127.0.0.1"
@@ -44,13 +45,21 @@ class Config:
     commit_timeout_ms: int = 5000  # of one commit, and of all tries of one spin
     body_bytes_max: int = 65536
     signature_window_s: int = 300  # age of a request's timestamp
+    in_flight_max: int = 4096  # requests being answered, per worker; more are 503 at once
+    operator_in_flight_max: int = 1024  # of one operator that has no bound of its own; more are 429
     key_cache_s: int = 30  # how long a worker trusts a key it has read
+    token_issuer: str = "rgs-core"  # `iss` and `aud` of access tokens
+    token_lifetime_s: int = 600  # of access tokens
     session_cache_max: int = 50000  # sessions per worker
     wallet_timeout_ms: int = 2000  # of one call of a platform's wallet
     wallet_tries: int = 3  # of a debit, before it is rolled back
     sweep_s: int = 5  # between looks for rounds left unsettled and balances left behind
     drain_timeout_ms: int = 10000  # for open requests at SIGTERM
     log_level: str = "info"  # debug, info, warning or error
+
+    @property
+    def in_production(self) -> bool:
+        return self.mode == "production"
 
     @property
     def data_path(self) -> Path:
@@ -61,8 +70,11 @@ class Config:
         return Path(self.master_key_file) if self.master_key_file else self.data_path / "master.key"
 
 
-UNKNOWN_MARKETS = ("strictest", "refused")
-LOG_LEVELS = ("debug", "info", "warning", "error")
+CHOICES = {
+    "log_level": ("debug", "info", "warning", "error"),
+    "mode": ("development", "production"),
+    "unknown_market": ("strictest", "refused"),
+}
 
 LIMITS: dict[str, tuple[int, int]] = {
     "port": (1, 65535),
@@ -73,7 +85,10 @@ LIMITS: dict[str, tuple[int, int]] = {
     "commit_timeout_ms": (100, 600_000),
     "body_bytes_max": (1024, 16 * 1024 * 1024),
     "signature_window_s": (1, 86_400),
+    "in_flight_max": (1, 1_000_000),
+    "operator_in_flight_max": (1, 1_000_000),
     "key_cache_s": (0, 3600),
+    "token_lifetime_s": (10, 86_400),
     "session_cache_max": (1, 10_000_000),
     "wallet_timeout_ms": (50, 60_000),
     "wallet_tries": (1, 10),
@@ -105,10 +120,8 @@ def read_config(environment: Mapping[str, str] = os.environ) -> Config:
             except ValueError as error:
                 problems.append(f"{name}: {error}")
             values[field.name] = text
-        elif field.name == "unknown_market" and text not in UNKNOWN_MARKETS:
-            problems.append(f"{name}={text!r} is not one of {', '.join(UNKNOWN_MARKETS)}")
-        elif field.name == "log_level" and text not in LOG_LEVELS:
-            problems.append(f"{name}={text!r} is not one of {', '.join(LOG_LEVELS)}")
+        elif field.name in CHOICES and text not in CHOICES[field.name]:
+            problems.append(f"{name}={text!r} is not one of {', '.join(CHOICES[field.name])}")
         else:
             values[field.name] = text
     if problems:

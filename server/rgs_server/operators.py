@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
@@ -12,7 +13,11 @@ from rgs_server.addresses import Network
 from rgs_server.catalogue import load_catalogue
 from rgs_server.client import Credentials
 from rgs_server.config import Config
+from rgs_server.contract.operations import SCOPES
 from rgs_server.master_key import read_master_key
+from rgs_server.origins import well_formed
+from rgs_server.player_tokens import acceptable, context_of
+from rgs_server.quotas import Quota
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store
 
@@ -58,32 +63,97 @@ async def add_operator(config: Config, operator_id: str, key_id: str, *, reveal_
     return Credentials(f"{scheme}://{config.host}:{config.port}", operator_id, key_id, secret)
 
 
+async def add_client(config: Config, operator_id: str, client_id: str, scopes: Sequence[str]) -> str:
+    """Opens a client of an operator that exists, for access tokens; returns its secret. Raises OperatorRefused."""
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown or not scopes:
+        raise OperatorRefused(f"no scope '{', '.join(unknown)}'; scopes are {', '.join(SCOPES)}")
+    secret = secrets.token_urlsafe(32)
+    connection = await asyncpg.connect(config.database_url)
+    try:
+        digest = hashlib.sha256(secret.encode()).digest()
+        if not await Store(connection).add_client(client_id, operator_id, digest, scopes):
+            raise OperatorRefused(f"client '{client_id}' is retired, or another operator's; choose another id")
+    except asyncpg.ForeignKeyViolationError:
+        raise OperatorRefused(f"no operator '{operator_id}'; open it with --key first") from None
+    finally:
+        await connection.close()
+    return secret
+
+
+async def set_player_tokens(
+    config: Config, operator_id: str, keys: str, *, audience: str = "", issuer: str = ""
+) -> str | None:
+    """How an operator signs tokens of its players. `keys`: where it publishes them, or `shared` for a secret, which is
+    returned; empty: it sends no tokens. Raises OperatorRefused."""
+    secret = secrets.token_urlsafe(32) if keys == "shared" else None
+    if keys and secret is None and not acceptable(keys):
+        raise OperatorRefused(f"'{keys}' is no place for keys; give https://…, or 'shared'")
+    sealer = Sealer(read_master_key(config.master_key_path))
+    sealed = sealer.seal(secret.encode(), context_of(operator_id)) if secret is not None else None
+    connection = await asyncpg.connect(config.database_url)
+    try:
+        store = Store(connection)
+        if keys:
+            url = None if secret is not None else keys
+            await store.set_player_rule(operator_id, audience or config.token_issuer, issuer or None, url, sealed)
+        else:
+            await store.drop_player_rule(operator_id)
+    except asyncpg.ForeignKeyViolationError:
+        raise OperatorRefused(f"no operator '{operator_id}'; open it with --key first") from None
+    finally:
+        await connection.close()
+    return secret
+
+
 async def change_operator(
     config: Config,
     operator_id: str,
     *,
     retire: str | None = None,
+    retire_client: str | None = None,
     networks: Sequence[Network] | None = None,
     certificates: Sequence[str] | None = None,
     rules: Rules | None = None,
     wallet: tuple[str, str] | None = None,
+    quota: Quota | None = None,
+    origins: Sequence[str] | None = None,
+    plain_signatures: bool | None = None,
 ) -> None:
-    """Retires a key; sets the networks and certificates from which an operator may call, an empty list: any; says how
-    the money of its sessions to come moves, and the URL of its wallet with the key that signs for it. None leaves what is there. Workers know keys, networks and certificates
-    within RGS_KEY_CACHE_S. Raises OperatorRefused."""
+    """Changes what it is given, and leaves the rest.
+
+    Retires a key or a client. Sets the networks and certificates from which an operator may call, an empty list: any; its
+    quota, 0: none; the origins of its pages; whether it may sign bodies alone; how the money of its sessions to come
+    moves; the URL of its wallet with the key that signs for it. Workers know within RGS_KEY_CACHE_S. Raises
+    OperatorRefused.
+    """
+    if plain_signatures and config.in_production:
+        raise OperatorRefused("signatures of the body alone are not for production: captured, they are good for ever")
+    wrong = [origin for origin in origins or () if not well_formed(origin)]
+    if wrong:
+        raise OperatorRefused(f"'{wrong[0]}' is no origin; write it like https://games.example")
     connection = await asyncpg.connect(config.database_url)
     try:
         store = Store(connection)
         async with connection.transaction():
             if retire is not None and not await store.retire_key(retire, operator_id):
                 raise OperatorRefused(f"operator '{operator_id}' has no live key '{retire}'")
+            if retire_client is not None and not await store.retire_client(retire_client, operator_id):
+                raise OperatorRefused(f"operator '{operator_id}' has no live client '{retire_client}'")
             if networks is not None:
                 await store.set_networks(operator_id, networks)
             if certificates is not None:
                 await store.set_certificates(operator_id, certificates)
             if wallet is not None and not await store.set_wallet(operator_id, *wallet):
                 raise OperatorRefused(f"operator '{operator_id}' has no live key '{wallet[1]}'")
-            if rules is not None and not await store.set_rules(operator_id, *astuple(rules)):
+            if origins is not None:
+                await store.set_origins(operator_id, origins)
+            known = [
+                rules is None or await store.set_rules(operator_id, *astuple(rules)),
+                plain_signatures is None or await store.set_plain_signatures(operator_id, plain_signatures),
+                quota is None or await store.set_quota(operator_id, *astuple(quota)),
+            ]
+            if not all(known):
                 raise OperatorRefused(f"no operator '{operator_id}'; open it with --key first")
     except asyncpg.ForeignKeyViolationError:
         raise OperatorRefused(f"no operator '{operator_id}'; open it with --key first") from None

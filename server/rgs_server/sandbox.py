@@ -14,11 +14,11 @@ from rgs_core.commands.drawing import draw_round
 from rgs_core.language.model import Build
 from rgs_core.language.model_file import load
 from rgs_core.seeds import derive_key
-from rgs_server.client import Client, Credentials, curl_line
+from rgs_server.client import Client, Credentials, curl_line, write_private
 from rgs_server.config import Config
-from rgs_server.operators import WALLETS, Rules, add_game_name, add_operator, change_operator
+from rgs_server.operators import WALLETS, Rules, add_client, add_game_name, add_operator, change_operator
 
-OPERATOR, KEY_ID = "op-sandbox", "key-sandbox"
+OPERATOR, KEY_ID, CLIENT_ID = "op-sandbox", "key-sandbox", "client-sandbox"
 GAME = "lantern_tide"
 SPINS_SHOWN_MAX = 50
 
@@ -42,6 +42,8 @@ async def open_operators(config: Config) -> Credentials:
         await add_game_name(config, operator_id, EXAMPLE_GAME, EXAMPLE_BUILD, build.build_hash)
         await change_operator(config, operator_id, rules=Rules(wallets=list(WALLETS), enforces_markets=False))
         credentials.write(config.data_path / file)
+    secret = await add_client(config, OPERATOR, CLIENT_ID, ["play", "read"])
+    write_private(config.data_path / "client.json", {"client_id": CLIENT_ID, "client_secret": secret})
     return credentials
 
 
@@ -127,5 +129,5 @@ def _next_steps(console: Console, config: Config, credentials: Credentials, sess
     console.print("[bold]. .venv/bin/activate[/bold]\n")
     for step in steps:
         console.print(f"  {step}", markup=False)
-    console.print(f"\nSigned for curl, good for {config.signature_window_s} seconds:\n")
+    console.print(f"\nSigned for curl, good once and for {config.signature_window_s} seconds:\n")
     console.print(f"  {signed}", markup=False)

@@ -9,16 +9,22 @@ from contextlib import asynccontextmanager
 import asyncpg
 from aiohttp import web
 
+from rgs_server.access_tokens import AccessTokens
 from rgs_server.clock import Clock, system_clock
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
 from rgs_server.gate import Gate
+from rgs_server.nonces import NonceMemory
+from rgs_server.origins import Origins
+from rgs_server.player_tokens import PlayerTokens
+from rgs_server.quotas import Quotas
 from rgs_server.sealing import Sealer
 from rgs_server.seamless import Cashier
 from rgs_server.sessions import Rulebook
 from rgs_server.spins import SpinDesk
 from rgs_server.store import Store
 from rgs_server.sweeping import Sweeper
+from rgs_server.token_keys import TokenKeys
 
 log = logging.getLogger("rgs.http")
 
@@ -36,11 +42,18 @@ class Service:
         self.clock = clock
         self._cashier = Cashier(config, self.store, sealer, self.clock)
         self.desk = SpinDesk(config, url, rules, sealer, self._cashier, clock)
-        self.gate = Gate(config, sealer, self.store)
+        self.quotas = Quotas(config, self.store)
+        self.origins = Origins(config, self.store)
+        self.player_tokens = PlayerTokens(config, sealer, self.store)
+        self.token_keys = TokenKeys(config, sealer, self.store)
+        self.tokens = AccessTokens(config, self.token_keys)
+        self._nonces = NonceMemory(config, url)
+        self.gate = Gate(config, sealer, self.store, self._nonces, self.quotas, self.tokens)
         self._sweeper = Sweeper(self.store, sealer, self.clock, config.sweep_s)
 
     async def start(self) -> None:
         self._pool = await asyncpg.create_pool(self._url, min_size=1, max_size=4, command_timeout=5)
+        self._nonces.start()
         self.desk.start()
         self._sweeper.start()
         self._cashier.start()
@@ -49,6 +62,7 @@ class Service:
         await self._sweeper.stop()
         await self.desk.stop()
         await self._cashier.stop()
+        await self._nonces.stop()
         if self._pool is not None:
             await self._pool.close()
 

@@ -47,6 +47,17 @@ def verified(secret: bytes, given: Mapping[str, str], method: str, target: str, 
     return any(matches)
 
 
+def plainly_verified(secret: bytes, given: Mapping[str, str], body: bytes) -> bool:
+    """Whether a request is signed in the plain form: the hex HMAC-SHA256 of its body, and nothing else.
+
+    It says neither when nor where to: whoever sees such a request can send it again, to any path. An empty body is
+    never right, since its signature would open every path for ever.
+    """
+    expected = hmac.new(secret, body, "sha256").hexdigest()
+    right = hmac.compare_digest(expected.encode(), given.get(SIGNATURE, "").strip().encode(errors="replace"))
+    return right and bool(body)
+
+
 def skew_seconds(timestamp: str, now: datetime) -> float | None:
     """Distance of a timestamp from now; None when it is not RFC 3339 in UTC with milliseconds."""
     then = read_time(timestamp)

@@ -20,6 +20,8 @@ from rgs_server.addresses import Network
 
 SCHEMA_LOCK = 7_249_001
 """Advisory lock that serialises the creation of the schema."""
+SWEEP_LOCK = 7_249_002
+"""Advisory lock of the worker that deletes what has expired."""
 
 
 class SchemaMismatch(Exception):
@@ -247,6 +249,86 @@ class Store:
 
     async def add_game(self, operator_id: str, game_id: str, build_ref: str, build_hash: str) -> None:
         await self.connection.execute(QUERIES["add_game"], operator_id, game_id, build_ref, build_hash)
+
+    async def find_client(self, client_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_client"], client_id)
+
+    async def add_client(self, client_id: str, operator_id: str, secret_digest: bytes, scopes: Sequence[str]) -> bool:
+        """False when the client is another operator's, or retired."""
+        values = (client_id, operator_id, secret_digest, list(scopes))
+        return await self.connection.fetchrow(QUERIES["add_client"], *values) is not None
+
+    async def retire_client(self, client_id: str, operator_id: str) -> bool:
+        """False when the operator has no such client that is live."""
+        return await self.connection.fetchrow(QUERIES["retire_client"], client_id, operator_id) is not None
+
+    async def live_token_keys(self) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["live_token_keys"])
+
+    async def add_token_key(self, kid: str, private_sealed: bytes) -> None:
+        await self.connection.execute(QUERIES["add_token_key"], kid, private_sealed)
+
+    async def retire_token_key(self, kid: str) -> bool:
+        """False when there is no such key that is live."""
+        return await self.connection.fetchrow(QUERIES["retire_token_key"], kid) is not None
+
+    async def retire_old_token_keys(self, staying: int) -> list[str]:
+        """Ids of the keys that were retired."""
+        return [row["kid"] for row in await self.connection.fetch(QUERIES["retire_old_token_keys"], staying)]
+
+    async def find_player_rule(self, operator_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_player_rule"], operator_id)
+
+    async def set_player_rule(
+        self, operator_id: str, audience: str, issuer: str | None, jwks_url: str | None, secret_sealed: bytes | None
+    ) -> None:
+        values = (operator_id, audience, issuer, jwks_url, secret_sealed)
+        await self.connection.execute(QUERIES["set_player_rule"], *values)
+
+    async def drop_player_rule(self, operator_id: str) -> None:
+        await self.connection.execute(QUERIES["drop_player_rule"], operator_id)
+
+    async def use_player_token(self, operator_id: str, jti: str, session_id: str, expires_at: datetime) -> bool:
+        """False when the token was used for another session."""
+        values = (operator_id, jti, session_id, expires_at)
+        return await self.connection.fetchrow(QUERIES["use_player_token"], *values) is not None
+
+    async def sweep_player_tokens(self) -> None:
+        await self.connection.execute(QUERIES["sweep_player_tokens"], SWEEP_LOCK)
+
+    async def set_origins(self, operator_id: str, origins: Sequence[str]) -> None:
+        await self.connection.execute(QUERIES["set_origins"], operator_id, list(origins))
+
+    async def knows_origin(self, origin: str) -> bool:
+        return bool(await self.connection.fetchval(QUERIES["knows_origin"], origin))
+
+    async def set_plain_signatures(self, operator_id: str, taken: bool) -> bool:
+        """False when there is no such operator."""
+        return await self.connection.fetchrow(QUERIES["set_plain_signatures"], operator_id, taken) is not None
+
+    async def plain_operators(self) -> list[str]:
+        return [row["operator_id"] for row in await self.connection.fetch(QUERIES["plain_operators"])]
+
+    async def set_quota(
+        self, operator_id: str, rate_per_s: float | None, burst: int | None, in_flight_max: int | None
+    ) -> bool:
+        """False when there is no such operator."""
+        row = await self.connection.fetchrow(QUERIES["set_quota"], operator_id, rate_per_s, burst, in_flight_max)
+        return row is not None
+
+    async def take_tokens(self, operator_id: str, rate_per_s: float, most: int, wanted: int) -> tuple[int, float]:
+        """Tokens that were taken, and what is left in the bucket."""
+        row = await self.connection.fetchrow(QUERIES["take_tokens"], operator_id, rate_per_s, most, wanted)
+        assert row is not None
+        return int(row["granted"]), row["tokens"]
+
+    async def remember_nonces(self, digests: list[bytes], claims: list[int], seconds: float) -> set[bytes]:
+        """The digests that are new, or were written under the same claim."""
+        rows = await self.connection.fetch(QUERIES["remember_nonces"], digests, claims, seconds)
+        return {row["digest"] for row in rows}
+
+    async def sweep_nonces(self) -> None:
+        await self.connection.execute(QUERIES["sweep_nonces"], SWEEP_LOCK)
 
     async def ready(self) -> None:
         """Raises when the database does not answer."""

@@ -17,11 +17,13 @@ from typing import Any
 
 import asyncpg
 
-from rgs_server.config import Config, environment_of
+from rgs_server.config import Config, ConfigError, environment_of
 from rgs_server.master_key import ensure_master_key, read_master_key
 from rgs_server.postgres import EmbeddedPostgres
-from rgs_server.store import create_schema
+from rgs_server.sealing import Sealer
+from rgs_server.store import Store, create_schema
 from rgs_server.tls import server_context
+from rgs_server.token_keys import ensure_token_key
 
 log = logging.getLogger("rgs.supervisor")
 
@@ -55,6 +57,20 @@ async def prepare_database(url: str) -> None:
                 raise DatabaseUnreachable(f"no database at RGS_DATABASE_URL for {DATABASE_WAIT_S} s: {error}") from None
             log.warning("the database does not answer yet: %s", error)
             await asyncio.sleep(1)
+
+
+async def refuse_plain_signatures(url: str) -> None:
+    """Raises ConfigError when operators sign bodies alone: that is for trying out."""
+    connection = await asyncpg.connect(url)
+    try:
+        found = await Store(connection).plain_operators()
+    finally:
+        await connection.close()
+    if found:
+        raise ConfigError(
+            f"RGS_MODE=production, but {', '.join(found)} may sign bodies alone; "
+            "rgs-server operator ID --plain-signatures off"
+        )
 
 
 def require_free_port(host: str, port: int) -> None:
@@ -111,8 +127,11 @@ class Supervisor:
                 await self._postgres.start()
                 log.info("database: %s", self._postgres.description)
                 config = replace(config, database_url=self._postgres.url)
-            read_master_key(config.master_key_path)
+            sealer = Sealer(read_master_key(config.master_key_path))
             await prepare_database(config.database_url)
+            await ensure_token_key(config.database_url, sealer)
+            if config.in_production:
+                await refuse_plain_signatures(config.database_url)
             keepers = [asyncio.create_task(self._keep(config, n)) for n in range(config.workers)]
             self._workers = [None] * config.workers
             ready = asyncio.create_task(when_up(config)) if when_up else None

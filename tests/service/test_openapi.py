@@ -8,6 +8,7 @@ import subprocess
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 import jsonschema
@@ -46,6 +47,11 @@ def check_schema(schema: dict[str, Any], value: object) -> None:
 
 def execute(service: Service, operation: Operation) -> Reply:
     """Sends the example of an operation."""
+    if operation.form:
+        client = json.loads((service.folder / "client.json").read_text())
+        form = urlencode({**operation.example, **client}).encode()
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return service.send(operation.method, operation.full_path, form, headers=headers)
     body = json.dumps(operation.example).encode() if operation.request else b""
     return service.send(operation.method, operation.full_path.format(**operation.values), body)
 

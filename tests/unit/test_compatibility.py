@@ -72,6 +72,9 @@ BREAKING: dict[str, tuple[Callable[[Json], Any], str]] = {
     "an optional value": (
         lambda d: properties(d, "SpinRequest")["idempotency_key"].update(anyOf=[{"type": "string"}]), "null is gone"),
     "another security": (lambda d: play(d).update(security=[]), "secured in another way"),
+    "a way to say who calls": (lambda d: play(d)["security"].pop(0), "secured in another way"),
+    "security where none was": (
+        lambda d: d["paths"]["/healthz"]["get"].update(security=[{"accessToken": ["read"]}]), "secured in another way"),
     "no body": (lambda d: play(d).pop("requestBody"), "takes no body any more"),
     "a body where none was": (
         lambda d: d["paths"]["/rgs/v1/games"]["get"].update(requestBody={"required": True, "content": {}}),
@@ -88,8 +91,9 @@ ADDING: dict[str, Callable[[Json], Any]] = {
     "a kind of feature": lambda d: properties(d, "SpinOutcome")["features"]["items"]["anyOf"].append(
         {"$ref": "#/components/schemas/Health"}
     ),
-    "a status": lambda d: play(d)["responses"].update({"429": {"content": {}}}),
+    "a status": lambda d: play(d)["responses"].update({"418": {"content": {}}}),
     "an optional header": lambda d: play(d)["parameters"].append({"name": "X", "in": "header", "schema": {}}),
+    "a way to say who calls": lambda d: play(d)["security"].append({"other": []}),
     "other words": lambda d: play(d).update(description="Draws."),
 }
 

@@ -401,6 +401,34 @@ class GamesAnswer(Struct, frozen=True):
     next_cursor: Annotated[str | None, Meta(description="of the next part; null: this is the last")] = None
 
 
+class TokenAnswer(Struct, frozen=True):
+    """An access token (RFC 6749, section 5.1)."""
+
+    access_token: Annotated[
+        str, Meta(description="for `Authorization: Bearer`; a JWT that /.well-known/jwks.json verifies")
+    ]
+    token_type: Literal["Bearer"]
+    expires_in: Annotated[int, Meta(description="seconds")]
+    scope: Annotated[str, Meta(description="what was granted, separated by spaces")]
+
+
+class Jwk(Struct, frozen=True):
+    """A public key (RFC 7517, RFC 8037)."""
+
+    kty: Literal["OKP"]
+    crv: Literal["Ed25519"]
+    kid: str
+    use: Literal["sig"]
+    alg: Literal["EdDSA"]
+    x: str
+
+
+class JwkSet(Struct, frozen=True):
+    """The keys of access tokens, the newest first."""
+
+    keys: list[Jwk]
+
+
 class Health(Struct, frozen=True):
     """The process lives."""
 

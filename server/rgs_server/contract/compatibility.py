@@ -42,7 +42,8 @@ class _Comparison:
                 yield from self._parameters(name, operations[method], now)
                 yield from self._body(name, operations[method], now)
                 yield from self._answers(name, operations[method], now)
-                if now.get("security", []) != operations[method].get("security", []):
+                before, after = operations[method].get("security", []), now.get("security", [])
+                if any(way not in after for way in before) or (not before and after and {} not in after):
                     yield f"{name} is secured in another way"
 
     def _parameters(self, name: str, old: Json, new: Json) -> Iterator[str]:

@@ -10,7 +10,7 @@ import msgspec
 
 from rgs_core import __version__
 from rgs_server import signing
-from rgs_server.contract.operations import OPERATIONS, VERSION, Operation
+from rgs_server.contract.operations import OPERATIONS, SCOPES, VERSION, Operation
 from rgs_server.contract.problems import KINDS, ProblemDocument
 
 Json = dict[str, Any]
@@ -22,10 +22,11 @@ One round is one request, one transaction, one record. Repeat a request with the
 * **Versions.** `/rgs/v1/…`, or `/rgs/…` with `Accept: application/vnd.rgs.v1+json`; without either, v1. Fields are only
   added; what is removed or narrowed comes with `/rgs/v2`. Skip fields, kinds of features and codes that you do not know.
 * **Signatures.** HMAC-SHA256 of `METHOD \\n path \\n sorted query \\n timestamp \\n nonce \\n hex(SHA-256(body))` in four
-  headers; see `docs/api.md` for the same in shell.
+  headers; see `docs/api.md` for the same in shell. Or OAuth 2.0: an access token in `Authorization: Bearer`.
 * **Errors.** `application/problem+json` with `code`, `retryable` and `money_state`; each code has a page.
 * **Amounts.** Decimals with the currency's digits, and minor units beside them. Nothing is ever rounded.
 """
+FORM = "application/x-www-form-urlencoded"
 TRACEPARENT: Json = {
     "name": "traceparent",
     "in": "header",
@@ -41,7 +42,7 @@ IDEMPOTENCY_KEY: Json = {
 SIGNING_HEADERS = {
     signing.KEY_ID: "id of the operator's key",
     signing.TIMESTAMP: "RFC 3339 in UTC with milliseconds, within 300 s of the server's clock",
-    signing.NONCE: "a fresh text for each request",
+    signing.NONCE: "a new text for each request, also for one that is repeated; at most 255 characters",
     signing.SIGNATURE: "`v1=` and the signature in hex; several, separated by commas, while keys change",
 }
 
@@ -53,6 +54,7 @@ def document() -> Json:
     ordered: list[type] = sorted([*types, ProblemDocument], key=lambda kind: kind.__name__)
     _, schemas = msgspec.json.schema_components(ordered, ref_template="#/components/schemas/{name}")
     paths: Json = {}
+    token = next(operation for operation in OPERATIONS if operation.form)
     for operation in OPERATIONS:
         paths.setdefault(operation.full_path, {})[operation.method.lower()] = described(operation)
     return {
@@ -71,6 +73,14 @@ def document() -> Json:
             "securitySchemes": {
                 name: {"type": "apiKey", "in": "header", "name": name, "description": text}
                 for name, text in SIGNING_HEADERS.items()
+            }
+            | {
+                "accessToken": {
+                    "type": "oauth2",
+                    "description": "instead of the signing headers: `Authorization: Bearer`",
+                    "flows": {"clientCredentials": {"tokenUrl": token.full_path, "scopes": SCOPES}},
+                },
+                "client": {"type": "http", "scheme": "basic", "description": "`client_id` and `client_secret`"},
             },
         },
     }
@@ -99,7 +109,7 @@ def described(operation: Operation) -> Json:
             for name, text in operation.query.items()
         ],
         "responses": {"200": {"description": operation.answer.__doc__, "content": json_content(answer)}},
-        "security": [{header: [] for header in SIGNING_HEADERS}] if operation.signed else [],
+        "security": security(operation),
     }
     if operation.versioned:
         found["parameters"].append(TRACEPARENT)
@@ -113,12 +123,21 @@ def described(operation: Operation) -> Json:
         body: Json = {"schema": {"$ref": f"#/components/schemas/{operation.request.__name__}"}}
         found["requestBody"] = {
             "required": True,
-            "content": {"application/json": {**body, "example": operation.example}},
+            "content": {FORM if operation.form else "application/json": {**body, "example": operation.example}},
         }
     if operation.deprecated_on is not None:
         found["deprecated"] = True
-    found["responses"] |= problem_responses(operation.codes)
+    found["responses"] |= problem_responses(operation.codes, oauth=operation.form)
     return found
+
+
+def security(operation: Operation) -> list[Json]:
+    """Ways to say who calls, any of them."""
+    if operation.form:
+        return [{"client": []}, {}]
+    if not operation.signed:
+        return []
+    return [{header: [] for header in SIGNING_HEADERS}, {"accessToken": [operation.scope]}]
 
 
 def json_content(schema: Json) -> Json:
@@ -126,12 +145,13 @@ def json_content(schema: Json) -> Json:
     return {"application/json": {"schema": schema}, MEDIA_TYPE: {"schema": schema}}
 
 
-def problem_responses(codes: list[str]) -> Json:
+def problem_responses(codes: list[str], *, oauth: bool) -> Json:
     """A response for each status, with the codes that come under it."""
     by_status: dict[int, list[str]] = {}
     for code in codes:
         by_status.setdefault(KINDS[code].status, []).append(code)
-    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+    types = ("application/problem+json", *(("application/json",) if oauth else ()))
+    problem = {kind: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}} for kind in types}
     found: Json = {}
     for status, together in sorted(by_status.items()):
         lines = [f"* `{code}`: {KINDS[code].title}" for code in together]

@@ -15,12 +15,16 @@ from rgs_server.contract.requests import (
     SessionRequest,
     SettlementRequest,
     SpinRequest,
+    TokenForm,
     TransferRequest,
     VoidRequest,
 )
 
 VERSION = 1
 ROOT = "/rgs"
+UNVERSIONED = ("/healthz", "/readyz", "/.well-known/")
+SCOPES = {"play": "open sessions, play and finish rounds", "read": "read what is there"}
+"""What an access token may be good for."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class Operation:
     problems: tuple[str, ...] = ()
     signed: bool = True
     repeatable: bool = False  # answers twice with the same bytes, and says so
+    form: bool = False  # takes a form instead of JSON, and answers errors as OAuth 2.0 does
+    finishes_money: bool = False  # settles, voids or closes what was begun, or keeps a player from more: has no quota
     parameters: dict[str, str] = field(default_factory=dict)  # what the values in the path are
     query: dict[str, str] = field(default_factory=dict)  # what the values in the query are; none is needed
     example: dict[str, object] = field(default_factory=dict)
@@ -51,7 +57,12 @@ class Operation:
 
     @property
     def versioned(self) -> bool:
-        return not self.path.startswith("/healthz") and not self.path.startswith("/readyz")
+        return not self.path.startswith(UNVERSIONED)
+
+    @property
+    def scope(self) -> str:
+        """The scope that an access token needs for it."""
+        return "read" if self.method == "GET" else "play"
 
     @property
     def full_path(self) -> str:
@@ -60,11 +71,24 @@ class Operation:
     @property
     def codes(self) -> list[str]:
         """Every problem code that it can answer."""
-        return [*self.problems, *(SIGNED if self.signed else ()), *(COMMON if self.versioned else ())]
+        signed = (*SIGNED, *(() if self.finishes_money else LIMITED)) if self.signed else ()
+        return list(dict.fromkeys([*self.problems, *signed, *(COMMON if self.versioned else ())]))
 
 
-SIGNED = ("SIGNATURE_INVALID", "KEY_RETIRED", "TIMESTAMP_SKEW", "FORBIDDEN")
-COMMON = ("VERSION_UNKNOWN", "BODY_TOO_LARGE", "INTERNAL")
+SIGNED = (
+    "SIGNATURE_INVALID",
+    "KEY_RETIRED",
+    "TIMESTAMP_SKEW",
+    "NONCE_REUSED",
+    "TOKEN_INVALID",
+    "TOKEN_EXPIRED",
+    "TOKEN_KEY_UNKNOWN",
+    "FORBIDDEN",
+    "SCOPE_MISSING",
+    "ORIGIN_FORBIDDEN",
+)
+LIMITED = ("RATE_LIMITED",)
+COMMON = ("VERSION_UNKNOWN", "BODY_TOO_LARGE", "INTERNAL", "OVERLOADED")
 
 SESSION_EXAMPLE: dict[str, object] = {
     "session_id": "s-1",
@@ -98,6 +122,13 @@ OPERATIONS: tuple[Operation, ...] = (
         request=SessionRequest,
         problems=(
             "VALIDATION_FAILED",
+            "PLAYER_TOKEN_REQUIRED",
+            "PLAYER_TOKEN_INVALID",
+            "PLAYER_TOKEN_AUDIENCE",
+            "PLAYER_TOKEN_EXPIRED",
+            "PLAYER_TOKEN_KEY_UNKNOWN",
+            "PLAYER_TOKEN_REPLAYED",
+            "PLAYER_KEYS_UNAVAILABLE",
             "RG_BLOCKED",
             "GEO_BLOCKED",
             "BUILD_NOT_CERTIFIED",
@@ -196,6 +227,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "WALLET_MISMATCH",
         ),
         repeatable=True,
+        finishes_money=True,
         parameters={"round_id": "id of the round, percent-encoded"},
         example={"debit_tx": "tx-1", "credit_tx": "tx-2"},
         values={"round_id": "rnd-1"},
@@ -219,6 +251,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "WALLET_MISMATCH",
         ),
         repeatable=True,
+        finishes_money=True,
         parameters={"round_id": "id of the round, percent-encoded"},
         example={"session_id": "s-1", "reason": "the debit was refused"},
         values={"round_id": "rnd-2"},
@@ -275,6 +308,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "can still be settled.",
         problems=("SESSION_UNKNOWN",),
         repeatable=True,
+        finishes_money=True,
         parameters={"session_id": "id of the session, percent-encoded"},
         values={"session_id": "s-2"},
     ),
@@ -318,6 +352,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "and paid.",
         request=PlayerFlagsRequest,
         problems=("VALIDATION_FAILED",),
+        finishes_money=True,
         parameters={"player_id": "id of the player, percent-encoded"},
         example={"self_excluded": True},
         values={"player_id": "p-2"},
@@ -346,6 +381,37 @@ OPERATIONS: tuple[Operation, ...] = (
             "limit": "how many at most, from 1 to 1000, which is the default",
             "cursor": "`next_cursor` of the part before",
         },
+    ),
+    Operation(
+        "issueToken",
+        "POST",
+        "/oauth/token",
+        "Get an access token",
+        answers.TokenAnswer,
+        "OAuth 2.0 client credentials (RFC 6749, section 4.4). The client is named by `Authorization: Basic` or in the "
+        "form. Errors have the members `error` and `error_description` of RFC 6749 beside those of other problems.",
+        request=TokenForm,
+        problems=(
+            "VALIDATION_FAILED",
+            "GRANT_UNSUPPORTED",
+            "SCOPE_INVALID",
+            "CLIENT_INVALID",
+            "FORBIDDEN",
+            "ORIGIN_FORBIDDEN",
+        ),
+        signed=False,
+        form=True,
+        example={"grant_type": "client_credentials", "scope": "play read"},
+    ),
+    Operation(
+        "getKeys",
+        "GET",
+        "/.well-known/jwks.json",
+        "Keys of access tokens",
+        answers.JwkSet,
+        "Verifies access tokens without this service (RFC 7517).",
+        signed=False,
+        problems=("INTERNAL",),
     ),
     Operation("getHealth", "GET", "/healthz", "Is the process alive", answers.Health, signed=False),
     Operation(

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 MoneyState = Literal["none", "moved", "unknown"]
 PAGES = "/docs/problems/"
 """Where the page of each code is."""
+RETRY_AFTER_MS = 1000
+"""When to try again where nothing better is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,48 @@ KINDS: dict[str, Kind] = {
     ),
     "KEY_RETIRED": Kind(401, "The key is retired", "Sign with a newer key of the operator."),
     "TIMESTAMP_SKEW": Kind(401, "The timestamp is outside the window", "Set the clock, and sign anew."),
+    "NONCE_REUSED": Kind(
+        401,
+        "A request with this nonce was taken before",
+        "Sign the same request again, with a new nonce and the present time; its idempotency key stays, so the answer "
+        "tells what the first one did.",
+        False,
+        "unknown",
+    ),
+    "TOKEN_INVALID": Kind(
+        401, "The token is refused", "Send a token as it was issued; `detail` says what is wrong with this one."
+    ),
+    "TOKEN_EXPIRED": Kind(401, "The token has expired", "Get a new token, then repeat the same request."),
+    "TOKEN_KEY_UNKNOWN": Kind(
+        401, "The token is signed by a key that is not known", "Get a new token; the key may have been retired."
+    ),
+    "CLIENT_INVALID": Kind(
+        401, "The client is unknown, or its secret is wrong", "Check `client_id` and `client_secret`."
+    ),
+    "GRANT_UNSUPPORTED": Kind(400, "The grant is not served", "Use `grant_type=client_credentials`."),
+    "SCOPE_INVALID": Kind(400, "The client has no such scope", "Ask for scopes of the client, or leave `scope` out."),
+    "PLAYER_TOKEN_REQUIRED": Kind(
+        401, "A token of the player is needed", "Send the player's token in `jwt`: the operator has agreed to."
+    ),
+    "PLAYER_TOKEN_INVALID": Kind(
+        401, "The player's token is refused", "Sign a new token; `detail` says what is wrong with this one."
+    ),
+    "PLAYER_TOKEN_AUDIENCE": Kind(
+        401, "The player's token is for somebody else", "Sign a token whose `aud` is the agreed one, alone."
+    ),
+    "PLAYER_TOKEN_EXPIRED": Kind(401, "The player's token has expired", "Sign a new token, then repeat."),
+    "PLAYER_TOKEN_KEY_UNKNOWN": Kind(
+        401, "The player's token is signed by a key that is not published", "Publish the key, or sign with one that is."
+    ),
+    "PLAYER_TOKEN_REPLAYED": Kind(
+        401, "The player's token has opened another session", "Sign a new token, with a new `jti`, for each session."
+    ),
+    "SCOPE_MISSING": Kind(403, "The token is not good for this", "Get a token with the scope that `detail` names."),
+    "ORIGIN_FORBIDDEN": Kind(
+        403,
+        "The page that called is of no origin of the operator",
+        "Register the origin of the loader; a server sends no `Origin`.",
+    ),
     "FORBIDDEN": Kind(
         403,
         "This key may not do that",
@@ -126,6 +170,12 @@ KINDS: dict[str, Kind] = {
         "The money of this session is held elsewhere",
         "Transfers are for sessions with `wallet` `transfer`; settlement and void for those with `platform`.",
     ),
+    "RATE_LIMITED": Kind(
+        429,
+        "The operator sends more than was agreed; nothing was started",
+        "Wait `retry_after_ms`, then repeat. Calls that finish money are never limited.",
+        True,
+    ),
     "ROUND_UNPLAYABLE": Kind(
         500,
         "The round cannot be drawn; nothing was written",
@@ -146,7 +196,7 @@ KINDS: dict[str, Kind] = {
         "unknown",
     ),
     "OVERLOADED": Kind(
-        503, "Too many spins are waiting; nothing was started", "Wait `Retry-After`, then repeat.", True
+        503, "Too many requests are waiting; nothing was started", "Wait `Retry-After`, then repeat.", True
     ),
     "BUILD_UNAVAILABLE": Kind(
         503,
@@ -154,8 +204,27 @@ KINDS: dict[str, Kind] = {
         "Repeat: another worker may have it. If it lasts, the service lacks the model or its master key.",
         True,
     ),
+    "PLAYER_KEYS_UNAVAILABLE": Kind(
+        503,
+        "The operator's keys cannot be fetched; nothing was started",
+        "Repeat the same request; see that the place where you publish your keys answers.",
+        True,
+    ),
     "MAINTENANCE": Kind(503, "The service is stopping; nothing was started", "Repeat: another worker takes it.", True),
 }
+
+
+OAUTH_ERRORS = {
+    "VALIDATION_FAILED": "invalid_request",
+    "GRANT_UNSUPPORTED": "unsupported_grant_type",
+    "SCOPE_INVALID": "invalid_scope",
+    "CLIENT_INVALID": "invalid_client",
+    "FORBIDDEN": "unauthorized_client",
+    "ORIGIN_FORBIDDEN": "unauthorized_client",
+    "INTERNAL": "server_error",
+    "OVERLOADED": "temporarily_unavailable",
+}
+"""What OAuth 2.0 calls our codes (RFC 6749, section 5.2)."""
 
 
 class FieldError(Struct, frozen=True):
@@ -179,6 +248,8 @@ class ProblemDocument(Struct, frozen=True):
     money_state: Annotated[MoneyState, Meta(description="whether money has moved")]
     trace_id: Annotated[str, Meta(description="that of `traceparent` where it was sent", pattern=r"^[0-9a-f]{32}$")]
     errors: list[FieldError]
+    error: Annotated[str | UnsetType, Meta(description="of `issueToken` only: the code of RFC 6749")] = UNSET
+    error_description: Annotated[str | UnsetType, Meta(description="of `issueToken` only: `detail`")] = UNSET
 
 
 class Problem(Exception):
@@ -187,26 +258,23 @@ class Problem(Exception):
     def __init__(
         self, code: str, detail: str, *, errors: list[FieldError] | None = None, retry_after_ms: int | None = None
     ) -> None:
+        """`retry_after_ms`: when the same request may succeed, where that is known."""
         super().__init__(f"{code}: {detail}")
-        self._retry_after_ms = retry_after_ms
         self.code = code
         self.detail = detail
         self.errors = errors or []
         self.kind = KINDS[code]
+        self.retry_after_ms = (retry_after_ms or RETRY_AFTER_MS) if self.kind.retryable else None
 
-    @property
-    def retry_after_ms(self) -> int | None:
-        """When to try again, for codes that may succeed later."""
-        return self._retry_after_ms or (1000 if self.kind.retryable else None)
-
-    def body(self, instance: str, trace_id: str) -> bytes:
-        """The problem document."""
+    def body(self, instance: str, trace_id: str, *, oauth: bool = False) -> bytes:
+        """The problem document; `oauth`: as OAuth 2.0 has it, too."""
+        detail = self.detail.encode(errors="replace").decode()
         return msgspec.json.encode(
             ProblemDocument(
                 type=f"{PAGES}{self.code}",
                 title=self.kind.title,
                 status=self.kind.status,
-                detail=self.detail.encode(errors="replace").decode(),
+                detail=detail,
                 instance=instance.encode(errors="replace").decode(),
                 code=self.code,
                 retryable=self.kind.retryable,
@@ -214,5 +282,7 @@ class Problem(Exception):
                 money_state=self.kind.money_state,
                 trace_id=trace_id,
                 errors=self.errors,
+                error=OAUTH_ERRORS.get(self.code, "invalid_request") if oauth else UNSET,
+                error_description=detail if oauth else UNSET,
             )
         )

@@ -127,7 +127,9 @@ class SessionRequest(Struct, frozen=True):
         ),
     ]
     currency: Currency
-    jwt: Annotated[str, Meta(description="the player's token; not verified yet", max_length=4096)] = ""
+    jwt: Annotated[
+        str, Meta(description="the player's token, verified where the operator has agreed to send one", max_length=4096)
+    ] = ""
     rg_flags: RgFlags = RgFlags()
     wallet: Annotated[
         Literal["platform", "transfer", "seamless"] | None,
@@ -144,6 +146,17 @@ class SessionRequest(Struct, frozen=True):
             extra_json_schema=PRINTABLE,
         ),
     ] = ""
+
+
+class TokenForm(Struct, frozen=True):
+    """A request for an access token, as a form (RFC 6749, section 4.4.2)."""
+
+    grant_type: Annotated[str, Meta(extra_json_schema={"enum": ["client_credentials"]})]
+    scope: Annotated[
+        str, Meta(description="of `play` and `read`, separated by spaces; missing: all of the client's")
+    ] = ""
+    client_id: Annotated[str, Meta(description="here, or in `Authorization: Basic`")] = ""
+    client_secret: Annotated[str, Meta(description="here, or in `Authorization: Basic`")] = ""
 
 
 T = TypeVar("T", bound=Struct)

@@ -438,12 +438,10 @@ WHERE s.balance_minor > 0 AND s.touched_at <= $1::timestamptz - o.idle_close_s *
 LIMIT $2;
 
 -- name: find_key
--- A key, and from where its operator may call.
+-- A key, and what is known of its operator.
 -- $1 key_id
-SELECT k.operator_id, k.secret_sealed, k.retired_at,
-       ARRAY(SELECT network::text FROM operator_networks n WHERE n.operator_id = k.operator_id) AS networks,
-       ARRAY(SELECT common_name FROM operator_certificates c WHERE c.operator_id = k.operator_id) AS certificates
-FROM operator_keys k WHERE k.key_id = $1;
+SELECT k.secret_sealed, k.retired_at, r.*
+FROM operator_keys k JOIN operator_rules r USING (operator_id) WHERE k.key_id = $1;
 
 -- name: list_games
 -- $1 operator_id
@@ -512,6 +510,120 @@ INSERT INTO operator_certificates (operator_id, common_name) SELECT $1, * FROM u
 -- $1 operator_id $2 game_id $3 build_ref $4 build_hash
 INSERT INTO operator_games (operator_id, game_id, build_ref, build_hash) VALUES ($1, $2, $3, $4)
 ON CONFLICT (operator_id, game_id, build_ref) DO UPDATE SET build_hash = excluded.build_hash;
+
+-- name: find_client
+-- $1 client_id
+SELECT c.secret_digest, c.scopes, c.retired_at, r.*
+FROM oauth_clients c JOIN operator_rules r USING (operator_id) WHERE c.client_id = $1;
+
+-- name: add_client
+-- $1 client_id $2 operator_id $3 secret_digest $4 scopes
+INSERT INTO oauth_clients (client_id, operator_id, secret_digest, scopes) VALUES ($1, $2, $3, $4)
+ON CONFLICT (client_id) DO UPDATE SET secret_digest = excluded.secret_digest, scopes = excluded.scopes
+WHERE oauth_clients.operator_id = excluded.operator_id AND oauth_clients.retired_at IS NULL
+RETURNING client_id;
+
+-- name: retire_client
+-- $1 client_id $2 operator_id
+UPDATE oauth_clients SET retired_at = now() WHERE client_id = $1 AND operator_id = $2 AND retired_at IS NULL
+RETURNING client_id;
+
+-- name: live_token_keys
+-- The newest first.
+SELECT kid, private_sealed, extract(epoch FROM clock_timestamp() - created_at)::double precision AS age_s
+FROM token_keys WHERE retired_at IS NULL ORDER BY created_at DESC, kid;
+
+-- name: add_token_key
+-- $1 kid $2 private_sealed
+INSERT INTO token_keys (kid, private_sealed) VALUES ($1, $2);
+
+-- name: retire_token_key
+-- $1 kid
+UPDATE token_keys SET retired_at = now() WHERE kid = $1 AND retired_at IS NULL RETURNING kid;
+
+-- name: retire_old_token_keys
+-- $1 how many of the newest stay
+UPDATE token_keys SET retired_at = now()
+WHERE retired_at IS NULL AND kid NOT IN (
+    SELECT k.kid FROM token_keys k WHERE k.retired_at IS NULL ORDER BY k.created_at DESC, k.kid LIMIT $1)
+RETURNING kid;
+
+-- name: find_player_rule
+-- $1 operator_id
+SELECT audience, issuer, jwks_url, secret_sealed FROM player_token_rules WHERE operator_id = $1;
+
+-- name: set_player_rule
+-- $1 operator_id $2 audience $3 issuer $4 jwks_url $5 secret_sealed
+INSERT INTO player_token_rules (operator_id, audience, issuer, jwks_url, secret_sealed) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (operator_id) DO UPDATE SET audience = excluded.audience, issuer = excluded.issuer,
+    jwks_url = excluded.jwks_url, secret_sealed = excluded.secret_sealed;
+
+-- name: drop_player_rule
+-- $1 operator_id
+DELETE FROM player_token_rules WHERE operator_id = $1;
+
+-- name: use_player_token
+-- Nothing where the token was used for another session; the same one may show it again.
+-- $1 operator_id $2 jti $3 session_id $4 expires_at
+INSERT INTO player_tokens AS t (operator_id, jti, session_id, expires_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (jti, operator_id) DO UPDATE SET session_id = t.session_id WHERE t.session_id = excluded.session_id
+RETURNING jti;
+
+-- name: sweep_player_tokens
+-- $1 advisory lock, so that one worker sweeps at a time
+WITH turn AS (SELECT pg_try_advisory_xact_lock($1) AS mine)
+DELETE FROM player_tokens USING turn WHERE mine AND expires_at < now();
+
+-- name: set_origins
+-- $1 operator_id $2 origins (array)
+WITH gone AS (DELETE FROM operator_origins WHERE operator_id = $1 AND origin <> ALL ($2::text[]))
+INSERT INTO operator_origins (operator_id, origin) SELECT $1, * FROM unnest($2::text[]) ON CONFLICT DO NOTHING;
+
+-- name: knows_origin
+-- Whether it is one of any operator: a preflight does not say whose.
+-- $1 origin
+SELECT EXISTS (SELECT FROM operator_origins WHERE origin = $1);
+
+-- name: set_plain_signatures
+-- $1 operator_id $2 taken
+UPDATE operators SET plain_signatures = $2 WHERE operator_id = $1 RETURNING operator_id;
+
+-- name: plain_operators
+SELECT operator_id FROM operators WHERE plain_signatures ORDER BY operator_id;
+
+-- name: set_quota
+-- NULL leaves what is there, 0 takes the limit away.
+-- $1 operator_id $2 rate_per_s $3 burst $4 in_flight_max
+UPDATE operators
+SET rate_per_s = nullif(coalesce($2::double precision, rate_per_s), 0), burst = nullif(coalesce($3::integer, burst), 0),
+    in_flight_max = nullif(coalesce($4::integer, in_flight_max), 0)
+WHERE operator_id = $1 RETURNING operator_id;
+
+-- name: take_tokens
+-- Up to so many whole tokens of an operator's bucket, which fills with time.
+-- $1 operator_id $2 rate_per_s $3 most in the bucket $4 wanted
+INSERT INTO quotas AS q (operator_id, tokens, granted, counted_at)
+VALUES ($1, $3::double precision - least($4::double precision, $3), least($4, $3), clock_timestamp())
+ON CONFLICT (operator_id) DO UPDATE SET (tokens, granted, counted_at) = (
+    SELECT filled.tokens - taken.tokens, taken.tokens, clock.now
+    FROM (SELECT greatest(clock_timestamp(), q.counted_at) AS now) AS clock,
+         LATERAL (SELECT least($3, q.tokens + $2::double precision * extract(epoch FROM clock.now - q.counted_at))
+                  AS tokens) AS filled,
+         LATERAL (SELECT least($4, floor(filled.tokens)) AS tokens) AS taken)
+RETURNING granted, tokens;
+
+-- name: remember_nonces
+-- Those of a batch that are new, or that the same request wrote before and did not hear of.
+-- $1 digest $2 claim (arrays, each digest once) $3 seconds that they are kept
+INSERT INTO nonces AS n (digest, claim, expires_at)
+SELECT t.digest, t.claim, now() + make_interval(secs => $3) FROM unnest($1::bytea[], $2::bigint[]) AS t(digest, claim)
+ON CONFLICT (digest) DO UPDATE SET claim = n.claim WHERE n.claim = excluded.claim
+RETURNING digest;
+
+-- name: sweep_nonces
+-- $1 advisory lock, so that one worker sweeps at a time
+WITH turn AS (SELECT pg_try_advisory_xact_lock($1) AS mine)
+DELETE FROM nonces USING turn WHERE mine AND expires_at < now();
 
 -- name: ready
 -- Cheapest proof that the database answers.

@@ -14,6 +14,10 @@ CREATE TABLE operators (
     one_round     boolean NOT NULL DEFAULT false,   -- a player has one open round in a game
     enforces_markets boolean NOT NULL DEFAULT true, -- whether rules of countries bind here, or at the platform alone
     idle_close_s  integer CHECK (idle_close_s > 0), -- sessions with a balance are closed after so long without a spin
+    plain_signatures  boolean NOT NULL DEFAULT false,  -- takes HMAC-SHA256 of the body alone; never in production
+    rate_per_s     double precision CHECK (rate_per_s > 0),  -- calls a second over all workers; NULL: no limit
+    burst          integer CHECK (burst > 0),                -- calls at once after a pause; NULL: those of a second
+    in_flight_max  integer CHECK (in_flight_max > 0),        -- calls at the same time, per worker; NULL: as set for all
     created_at    timestamptz NOT NULL DEFAULT now()
 );
 
@@ -54,6 +58,13 @@ CREATE TABLE player_flags (
     self_excluded  boolean NOT NULL,
     updated_at     timestamptz NOT NULL,
     PRIMARY KEY (player_id, operator_id)
+);
+
+-- Origins of pages from which browsers may call for an operator; none: from no page.
+CREATE TABLE operator_origins (
+    operator_id  text NOT NULL REFERENCES operators,
+    origin       text NOT NULL,
+    PRIMARY KEY (origin, operator_id)
 );
 
 -- Which build an operator may offer, under which names of its own.
@@ -264,3 +275,64 @@ CREATE TRIGGER idempotency_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON id
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER round_ends_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON round_ends
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- Clients of operators, which get access tokens. Secrets are 256 random bits, so their SHA-256 keeps them.
+CREATE TABLE oauth_clients (
+    client_id      text PRIMARY KEY,
+    operator_id    text NOT NULL REFERENCES operators,
+    secret_digest  bytea NOT NULL CHECK (length(secret_digest) = 32),
+    scopes         text[] NOT NULL,
+    retired_at     timestamptz,
+    created_at     timestamptz NOT NULL DEFAULT now()
+);
+
+-- Keys that sign access tokens; the private half is sealed with context "token-key:" and the id.
+CREATE TABLE token_keys (
+    kid             text PRIMARY KEY,
+    private_sealed  bytea NOT NULL,
+    retired_at      timestamptz,
+    created_at      timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- How an operator signs tokens of its players; without a row it sends none.
+CREATE TABLE player_token_rules (
+    operator_id    text PRIMARY KEY REFERENCES operators,
+    audience       text NOT NULL,
+    issuer         text,                             -- NULL: any
+    jwks_url       text,                             -- where its public keys are, or
+    secret_sealed  bytea,                            -- what both share; context "player-tokens:" operator
+    CHECK ((jwks_url IS NULL) <> (secret_sealed IS NULL))
+);
+
+-- Tokens of players that have opened a session, for as long as they would be good.
+CREATE TABLE player_tokens (
+    operator_id  text NOT NULL,
+    jti          text NOT NULL,
+    session_id   text NOT NULL,
+    expires_at   timestamptz NOT NULL,
+    PRIMARY KEY (jti, operator_id)
+);
+
+-- Nonces of signed requests while their timestamps could still be right. Not logged: it must cost little, and what
+-- is lost with a crash of the database is the memory of minutes.
+CREATE UNLOGGED TABLE nonces (
+    digest      bytea PRIMARY KEY CHECK (length(digest) = 16),  -- SHA-256 of operator, zero byte and nonce, its first half
+    claim       bigint NOT NULL,                                -- of the request that wrote it
+    expires_at  timestamptz NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.05);
+
+-- Calls that an operator may still make, of those whose rate is limited. Not logged: after a crash all buckets are full.
+CREATE UNLOGGED TABLE quotas (
+    operator_id  text PRIMARY KEY,
+    tokens       double precision NOT NULL,
+    granted      double precision NOT NULL,   -- whole tokens that the last request for some was given
+    counted_at   timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
+-- What is known of an operator when a call of it comes in.
+CREATE VIEW operator_rules AS
+SELECT o.operator_id, o.rate_per_s, o.burst, o.in_flight_max, o.plain_signatures,
+       ARRAY(SELECT origin FROM operator_origins g WHERE g.operator_id = o.operator_id) AS origins,
+       ARRAY(SELECT network::text FROM operator_networks n WHERE n.operator_id = o.operator_id) AS networks,
+       ARRAY(SELECT common_name FROM operator_certificates c WHERE c.operator_id = o.operator_id) AS certificates
+FROM operators o;
