@@ -535,6 +535,7 @@ class _Rich:
                 "table": table,
                 "lines": "lines",
                 **self.optional(own_lines=self.maybe()),
+                **self._specials(len(lined), document["triggers"], name),
             }
         elif self.maybe(1, 3):
             document |= self._cascade(used, document["triggers"], by_cell)
@@ -915,6 +916,14 @@ class _Rich:
             ),
             **self._level_multipliers(multipliers, bool(endless)),
         }
+
+    def _specials(self, size: int, triggers: list[Document], name: str) -> Document:
+        """How many special symbols there are, and what adds more."""
+        count = self.number(1, min(size, 3))
+        mine = [t["name"] for t in triggers if t["kind"] == "free_spins" and t["state"] in (name, "self")]
+        if count == size or not mine or self.maybe(1, 3) or not self.spend(2):
+            return {"count": count} if count > 1 and self.spend(2) else {}
+        return {"count": count, "more_with": self.one(mine), **self.optional(most=self.number(count + 1, size))}
 
     def _level_multipliers(self, multipliers: list[int], endless: bool) -> Document:
         if self.maybe():

@@ -358,6 +358,9 @@ cdef int set_state(rgs_state *state, object table) except -1:
     if table.special is not None:
         state.special_on = 1
         state.special_own_lines = table.special["special_own_lines"]
+        state.special_count = table.special["special_count"]
+        state.special_most = table.special["special_most"]
+        state.special_more = table.special["special_more"]
         set_table(&state.special, table.special["special"])
         state.special_pays = <const int64_t *>address(table.special["special_pays"])
         state.special_exempt = <const uint8_t *>address(table.special["special_exempt"])
@@ -632,13 +635,13 @@ cdef class Engine:
             fail(error)
         return wins
 
-    def joint(self, int state_index, counted, *, bint merge=True, special=None, held=None):
+    def joint(self, int state_index, counted, *, bint merge=True, specials=(), held=None):
         """Joint law of one spin of a state over its whole cycle, exact.
 
         By merging equal situations reel by reel, or with merge=False by visiting every combination of
         stops (pruned): two algorithms that must agree. `counted`: up to COUNTED_MAX sets of symbols, each a
         mapping with the members of rgs_counted: bits of `symbols`; `stopped`: as the reels stopped, before reels
-        expand. `special`: the special symbol of the feature, counted after the others by the reels that show it
+        expand. `specials`: the special symbols of the feature, counted after the others by the reels that show them
         (merging only). `held`: (symbol, bits of the cells that show it whatever their reels stop at, cells on which it
         may land beside them), merging only; a cell is reel x rows + row.
         Returns (pays int64[n] of all lines in units, counts uint8[n, len(counted)] in view, matches
@@ -658,8 +661,9 @@ cdef class Engine:
         cdef size_t i, row = 0, rows
         cdef int64_t[::1] pays_view
         cdef uint64_t[::1] counts_view, matches_view, low_view, high_view
-        cdef uint32_t counted_count, skip = RGS_ANY_SYMBOL
-        if special is not None:
+        cdef uint32_t counted_count
+        cdef uint64_t skip = 0
+        for special in specials:
             name = self.build.model.symbols[special]
             counted = [*counted, {"symbols": counted_bits(self.build.model, name), "by_reel": 1}]
         counted_count = len(counted)
@@ -680,10 +684,10 @@ cdef class Engine:
         state_table = self.tables.states[state_index]
         if len(decided_by_lines(state_table.state)) > RGS_MATCHES_MAX:
             raise AnalysisError(f"more than {MATCHES_MAX} triggers of kind pick and win_spins in one state")
-        if special is not None and not merge:
+        if specials and not merge:
             raise AnalysisError("the law of a special symbol comes by merging")
-        if special is not None and not state_table.special["special_own_lines"]:
-            skip = special
+        if specials and not state_table.special["special_own_lines"]:
+            skip = sum(1 << special for special in specials)
         cycle = 1
         for strip in state_table.strips:
             cycle *= strip.total
@@ -870,10 +874,10 @@ cdef class Engine:
         return tuple([(cell, of.held_symbols[<Py_ssize_t>cell], of.held_values[<Py_ssize_t>cell])
                       for cell in range(64) if of.held >> <int>cell & 1])
 
-    def spin_law(self, int state_index, *, special=None, memory=b"", first=None, last=False, limit=None, threads=None):
+    def spin_law(self, int state_index, *, specials=(), memory=b"", first=None, last=False, limit=None, threads=None):
         """Law of one spin of a state by visiting every path of its draws, bonuses counted and not drawn: a `SpinLaw`.
 
-        `special`: number of the special symbol of the feature. `memory`: what the feature remembers from its spins
+        `specials`: numbers of the special symbols of the feature. `memory`: what the feature remembers from its spins
         so far, as one of `SpinLaw.memories`, or what it begins with. `first`: whether the spin is its first, before
         which held cells do not walk; by default where there is no memory. `last`: whether the spin ends the feature
         unless it awards spins of its state; then it also wins what pays at the end. Raises AnalysisError when there
@@ -888,12 +892,12 @@ cdef class Engine:
         parts = threads or (cpu_count() or 1) if count > 100_000 else 1
         further = bool(memory) if first is None else not first
         if parts == 1:
-            pieces = [self._visit(state_index, special, memory, further, last, targets, 0, 1)]
+            pieces = [self._visit(state_index, specials, memory, further, last, targets, 0, 1)]
         else:
             with ThreadPoolExecutor(parts) as pool:
                 pieces = list(
                     pool.map(
-                        lambda i: self._visit(state_index, special, memory, further, last, targets, i, parts),
+                        lambda i: self._visit(state_index, specials, memory, further, last, targets, i, parts),
                         range(parts),
                     )
                 )
@@ -909,8 +913,7 @@ cdef class Engine:
         try:
             visit.paths_max = most
             with nogil:
-                error = rgs_visit_spin(&self.game, state_index, RGS_ANY_SYMBOL, NULL, 0, 0, 0, 1, interrupted,
-                                       visit)
+                error = rgs_visit_spin(&self.game, state_index, NULL, 0, NULL, 0, 0, 0, 1, interrupted, visit)
             if error == RGS_CYCLE_INTERRUPTED:
                 raise raised_by_signal
             return None if error else visit.paths
@@ -918,16 +921,19 @@ cdef class Engine:
             free_visit(visit)
 
     # Visits one part of the paths. Returns (rows, sums of parts, reached, paths), each by the total of its paths.
-    def _visit(self, int state_index, special, const uint8_t[::1] memory, uint32_t further, uint32_t last, targets,
+    def _visit(self, int state_index, specials, const uint8_t[::1] memory, uint32_t further, uint32_t last, targets,
                uint32_t part, uint32_t parts):
         cdef rgs_visit *visit
         cdef rgs_memory remembered
         cdef const rgs_memory *begin = NULL
         cdef rgs_awarded *awarded
-        cdef uint32_t of = RGS_ANY_SYMBOL if special is None else special
+        cdef uint8_t drawn[8]
+        cdef uint32_t drawn_count = len(specials)
         cdef int error
         cdef size_t i
         cdef rgs_merged *cell
+        for place, special in enumerate(specials):
+            drawn[<Py_ssize_t>place] = special
         if memory.shape[0]:
             if memory.shape[0] != <Py_ssize_t>sizeof(remembered):
                 raise ValueError("no memory of a feature")
@@ -938,7 +944,7 @@ cdef class Engine:
             raise MemoryError("no memory for the law of a spin")
         try:
             with nogil:
-                error = rgs_visit_spin(&self.game, state_index, of, begin, further, last, part, parts,
+                error = rgs_visit_spin(&self.game, state_index, drawn, drawn_count, begin, further, last, part, parts,
                                        interrupted, visit)
             name, triggers = self.tables.states[state_index].state.name, len(self.tables.states[state_index].triggers)
             if error == RGS_CYCLE_INTERRUPTED:

@@ -36,6 +36,7 @@ cdef extern from "log.h" nogil:
         RGS_EVENT_CHANGED
         RGS_EVENT_MARKED
         RGS_EVENT_INSIDE
+        RGS_EVENT_SPECIAL
         RGS_WIN_SPECIAL
         RGS_WIN_FINAL
 
@@ -288,6 +289,9 @@ cdef extern from "game.h" nogil:
         uint32_t final_persist
         uint32_t special_on
         uint32_t special_own_lines
+        uint32_t special_count
+        uint32_t special_most
+        uint32_t special_more
         rgs_table special
         const int64_t *special_pays
         const uint8_t *special_exempt
@@ -415,7 +419,6 @@ cdef extern from "visit.h" nogil:
         uint64_t held
         uint8_t held_symbols[64]
         int32_t held_values[64]
-        uint32_t special
         uint32_t state
 
     ctypedef struct rgs_cell:
@@ -491,13 +494,13 @@ cdef extern from "visit.h" nogil:
     int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const rgs_counted *counted,
                         uint32_t counted_count, int (*interrupted)() noexcept nogil, rgs_joint *joint)
     int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const rgs_counted *counted,
-                        uint32_t counted_count, uint32_t skip, const rgs_held *held, const uint16_t *order,
+                        uint32_t counted_count, uint64_t skip, const rgs_held *held, const uint16_t *order,
                         int (*interrupted)() noexcept nogil, rgs_merged_table *result)
     int rgs_prune_spin(const rgs_game *game, uint32_t state_index, const rgs_columns *columns, const uint8_t *order,
                        uint32_t added, uint32_t merging, uint32_t part, uint32_t parts, uint64_t nodes_max,
                        uint32_t probes, int (*interrupted)() noexcept nogil, rgs_rows *law, uint64_t *nodes)
-    int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t special, const rgs_memory *from_memory,
-                       uint32_t further, uint32_t last, uint32_t part, uint32_t parts,
+    int rgs_visit_spin(const rgs_game *game, uint32_t state_index, const uint8_t *specials, uint32_t specials_count,
+                       const rgs_memory *from_memory, uint32_t further, uint32_t last, uint32_t part, uint32_t parts,
                        int (*interrupted)() noexcept nogil, rgs_visit *visit)
     enum:
         RGS_CYCLE_INTERRUPTED

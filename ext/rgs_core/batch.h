@@ -81,7 +81,7 @@ static int rgs_batch_look(const rgs_game *game, uint32_t state_index, const uint
             sums->parts[state_index][e] += amount;
         } else if (alarm) {
             rgs_view view;
-            const rgs_look look = {&view, 1, RGS_ANY_SYMBOL, NULL, NULL, NULL, NULL, NULL};
+            const rgs_look look = {.view = &view, .factor = 1};
             view.values = NULL;
             view.shown = ~(uint64_t)0;
             for (uint32_t reel = 0; reel < game->reels; reel++) {

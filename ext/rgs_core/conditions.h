@@ -70,7 +70,7 @@ RGS_APART int rgs_fires(const rgs_game *game, const rgs_trigger *trigger, uint32
 static inline uint32_t rgs_would_pay(const rgs_game *game, const rgs_state *state, const rgs_view *view,
                                      const rgs_view *stopped)
 {
-    rgs_look look = {view, 1, RGS_ANY_SYMBOL, NULL, NULL, NULL, NULL, NULL};
+    rgs_look look = {.view = view, .factor = 1};
     int64_t pays = 0;
     for (uint32_t e = 0; e < state->evaluators_count && !pays; e++) {
         if (state->evaluators[e].at_end)

@@ -55,7 +55,7 @@ typedef struct {
     const rgs_state *state;
     const rgs_held *held;                       /* NULL when no cell is held */
     const rgs_evaluator *lines;                 /* NULL when there is none */
-    uint32_t skip;                              /* lines that begin with this symbol do not pay */
+    uint64_t skip;                              /* bits of symbols; lines that begin with one do not pay */
     uint8_t *shown[RGS_REELS_MAX];              /* [stop][row]: what pays */
     uint64_t *counts[RGS_REELS_MAX];            /* [stop] */
     uint32_t counted_count;
@@ -74,10 +74,10 @@ typedef struct {
 /* What a line that ends after `length` cells pays; spins that its win awards are added to *matches, those of
  * the i-th trigger that lines decide in bits 16i..16i+15. */
 static inline int64_t rgs_line_amount(const rgs_game *game, const rgs_state *state, const rgs_evaluator *lines,
-                                      uint32_t skip, const uint8_t *cells, uint32_t length, uint64_t *matches)
+                                      uint64_t skip, const uint8_t *cells, uint32_t length, uint64_t *matches)
 {
     const rgs_factors plain = {1, 1};
-    if (game->read[cells[0]] == skip)
+    if (skip >> game->read[cells[0]] & 1)
         return 0;
     const rgs_line_win win = rgs_line(game, lines, cells, NULL, length, &plain);
     for (uint32_t t = 0; win.amount && t < state->triggers_count; t++) {
@@ -327,7 +327,6 @@ static int rgs_cycle_joint(const rgs_game *game, uint32_t state_index, const rgs
     cycle.counted_count = counted_count;
     cycle.joint = joint;
     cycle.interrupted = interrupted;
-    cycle.skip = RGS_ANY_SYMBOL;
     if (cycle.state->lines != RGS_ANY_SYMBOL)
         cycle.lines = &cycle.state->evaluators[cycle.state->lines];
     const size_t lines = cycle.state->paylines_count;

@@ -29,6 +29,7 @@ enum {
     RGS_MULTIPLIED_MAX = 64, /* features with multipliers that awards give them: state and multiplier */
     RGS_LEVELS_MAX = 64,
     RGS_LEAVES_MAX = 8,
+    RGS_SPECIALS_MAX = 8,    /* special symbols of a feature */
     RGS_GAMBLE_STEPS_MAX = 16,
     RGS_ANY_SYMBOL = 255,    /* in a pattern; elsewhere: no symbol */
 };
@@ -245,6 +246,8 @@ typedef struct {
     uint64_t final_symbols;     /* bits; 0: no final multiplier */
     uint32_t final_combine, final_persist;
     uint32_t special_on, special_own_lines;
+    uint32_t special_count, special_most; /* drawn when a feature begins; most that it can have */
+    uint32_t special_more;      /* bit of the trigger that adds one, 0: none does */
     rgs_table special;          /* values are symbols */
     int64_t special_unit;       /* line units x paylines */
     const int64_t *special_pays;     /* [symbol][reels], with the state multiplier where it applies */

@@ -21,7 +21,9 @@ typedef struct {
     uint64_t held;
     uint8_t held_symbols[RGS_CELLS_MAX];
     int32_t held_values[RGS_CELLS_MAX];
-    uint32_t won_steps, special;
+    uint32_t won_steps;
+    uint32_t specials_count, specials_more;         /* special symbols; how many triggers have added */
+    uint8_t specials[RGS_SPECIALS_MAX];
     int64_t multipliers[RGS_TRANSFORMS_MAX], final; /* running; 0: nothing yet */
     uint32_t state;                                 /* + 1, where the feature has gone on as another state */
     uint64_t collected[RGS_COLLECTED_MAX];           /* by slot */
@@ -38,7 +40,7 @@ static inline void rgs_memory_clear(rgs_memory *memory)
 {
     memory->held = 0;
     memory->won_steps = 0;
-    memory->special = RGS_ANY_SYMBOL;
+    memory->specials_count = memory->specials_more = 0;
     memory->final = 0;
     memory->fired = memory->marked = 0;
     memset(memory->rest, 0, sizeof memory->rest);

@@ -1,7 +1,7 @@
 /* What happened in a round, as a flat list of events; Engine.spin makes records of it.
  *
  * A spin is, in this order:
- *   SPIN(state, sub_spin, special + 1, multiplier of the feature) INSIDE(state)* STRIPS(set)? HEIGHT(reel, rows)* LINKED(first, last)? STOP(reel, stop)* or CELL_STOP(cell, stop + 1)*
+ *   SPIN(state, sub_spin, special + 1, multiplier of the feature) INSIDE(state)* SPECIAL(symbol)* STRIPS(set)? HEIGHT(reel, rows)* LINKED(first, last)? STOP(reel, stop)* or CELL_STOP(cell, stop + 1)*
  *   NUDGED(reel, stop)* MARKED(cells)? FACTOR(-, -, -, spin multiplier)? GRID(which) CELL(reel, row, symbol, value)* ...
  *   then for every step WINs and awards, CHANGED(cell, symbol)*; a further step begins with GRID(2); CLOSING stands
  *   before closing wins.
@@ -41,6 +41,7 @@ enum {
     RGS_EVENT_MARKED,      /* cells: places that are marked so far */
     RGS_EVENT_CHANGED,     /* a cell of a win that is not removed, c the symbol that it shows instead */
     RGS_EVENT_INSIDE,      /* a state of a feature that is interrupted, the last one first */
+    RGS_EVENT_SPECIAL,     /* a: a special symbol of the feature beside the first one */
 };
 
 enum { RGS_WIN_SPECIAL = 250, RGS_WIN_FINAL = 251, RGS_WIN_MINIMUM = 252 }; /* evaluator of wins that no evaluator pays */

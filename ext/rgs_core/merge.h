@@ -191,13 +191,13 @@ static void rgs_situations_free(rgs_situations *all)
 
 /* What a whole line pays whose wins do not all begin on its left; spins that its wins award are added to *matches. */
 static int64_t rgs_whole_line_amount(const rgs_game *game, const rgs_state *state, const rgs_evaluator *lines,
-                                     uint32_t skip, const uint8_t *cells, uint64_t *matches)
+                                     uint64_t skip, const uint8_t *cells, uint64_t *matches)
 {
     const rgs_factors plain = {1, 1};
     const uint32_t reels = game->reels;
     uint8_t mirrored[RGS_REELS_MAX];
     rgs_line_win wins[2] = {{0}, {0}};
-    if (game->read[cells[0]] == skip)
+    if (skip >> game->read[cells[0]] & 1)
         return 0;
     if (lines->kind == RGS_COMBINATIONS)
         return rgs_line_combination(game, lines, cells, reels, &plain).amount;
@@ -585,7 +585,7 @@ static int rgs_merge_walk(rgs_merge *merge, uint32_t root_class, int64_t root_pa
 /* Joint table of one spin of a state, as rgs_cycle_joint. `skip`: as in rgs_cycle, for the special symbol of a
  * feature. `held`: cells that are held, or NULL. The caller frees result->cells. */
 static int rgs_merge_joint(const rgs_game *game, uint32_t state_index, const rgs_counted *counted,
-                           uint32_t counted_count, uint32_t skip, const rgs_held *held, const uint16_t *order,
+                           uint32_t counted_count, uint64_t skip, const rgs_held *held, const uint16_t *order,
                            int (*interrupted)(void), rgs_merged_table *result)
 {
     const rgs_state *state = &game->states[state_index];

@@ -34,7 +34,7 @@ typedef struct {
 typedef struct {
     const rgs_view *view;
     int64_t factor;             /* multiplier of step and spin */
-    uint32_t skip;              /* lines that begin with this symbol do not pay; RGS_ANY_SYMBOL: none */
+    uint64_t skip;              /* bits of symbols; lines that begin with one do not pay */
     rgs_log *log;
     uint64_t *removed;          /* cells of wins; NULL when nobody asks */
     const rgs_spots *spots;     /* NULL: no place multiplies */
@@ -156,7 +156,7 @@ static inline int rgs_pay_line(const rgs_game *game, const rgs_evaluator *evalua
 /* 1 when a line that begins with such a cell does not pay. */
 static inline int rgs_skips(const rgs_game *game, const rgs_look *look, uint8_t cell)
 {
-    return look->skip != RGS_ANY_SYMBOL && game->read[cell] == look->skip;
+    return look->skip >> game->read[cell] & 1;
 }
 
 /* Cells and values of a payline. */

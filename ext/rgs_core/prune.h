@@ -384,7 +384,7 @@ static int rgs_prune_close(rgs_prune *prune, uint32_t depth, uint64_t counts, in
 {
     const rgs_game *game = prune->game;
     const rgs_state *state = prune->state;
-    const rgs_look look = {&prune->view, 1, RGS_ANY_SYMBOL, prune->wins, NULL, NULL, NULL};
+    const rgs_look look = {.view = &prune->view, .factor = 1, .log = prune->wins};
     int64_t words[RGS_PRUNE_WORDS];
     uint32_t width = 0;
     uint64_t matches = 0;

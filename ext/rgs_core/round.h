@@ -14,7 +14,7 @@ RGS_APART int rgs_end_feature(const rgs_game *game, uint32_t state_index, rgs_pl
                                   rgs_round *round, rgs_log *log)
 {
     const rgs_state *state = &game->states[state_index];
-    rgs_look look = {&play->view, play->spin_factor, RGS_ANY_SYMBOL, log, NULL, NULL, NULL, NULL};
+    rgs_look look = {.view = &play->view, .factor = play->spin_factor, .log = log};
     if (rgs_log_add(log, RGS_EVENT_CLOSING, 0, 0, 0, 0))
         return RGS_ERROR_MEMORY;
     for (uint32_t e = 0; e < state->evaluators_count; e++) {

@@ -82,6 +82,43 @@ RGS_APART void rgs_pass_waiting(const rgs_state *state, rgs_memory *memory)
     }
 }
 
+/* Draws special symbols, each other than those before, until the feature has as many as it shall have by now. */
+RGS_APART int rgs_draw_more_specials(const rgs_state *state, rgs_memory *memory, rgs_words *words)
+{
+    const uint32_t more = state->special_count + memory->specials_more;
+    const uint32_t wanted = more < state->special_most ? more : state->special_most;
+    while (memory->specials_count < wanted) {
+        int64_t symbols[64], drawn;
+        uint32_t cumulative[64], sum = 0, before = 0;
+        rgs_table left = {.values = symbols, .cumulative = cumulative};
+        for (uint32_t i = 0; i < state->special.length; before = state->special.cumulative[i++]) {
+            if (memchr(memory->specials, (int)state->special.values[i], memory->specials_count))
+                continue;
+            sum += state->special.cumulative[i] - before;
+            symbols[left.length] = state->special.values[i];
+            cumulative[left.length++] = sum;
+        }
+        left.total = sum;
+        left.fixed = left.length == 1;
+        if (rgs_draw_table(words, &left, &drawn))
+            return RGS_ERROR_WORDS;
+        memory->specials[memory->specials_count++] = (uint8_t)drawn;
+    }
+    return RGS_OK;
+}
+
+/* The special symbols of a spin; the first one is drawn from the table as it is. Returns 0 or RGS_ERROR_WORDS. */
+static inline int rgs_draw_specials(const rgs_state *state, rgs_memory *memory, rgs_words *words)
+{
+    int64_t drawn;
+    if (memory->specials_count == 0) {
+        if (rgs_draw_table(words, &state->special, &drawn))
+            return RGS_ERROR_WORDS;
+        memory->specials[memory->specials_count++] = (uint8_t)drawn;
+    }
+    return state->special_most == 1 ? RGS_OK : rgs_draw_more_specials(state, memory, words);
+}
+
 /* The book: pays by the reels that show the special symbol, on every line. */
 RGS_APART int rgs_pay_special(const rgs_game *game, const rgs_state *state, uint32_t special, const rgs_look *look,
                                   int64_t *pays)
@@ -271,13 +308,15 @@ RGS_APART int rgs_play_grid(const rgs_game *game, uint32_t state_index, uint32_t
         }
         const int64_t ladder = cascade->on ? rgs_ladder(cascade, won_steps) : 1;
         uint64_t removed = 0, ignored = 0;
-        rgs_look look = {view, ladder * spin_factor * levels, RGS_ANY_SYMBOL, wins, NULL, spots, &memory->spots, NULL};
+        rgs_look look = {
+            .view = view, .factor = ladder * spin_factor * levels, .log = wins, .spots = spots, .marks = &memory->spots};
         if (cascade->leave_count) {
             play->step_wins.count = 0;
             look.wins = &play->step_wins;
         }
         if (state->special_on && !state->special_own_lines)
-            look.skip = memory->special;
+            for (uint32_t i = 0; i < memory->specials_count; i++)
+                look.skip |= (uint64_t)1 << memory->specials[i];
         uint32_t won = 0;
         for (uint32_t e = 0; e < state->evaluators_count; e++) {
             const rgs_evaluator *evaluator = &state->evaluators[e];
@@ -301,8 +340,9 @@ RGS_APART int rgs_play_grid(const rgs_game *game, uint32_t state_index, uint32_t
         look.wins = NULL;
         if (state->special_on && step == 1) {
             int64_t pays = 0;
-            if ((error = rgs_pay_special(game, state, memory->special, &look, &pays)))
-                return error;
+            for (uint32_t i = 0; i < memory->specials_count; i++)
+                if ((error = rgs_pay_special(game, state, memory->specials[i], &look, &pays)))
+                    return error;
             if (pays)
                 rgs_round_pay(round, state_index, RGS_PART_SPECIAL, pays);
             grid_win += pays;
@@ -396,10 +436,13 @@ RGS_APART int rgs_play_grid(const rgs_game *game, uint32_t state_index, uint32_t
         }
     }
     play->spin_win = grid_win;
-    for (uint32_t t = 0; t < state->triggers_count; t++)
-        if (!(cascade->on && cascade->remove_triggers >> t & 1) && !state->triggers[t].at_end &&
-            (error = rgs_pull(game, state_index, t, &seen, play, words, round, wins, log, &fired)))
+    for (uint32_t t = 0; t < state->triggers_count; t++) {
+        if ((cascade->on && cascade->remove_triggers >> t & 1) || state->triggers[t].at_end)
+            continue;
+        if ((error = rgs_pull(game, state_index, t, &seen, play, words, round, wins, log, &fired)))
             return error;
+        memory->specials_more += fired & state->special_more >> t;
+    }
     return RGS_OK;
 }
 
@@ -426,7 +469,7 @@ static inline int rgs_play_windows(const rgs_game *game, uint32_t state_index, r
             return error;
     }
     rgs_seen seen = {view, view, 0, 0, wins ? wins->length : 0};
-    const rgs_look look = {view, 1, RGS_ANY_SYMBOL, wins, NULL, NULL, NULL, NULL};
+    const rgs_look look = {.view = view, .factor = 1, .log = wins};
     const int64_t before = round->win;
     for (uint32_t e = 0; e < state->evaluators_count; e++) {
         int64_t pays = 0;
@@ -471,19 +514,19 @@ static inline int rgs_play_spin(const rgs_game *game, uint32_t state_index, uint
     round->spins[state_index]++;
     if (wins && wins != log)
         wins->length = 0;
-    if (state->special_on && play->memory.special == RGS_ANY_SYMBOL) {
-        int64_t drawn;
-        if (rgs_draw_table(words, &state->special, &drawn))
-            return RGS_ERROR_WORDS;
-        play->memory.special = (uint32_t)drawn;
-    }
+    rgs_memory *const memory = &play->memory;
+    if (state->special_on && (error = rgs_draw_specials(state, memory, words)))
+        return error;
     if (state->draws_once && (error = rgs_draw_for_feature(state, &play->memory, words)))
         return error;
     if ((error = rgs_log_add(log, RGS_EVENT_SPIN, state_index, words->sub_spin,
-                             state->special_on ? play->memory.special + 1 : 0, play->queue[0].multiplier)))
+                             state->special_on ? memory->specials[0] + 1u : 0, play->queue[0].multiplier)))
         return error;
     if (log && (error = rgs_log_inside(play, log)))
         return error;
+    for (uint32_t i = 1; log && state->special_on && i < memory->specials_count; i++)
+        if (rgs_log_add(log, RGS_EVENT_SPECIAL, memory->specials[i], 0, 0, 0))
+            return RGS_ERROR_MEMORY;
     return state->changes ? rgs_play_grid(game, state_index, further, words, play, round, wins, log)
                           : rgs_play_windows(game, state_index, words, play, round, wins, log);
 }

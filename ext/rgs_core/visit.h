@@ -122,9 +122,9 @@ static int rgs_keep(rgs_kept *kept, const void *item, size_t size, int full, uin
  * Returns 0, -1 when memory is short, RGS_CYCLE_INTERRUPTED, RGS_VISIT_TOO_LONG for paths of too many
  * draws or weights, RGS_VISIT_PATHS for more than visit->paths_max, RGS_VISIT_TOO_MANY for too many different totals or
  * awards, RGS_VISIT_MEMORIES for too many memories, RGS_MERGE_TOO_LARGE for too many rows. */
-static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t special, const rgs_memory *from,
-                          uint32_t further, uint32_t last, uint32_t part, uint32_t parts, int (*interrupted)(void),
-                          rgs_visit *visit)
+static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, const uint8_t *specials, uint32_t specials_count,
+                          const rgs_memory *from, uint32_t further, uint32_t last, uint32_t part, uint32_t parts,
+                          int (*interrupted)(void), rgs_visit *visit)
 {
     const rgs_state *state = &game->states[state_index];
     rgs_tape *tape = calloc(1, sizeof *tape);
@@ -152,7 +152,9 @@ static int rgs_visit_spin(const rgs_game *game, uint32_t state_index, uint32_t s
             play->memory = *from;
         else
             rgs_memory_clear(&play->memory);
-        play->memory.special = special;
+        if (specials_count)
+            memcpy(play->memory.specials, specials, specials_count);
+        play->memory.specials_count = specials_count;
         play->queue[0].state = state_index;
         play->become = 0;
         play->left = !last;

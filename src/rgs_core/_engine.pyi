@@ -57,7 +57,7 @@ class Engine:
         counted: Sequence[Mapping[str, int]],
         *,
         merge: bool = True,
-        special: int | None = None,
+        specials: Sequence[int] = (),
         held: tuple[int, int, Sequence[int]] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint16], NDArray[np.object_], NDArray[np.uint32]]: ...
     def prefixes(self, state_index: int, columns: _Columns, order: Sequence[int], added: Sequence[int]) -> int: ...
@@ -82,7 +82,7 @@ class Engine:
         self,
         state_index: int,
         *,
-        special: int | None = None,
+        specials: Sequence[int] = (),
         memory: bytes = b"",
         first: bool | None = None,
         last: bool = False,

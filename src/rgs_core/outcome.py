@@ -135,8 +135,8 @@ class Spin:
     `window` is the grid as it pays first, with `values` of its cells when any is not 0; `stopped` the grid as
     the reels stopped where a transform changed it. `steps` are further steps of a cascade. `closing` are wins
     at the end of the spin or feature. `strips` names the set where it was drawn, `special` the symbol of the
-    feature, `multiplier` what transforms drew for this spin or gave for nudges. `nudged`: the stops of all reels after
-    nudges, where one has moved any. `spots`: what places hold when the grid pays first, where any does: 1 when marked,
+    feature (`specials`: all of them in the order of their draws, where there may be several), `multiplier` what
+    transforms drew for this spin or gave for nudges. `nudged`: the stops of all reels after nudges, where one has moved any. `spots`: what places hold when the grid pays first, where any does: 1 when marked,
     else their multiplier. `acts`: what cells did to the values of others, in order. `linked`: the reels that stopped as
     one, "2-3". `marked`: places that are marked so far, as (reel, row). `feature_multiplier`: what multiplies all that the
     feature wins, amounts included. `inside`: states of the features that this one interrupts, the last one first.
@@ -162,6 +162,7 @@ class Spin:
     feature_multiplier: int = 1
     marked: tuple[tuple[int, int], ...] = ()
     inside: tuple[str, ...] = ()
+    specials: tuple[str, ...] = ()
 
     @property
     def all_wins(self) -> tuple[Win, ...]:

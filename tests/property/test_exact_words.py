@@ -43,12 +43,12 @@ SpinEvents = dict[tuple[int, tuple[int, ...]], Fraction]
 """(units, spins awarded by state) -> probability."""
 
 
-def spins_of(build: Build, name: str, special: str, states: tuple[str, ...]) -> SpinEvents | None:
+def spins_of(build: Build, name: str, special: tuple[str, ...], states: tuple[str, ...]) -> SpinEvents | None:
     """Law of a spin by every path of the reference; None when there are too many. Bonuses are drawn too."""
 
     def run(numbers: Any) -> Any:
         memory = Memory()
-        memory.special, memory.started = special, special != ""
+        memory.specials, memory.started = list(special), special != ()
         return play_spin(build, name, memory, numbers, 1)[0]
 
     law: SpinEvents = defaultdict(Fraction)
@@ -108,7 +108,7 @@ def test_laws_of_spins_on_random_models(text: str) -> None:
         joints = {"": spins.laws[name]} if not model.states[name].special else special
         for symbol, joint in joints.items():
             assert joint is not None, spins.skipped
-            expected = spins_of(build, name, symbol, states)
+            expected = spins_of(build, name, tuple(filter(None, symbol.split(", "))), states)
             if expected is not None:
                 compare(joint, expected)
         try:
@@ -194,7 +194,7 @@ strips = "free"
 evaluators = ["books", "lines"]
 multiplier = 2
 multiplier_exempt = EXEMPT
-special = { name = "Book", table = { A = 2, B = 1 }, lines = "lines", own_lines = OWN }
+special = { name = "Book", table = { A = 2, B = 1 }, lines = "lines", own_lines = OWN, count = DRAWS }
 transforms = DRAWN
 [profiles.one.strips]
 base = BASE
@@ -211,19 +211,26 @@ set_of_three = st.lists(strip, min_size=3, max_size=3)
     lines=st.sampled_from(["['000']", "['000', '101', '010']", "['011', '110']"]),
     exempt=st.sampled_from(["[]", "['Book']", "['lines', 'books']", "['books.K.3']"]),
     drawn=st.sampled_from(["[]", "[{ kind = 'multiplier', table = { 1 = 2, 5 = 1 } }]"]),
+    count=st.sampled_from(["1", "1", "2"]),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=slow_data)
 def test_a_special_symbol_that_all_spins_of_a_feature_share(
-    base: list[str], free: list[str], own: str, lines: str, exempt: str, drawn: str
+    base: list[str], free: list[str], own: str, lines: str, exempt: str, drawn: str, count: str
 ) -> None:
-    text = BOOK.replace("DRAWN", drawn).replace("BASE", repr(base)).replace("FREE", repr(free)).replace("OWN", own)
+    text = (
+        BOOK.replace("DRAWS", count)
+        .replace("DRAWN", drawn)
+        .replace("BASE", repr(base))
+        .replace("FREE", repr(free))
+        .replace("OWN", own)
+    )
     text = text.replace("ROWS", "2" if "1" in lines else "1").replace("LINES", lines).replace("EXEMPT", exempt)
     build = loads(text).build()
     states = ("base", "free")
     special_laws = spin_laws(build, Engine(build)).special_laws["free"]
     for symbol, joint in special_laws.items():
         assert joint.method == ("merging" if drawn == "[]" else "merging, times the multiplier of a spin")
-        expected = spins_of(build, "free", symbol, states)
+        expected = spins_of(build, "free", tuple(symbol.split(", ")), states)
         assert expected is not None
         compare(joint, expected)
     check_round(build)

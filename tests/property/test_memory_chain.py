@@ -100,6 +100,11 @@ COUNTING = {
     "row": 'symbol = "M"\nin_a_row = true\nevery = 1\nmultipliers = [3, 4]\n',
 }
 COUNTED = '[[states.free.triggers]]\nname = "Level"\nkind = "collected"\n'
+SPECIAL = (
+    '[states.free.special]\nname = "Book"\ntable = { A = 3, B = 1, W = 2 }\nlines = "lines"\n'
+    'own_lines = OWN\nmore_with = "Again"\n'
+)
+DRAWN = '[[states.free.transforms]]\nkind = "reveal"\nsymbol = "M"\ntable = { A = 1, B = 1 }\n'
 AGAIN = (
     '[[states.free.triggers]]\nname = "Again"\nkind = "free_spins"\nsymbol = "S"\nspins = { 1 = 2 }\nstate = "free"\n'
 )
@@ -199,6 +204,28 @@ def test_what_is_counted(strips: list[str], spins: str, rows: str, cap: str, ext
     counted = COUNTED + COUNTING[kind] + ('state = "free"\n' if "spins = [" in COUNTING[kind] else "")
     extra = VALUES + extra if kind == "values" else extra
     assume(check(game(STRIPS=repr(strips), AWARD=spins, ROWS=rows, EXTRA=extra + counted, CAP=cap)))
+
+
+@given(
+    strips=strips,
+    drawn=st.sampled_from(["", "most = 2\n", "count = 2\n"]),
+    own=st.sampled_from(["true", "false"]),
+    cap=st.sampled_from(["2", "3", "4"]),
+    win=win_caps,
+    merge=st.booleans(),
+)
+@settings(check_rounds, max_examples=10)
+def test_special_symbols_that_are_added(
+    strips: list[str], drawn: str, own: str, cap: str, win: str, merge: bool
+) -> None:
+    """One more with each retrigger, by merging and, with other evaluators of the state, by every combination."""
+    special = SPECIAL.replace("OWN", own) + drawn
+    extra = special + AGAIN + ("" if merge else DRAWN)
+    build = game(STRIPS=repr([strips[0] + " S", strips[1]]), EXTRA=extra, CAP=cap, WINMAX=win)
+    assume(check(build))
+    features = full_cycle(build).features
+    assert features is not None
+    assert "one law for each set of special symbols" in features.methods["free"]
 
 
 @given(strips=strips, spins=spins, kind=st.sampled_from([FINAL, CASCADE, ENDLESS]), cap=caps)

@@ -900,6 +900,32 @@ def test_special_symbol() -> None:
     assert (other.special, texts(other.wins)) == ("B", "B2=8")
 
 
+def test_several_special_symbols() -> None:
+    """Drawn one after the other, each other than those before; each pays for itself, in the order of the draws."""
+    special = Special("Book", symbol_table(A=1, B=3, C=2), "lines", True, count=2)
+    prizes = lines({"A": {2: 1, 3: 5}, "B": {2: 2, 3: 9}, "C": {3: 4}}, "000", "111")
+    build = game(["AC", "CB", "AB"], [prizes], [state("lines", special=special)], rows=2)
+    first = spin(build, 1, 0, 0, 0, 0)
+    assert (first.special, first.specials, texts(first.wins)) == ("B", ("B", "A"), "B2=4 A2=2")
+    laws = {s.specials: sum((p for p, t in enumerate_spin(build, "base") if t.specials == s.specials), Fraction(0))
+            for _, s in enumerate_spin(build, "base")}  # fmt: skip
+    assert laws["A", "B"] == Fraction(1, 6) * Fraction(3, 5)
+    assert laws["B", "A"] == Fraction(3, 6) * Fraction(1, 3)
+    assert sum(laws.values()) == 1
+
+
+def test_special_symbols_that_a_trigger_adds() -> None:
+    """One more before the spin that follows the award, up to three; the last one left needs no draw."""
+    again = FreeSpinsTrigger("Again", "S", {1: 1}, "free")
+    special = Special("Book", symbol_table(A=1, B=1, C=1), "lines", True, more_with="Again")
+    prizes = lines({"A": {1: 1}, "B": {1: 1}, "C": {1: 1}}, "00")
+    build = game(["AS", "B"], [prizes], [state("lines", name="free", triggers=(again,), special=special)])
+    memory = Memory()
+    draws = [(0, 0, 0), (1, 0), (1, 1, 0), (1, 0), (1, 0)]
+    spins = [spin(build, *numbers, name="free", memory=memory) for numbers in draws]
+    assert [s.specials for s in spins] == [("A",), ("A",), ("A", "C"), ("A", "C", "B"), ("A", "C", "B")]
+
+
 def test_special_symbol_without_lines_of_its_own() -> None:
     prizes = lines({"A": {2: 1, 3: 5}, "B": {2: 1}}, "000", "111")
     special = Special("Book", symbol_table(A=1), "lines", False)

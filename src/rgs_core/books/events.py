@@ -135,8 +135,9 @@ class _Story:
             self.free_spins += 1
             event = {"type": "updateFreeSpin", "amount": feature.played - 1, "total": feature.total}
             self.events.append({**event, "state": spin.state} if len(self.model.states) > 2 else event)
-        if spin.special and feature.played == 1 and feature.state.special:
-            self.events.append({"type": "specialSymbol", "name": feature.state.special.name, "symbol": spin.special})
+        for symbol in feature.draw_specials(spin):
+            assert feature.state.special is not None
+            self.events.append({"type": "specialSymbol", "name": feature.state.special.name, "symbol": symbol})
         held_before = frozenset(feature.held)
         self._show(spin, feature)
         grids = list(_grids(self.model, spin, feature, held_before))

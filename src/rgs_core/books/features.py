@@ -38,7 +38,7 @@ class Feature:
     `played`, `left`: its spins. `held`: cells that stay, with the symbol that each holds. `won_steps`: steps that
     the ladder has climbed. `collected`: symbols counted, by trigger. `won`: hundredths won so far. `multiplier`: of all that it
     wins, by its award. `multiplying`, `waiting`: levels that multiply, and spins before each further one does, of triggers
-    whose levels wait. `first`: the state with which it begins, by name.
+    whose levels wait. `first`: the state with which it begins, by name. `specials`: special symbols that it has drawn.
     """
 
     state: State
@@ -53,6 +53,7 @@ class Feature:
     multiplying: dict[str, int] = field(default_factory=dict)
     waiting: dict[str, list[int]] = field(default_factory=dict)
     first: str = ""
+    specials: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.first = self.first or self.state.name
@@ -90,6 +91,13 @@ class Feature:
                 ready = next((i for i, spins in enumerate(waiting) if spins), len(waiting))
                 self.multiplying[trigger.name] = self.multiplying.get(trigger.name, 0) + ready
                 self.waiting[trigger.name] = [spins - 1 for spins in waiting[ready:]]
+
+    def draw_specials(self, spin: Spin) -> list[str]:
+        """The special symbols that are drawn before a spin."""
+        shown = spin.specials or ((spin.special,) if spin.special else ())
+        drawn = [symbol for symbol in shown if symbol not in self.specials]
+        self.specials += drawn
+        return drawn
 
     def stick(self, window: Window) -> list[Cell]:
         """The cells that are held from this spin on; they are held now."""

@@ -65,7 +65,8 @@ def draw_spin(console: Console, build: Build, spin: Spin) -> None:
         [" inside ".join([f"state {spin.state}", *spin.inside])] if len(build.model.states) > 2 or spin.inside else []
     )
     notes += [f"strips {spin.strips}"] if spin.strips else []
-    notes += [f"special symbol {spin.special}"] if spin.special else []
+    notes += [f"special symbol {spin.special}"] if spin.special and len(spin.specials) < 2 else []
+    notes += [f"special symbols {', '.join(spin.specials)}"] if len(spin.specials) > 1 else []
     notes += [f"reels {spin.linked} linked"] if spin.linked else []
     if state.multiplier * spin.multiplier != 1:
         notes.append(f"wins x{state.multiplier * spin.multiplier}")

@@ -37,7 +37,7 @@ class SpinReader:
         self.set_index = 0
         self.factor = 1
         self.sub_spin = 0
-        self.special = ""
+        self.specials: list[str] = []
         self.run = NOTHING_LINKED
         self.inside: list[str] = []
         self.feature_multiplier = 1
@@ -57,7 +57,12 @@ class SpinReader:
         """The spin's number, its special symbol's number plus 1, the multiplier of its feature."""
         self.sub_spin = sub_spin
         self.feature_multiplier = multiplier
-        self.special = self.model.symbols[special - 1] if special else ""
+        if special:
+            self.add_special(special - 1)
+
+    def add_special(self, symbol: int) -> None:
+        """A special symbol of the feature, beside those before."""
+        self.specials.append(self.model.symbols[symbol])
 
     def interrupt(self, state: int) -> None:
         """The next feature that waits for the end of this one."""
@@ -194,7 +199,7 @@ class SpinReader:
 
     def record(self) -> records.Spin:
         """The record, once all events are read."""
-        name = self.state.strip_sets[self.set_index]
+        name, rule = self.state.strip_sets[self.set_index], self.state.special
         if 1 in self.grids:
             window, values = _window(self.grids[1]), _values(self.grids[1])
             stopped = _window(self.grids[0])
@@ -217,7 +222,7 @@ class SpinReader:
             ),
             closing=tuple(self.closing),
             strips=name if len(self.state.strip_sets) > 1 else "",
-            special=self.special,
+            special=self.specials[0] if self.specials else "",
             multiplier=self.factor,
             nudged=tuple(self.nudged),
             spots=self.spots.get(0, ()),
@@ -226,6 +231,7 @@ class SpinReader:
             feature_multiplier=self.feature_multiplier,
             marked=self.marked,
             inside=tuple(self.inside),
+            specials=tuple(self.specials) if rule is not None and rule.count_most > 1 else (),
         )
 
 

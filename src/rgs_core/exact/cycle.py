@@ -21,6 +21,7 @@ from rgs_core.exact.feature import FREE_SPINS_MAX, RoundMoments, round_moments
 from rgs_core.exact.joint import COMBINATIONS_ALONE_MAX, COMBINATIONS_MAX, Joint, joint_law, model_states
 from rgs_core.exact.memory.beginnings import NamedSpin
 from rgs_core.exact.memory.feature_starts import feature_refused, feature_round, remembering_states
+from rgs_core.exact.memory.specials import special_sets
 from rgs_core.exact.memory.whole_feature import FeatureRound, TakenSpins, WholeFeature
 from rgs_core.exact.multiplied_features import MultipliedFeature
 from rgs_core.exact.reached import awards_at, awards_of, begun, plays_once, reached
@@ -44,7 +45,7 @@ class SpinLaws:
     """Laws of single spins of the states that a mode can reach, or why there is none.
 
     `laws[state]` is None, with the reason in `skipped`, or where `special_laws[state]` holds a law for each
-    special symbol, or where `features` knows those of the state as a whole.
+    set of special symbols, or where `features` knows those of the state as a whole.
     """
 
     laws: Mapping[str, Joint | None]
@@ -205,8 +206,8 @@ def spin_laws(
                 laws[name] = joint(engine, index, merge=merge, single=plays_once(build, name), most=most)
             else:
                 special_laws[name] = {
-                    symbol: joint(engine, index, merge=merge, special=symbol, most=most)
-                    for symbol in state.special.table.symbols
+                    ", ".join(symbols): joint(engine, index, merge=merge, specials=symbols, most=most)
+                    for symbols in special_sets(state.special)
                 }
         except AnalysisError as error:
             (left if most < COMBINATIONS_MAX else skipped)[name] = str(error)
@@ -244,7 +245,7 @@ def round_refused(build: Build, whole: Collection[str] = ()) -> str:
         sources = list(awards_of(model, model.states[play.start])).count(name)
         several = (sources > 1 or play.spins > 1 or name in awarded[name]) and name in dict(multiplied_features(model))
         several |= play.spins > 1 and (name, True) in awards_at(model, model.states[play.start])
-        if state.special is not None and (by_others or returns or several):
+        if state.special is not None and name not in whole and (by_others or returns or several):
             return f"several features of state '{name}' may draw a special symbol each in one round"
         back = [other for other in _interrupting(model, states, name) if name in awarded[other]]
         if back and name in dict(multiplied_features(model)):
@@ -285,10 +286,9 @@ def scenarios(build: Build, spins: SpinLaws) -> tuple[Scenario, ...]:
     for name, laws in spins.special_laws.items():
         special = build.model.states[name].special
         assert special is not None
-        table = special.table
         choices.append([
-            (name, Fraction(weight, table.total), laws[symbol] if features is None else features.widened(laws[symbol]))
-            for symbol, weight in zip(table.symbols, table.weights, strict=True)
+            (name, p, law if features is None else features.widened(law))
+            for p, law in zip(special_sets(special).values(), laws.values(), strict=True)
         ])  # fmt: skip
     result = []
     for chosen in product(*choices):

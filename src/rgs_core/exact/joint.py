@@ -260,7 +260,7 @@ def bonus_name(trigger: PickTrigger | BonusTrigger) -> str:
 def remembers_because(model: Model, state: State) -> str:
     """Why a spin of the state depends on earlier ones of its feature, so that it has no law of its own; "" if not.
 
-    A drawn special symbol is no such reason: for each symbol there is a law.
+    Drawn special symbols are no such reason, where none is added: for each set of them there is a law.
     """
     where = f"state '{state.name}'"
     for part in (*state.transforms, state.cascade, state.final, state.spots):
@@ -276,6 +276,8 @@ def remembers_because(model: Model, state: State) -> str:
         return f"{where} has triggers that fire once in a feature"
     if any(isinstance(trigger, CollectedTrigger) for trigger in state.triggers):
         return f"{where} collects symbols over the spins of a feature"
+    if state.special is not None and state.special.more_with is not None:
+        return f"{where} adds special symbols over a feature"
     if state.win_min is not None:
         return f"{where} pays at least {state.win_min} stakes for a feature"
     if goes_on_as(model, state):
@@ -291,15 +293,15 @@ def joint_law(
     state_index: int,
     *,
     merge: bool = True,
-    special: str | None = None,
+    specials: Sequence[str] = (),
     single: bool = False,
     most: int = COMBINATIONS_MAX,
 ) -> Joint:
     """Joint law of a state, by merging where that is known for all its words, else by playing every combination. Wins
     are with the bonuses that multiply them.
 
-    `merge=False` visits every combination in any case. `special` is the drawn special symbol of a state that
-    has one. `single`: the spin is the only one of its feature, so that nothing it remembers matters. `most`:
+    `merge=False` visits every combination in any case. `specials` are the drawn special symbols of a state
+    that has some. `single`: the spin is the only one of its feature, so that nothing it remembers matters. `most`:
     combinations that are played. Raises AnalysisError with the reason for states that remember and for laws too large to hold.
     """
     build = engine.build
@@ -309,10 +311,10 @@ def joint_law(
         raise AnalysisError(f"state '{state.name}' may draw several multipliers of '{trigger}' in a spin, one a step")
     if reason and (not single or state.win_min is not None):
         raise AnalysisError(f"{reason}, so its spins have no law of their own")
-    return with_win_bonuses(_joint_law(engine, state_index, merge, special, most))
+    return with_win_bonuses(_joint_law(engine, state_index, merge, specials, most))
 
 
-def _joint_law(engine: Engine, state_index: int, merge: bool, special: str | None, most: int) -> Joint:
+def _joint_law(engine: Engine, state_index: int, merge: bool, specials: Sequence[str], most: int) -> Joint:
     build = engine.build
     model, state = build.model, engine.tables.states[state_index].state
     reason = ""
@@ -321,19 +323,17 @@ def _joint_law(engine: Engine, state_index: int, merge: bool, special: str | Non
             return _ways_joint(engine, state)
         except AnalysisError as error:
             reason = str(error)
-    counting = merge or (
-        special is None and grid_transforms(state) == list(state.transforms) and _from_left(model, state)
-    )
+    counting = merge or (not specials and grid_transforms(state) == list(state.transforms) and _from_left(model, state))
     refused = lines_refused(model, state)
     if not refused and counting:
         try:
-            return lines_joint(engine, state_index, merge=merge, special=special)[0]
+            return lines_joint(engine, state_index, merge=merge, specials=specials)[0]
         except AnalysisError as error:
             if not merge and spin_paths(build, state) > most:
                 raise
             reason = str(error)
     reason = reason or (f"there is no merging of {refused}" if merge and refused else "")
-    unpruned = pruned_refused(model, state, _pruned_symbols(model, state)) if special is None else "special symbols"
+    unpruned = pruned_refused(model, state, _pruned_symbols(model, state)) if not specials else "special symbols"
     visits = spin_paths(build, state) <= most
     if merge and not unpruned:
         try:
@@ -346,7 +346,7 @@ def _joint_law(engine: Engine, state_index: int, merge: bool, special: str | Non
         reason += f", and no pruning of {unpruned}" if unpruned not in reason else ", and no pruning either"
     if not visits and reason and not refused:
         raise AnalysisError(reason)
-    return replace(_every_joint(engine, state_index, special, most), reason=reason)
+    return replace(_every_joint(engine, state_index, specials, most), reason=reason)
 
 
 def model_states(engine: Engine) -> tuple[str, ...]:
@@ -407,7 +407,7 @@ def lines_refused(model: Model, state: State) -> str:
             return f"triggers of kind {trigger.kind}"
     if len(decided_by_lines(state)) > MATCHES_MAX:
         return f"more than {MATCHES_MAX} triggers of kind pick and win_spins"
-    if len(counted_symbols(model, state)) + (state.special is not None) > COUNTED_MAX:
+    if len(counted_symbols(model, state)) + (state.special.count_most if state.special else 0) > COUNTED_MAX:
         return f"more than {COUNTED_MAX} counted symbols"
     return ""
 
@@ -426,7 +426,7 @@ def lines_joint(
     state_index: int,
     *,
     merge: bool = True,
-    special: str | None = None,
+    specials: Sequence[str] = (),
     held: tuple[int, int, Sequence[int]] | None = None,
 ) -> tuple[Joint, NDArray[np.uint32]]:
     """Paylines by the compiled kernels, and what counted symbols add; `held` and, by row, where its symbol landed, as
@@ -435,21 +435,21 @@ def lines_joint(
     state = engine.tables.states[state_index].state
     symbols = counted_symbols(model, state)
     sets = [counted_fields(model, of) for of in symbols]
-    drawn = None if special is None else model.symbols.index(special)
+    drawn = [model.symbols.index(symbol) for symbol in specials]
     laws = [
-        (chance, under.joint(state_index, sets, merge=merge, special=drawn, held=held))
+        (chance, under.joint(state_index, sets, merge=merge, specials=drawn, held=held))
         for chance, under in _conditional(engine, state)
     ]
     pays, counts, matches, weights, landed = laws[0][1] if len(laws) == 1 else _mixed(laws)
     pays = pays.astype(np.int64)
     parts = evaluator_parts(model, state, dict.fromkeys(state.evaluators, pays), counts, symbols)
-    if special is not None:
+    if specials:
         assert state.special is not None
-        reels = counts[:, -1]
-        parts[state.special.name] = Part(
-            special_table(model, state, state.special, special)[reels],
-            exempt_table(model, state, state.special.name, special)[reels],
-        )
+        for symbol, reels in zip(specials, counts[:, len(symbols) :].T, strict=True):
+            parts[f"{state.special.name} {symbol}"] = Part(
+                special_table(model, state, state.special, symbol)[reels],
+                exempt_table(model, state, state.special.name, symbol)[reels],
+            )
     matched = {
         trigger.name: matches[:, column].astype(np.int64) for column, trigger in enumerate(decided_by_lines(state))
     }
@@ -465,6 +465,11 @@ def lines_joint(
         MERGING if merge else EVERY,
         landed,
     )
+    if specials:
+        assert state.special is not None
+        by_symbol = [f"{state.special.name} {symbol}" for symbol in specials]
+        sums = {name: total for name, total in joint.parts.items() if name not in by_symbol}
+        joint = replace(joint, parts={**sums, state.special.name: sum(joint.parts[name] for name in by_symbol)})
     landed = joint.awards[:, -1].astype(np.uint32)
     return replace(joint, states=joint.states[:-1], awards=joint.awards[:, :-1]), landed
 
@@ -721,14 +726,14 @@ def _pruned_joint(engine: Engine, state_index: int, most: int) -> Joint:
     return assembled(model, state, states, parts, matched, law.counts, symbols, law.weights, method)
 
 
-def _every_joint(engine: Engine, state_index: int, special: str | None, most: int) -> Joint:
+def _every_joint(engine: Engine, state_index: int, specials: Sequence[str], most: int) -> Joint:
     """Every combination of draws, played by the compiled rules."""
     state = engine.tables.states[state_index].state
     if spin_paths(engine.build, state) > most:
         alone = ", as another state of the round has none (--visit: in any case)" if most < COMBINATIONS_MAX else ""
         raise AnalysisError(f"{paths_text(engine.build, state)}; a law is found from at most {most:,}{alone}")
-    drawn = None if special is None else engine.build.model.symbols.index(special)
-    return visited_joint(engine, state_index, engine.spin_law(state_index, special=drawn, last=True))
+    drawn = [engine.build.model.symbols.index(symbol) for symbol in specials]
+    return visited_joint(engine, state_index, engine.spin_law(state_index, specials=drawn, last=True))
 
 
 def visited_joint(engine: Engine, state_index: int, law: VisitedLaw, left: NDArray[np.int64] | None = None) -> Joint:

@@ -23,7 +23,7 @@ def draws_most(model: m.Model, state: m.State) -> int:
     draws = cells if state.cells else model.reels + bool(model.top)
     draws += sum(len(reel.values) > 1 for reel in heights) + (state.strip_choice is not None)
     draws += state.linked is not None
-    draws += state.special is not None and len(state.special.table.symbols) > 1
+    draws += state.special.count_most if state.special is not None and len(state.special.table.symbols) > 1 else 0
     draws += sum(_transform_draws(model, transform, cells) for transform in state.transforms)
     jumps = {t.each for t in state.transforms if isinstance(t, words.Stick) and t.jump}
     draws += cells * ("spin" in jumps)
@@ -292,8 +292,9 @@ def spin_units(model: m.Model, state: m.State, spins: int) -> int:
     if state.special:
         lines = model.evaluators[state.special.lines]
         if isinstance(lines, words.Lines):
-            pays = {symbol: lines.pays[symbol] for symbol in state.special.table.symbols}
-            won += _best(pays) * model.line_units * len(lines.paylines)
+            pays = [max(1, *lines.pays[symbol].values()) for symbol in state.special.table.symbols]
+            best = sum(sorted(pays)[-state.special.count_most :])
+            won += best * model.line_units * len(lines.paylines)
     if state.final:
         drawn = _combined(state.final.combine, value, cells)
         won *= max(1, _persisted(state.final.combine, drawn, spins) if state.final.persist else drawn)

@@ -173,7 +173,7 @@ class StatesReading(CellsReading):
         linked = self._linked(keys["linked"], at["linked"], cells) if "linked" in keys else None
         cascade = self._cascade(keys["cascade"], at["cascade"], names, triggers) if "cascade" in keys else None
         final = self._final(keys["final"], at["final"]) if "final" in keys else None
-        special = self._special(keys["special"], at["special"], names) if "special" in keys else None
+        special = self._special(keys["special"], at["special"], names, triggers) if "special" in keys else None
         callback = self._callback(keys["callback"], at["callback"]) if "callback" in keys else None
         spots = self.read_spots(keys["spots"], at["spots"], names, cascade) if "spots" in keys else None
         if cascade and cascade.refill == "strip" and cells:
@@ -618,8 +618,10 @@ class StatesReading(CellsReading):
         persist = self.flag(table.get("persist", False), f"{path}.persist")
         return words.Final(self.label(table, path, "Final"), symbols, combine, persist)
 
-    def _special(self, value: object, path: str, names: list[str]) -> words.Special:
-        table = self.table(value, path, ["name", "table", "lines"], ["own_lines"])
+    def _special(
+        self, value: object, path: str, names: list[str], triggers: tuple[words.Trigger, ...]
+    ) -> words.Special:
+        table = self.table(value, path, ["name", "table", "lines"], ["own_lines", "count", "more_with", "most"])
         drawn = self.symbol_table(table.get("table"), f"{path}.table", self.counted)
         lines = [name for name in names if isinstance(self.evaluators[name], words.Lines)]
         by = self.reference(table.get("lines"), f"{path}.lines", lines, "line evaluator of this state")
@@ -629,7 +631,21 @@ class StatesReading(CellsReading):
                 if symbol and symbol not in evaluator.pays:
                     self.bad(f"{path}.table.{symbol}", f"'{by}' pays nothing for '{symbol}'", "add pays or remove it")
         own = self.flag(table.get("own_lines", True), f"{path}.own_lines")
-        return words.Special(self.label(table, path), drawn, by or "", own)
+        size = min(len(drawn.symbols), m.SPECIALS_MAX) if all(drawn.symbols) else m.SPECIALS_MAX
+        count = self.integer(table.get("count", 1), f"{path}.count", 1, size, 1)
+        most = None
+        if "more_with" not in table:
+            if "most" in table:
+                self.bad(f"{path}.most", "'most' without 'more_with'", "add the trigger that adds one, or remove it")
+        elif count >= size:
+            self.bad(f"{path}.more_with", f"{count} of {size} are drawn at once", "lower count, or remove it")
+        else:
+            most = self.integer(table.get("most", size), f"{path}.most", count + 1, size, size)
+        known = [t.name for t in triggers if isinstance(t, words.FreeSpinsTrigger) and t.state == self.current]
+        what = "trigger of kind free_spins that awards spins of this state:"
+        more = self.reference(table.get("more_with"), f"{path}.more_with", known, what)
+        name = self.label(table, path)
+        return words.Special(name, drawn, by or "", own, count=count, more_with=more, most=most)
 
     # -- triggers -------------------------------------------------------------------------------
 

@@ -76,10 +76,11 @@ class Memory:
     over the feature. `multipliers`: running multiplier by the place of its transform among those that persist; `final`:
     running closing multiplier; `collected`: symbols counted by trigger; `multiplying` and `waiting`: of triggers whose
     levels wait, how many of them multiply, and the spins before each further one does; `left`: spins left behind the one
-    that plays, without those that it awards; `fired`: triggers that fire once and have; `special`: the symbol of the
-    feature. `called`: calls of the state's callback; `callback`: what it asked to be shown again. `spots`: what places
-    hold. `drawn`: what was drawn for all spins, by the place of its transform. `marked`: places that turn in the last spin.
-    `rest`: by reel the symbol of a stack that is partly held, and how many more of its cells come in.
+    that plays, without those that it awards; `fired`: triggers that fire once and have; `specials`: special symbols
+    of the feature, in the order in which they were drawn, and `more_specials`: how many triggers have added. `called`:
+    calls of the state's callback; `callback`: what it asked to be shown again. `spots`: what places hold. `drawn`: what
+    was drawn for all spins, by the place of its transform. `marked`: places that turn in the last spin. `rest`: by reel
+    the symbol of a stack that is partly held, and how many more of its cells come in.
     """
 
     started: bool = False
@@ -92,7 +93,8 @@ class Memory:
     fired: set[str] = field(default_factory=set)
     multiplying: dict[str, int] = field(default_factory=dict)
     waiting: dict[str, list[int]] = field(default_factory=dict)
-    special: str = ""
+    specials: list[str] = field(default_factory=list)
+    more_specials: int = 0
     called: int = 0
     callback: object = None
     spots: dict[Cell, int] = field(default_factory=dict)

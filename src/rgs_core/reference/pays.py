@@ -90,8 +90,8 @@ def wins_on(model: Model, state: State, evaluator: Evaluator, window: Window) ->
     return [win for win, _ in evaluate(look, evaluator)]
 
 
-def evaluate(look: Look, evaluator: Evaluator, silent: str = "") -> Iterator[Found]:
-    """The wins of one evaluator. Paylines that begin with the symbol `silent` do not pay."""
+def evaluate(look: Look, evaluator: Evaluator, silent: Collection[str] = ()) -> Iterator[Found]:
+    """The wins of one evaluator. Paylines that begin with one of the symbols `silent` do not pay."""
     match evaluator:
         case Lines():
             return line_wins(look, evaluator, silent)
@@ -139,7 +139,7 @@ def cell_factor(look: Look, cells: Iterable[Cell], how: CellValues, most: int | 
 # --- Lines -----------------------------------------------------------------------------------------
 
 
-def line_wins(look: Look, evaluator: Lines, silent: str) -> Iterator[Found]:
+def line_wins(look: Look, evaluator: Lines, silent: Collection[str]) -> Iterator[Found]:
     """The best reading of every payline, where it pays.
 
     In both directions a line may win twice, from the left and then from the right; when the win from the
@@ -147,7 +147,7 @@ def line_wins(look: Look, evaluator: Lines, silent: str) -> Iterator[Found]:
     """
     for number, rows in enumerate(evaluator.paylines, start=1):
         line = list(enumerate(rows))
-        if silent and look.symbol(line[0]) == silent:
+        if look.symbol(line[0]) in silent:
             continue
         if evaluator.direction == "both":
             left = best_reading(look, evaluator, number, left_runs, line)

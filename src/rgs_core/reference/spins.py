@@ -21,6 +21,7 @@ from rgs_core.language.mechanics import (
     Replace,
     Reveal,
     Scatter,
+    Special,
     Stick,
     Trigger,
     Values,
@@ -92,15 +93,15 @@ def play_spin(
 ) -> tuple[Spin, Playing]:
     """One spin of a state; `memory` is that of its feature, and changes. Also returns how the spin ended.
 
-    The order of all draws: at the start of a feature the special symbol and what transforms draw for it, the strip
+    The order of all draws: at the start of a feature the special symbols and what transforms draw for it, the strip
     set, the heights, the linked reels, the
     stops, the transforms; with a cascade, after each step its triggers, then refill and transforms; the callback;
     at last the other triggers, those that look at the end of a feature after all others.
     """
     model = build.model
     state = model.states[state_name]
-    if state.special is not None and not memory.special:
-        memory.special = draw_unless_one(state.special.table.symbols, state.special.table.weights, numbers)
+    if state.special is not None:
+        draw_specials(state.special, memory, numbers)
     draw_for_feature(state, memory, numbers)
     strip_set = state.strips
     if state.strip_choice is not None:
@@ -155,7 +156,10 @@ def play_spin(
             awards = list(awards_of(build, state, trigger, seen, memory, numbers))
             if model.multiplies_win(trigger):
                 spin_win += sum(award.amount_units for award in awards if isinstance(award, PickBonus | BonusPlay))
+            if state.special is not None and trigger.name == state.special.more_with and awards:
+                memory.more_specials += 1
             playing.awards += awards
+    specials = memory.specials if state.special is not None else []
     spin = Spin(
         state_name,
         sub_spin,
@@ -168,7 +172,8 @@ def play_spin(
         steps=tuple(paid[1:]),
         closing=tuple(closing),
         strips=strip_set if len(state.strip_sets) > 1 else "",
-        special=memory.special if state.special is not None else "",
+        special=specials[0] if specials else "",
+        specials=tuple(specials) if state.special is not None and state.special.count_most > 1 else (),
         multiplier=drawn,
         nudged=nudged,
         spots=paid[0].spots,
@@ -177,6 +182,15 @@ def play_spin(
         marked=tuple(sorted(memory.marked)),
     )
     return spin, playing
+
+
+def draw_specials(special: Special, memory: Memory, numbers: Numbers) -> None:
+    """Special symbols are drawn one after the other, each other than those before, until the feature has as many as it
+    shall have by now. The last one that is left needs no draw."""
+    while len(memory.specials) < min(special.count + memory.more_specials, special.count_most):
+        weights = dict(zip(special.table.symbols, special.table.weights, strict=True))
+        left = [symbol for symbol in weights if symbol not in memory.specials]
+        memory.specials.append(draw_unless_one(left, [weights[symbol] for symbol in left], numbers))
 
 
 # --- Steps -----------------------------------------------------------------------------------------
@@ -305,7 +319,7 @@ def grow_values(playing: Playing, found: list[Found], further: bool) -> None:
 
 
 def step_wins(playing: Playing, factor: int) -> list[Found]:
-    """What the grid pays now: the evaluators in order, then the special symbol of the feature."""
+    """What the grid pays now: the evaluators in order, then the special symbols of the feature."""
     model, state, memory = playing.model, playing.state, playing.memory
     special = state.special
     found: list[Found] = []
@@ -314,10 +328,11 @@ def step_wins(playing: Playing, factor: int) -> list[Found]:
         if not at_end(evaluator):
             silenced = special is not None and special.lines == name and not special.own_lines
             look = look_of(playing, evaluator, factor)
-            pays = evaluate(look, evaluator, silent=memory.special if silenced else "")
+            pays = evaluate(look, evaluator, silent=memory.specials if silenced else ())
             found += [multiplied(state, memory, paid) for paid in pays]
     if special is not None:
-        found += special_wins(Look(model, state, playing.grid, factor), special, memory.special)
+        for symbol in memory.specials:
+            found += special_wins(Look(model, state, playing.grid, factor), special, symbol)
     playing.wins += [win for win, _ in found]
     return found
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -112,18 +112,18 @@ class Meter:
         index: int,
         *,
         merge: bool = True,
-        special: str | None = None,
+        specials: Sequence[str] = (),
         single: bool = False,
         most: int = COMBINATIONS_MAX,
     ) -> Joint:
         """The law of one spin of a state, kept by the strips that it plays."""
         build = engine.build
         state = self.model.states[state_names(self.model)[index]]
-        key = index, special, *(build.profile.strips[name] for name in state.strip_sets)
+        key = index, tuple(specials), *(build.profile.strips[name] for name in state.strip_sets)
         if key not in self._laws:
             if len(self._laws) >= LAWS_KEPT:
                 self._laws.clear()
-            self._laws[key] = joint_law(engine, index, merge=merge, special=special, single=single, most=most)
+            self._laws[key] = joint_law(engine, index, merge=merge, specials=specials, single=single, most=most)
         return self._laws[key]
 
     def _features(self, build: Build, *, merge: bool = True) -> FeatureRound:

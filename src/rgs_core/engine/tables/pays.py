@@ -144,6 +144,9 @@ def special_fields(model: m.Model, state: m.State, special: k.Special) -> Fields
     return {
         "special": symbol_table(model, special.table),
         "special_own_lines": int(special.own_lines),
+        "special_count": special.count,
+        "special_most": special.count_most,
+        "special_more": 1 << [t.name for t in state.triggers].index(special.more_with) if special.more_with else 0,
         "special_pays": pays,
         "special_exempt": exempt,
     }

@@ -37,6 +37,7 @@ from rgs_core.exact.memory.held import HeldMemories
 from rgs_core.exact.memory.interrupted import InterruptedMemories
 from rgs_core.exact.memory.memories import FRESH, OVER, Memories, RememberingSpin, Situation, VisitedMemories
 from rgs_core.exact.memory.merge import MergedMemories, waits_for_batch
+from rgs_core.exact.memory.specials import SpecialMemories
 from rgs_core.exact.memory.whole_feature import WholeFeature
 from rgs_core.exact.memory.won import WonMemories
 from rgs_core.exact.reached import awards_of, feature_states
@@ -251,6 +252,8 @@ class MemoryChain:
     @cached_property
     def alone(self) -> Memories:
         """The laws of its spins: by merging where that is known, else by visiting."""
+        if self.state.special is not None:
+            return SpecialMemories(self._build, self.state.name, merge=self._merge)
         if self.state.win_min is not None:
             return WonMemories(self._build, self.state.name, merge=self._merge)
         if self._spin is not None:
@@ -540,7 +543,7 @@ def _refused(build: Build, state: State) -> str:
     """Why features of a state are no chain of memories; "" when they are."""
     model, own = build.model, _own_triggers(state)
     sources = list(awards_of(model, state)).count(state.name)
-    if state.special is not None:
+    if state.special is not None and state.special.more_with is None:
         return "draws a special symbol"
     if goes_on_as(model, state) and state.win_min is not None:
         return "pays a least win"

@@ -144,12 +144,23 @@ class Special:
 
     After the other wins it pays by the number of reels that show it, neighbours or not, on every payline, by
     the pays of the line evaluator `lines`. `own_lines`: whether lines that begin with it also pay as usual.
+    `count`: so many different ones are drawn, one after the other. `more_with`: a trigger that adds one each time it
+    awards spins, up to `most` of them (None: all of the table).
     """
 
     name: str
     table: SymbolTable
     lines: str
     own_lines: bool
+
+    count: int = later(1)
+    more_with: str | None = later(None)
+    most: int | None = later(None)
+
+    @property
+    def count_most(self) -> int:
+        """Most special symbols that a feature has."""
+        return (self.most or len(self.table.symbols)) if self.more_with is not None else self.count
 
 
 @dataclass(frozen=True)
