@@ -517,6 +517,12 @@ class _Rich:
             if transform.get("move") in ("up", "down") and self.maybe():
                 transform.pop("each")
                 transform["stack"] = True
+        changing = [transform for transform in transforms if transform["kind"] != "stick"]
+        if changing and self.maybe(1, 4):
+            names = self.some(["none", "rain", "storm"], 1, 3)
+            document["modifiers"] = {modifier: self.number(1, 3) for modifier in names}
+            for transform in [changing[0], *(t for t in changing[1:] if self.maybe())]:
+                transform["modifier"] = self.one(names) if self.maybe() else self.some(names, 1, 3)
         if transforms:
             document["transforms"] = transforms
         has_values = any(transform["kind"] == "values" for transform in transforms)
@@ -648,6 +654,7 @@ class _Rich:
             "symbols": ["V", *self.some(["A", "W", "S", *self.doubles], 0, 2)],
             "table": self.weights(1, 4),
             **self.optional(each=self.one(["cell", "reel"])),
+            **(self._some_reels() if self.maybe(1, 3) else {}),
             **({"grow": self.number(1, 2)} if self.growing else {}),
         }
 

@@ -145,6 +145,7 @@ cdef int set_transform(rgs_transform *transform, object fields) except -1:
     transform.once = get("once", 0)
     transform.value_max = get("value_max", 0)
     transform.reels = fields["reels"]
+    transform.modifiers = get("modifiers", 0)
     transform.conditional = get("conditional", 0)
     transform.when = get("when", 0)
     transform.in_view_count = len(get("in_view", ()))
@@ -322,6 +323,8 @@ cdef int set_state(rgs_state *state, object table) except -1:
         set_table(&state.linked, table.linked)
     state.remembers = fields["remembers"]
     state.draws_once = fields["draws_once"]
+    if fields["modifiers"] is not None:
+        set_table(&state.modifiers, fields["modifiers"])
     state.marks = fields["marks"]
     state.win_min = fields["win_min"]
     state.waits = fields["waits"]

@@ -36,6 +36,7 @@ cdef extern from "log.h" nogil:
         RGS_EVENT_CHANGED
         RGS_EVENT_MARKED
         RGS_EVENT_INSIDE
+        RGS_EVENT_MODIFIER
         RGS_EVENT_SPECIAL
         RGS_WIN_SPECIAL
         RGS_WIN_FINAL
@@ -129,6 +130,7 @@ cdef extern from "game.h" nogil:
         uint32_t once
         int64_t value_max
         uint64_t reels
+        uint64_t modifiers
         uint32_t conditional
         uint32_t in_view_count
         const rgs_in_view *in_view
@@ -259,6 +261,7 @@ cdef extern from "game.h" nogil:
         rgs_table linked
         uint32_t changes
         uint32_t remembers
+        rgs_table modifiers
         uint32_t draws_once
         uint32_t marks
         int64_t win_min

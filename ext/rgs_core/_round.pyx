@@ -6,7 +6,7 @@ from libc.stdlib cimport free
 from rgs_core._game cimport (
     RGS_EVENT_ACT, RGS_EVENT_BONUS, RGS_EVENT_CELL, RGS_EVENT_CELL_STOP, RGS_EVENT_CHANGED, RGS_EVENT_CLOSING,
     RGS_EVENT_DRAWN, RGS_EVENT_FACTOR, RGS_EVENT_FREE_SPINS, RGS_EVENT_GAMBLE, RGS_EVENT_GRID, RGS_EVENT_HEIGHT,
-    RGS_EVENT_INSIDE, RGS_EVENT_JACKPOT, RGS_EVENT_LINKED, RGS_EVENT_MARKED, RGS_EVENT_NUDGED, RGS_EVENT_PICK,
+    RGS_EVENT_INSIDE, RGS_EVENT_JACKPOT, RGS_EVENT_LINKED, RGS_EVENT_MARKED, RGS_EVENT_MODIFIER, RGS_EVENT_NUDGED, RGS_EVENT_PICK,
     RGS_EVENT_PICKED, RGS_EVENT_SPECIAL, RGS_EVENT_SPIN, RGS_EVENT_SPOT, RGS_EVENT_STOP, RGS_EVENT_STRIPS, RGS_EVENT_WIN,
     rgs_event,
 )
@@ -115,6 +115,8 @@ cdef int read(object spin, const rgs_event *event) except -1:
         spin.add_special(event.a)
     elif kind == RGS_EVENT_LINKED:
         spin.run = (event.a, event.b)
+    elif kind == RGS_EVENT_MODIFIER:
+        spin.modify(event.a)
     elif kind == RGS_EVENT_INSIDE:
         spin.interrupt(event.a)
     elif kind == RGS_EVENT_NUDGED:

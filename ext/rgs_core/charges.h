@@ -24,7 +24,8 @@ RGS_APART int rgs_use_charge(const rgs_game *game, const rgs_state *state, rgs_g
     rgs_grid_view(game, grid, &view);
     for (uint32_t i = 0; i < cascade->charge_count; i++) {
         const rgs_transform *transform = &cascade->charge[i];
-        uint32_t works = rgs_shows(game, transform->in_view, transform->in_view_count, &view, &view);
+        uint32_t works = rgs_with_modifier(transform, memory) &&
+                         rgs_shows(game, transform->in_view, transform->in_view_count, &view, &view);
         if (works && transform->out_of && rgs_draw_chance(words, transform->chance, transform->out_of, &works))
             return RGS_ERROR_WORDS;
         if (works && rgs_transform_grid(game, state, transform, i, grid, memory, words, &factor))

@@ -81,6 +81,12 @@ static inline uint32_t rgs_would_pay(const rgs_game *game, const rgs_state *stat
     return pays > 0;
 }
 
+/* Whether a transform works with the modifier of the spin. */
+static inline uint32_t rgs_with_modifier(const rgs_transform *transform, const rgs_memory *memory)
+{
+    return !transform->modifiers || (transform->modifiers & memory->modifier);
+}
+
 /* Whether a conditional transform works in this spin: looked at and drawn on its first grid. One that does not still
  * multiplies by what persists. Returns 0 or RGS_ERROR_WORDS. */
 RGS_APART int rgs_transform_works(const rgs_game *game, const rgs_state *state, uint32_t i, const rgs_view *view,
@@ -88,7 +94,8 @@ RGS_APART int rgs_transform_works(const rgs_game *game, const rgs_state *state, 
                                   int64_t *factor)
 {
     const rgs_transform *transform = &state->transforms[i];
-    uint32_t works = rgs_shows(game, transform->in_view, transform->in_view_count, view, stopped);
+    uint32_t works = rgs_with_modifier(transform, memory) &&
+                     rgs_shows(game, transform->in_view, transform->in_view_count, view, stopped);
     if (works && transform->when != RGS_ALWAYS_FIRES)
         works = rgs_would_pay(game, state, view, stopped) == (transform->when == RGS_WHEN_WIN);
     if (works && transform->out_of && rgs_draw_chance(words, transform->chance, transform->out_of, &works))

@@ -108,6 +108,7 @@ typedef struct {
     uint32_t does, once;        /* act */
     int64_t value_max;          /* act: largest value that it makes */
     uint64_t reels;             /* bits of the chosen reels */
+    uint64_t modifiers;         /* bits of those with which it works; 0: with any */
     uint32_t conditional;       /* 1: works in some spins only, by what follows but the table */
     uint32_t in_view_count;
     const rgs_in_view *in_view;
@@ -220,6 +221,7 @@ typedef struct {
     uint32_t cells;             /* 1: every cell draws a stop of its own */
     uint32_t linked_on;         /* 1: some reels stop as one: `linked`, of first + last * 8 */
     rgs_table linked;
+    rgs_table modifiers;        /* values are their numbers; length 0: none */
     uint32_t changes;           /* 1: the grid is not just the windows of the stops */
     uint32_t remembers;         /* 1: a spin depends on the spins before it in the feature */
     uint32_t draws_once;        /* 1: some transform draws once for all spins of a feature */

@@ -33,6 +33,7 @@ typedef struct {
     rgs_marks spots;
     uint8_t rest[RGS_REELS_MAX], rest_symbols[RGS_REELS_MAX]; /* cells of a stack that are still to come in */
     uint64_t marked;                 /* places that turn in the last spin */
+    uint64_t modifier;               /* bit of that of the spin */
     int32_t drawn[RGS_TRANSFORMS_MAX];                      /* for all spins of the feature, plus 1; 0: not yet */
 } rgs_memory;
 
@@ -326,7 +327,7 @@ RGS_APART int rgs_transform_grid(const rgs_game *game, const rgs_state *state, c
             uint32_t ready = 0;
             for (uint32_t row = 0; row < grid->heights[reel]; row++) {
                 const uint32_t cell = reel * rows + row;
-                if (!(transform->symbols >> grid->symbols[cell] & 1) || grid->values[cell])
+                if (!(transform->symbols >> grid->symbols[cell] & 1) || grid->values[cell] || !(transform->reels >> reel & 1))
                     continue;
                 if (!ready && rgs_draw_table(words, &transform->table, &drawn))
                     return RGS_ERROR_WORDS;

@@ -2,7 +2,7 @@
  *
  * A spin is, in this order:
  *   SPIN(state, sub_spin, special + 1, multiplier of the feature) INSIDE(state)* SPECIAL(symbol)* STRIPS(set)? HEIGHT(reel, rows)* LINKED(first, last)? STOP(reel, stop)* or CELL_STOP(cell, stop + 1)*
- *   NUDGED(reel, stop)* MARKED(cells)? FACTOR(-, -, -, spin multiplier)? GRID(which) CELL(reel, row, symbol, value)* ...
+ *   MODIFIER(number)? NUDGED(reel, stop)* MARKED(cells)? FACTOR(-, -, -, spin multiplier)? GRID(which) CELL(reel, row, symbol, value)* ...
  *   then for every step WINs and awards, CHANGED(cell, symbol)*; a further step begins with GRID(2); CLOSING stands
  *   before closing wins.
  * GRID(0) is the grid as the reels stopped, GRID(1) the first that pays. Spins whose grid is just the windows of
@@ -41,6 +41,7 @@ enum {
     RGS_EVENT_MARKED,      /* cells: places that are marked so far */
     RGS_EVENT_CHANGED,     /* a cell of a win that is not removed, c the symbol that it shows instead */
     RGS_EVENT_INSIDE,      /* a state of a feature that is interrupted, the last one first */
+    RGS_EVENT_MODIFIER,    /* a: number of the modifier of the spin */
     RGS_EVENT_SPECIAL,     /* a: a special symbol of the feature beside the first one */
 };
 

@@ -263,6 +263,14 @@ RGS_APART int rgs_play_grid(const rgs_game *game, uint32_t state_index, uint32_t
     if (state->remembers)
         levels = rgs_levels_factor(state, memory);
 
+    if (state->modifiers.length) {
+        int64_t modifier;
+        if (rgs_draw_table(words, &state->modifiers, &modifier))
+            return RGS_ERROR_WORDS;
+        memory->modifier = (uint64_t)1 << modifier;
+        if (rgs_log_add(log, RGS_EVENT_MODIFIER, (uint32_t)modifier, 0, 0, 0))
+            return RGS_ERROR_MEMORY;
+    }
     for (uint32_t step = 1;; step++) {
         if (state->transforms_count && keeps_stopped) {
             play->stopped_grid = *grid;

@@ -140,6 +140,7 @@ class Spin:
     else their multiplier. `acts`: what cells did to the values of others, in order. `linked`: the reels that stopped as
     one, "2-3". `marked`: places that are marked so far, as (reel, row). `feature_multiplier`: what multiplies all that the
     feature wins, amounts included. `inside`: states of the features that this one interrupts, the last one first.
+    `modifier`: the one that was drawn.
     """
 
     state: str
@@ -162,6 +163,7 @@ class Spin:
     feature_multiplier: int = 1
     marked: tuple[tuple[int, int], ...] = ()
     inside: tuple[str, ...] = ()
+    modifier: str = ""
     specials: tuple[str, ...] = ()
 
     @property

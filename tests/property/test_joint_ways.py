@@ -30,7 +30,7 @@ from rgs_core.language.mechanics import (
     Wheel,
     Wild,
 )
-from rgs_core.language.model import Build, Model, Profile, State, Strip, StripChoice
+from rgs_core.language.model import Build, Model, NameTable, Profile, State, Strip
 
 SYMBOLS = ("A", "B", "C", "W", "X", "S")
 Grid = tuple[tuple[str, ...], ...]
@@ -64,7 +64,7 @@ def engine_of(build: Build) -> Any:
 
 def grids(build: Build, state: State) -> Iterator[tuple[Fraction, Grid]]:
     """Every grid with its probability."""
-    choice = state.strip_choice or StripChoice((state.strips,), (1,))
+    choice = state.strip_choice or NameTable((state.strips,), (1,))
     for name, chance in zip(choice.names, choice.weights, strict=True):
         strips = build.strips(state, name)
         tables = state.heights or tuple(Table((build.model.rows,), (1,)) for _ in strips)
@@ -148,7 +148,7 @@ def ways_builds(draw: st.DrawFn) -> Build:
     if kind != "reel":
         values = [draw(st.sampled_from([(1,), (2,), (1, 2), (3, 1)])) for _ in range(reels)]
         heights = tuple(Table(v, tuple(range(2, 2 + len(v)))) for v in values)
-    choice = StripChoice(("one", "two"), (1, 2)) if draw(st.booleans()) else None
+    choice = NameTable(("one", "two"), (1, 2)) if draw(st.booleans()) else None
     exempt = frozenset(draw(st.sets(st.sampled_from(["ways.A", "ways.B.3", "scatter", "Wheel"]))))
     state = State(
         "base", "one", tuple(e.name for e in evaluators), draw(st.integers(1, 3)), exempt, tuple(triggers), choice,
@@ -275,7 +275,7 @@ def lines_builds(draw: st.DrawFn) -> Build:
     evaluators: list[Any] = [lines]
     if counted:
         evaluators.append(Count("count", counted, "total_bet", draw(st.booleans()), "ignore"))
-    choice = StripChoice(("one", "two"), (3, 2)) if draw(st.booleans()) else None
+    choice = NameTable(("one", "two"), (3, 2)) if draw(st.booleans()) else None
     heights = tuple(Table((n,), (1,)) for n in (2, 3, 2)) if draw(st.booleans()) else None
     exempt = frozenset(draw(st.sets(st.sampled_from(["lines.any", "lines.A.3", "count"]))))
     state = State(

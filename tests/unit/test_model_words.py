@@ -11,7 +11,7 @@ from rgs_core import Engine, ModelError, reference
 from rgs_core.language import mechanics as words
 from rgs_core.language import model as m
 from rgs_core.language.mechanics import Table, by_count
-from rgs_core.language.model import Mode, StripChoice
+from rgs_core.language.model import Mode, NameTable
 from rgs_core.language.model_file import draws_most, loads, most_units
 from rgs_core.reference import Draws, play_with
 
@@ -354,7 +354,7 @@ def test_prizes_and_squares_that_end_a_bonus() -> None:
 
 def test_states_and_what_they_take_from_another() -> None:
     base, free = (loads(RICH).states[name] for name in ("base", "free"))
-    assert (base.strips, base.strip_choice) == ("base", StripChoice(("base", "other"), (3, 1)))
+    assert (base.strips, base.strip_choice) == ("base", NameTable(("base", "other"), (3, 1)))
     assert (free.strip_choice, free.transforms, free.evaluators) == (
         base.strip_choice,
         base.transforms,

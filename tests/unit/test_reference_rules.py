@@ -54,7 +54,7 @@ from rgs_core.language.mechanics import (
     by_count,
     frozen,
 )
-from rgs_core.language.model import Build, Mode, Model, Profile, State, Strip, StripChoice
+from rgs_core.language.model import Build, Mode, Model, NameTable, Profile, State, Strip
 from rgs_core.outcome import BonusPlay, CellTable, FreeSpinsAward, JackpotWin, Outcome, PickBonus, Spin, Win, Window
 from rgs_core.reference import Draws, Grid, Memory, play, play_spin, play_with
 from rgs_core.reference.pays import Look, evaluate, neighbours, pay_for
@@ -543,13 +543,13 @@ def test_heights_are_drawn_from_the_left_before_the_stops() -> None:
 
 
 def test_strip_sets_are_drawn_first() -> None:
-    choice = StripChoice(("main", "other"), (3, 1))
+    choice = NameTable(("main", "other"), (3, 1))
     build = game(["AB"], states=[state(strip_choice=choice)], sets={"other": ["XY"]})
     assert [(s.strips, drawn(s.window)) for s in (spin(build, 0, 1), spin(build, 1, 0))] == [
         ("main", "B"),
         ("other", "X"),
     ]
-    one = game(["AB"], states=[state(strip_choice=StripChoice(("main",), (3,)))])
+    one = game(["AB"], states=[state(strip_choice=NameTable(("main",), (3,)))])
     assert spin(one, 1).strips == ""
 
 

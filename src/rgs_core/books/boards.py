@@ -53,8 +53,8 @@ class Boards:
             "gameType": game_type,
             "anticipation": self._anticipation(spin.state, window),
         }
-        linked = {"linked": spin.linked} if spin.linked else {}
-        return {**event, "strips": spin.strips, **linked} if spin.strips else {**event, **linked}
+        drawn = {"strips": spin.strips, "linked": spin.linked, "modifier": spin.modifier}
+        return event | {name: value for name, value in drawn.items() if value}
 
     def board(self, spin: Spin, window: Window, values: CellTable) -> list[list[Event]]:
         """The cells of a grid of a spin, by reel, from the top; with padding, those of reels that nudges moved."""

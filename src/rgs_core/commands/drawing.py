@@ -68,6 +68,7 @@ def draw_spin(console: Console, build: Build, spin: Spin) -> None:
     notes += [f"special symbol {spin.special}"] if spin.special and len(spin.specials) < 2 else []
     notes += [f"special symbols {', '.join(spin.specials)}"] if len(spin.specials) > 1 else []
     notes += [f"reels {spin.linked} linked"] if spin.linked else []
+    notes += [f"modifier {spin.modifier}"] if spin.modifier else []
     if state.multiplier * spin.multiplier != 1:
         notes.append(f"wins x{state.multiplier * spin.multiplier}")
     notes += [f"feature x{spin.feature_multiplier}"] if spin.feature_multiplier != 1 else []

@@ -40,6 +40,7 @@ class SpinReader:
         self.specials: list[str] = []
         self.run = NOTHING_LINKED
         self.inside: list[str] = []
+        self.modifier = ""
         self.feature_multiplier = 1
         self.grids: dict[int, Cells] = {}
         self.steps: list[tuple[Cells, list[records.Win], bool, list[records.CellChange]]] = []
@@ -63,6 +64,11 @@ class SpinReader:
     def add_special(self, symbol: int) -> None:
         """A special symbol of the feature, beside those before."""
         self.specials.append(self.model.symbols[symbol])
+
+    def modify(self, number: int) -> None:
+        """The modifier that was drawn."""
+        assert self.state.modifiers is not None
+        self.modifier = self.state.modifiers.names[number]
 
     def interrupt(self, state: int) -> None:
         """The next feature that waits for the end of this one."""
@@ -231,6 +237,7 @@ class SpinReader:
             feature_multiplier=self.feature_multiplier,
             marked=self.marked,
             inside=tuple(self.inside),
+            modifier=self.modifier,
             specials=tuple(self.specials) if rule is not None and rule.count_most > 1 else (),
         )
 

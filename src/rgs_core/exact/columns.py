@@ -134,7 +134,7 @@ def columns(model: Model, state: State, reel: int, strip: Strip, case: Case, loo
     last = working[-1] if working else None
     for transform in working:
         if transform is last and isinstance(transform, Values) and not looks.by_cell:
-            return _summed(state, transform, law, looks.collected)
+            return _summed(state, reel, transform, law, looks.collected)
         law = _after(state, reel, transform, law)
     if values and not looks.by_cell:
         return _mapped(law, lambda column: column._replace(values=(_sum(column, looks.collected),)))
@@ -193,7 +193,7 @@ def _after(state: State, reel: int, transform: Transform, law: Law) -> Law:
     entries = transform.table.symbols if isinstance(transform, Reveal) else transform.table.values
     table: list[tuple[str | int, int]] = list(zip(entries, transform.table.weights, strict=True))
     total = sum(weight for _, weight in table)
-    places = {column: _drawing(transform, column) for column in law}
+    places = {column: _drawing(transform, reel, column) for column in law}
     draws = {column: min(1, len(of)) if transform.each == "reel" else len(of) for column, of in places.items()}
     most = max(draws.values(), default=0)
     after: Law = defaultdict(int)
@@ -223,10 +223,12 @@ def _changed(transform: Expand | Replace, column: Column) -> Column:
     return column._replace(shown=(transform.into,) * len(column.shown), values=values)
 
 
-def _drawing(transform: Reveal | Values, column: Column) -> list[int]:
+def _drawing(transform: Reveal | Values, reel: int, column: Column) -> list[int]:
     """Rows for which a transform draws."""
     if isinstance(transform, Reveal):
         return [row for row, symbol in enumerate(column.shown) if symbol == transform.symbol]
+    if transform.reels is not None and reel not in transform.reels:
+        return []
     return [row for row, symbol in enumerate(column.shown) if symbol in transform.symbols and column.values[row] == 0]
 
 
@@ -234,11 +236,13 @@ def _sum(column: Column, collected: frozenset[str]) -> int:
     return sum(value for symbol, value in zip(column.shown, column.values, strict=True) if symbol in collected)
 
 
-def _summed(state: State, transform: Values, law: Law, collected: frozenset[str]) -> Law:
+def _summed(state: State, reel: int, transform: Values, law: Law, collected: frozenset[str]) -> Law:
     """The law after values were drawn that are only added up, cell by cell, so that equal sums are met once."""
     table = list(zip(transform.table.values, transform.table.weights, strict=True))
     total = transform.table.total
-    places = {column: [row for row in _drawing(transform, column) if column.shown[row] in collected] for column in law}
+    places = {
+        column: [row for row in _drawing(transform, reel, column) if column.shown[row] in collected] for column in law
+    }
     draws = {column: min(1, len(of)) if transform.each == "reel" else len(of) for column, of in places.items()}
     most = max(draws.values(), default=0)
     after: Law = defaultdict(int)

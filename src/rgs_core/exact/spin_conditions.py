@@ -38,13 +38,35 @@ class Condition:
 
 
 def by_odds_alone(transform: Transform) -> bool:
-    """Whether a transform works in every spin, or in some by its odds alone."""
-    return isinstance(transform, Stick) or works_always(replace(transform, odds=None))
+    """Whether a transform works in every spin, or in some by its odds and the modifier of the spin alone."""
+    return isinstance(transform, Stick) or works_always(replace(transform, odds=None, modifiers=()))
 
 
 def drawn_transforms(state: State) -> Sequence[tuple[int, State]]:
-    """(weight, state) of every choice of the transforms of a state that work by odds alone; in the state all do. Raises
-    AnalysisError for more than CHOICES_MAX."""
+    """(weight, state) of every choice of the transforms of a state that work by its modifier and by odds alone; in the
+    state all do. Raises AnalysisError for more than CHOICES_MAX."""
+    if state.modifiers is None:
+        return _by_odds(state)
+    mixed = [_by_odds(_with_modifier(state, name)) for name in state.modifiers.names]
+    totals = [sum(weight for weight, _ in choices) for choices in mixed]
+    if sum(map(len, mixed)) > CHOICES_MAX:
+        raise AnalysisError(f"the transforms of state '{state.name}' work in more than {CHOICES_MAX} combinations")
+    return [
+        (weight * times * (math.lcm(*totals) // total), alone)
+        for weight, choices, total in zip(state.modifiers.weights, mixed, totals, strict=True)
+        for times, alone in choices
+    ]
+
+
+def _with_modifier(state: State, name: str) -> State:
+    """The state of spins that draw one modifier."""
+    working = [t for t in state.transforms if name in (getattr(t, "modifiers", ()) or (name,))]
+    kept = tuple(t if isinstance(t, Stick) else replace(t, modifiers=()) for t in working)
+    return replace(state, transforms=kept, modifiers=None)
+
+
+def _by_odds(state: State) -> Sequence[tuple[int, State]]:
+    """The same of transforms that work by odds alone."""
     found: list[tuple[int, tuple[Transform, ...]]] = [(1, ())]
     for transform in state.transforms:
         if isinstance(transform, Stick) or transform.odds is None or is_spin_multiplier(transform):

@@ -34,6 +34,7 @@ def is_spin_multiplier(transform: Transform) -> bool:
         and not transform.persist
         and transform.when == "always"
         and not transform.in_view
+        and not transform.modifiers
     )
 
 

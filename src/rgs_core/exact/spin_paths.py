@@ -137,6 +137,7 @@ def _whole_paths(model: Model, state: State) -> int:
     """Draws that are made once a spin, and those for the cells that such a draw adds."""
     chances = [*state.all_transforms, *state.triggers]
     paths = 1 << sum(getattr(part, "odds", None) is not None for part in chances)
+    paths *= len(state.modifiers.names) if state.modifiers else 1
     for place, transform in enumerate(state.transforms):
         if isinstance(transform, Stick) and transform.jump:
             cells = model.reels * model.rows
@@ -259,6 +260,8 @@ def _step(transform: Transform, reel: int, cells: Cells, others: int) -> int:
             times = int(times == len(cells))
         return 1 if transform.each in ("spin", "feature") else int(_branches(transform) ** times)
     if isinstance(transform, Values):
+        if transform.reels is not None and reel not in transform.reels:
+            return 1
         times = sum(bool(transform.symbols & cell) for cell in cells)
         return int(_branches(transform) ** (min(1, times) if transform.each == "reel" else times))
     if isinstance(transform, Act):

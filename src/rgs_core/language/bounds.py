@@ -22,6 +22,7 @@ def draws_most(model: m.Model, state: m.State) -> int:
     heights = state.heights or ()
     draws = cells if state.cells else model.reels + bool(model.top)
     draws += sum(len(reel.values) > 1 for reel in heights) + (state.strip_choice is not None)
+    draws += state.modifiers is not None
     draws += state.linked is not None
     draws += state.special.count_most if state.special is not None and len(state.special.table.symbols) > 1 else 0
     draws += sum(_transform_draws(model, transform, cells) for transform in state.transforms)

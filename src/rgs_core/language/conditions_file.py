@@ -12,6 +12,7 @@ from rgs_core.language.mechanics_file import MechanicsReading
 ODDS_KEYS = ["chance", "out_of"]
 CONDITION_KEYS = [*ODDS_KEYS, "when", "in_view"]
 """What every conditional word may need."""
+TRANSFORM_KEYS = [*CONDITION_KEYS, "modifier"]
 TRIGGER_KEYS = [*CONDITION_KEYS, "once"]
 COUNT_KEYS = ["reels", "per_reel"]
 IN_VIEW_MAX = 8
@@ -19,6 +20,9 @@ IN_VIEW_MAX = 8
 
 class ConditionsReading(MechanicsReading):
     """Reads the words that triggers and transforms share."""
+
+    modifier_names: tuple[str, ...] = ()
+    """Those of the state that is read."""
 
     def counted_table(self, table: Mapping[str, Any], path: str, key: str, most: int) -> tuple[str, Mapping[int, int]]:
         """The symbol that a trigger counts, and what it gives by count; without a symbol it gives a number."""
@@ -56,10 +60,24 @@ class ConditionsReading(MechanicsReading):
     def conditions(self, table: Mapping[str, Any], path: str, keys: Sequence[str]) -> dict[str, Any]:
         """The fields of a conditional word that it may have by these keys."""
         found: dict[str, Any] = {"odds": self.odds(table, path)} if "chance" in keys else {}
-        for key, read in (("when", self.when), ("in_view", self.in_view), ("once", self._once)):
+        for key, field, read in (
+            ("when", "when", self.when),
+            ("in_view", "in_view", self.in_view),
+            ("once", "once", self._once),
+            ("modifier", "modifiers", self._modifiers),
+        ):
             if key in keys and key in table:
-                found[key] = read(table, path)
+                found[field] = read(table, path)
         return found
+
+    def _modifiers(self, table: Mapping[str, Any], path: str) -> tuple[str, ...]:
+        """Modifiers of the state, one or an array of them."""
+        value = table["modifier"]
+        names = value if isinstance(value, list) else [value]
+        if not names:
+            self.bad(f"{path}.modifier", "no modifier", "name one of the state's `modifiers`, or remove it")
+        found = [self.reference(name, f"{path}.modifier", self.modifier_names, "modifier") for name in names]
+        return tuple(name for name in self.modifier_names if name in found)
 
     def _once(self, table: Mapping[str, Any], path: str) -> bool:
         return self.flag(table["once"], f"{path}.once")

@@ -69,6 +69,7 @@ SHARE_PPM_MAX = 1_000_000
 STATES_MAX = 32
 MODES_MAX = 8
 STRIP_SETS_MAX = 8
+MODIFIERS_MAX = 32
 EVALUATORS_MAX = 8
 TRANSFORMS_MAX = 16
 TRIGGERS_MAX = 16
@@ -119,8 +120,8 @@ class Strip:
 
 
 @dataclass(frozen=True, slots=True)
-class StripChoice:
-    """Strip sets of a state, one of them drawn at every spin."""
+class NameTable:
+    """Weighted table of names, one of them drawn at every spin: strip sets, modifiers."""
 
     names: tuple[str, ...]
     weights: tuple[int, ...]
@@ -135,7 +136,7 @@ class State:
     `strip_choice`. `heights`: rows in view by reel, a table where they are drawn; None: the rows of the model
     on every reel. `cells`: every cell draws a stop of its own from the strip of its reel. `win_min`: a feature pays so many
     stakes at least. `linked`: reels that stop as one. `rows_below`: where a feature goes on as this state with more or
-    fewer rows, these are the lowest ones, not the uppermost.
+    fewer rows, these are the lowest ones, not the uppermost. `modifiers`: one is drawn at every spin, before the transforms.
     """
 
     name: str
@@ -144,7 +145,7 @@ class State:
     multiplier: int
     multiplier_exempt: frozenset[str]
     triggers: tuple[Trigger, ...]
-    strip_choice: StripChoice | None = later(None)
+    strip_choice: NameTable | None = later(None)
     heights: tuple[Table, ...] | None = later(None)
     cells: bool = later(False)
     transforms: tuple[Transform, ...] = later(())
@@ -156,6 +157,7 @@ class State:
     win_min: int | None = later(None)
     linked: Linked | None = later(None)
     rows_below: bool = later(False)
+    modifiers: NameTable | None = later(None)
 
     def exempt(self, part: str, symbol: str | None = None, count: int | None = None) -> bool:
         """Whether no multiplier applies to a win of `part` (evaluator or trigger name)."""

@@ -13,12 +13,12 @@ from rgs_core.language import mechanics as words
 from rgs_core.language import model as m
 from rgs_core.language.callback import SOURCE_BYTES_MAX, faults
 from rgs_core.language.cells_file import CellsReading
-from rgs_core.language.conditions_file import CONDITION_KEYS, COUNT_KEYS, ODDS_KEYS, TRIGGER_KEYS
+from rgs_core.language.conditions_file import COUNT_KEYS, ODDS_KEYS, TRANSFORM_KEYS, TRIGGER_KEYS
 from rgs_core.language.reading import items, join, show
 
 STATE_KEYS = [
     "strips", "evaluators", "multiplier", "multiplier_exempt", "triggers", "rows", "draw", "transforms", "cascade",
-    "final", "special", "callback", "spots", "win_min", "linked", "new_rows",
+    "final", "special", "callback", "spots", "win_min", "linked", "new_rows", "modifiers",
 ]  # fmt: skip
 CASCADE_KEYS = [
     "remove", "keep", "multipliers", "multiplier_step", "persist", "steps_max", "charge", "become", "leave",
@@ -152,6 +152,8 @@ class StatesReading(CellsReading):
             if key not in keys:
                 self.bad(path, f"key '{key}' is missing", f"add '{key}'" + (" here or there" if "like" in own else ""))
         at = {key: places.get(key, f"{path}.{key}") for key in STATE_KEYS}
+        modifiers = self._modifier_table(keys["modifiers"], at["modifiers"]) if "modifiers" in keys else None
+        self.modifier_names = modifiers.names if modifiers else ()
         strips, choice = self._strip_choice(keys.get("strips", ""), at["strips"])
         names = self._evaluator_names(keys.get("evaluators", []), at["evaluators"])
         multiplier = self.integer(keys.get("multiplier", 1), at["multiplier"], 1, m.MULTIPLIER_MAX, 1)
@@ -166,6 +168,8 @@ class StatesReading(CellsReading):
         cells = self.choice(keys.get("draw", "reel"), at["draw"], ["reel", "cell"]) == "cell"
         self._check_nudges(transforms, cells, at["transforms"])
         self._check_marks(transforms, at["transforms"])
+        if modifiers and not any(getattr(transform, "modifiers", ()) for transform in transforms):
+            self.bad(at["modifiers"], "no transform has a modifier", 'add modifier = "NAME" to one, or remove this')
         for i, transform in enumerate(transforms):
             if isinstance(transform, words.Stick) and transform.stack and (cells or self.top):
                 message = "stacks stand on reels that stop as a whole, without a top reel above them"
@@ -233,6 +237,7 @@ class StatesReading(CellsReading):
             win_min=win_min,
             linked=linked,
             rows_below=self.choice(keys.get("new_rows", "top"), at["new_rows"], ["top", "bottom"]) == "bottom",
+            modifiers=modifiers,
         )
 
     def _linked(self, value: object, path: str, cells: bool) -> words.Linked:
@@ -272,7 +277,7 @@ class StatesReading(CellsReading):
             self.bad(path, f"{file}, line {fault.line}: {fault.message}", fault.remedy)
         return callback
 
-    def _strip_choice(self, value: object, path: str) -> tuple[str, m.StripChoice | None]:
+    def _strip_choice(self, value: object, path: str) -> tuple[str, m.NameTable | None]:
         """The strip set, and the weights when there are several."""
         if not isinstance(value, dict):
             return self.text(value, path, 32), None
@@ -282,7 +287,15 @@ class StatesReading(CellsReading):
             self.bad(path, f"{len(value)} strip sets", f"use at most {m.STRIP_SETS_MAX}")
         if len(names) < 2:
             return names[0] if names else "", None
-        return names[0], m.StripChoice(names, weights)
+        return names[0], m.NameTable(names, weights)
+
+    def _modifier_table(self, value: object, path: str) -> m.NameTable:
+        """Modifiers with their weights, in the order of their names."""
+        order = sorted(name for name in value if len(name) <= 32) if isinstance(value, dict) else []
+        names, weights = self.named_weights(value, path, order, "modifier", "{ none = 9, rain = 1 }: modifier = weight")
+        if len(names) > m.MODIFIERS_MAX:
+            self.bad(path, f"{len(names)} modifiers", f"use at most {m.MODIFIERS_MAX}")
+        return m.NameTable(names, weights)
 
     def _evaluator_names(self, value: object, path: str) -> list[str]:
         names: list[str] = []
@@ -366,10 +379,10 @@ class StatesReading(CellsReading):
             return None
         if not isinstance(value, dict) or value["kind"] == "stick":
             return reader(value, path)
-        transform = reader({key: item for key, item in value.items() if key not in CONDITION_KEYS}, path)
+        transform = reader({key: item for key, item in value.items() if key not in TRANSFORM_KEYS}, path)
         if isinstance(transform, words.Stick):
             return transform
-        return replace(transform, **self.conditions(value, path, CONDITION_KEYS))
+        return replace(transform, **self.conditions(value, path, TRANSFORM_KEYS))
 
     def _reveal(self, value: object, path: str) -> words.Reveal:
         table = self.table(value, path, ["kind", "symbol", "table"], ["each"])
@@ -413,12 +426,12 @@ class StatesReading(CellsReading):
         return words.Mark(symbols, into)
 
     def _values(self, value: object, path: str) -> words.Values:
-        table = self.table(value, path, ["kind", "symbols", "table"], ["each", "grow"])
+        table = self.table(value, path, ["kind", "symbols", "table"], ["each", "grow", "reels"])
         symbols = self.references(table.get("symbols", []), f"{path}.symbols", self.symbols, "symbol")
         each = self.choice(table.get("each", "cell"), f"{path}.each", ["cell", "reel"])
         grow = self.integer(table["grow"], f"{path}.grow", 1, m.MULTIPLIER_MAX, 1) if "grow" in table else 0
         drawn = self.weights(table.get("table"), f"{path}.table", m.VALUE_MAX)
-        return words.Values(symbols, drawn, each=each, grow=grow)
+        return words.Values(symbols, drawn, each=each, grow=grow, reels=self.chosen_reels(table, path))
 
     def _stick(self, value: object, path: str) -> words.Stick:
         table = self.table(value, path, ["kind", "symbols"], ["step", "move", "each", "stack"])

@@ -80,7 +80,7 @@ class Memory:
     of the feature, in the order in which they were drawn, and `more_specials`: how many triggers have added. `called`:
     calls of the state's callback; `callback`: what it asked to be shown again. `spots`: what places hold. `drawn`: what
     was drawn for all spins, by the place of its transform. `marked`: places that turn in the last spin. `rest`: by reel
-    the symbol of a stack that is partly held, and how many more of its cells come in.
+    the symbol of a stack that is partly held, and how many more of its cells come in. `modifier`: that of the spin.
     """
 
     started: bool = False
@@ -100,6 +100,7 @@ class Memory:
     spots: dict[Cell, int] = field(default_factory=dict)
     drawn: dict[int, str | int] = field(default_factory=dict)
     marked: set[Cell] = field(default_factory=set)
+    modifier: str = ""
     rest: dict[int, tuple[str, int]] = field(default_factory=dict)
 
 

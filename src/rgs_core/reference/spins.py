@@ -180,6 +180,7 @@ def play_spin(
         acts=tuple(acts),
         linked=run_name(run) if run != NOTHING_LINKED else "",
         marked=tuple(sorted(memory.marked)),
+        modifier=memory.modifier if state.modifiers is not None else "",
     )
     return spin, playing
 
@@ -279,7 +280,8 @@ def use_charge(playing: Playing, charge: Charge) -> None:
     for transform in charge.then:
         assert isinstance(transform, Add | Reveal | Expand | Replace | Values)  # the model file was refused otherwise
         seen = Seen(playing.model, playing.grid, playing.grid, playing.held, ())
-        if not seen.shows(transform.in_view) or not succeeds(transform.odds, playing.numbers):
+        with_it = not transform.modifiers or playing.memory.modifier in transform.modifiers
+        if not with_it or not seen.shows(transform.in_view) or not succeeds(transform.odds, playing.numbers):
             continue
         if isinstance(transform, Add):
             add(transform, playing.grid, playing.memory, playing.numbers)

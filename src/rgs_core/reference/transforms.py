@@ -67,21 +67,23 @@ def transform_stopped(
     would_win: Callable[[], bool],
     shows: Callable[[Iterable[InView]], bool],
 ) -> tuple[int, list[ValueAct]]:
-    """All transforms of the state in order, on the grid as it stopped. Returns the multiplier of the spin, and what cells
-    did to the values of others.
+    """All transforms of the state in order, on the grid as it stopped; before them the modifier of the spin is drawn.
+    Returns the multiplier of the spin, and what cells did to the values of others.
 
     `held`: the cells held before the spin. `tops` is the stop of each reel; nudges move it. A condition asks for
     numbers of symbols in view, or whether the grid as it is now would win; then odds are drawn. The places of
     transforms that do not work are added to `idle`: such a transform does nothing in this spin, but a multiplier that
     persists stays what it was.
     """
+    if state.modifiers is not None:
+        memory.modifier = draw_unless_one(state.modifiers.names, state.modifiers.weights, numbers)
     multiplier = 1
     acts: list[ValueAct] = []
     persisting = 0
     for place, transform in enumerate(as_drawn(state, memory)):
         running = persisting
         persisting += isinstance(transform, Multiplier) and transform.persist
-        if not works(transform, numbers, would_win, shows):
+        if not works(transform, memory.modifier, numbers, would_win, shows):
             idle.add(place)
             if persisting > running:
                 multiplier *= max(1, memory.multipliers.get(running, 1))
@@ -111,13 +113,17 @@ def transform_stopped(
 
 def works(
     transform: Transform,
+    modifier: str,
     numbers: Numbers,
     would_win: Callable[[], bool],
     shows: Callable[[Iterable[InView]], bool],
 ) -> bool:
-    """Whether a transform works in this spin: its conditions hold, and its odds, drawn only then, succeed."""
+    """Whether a transform works in this spin: with the modifier that was drawn, where its conditions hold, and its odds,
+    drawn only then, succeed."""
     if isinstance(transform, Stick):
         return True
+    if transform.modifiers and modifier not in transform.modifiers:
+        return False
     if not shows(transform.in_view):
         return False
     if transform.when != "always" and would_win() != (transform.when == "win"):
@@ -228,7 +234,7 @@ def give_values(transform: Values, grid: Grid, numbers: Numbers) -> None:
     """Each cell that shows one of the symbols and has no value gets a drawn one, or all of a reel the same."""
     drawn: dict[tuple[int, ...], int] = {}
     for cell in grid.showing(transform.symbols):
-        if grid.value(cell) == 0:
+        if grid.value(cell) == 0 and chosen(cell[0], transform.reels):
             share = cell[:1] if transform.each == "reel" else cell
             if share not in drawn:
                 drawn[share] = draw_unless_one(transform.table.values, transform.table.weights, numbers)

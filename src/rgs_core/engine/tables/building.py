@@ -77,6 +77,7 @@ def _state(build: m.Build, state: m.State) -> StateTable:
         remembers or state.transforms or state.cascade or state.final or state.special or state.cells
     ) or bool(model.top or state.linked)  # fmt: skip
     changes |= any(carries(t) and model.states[t.state].stacks for t in state.triggers)  # type: ignore[union-attr]
+    modifiers = state.modifiers
     final = state.final
     none64 = np.zeros(64, dtype=np.uint64)
     readings, naturals = (
@@ -133,6 +134,7 @@ def _state(build: m.Build, state: m.State) -> StateTable:
             "win_min": (state.win_min or 0) * model.stake_units,
             "draws_once": int(state.draws_once),
             "marks": int(state.marks),
+            "modifiers": modifiers and weight_table(k.Table(tuple(range(len(modifiers.names))), modifiers.weights)),
             "spots": spots_fields(state.spots) if state.spots else None,
         },
     )

@@ -41,6 +41,7 @@ def transform_fields(model: m.Model, state: m.State, transform: k.Transform) -> 
         "each": EACH[getattr(transform, "each", "spin")],
         "reels": reel_bits(model, getattr(transform, "reels", None)),
         "persist": int(getattr(transform, "persist", False)),
+        "modifiers": _modifier_bits(state, getattr(transform, "modifiers", ())),
         **(condition_fields(model, transform) if isinstance(transform, k.Conditional) else {}),
         "conditional": int(not k.works_always(transform)),
     }
@@ -82,6 +83,10 @@ def transform_fields(model: m.Model, state: m.State, transform: k.Transform) -> 
             if transform.count is not None:
                 fields["table"] = weight_table(transform.count)
     return fields
+
+
+def _modifier_bits(state: m.State, names: tuple[str, ...]) -> int:
+    return sum(1 << i for i, name in enumerate(state.modifiers.names if state.modifiers else ()) if name in names)
 
 
 def cascade_fields(model: m.Model, state: m.State, cascade: k.Cascade) -> Fields:

@@ -507,6 +507,8 @@ def _refused(model: Model, state: State, carried: set[str]) -> str:
             return "gives them values in some spins only"
         elif transform.each == "reel":
             return "draws one value for all cells of a reel"
+        elif transform.reels is not None:
+            return "gives values on some reels only"
         elif acting is not None:
             return "gives cells values after others have acted"
     for place, transform in enumerate(state.transforms):

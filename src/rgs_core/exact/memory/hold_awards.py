@@ -146,6 +146,8 @@ def _carried_refused(model: Model, state: State, carrying: FreeSpinsTrigger, rul
         return "its cells act on the values of others"
     if any(isinstance(t, Values) and t.each == "reel" for t in state.transforms):
         return "it draws one value for all cells of a reel"
+    if any(isinstance(t, Values) and t.reels is not None for t in state.transforms):
+        return "it gives values on some reels only"
     changes = [i for i, t in enumerate(state.transforms) if isinstance(t, CHANGING)]
     gives = [i for i, t in enumerate(state.transforms) if isinstance(t, Values)]
     if any(isinstance(t, Values) and not works_always(t) for t in state.transforms):

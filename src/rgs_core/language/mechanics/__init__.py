@@ -20,7 +20,7 @@ from rgs_core.language.mechanics.bonuses import (
     given,
     settled,
 )
-from rgs_core.language.mechanics.conditions import Conditional, ConditionalTrigger, InView
+from rgs_core.language.mechanics.conditions import Conditional, ConditionalTransform, ConditionalTrigger, InView
 from rgs_core.language.mechanics.fields import (
     Basis,
     BonusBasis,
@@ -110,6 +110,7 @@ __all__ = [
     "Combination",
     "Combinations",
     "Conditional",
+    "ConditionalTransform",
     "ConditionalTrigger",
     "Count",
     "Counted",

@@ -38,6 +38,19 @@ class Conditional:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionalTransform(Conditional):
+    """What a transform needs. `modifiers`: of those that a spin draws one of, the ones with which it works; none: with
+    any."""
+
+    modifiers: tuple[str, ...] = later(())
+
+    @property
+    def conditional(self) -> bool:
+        """Whether anything is needed."""
+        return bool(self.modifiers) or self.odds is not None or self.when != "always" or bool(self.in_view)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionalTrigger(Conditional):
     """What a trigger needs. `once`: it fires no more than once in a feature."""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from rgs_core.language.mechanics.conditions import Conditional
+from rgs_core.language.mechanics.conditions import ConditionalTransform
 from rgs_core.language.mechanics.fields import later
 from rgs_core.language.mechanics.tables import SymbolTable, Table
 
 
 @dataclass(frozen=True, slots=True)
-class Reveal(Conditional):
+class Reveal(ConditionalTransform):
     """Cells that show `symbol` turn into a drawn symbol: one for the feature, for the spin, one a reel or one a cell."""
 
     symbol: str
@@ -26,7 +26,7 @@ class Reveal(Conditional):
 
 
 @dataclass(frozen=True, slots=True)
-class Expand(Conditional):
+class Expand(ConditionalTransform):
     """A reel that shows `symbol` turns into `into` as a whole; `reels` from 0, None for all."""
 
     symbol: str
@@ -37,7 +37,7 @@ class Expand(Conditional):
 
 
 @dataclass(frozen=True, slots=True)
-class Replace(Conditional):
+class Replace(ConditionalTransform):
     """Cells that show `symbol` turn into `into`; `reels` from 0, None for all."""
 
     symbol: str
@@ -48,7 +48,7 @@ class Replace(Conditional):
 
 
 @dataclass(frozen=True, slots=True)
-class Add(Conditional):
+class Add(ConditionalTransform):
     """A drawn number of cells, each equally likely, turn into `symbol`. Cells of `reels` (None: all) that show
     one of `over` (None: anything but `symbol`) can be chosen; there may be fewer of them than drawn."""
 
@@ -61,10 +61,10 @@ class Add(Conditional):
 
 
 @dataclass(frozen=True, slots=True)
-class Values(Conditional):
+class Values(ConditionalTransform):
     """Every cell that shows one of `symbols` and has no value yet gets a drawn one, those of a reel perhaps the same.
 
-    `grow`: how much more the value of a cell is in the next step or spin when the cell is part of a win.
+    `reels`: from 0, None for all. `grow`: how much more the value of a cell is in the next step or spin when the cell is part of a win.
     """
 
     symbols: frozenset[str]
@@ -73,6 +73,7 @@ class Values(Conditional):
     kind: Literal["values"] = "values"
     each: Literal["cell", "reel"] = later("cell")
     grow: int = later(0)
+    reels: tuple[int, ...] | None = later(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Stick:
 
 
 @dataclass(frozen=True, slots=True)
-class Multiplier(Conditional):
+class Multiplier(ConditionalTransform):
     """Draws multipliers of everything the spin wins: one a spin, one for all spins of the feature, one for each reel full
     of `symbol`, or one for each cell that shows it; several combine by product or sum. `persist`: they add up over the
     feature."""
@@ -116,7 +117,7 @@ class Multiplier(Conditional):
 
 
 @dataclass(frozen=True, slots=True)
-class Nudge(Conditional):
+class Nudge(ConditionalTransform):
     """A reel that shows `symbol` moves by up to `steps_max` stops, to where most of its cells show it.
 
     Of equal moves the shortest counts, then the one downwards. `reels` from 0, None for all. `multiplier` is added
@@ -134,7 +135,7 @@ class Nudge(Conditional):
 
 
 @dataclass(frozen=True, slots=True)
-class Fill(Conditional):
+class Fill(ConditionalTransform):
     """A drawn number of reels, each of `among` (None: all) equally likely, turn into `symbol` as a whole."""
 
     symbol: str
@@ -145,7 +146,7 @@ class Fill(Conditional):
 
 
 @dataclass(frozen=True, slots=True)
-class Act(Conditional):
+class Act(ConditionalTransform):
     """Cells that show one of `symbols` act on the values of other cells, each by its own value.
 
     `does`: adds it to all of them, multiplies all or `count` of them by it, or collects them all, adding them to its own.
@@ -164,7 +165,7 @@ class Act(Conditional):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark(Conditional):
+class Mark(ConditionalTransform):
     """Cells that show one of `symbols` mark their places over the feature (frames); in its last spin all marked places turn
     into `into`."""
 
