@@ -208,7 +208,7 @@ def test_the_order_of_weighted_tables_in_the_derivation() -> None:
     whole += '[[states.free.transforms]]\nkind = "multiplier"\ntable = { 5 = 1, 1 = 2 }\n'
     states = loads(whole).states
     assert states["base"].strip_sets == ("base", "last")
-    assert "| strip sets of a state | their names, as text |" in text
+    assert "| strip sets and modifiers of a state | their names, as text |" in text
     reveal, multiplier = states["free"].transforms
     assert isinstance(reveal, mechanics.Reveal)
     assert isinstance(multiplier, mechanics.Multiplier)
