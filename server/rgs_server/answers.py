@@ -10,9 +10,9 @@ import asyncpg
 import orjson
 from msgspec import UNSET, Raw
 
-from rgs_core.certified.certificate import Certificate
 from rgs_core.language.model import Build
 from rgs_core.outcome import FreeSpinsAward, JackpotWin, Played
+from rgs_server.catalogue import Playable
 from rgs_server.clock import time_text
 from rgs_server.contract.answers import (
     AuditRecord,
@@ -23,6 +23,7 @@ from rgs_server.contract.answers import (
     Feature,
     GameRow,
     JackpotAward,
+    ModeRow,
     Money,
     OpenRound,
     RoundAnswer,
@@ -107,6 +108,7 @@ def spin_event(
     player_id: str,
     operator_id: str,
     spin_type: str,
+    mode: str,
 ) -> bytes:
     """The event `spin_finished`."""
     return orjson.dumps(
@@ -125,6 +127,7 @@ def spin_event(
             "player_id": player_id,
             "operator_id": operator_id,
             "spin_type": spin_type,
+            "mode": mode,
         }
     )
 
@@ -147,6 +150,7 @@ def spin_record(record: asyncpg.Record) -> SpinRecord:
         created_at=time_text(record["created_at"]),
         telemetry_ref=record["telemetry_ref"],
         answer=Raw(record["response"]),
+        mode=record["mode"],
     )
 
 
@@ -338,6 +342,7 @@ def audit_record(record: asyncpg.Record, server_seed: bytes | None) -> AuditReco
         spin_id=record["spin_id"],
         session_id=record["session_id"],
         created_at=time_text(record["created_at"]),
+        mode=record["mode"],
     )
 
 
@@ -346,8 +351,9 @@ def answered_win_minor(response: bytes) -> int:
     return int(json.loads(response)["outcome"]["win"]["minor"])
 
 
-def game(game_id: str, build_ref: str, build: Build, certificate: Certificate) -> GameRow:
+def game(game_id: str, build_ref: str, playable: Playable) -> GameRow:
     """A row of the catalogue; the RTP is the certified one."""
+    build, certificate = playable.build, playable.certificate
     model = build.model
     return GameRow(
         game_id=game_id,
@@ -362,4 +368,13 @@ def game(game_id: str, build_ref: str, build: Build, certificate: Certificate) -
         rows=model.rows,
         lines=len(model.paylines_of(model.states["base"])),
         stake_step_minor=model.stake_units,
+        modes=[
+            ModeRow(
+                mode=played.build.mode,
+                stake_step_minor=played.build.play.cost_units,
+                rtp=float(played.certificate.declared["rtp"]),
+                buys_feature=played.buys_feature,
+            )
+            for played in playable.others.values()
+        ],
     )

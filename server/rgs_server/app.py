@@ -212,14 +212,15 @@ async def replay_spin(request: web.Request) -> web.Response:
 def replay(service: Service, record: asyncpg.Record) -> ReplayAnswer:
     """The verdict on a stored spin, with its audit record and, if it can be played, its outcome."""
     seed = service.sealer.open(record["seed_sealed"], seed_context(record["operator_id"], record["session_id"]))
-    playable = service.rules.catalogue.get(record["build_hash"])
+    build = service.rules.catalogue.get(record["build_hash"])
+    playable = None if build is None else build.in_mode(record["mode"])
     audited = answers.audit_record(record, seed if record["seed_is_public"] else None)
     if playable is None or record["mechanic_version"] != MECHANIC_VERSION:
         reason = f"build {record['build_hash']} is not loaded here; replay it with its model file and 'rgs replay'"
         return ReplayAnswer("unavailable", record["spin_id"], audited, reason=reason)
     key = derive_key(seed, record["client_seed"])
     outcome = playable.engine.spin(key, record["nonce"])
-    unit_minor = int(record["stake_minor"]) // playable.build.model.stake_units
+    unit_minor = int(record["stake_minor"]) // playable.build.play.cost_units
     checks = {
         "outcome_digest": outcome.digest() == record["outcome_digest"].hex(),
         "win_units": outcome.win_units == record["win_units"],
@@ -242,7 +243,7 @@ async def list_games(request: web.Request) -> web.Response:
         offered = await store.list_games(operator_id)
     after = request.query.get("cursor", "")
     rows = [
-        answers.game(game["game_id"], game["build_ref"], playable.build, playable.certificate)
+        answers.game(game["game_id"], game["build_ref"], playable)
         for game in offered
         if f"{game['game_id']}/{game['build_ref']}" > after
         and (playable := service.rules.catalogue.get(game["build_hash"])) is not None

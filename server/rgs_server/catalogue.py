@@ -1,4 +1,4 @@
-"""The builds this service can play: model files with a certificate for each profile.
+"""The builds this service can play: model files with a certificate for each profile, in the modes that have one.
 
 A build without a certificate that names its hash is not loaded and stops the start: odds that nobody
 declared are never played.
@@ -7,24 +7,52 @@ declared are never played.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from rgs_core import games
 from rgs_core._engine import Engine
 from rgs_core.certified.certificate import Certificate, load_certificate
 from rgs_core.errors import CallbackError, CertificateError
-from rgs_core.language.model import Build
+from rgs_core.language.bounds import awarded_states
+from rgs_core.language.model import BASE_MODE, Build
 from rgs_core.language.model_file import load
+
+BUY_COSTS_STAKES = 5
+"""A mode that costs more stakes than that buys something, however it begins."""
 
 
 @dataclass(frozen=True)
 class Playable:
-    """A certified build with its compiled engine."""
+    """A certified build in one mode, with its compiled engine. `others`: the same build in its other certified modes."""
 
     build: Build
     engine: Engine
     certificate: Certificate
+    others: Mapping[str, Playable] = field(default_factory=dict)
+
+    def in_mode(self, mode: str) -> Playable | None:
+        """The build in a mode; None where it has no such mode, or none that is certified."""
+        return self if mode == self.build.mode else self.others.get(mode)
+
+    @property
+    def modes(self) -> list[Playable]:
+        """The build in all of its certified modes, the base one first."""
+        return [self, *self.others.values()]
+
+    @cached_property
+    def buys_feature(self) -> bool:
+        """Whether a round in this mode is a bonus buy: it begins with spins that other rounds have to win, or with several,
+        or costs more than BUY_COSTS_STAKES."""
+        play, model = self.build.play, self.build.model
+        if self.build.mode == BASE_MODE:
+            return False
+        return (
+            play.start in awarded_states(model)
+            or play.spins > 1
+            or play.cost_units > BUY_COSTS_STAKES * model.stake_units
+        )
 
 
 def load_catalogue(models_dir: str) -> Mapping[str, Playable]:
@@ -47,11 +75,21 @@ def load_catalogue(models_dir: str) -> Mapping[str, Playable]:
                     f"{path}: {build.label} cannot be served. {build.model.callback_note} "
                     "Keep its file out of the folder of served games."
                 )
-            certificate = load_certificate(games.certificate_path(path, build))
-            if certificate.build_hash != build.build_hash:
-                raise CertificateError(
-                    f"{certificate.source} certifies {certificate.build_hash}, but {build.label} in {path} is "
-                    f"{build.build_hash}; certify the build that is to be played"
-                )
-            catalogue[build.build_hash] = Playable(build, Engine(build), certificate)
+            others = {
+                played.mode: _certified(path, played)
+                for played in games.modes(build)[1:]
+                if games.certificate_path(path, played).exists()
+            }
+            catalogue[build.build_hash] = replace(_certified(path, build), others=others)
     return catalogue
+
+
+def _certified(path: Path, build: Build) -> Playable:
+    """Raises CertificateError where a build in its mode is not the one that was certified."""
+    certificate = load_certificate(games.certificate_path(path, build))
+    if (certificate.build_hash, certificate.mode) != (build.build_hash, build.mode):
+        raise CertificateError(
+            f"{certificate.source} certifies {certificate.build_hash} in mode '{certificate.mode}', but {build.label} in "
+            f"{path} is {build.build_hash} in mode '{build.mode}'; certify the build that is to be played"
+        )
+    return Playable(build, Engine(build), certificate)

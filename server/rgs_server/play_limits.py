@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from rgs_server.catalogue import Playable
 from rgs_server.contract.money import format_amount
 from rgs_server.contract.problems import Problem
 from rgs_server.markets import Market
@@ -50,6 +51,13 @@ def check_limits(limits: PlayerLimits, now: datetime, stake_minor: int, currency
     if most is not None and stake_minor > most:
         shown = f"{format_amount(most, exponent)} {currency}"
         raise Problem("STAKE_NOT_ALLOWED", f"stakes in {market.title} are at most {shown} for this player")
+
+
+def check_mode(limits: PlayerLimits, playable: Playable) -> None:
+    """Raises Problem when the market forbids the mode."""
+    market = limits.market
+    if market is not None and playable.buys_feature and not market.flags["bonus_buy"]:
+        raise Problem("MODE_NOT_ALLOWED", f"features cannot be bought in {market.title}")
 
 
 def _check_reminder(limits: PlayerLimits, market: Market, now: datetime) -> None:

@@ -26,7 +26,7 @@ import asyncpg
 import orjson
 
 from rgs_core.errors import RgsError
-from rgs_core.language.model import MECHANIC_VERSION
+from rgs_core.language.model import BASE_MODE, MECHANIC_VERSION
 from rgs_core.seeds import derive_key
 from rgs_server import answers
 from rgs_server.catalogue import Playable
@@ -36,7 +36,7 @@ from rgs_server.contract.money import format_amount, parse_amount
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import SpinRequest, decode_spin
 from rgs_server.markets import market_of
-from rgs_server.play_limits import PlayerLimits, check_limits
+from rgs_server.play_limits import PlayerLimits, check_limits, check_mode
 from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.seamless import Cashier
 from rgs_server.sessions import Rulebook, seed_context
@@ -207,6 +207,7 @@ class SpinDesk:
         # The parsed request and not its text: 1.0 is 1.00, and the order of the keys does not matter.
         parts = [
             request.spin_id, request.round_id, request.session_id, str(minor), request.stake.currency, request.spin_type,
+            *([] if request.mode == BASE_MODE else [request.mode]),  # so as before there were modes
         ]  # fmt: skip
         return Pending(
             operator_id=operator_id,
@@ -456,11 +457,16 @@ class Lane:
             raise Problem("SESSION_CLOSED", f"session '{request.session_id}' was closed; open a new one")
         if request.stake.currency != session.currency:
             raise Problem("STAKE_NOT_ALLOWED", f"the session plays in {session.currency}, not {request.stake.currency}")
-        build = session.playable.build
-        unit_minor, rest = divmod(pending.stake_minor, build.model.stake_units)
+        playable = session.playable.in_mode(request.mode)
+        if playable is None:
+            known = ", ".join(other.build.mode for other in session.playable.modes)
+            raise Problem("MODE_NOT_ALLOWED", f"mode '{request.mode}' is not certified; {known} can be played")
+        check_mode(session.limits, playable)
+        build = playable.build
+        unit_minor, rest = divmod(pending.stake_minor, build.play.cost_units)
         if rest or unit_minor == 0:
-            step = format_amount(build.model.stake_units, session.exponent)
-            raise Problem("STAKE_NOT_ALLOWED", f"{build.model.id} takes multiples of {step} {session.currency}")
+            step = format_amount(build.play.cost_units, session.exponent)
+            raise Problem("STAKE_NOT_ALLOWED", f"{build.label} takes multiples of {step} {session.currency}")
         created_at = self._clock()
         just_read = pending.session_key in self._just_read and not ahead.spins
         try:
@@ -481,7 +487,7 @@ class Lane:
             raise DebitFirst
         nonce = session.next_nonce + ahead.spins
         try:
-            outcome = session.playable.engine.spin(session.key, nonce)
+            outcome = playable.engine.spin(session.key, nonce)
         except RgsError as error:
             log.error("round %d of session %s cannot be played: %s", nonce, request.session_id, error)
             raise Problem(
@@ -498,6 +504,7 @@ class Lane:
             fingerprint=pending.fingerprint,
             nonce=nonce,
             spin_type=request.spin_type,
+            mode=request.mode,
             stake_minor=pending.stake_minor,
             win_minor=win_minor,
             win_units=outcome.win_units,
@@ -531,6 +538,7 @@ class Lane:
                 player_id=session.player_id,
                 operator_id=pending.operator_id,
                 spin_type=request.spin_type,
+                mode=request.mode,
             ),
             created_at=created_at,
             session_version=session.version,

@@ -59,6 +59,7 @@ class SpinRow:
     event: bytes
     created_at: datetime
     session_version: int = 0
+    mode: str = "base"
 
 
 class Store:
@@ -74,7 +75,7 @@ class Store:
             for name in (
                 "operator_id", "session_id", "spin_id", "round_id", "idempotency_key", "fingerprint", "nonce",
                 "spin_type", "stake_minor", "win_minor", "win_units", "outcome_digest", "telemetry_ref",
-                "response", "event", "created_at", "session_version",
+                "response", "event", "created_at", "session_version", "mode",
             )
         ]  # fmt: skip
         for index in (8, 9):

@@ -201,6 +201,7 @@ class SpinRecord(Struct, frozen=True):
             extra_json_schema={"$ref": "#/components/schemas/SpinAnswer"},
         ),
     ]
+    mode: str = "base"
 
 
 class AuditRecord(Struct, frozen=True):
@@ -218,6 +219,7 @@ class AuditRecord(Struct, frozen=True):
     spin_id: str
     session_id: str
     created_at: Time
+    mode: str = "base"
 
 
 class ReplayAnswer(Struct, frozen=True):
@@ -377,6 +379,15 @@ class BuildVerdict(Struct, frozen=True):
     valid_until: Time | None
 
 
+class ModeRow(Struct, frozen=True):
+    """A certified mode of a build: an ante bet, a bonus buy."""
+
+    mode: Annotated[str, Meta(description="`mode` of a spin")]
+    stake_step_minor: Annotated[int, Meta(description="what stakes in it are multiples of: what the mode costs")]
+    rtp: Annotated[float, Meta(description="certified return to player, as a part of the stake in this mode")]
+    buys_feature: Annotated[bool, Meta(description="a bonus buy, which some markets forbid")]
+
+
 class GameRow(Struct, frozen=True):
     """A build that the operator may offer."""
 
@@ -392,6 +403,7 @@ class GameRow(Struct, frozen=True):
     rows: int
     lines: int
     stake_step_minor: int
+    modes: Annotated[list[ModeRow], Meta(description="certified modes beside the base one")] = []
 
 
 class GamesAnswer(Struct, frozen=True):

@@ -163,6 +163,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "RG_ACK_REQUIRED",
             "RG_BREAK",
             "BUILD_NOT_CERTIFIED",
+            "MODE_NOT_ALLOWED",
             "STAKE_NOT_ALLOWED",
             "TOO_FAST",
             "INSUFFICIENT_FUNDS",

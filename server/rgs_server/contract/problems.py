@@ -148,6 +148,11 @@ KINDS: dict[str, Kind] = {
     ),
     "SESSION_CLOSED": Kind(409, "The session is closed", "Open a new one; rounds that were played stay as they are."),
     "BODY_TOO_LARGE": Kind(413, "The body is too large", "Bodies have at most 64 KiB unless the operator set more."),
+    "MODE_NOT_ALLOWED": Kind(
+        422,
+        "The game is not played in this mode here",
+        "Take a mode of `GET /rgs/v1/games`; some markets forbid bonus buys.",
+    ),
     "STAKE_NOT_ALLOWED": Kind(
         422,
         "The game does not take this stake",

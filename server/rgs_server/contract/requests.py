@@ -59,6 +59,13 @@ class SpinRequest(Struct, frozen=True):
     session_id: Id
     stake: Stake
     spin_type: Annotated[str, Meta(extra_json_schema={"enum": ["cash"]})] = "cash"
+    mode: Annotated[
+        str,
+        Meta(
+            description="a mode of the game, such as an ante bet or a bonus buy, as `GET /games` lists them",
+            max_length=32,
+        ),
+    ] = "base"
     idempotency_key: Annotated[
         Id | None,
         Meta(

@@ -8,14 +8,14 @@
 -- Sessions are locked in key order, so that two workers cannot wait for each other.
 -- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 idempotency_key $6 fingerprint $7 nonce
 -- $8 spin_type $9 stake_minor $10 win_minor $11 win_units $12 outcome_digest $13 telemetry_ref
--- $14 response $15 event $16 created_at $17 session_version $18 mechanic_version (arrays, but for the last)
+-- $14 response $15 event $16 created_at $17 session_version $18 mode $19 mechanic_version (arrays, but for the last)
 WITH input AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bigint[],
                          $8::text[], $9::numeric[], $10::numeric[], $11::bigint[], $12::bytea[], $13::text[],
-                         $14::bytea[], $15::bytea[], $16::timestamptz[], $17::integer[])
+                         $14::bytea[], $15::bytea[], $16::timestamptz[], $17::integer[], $18::text[])
         AS t(operator_id, session_id, spin_id, round_id, idempotency_key, fingerprint, nonce, spin_type,
              stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, response, event, created_at,
-             session_version)
+             session_version, mode)
 ),
 locked AS MATERIALIZED (
     SELECT s.operator_id, s.session_id, s.next_nonce, s.version, s.currency, s.exponent, s.build_hash, s.player_id,
@@ -53,9 +53,9 @@ good AS MATERIALIZED (
                                            AND w.round_id = f.round_id AND w.state = 'accepted'))
 ),
 new_spins AS (
-    INSERT INTO spins (operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, mechanic_version, nonce, spin_type,
+    INSERT INTO spins (operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, mechanic_version, nonce, spin_type, mode,
                        currency, stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at)
-    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $18::smallint, nonce, spin_type, currency,
+    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $19::smallint, nonce, spin_type, mode, currency,
            stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at
     FROM good
 ),

@@ -128,6 +128,7 @@ CREATE TABLE spins (
     mechanic_version  smallint NOT NULL,
     nonce             bigint NOT NULL CHECK (nonce >= 0),
     spin_type         text NOT NULL CHECK (spin_type IN ('cash')),
+    mode              text NOT NULL,                 -- of the game: base, an ante bet, a bonus buy
     currency          text NOT NULL,
     stake_minor       numeric(38, 0) NOT NULL CHECK (stake_minor > 0),
     win_minor         numeric(38, 0) NOT NULL CHECK (win_minor >= 0),
