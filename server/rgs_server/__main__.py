@@ -30,6 +30,7 @@ from rgs_server.operators import (
     WALLETS,
     OperatorRefused,
     Rules,
+    Statuses,
     add_client,
     add_operator,
     change_operator,
@@ -111,6 +112,15 @@ def parser() -> argparse.ArgumentParser:
     operator.add_argument("--origins", metavar="LIST", help="https://games.example,…: pages that may call; '': none")
     operator.add_argument(
         "--plain-signatures", choices=["on", "off"], help="take HMAC-SHA256 of the body alone; never in production"
+    )
+    operator.add_argument(
+        "--duplicates",
+        type=int,
+        choices=[200, 409, 425],
+        help="status of an answer that was given before, body as before",
+    )
+    operator.add_argument(
+        "--conflicts", type=int, choices=[409, 422], help="status where an idempotency key was used for another request"
     )
     operator.add_argument("--client", metavar="CLIENT_ID", help="id of a client that gets access tokens (OAuth 2.0)")
     operator.add_argument("--scopes", metavar="LIST", default="play,read", help="of the client (default: %(default)s)")
@@ -235,8 +245,10 @@ async def operator(config: Config, args: argparse.Namespace) -> int:
     quota = Quota(*limits) if any(limit is not None for limit in limits) else None
     origins = None if args.origins is None else [text.strip() for text in args.origins.split(",") if text.strip()]
     plain = None if args.plain_signatures is None else args.plain_signatures == "on"
+    wanted = Statuses(args.duplicates, args.conflicts)
+    statuses = None if wanted == Statuses() else wanted
     changes = (
-        args.retire, args.retire_client, args.networks, args.certificates, rules, wallet, quota, origins, plain,
+        args.retire, args.retire_client, args.networks, args.certificates, rules, wallet, quota, origins, plain, statuses,
     )  # fmt: skip
     added = (args.key, args.client, args.player_keys)
     if all(given is None for given in (*added, *changes)):
@@ -271,6 +283,7 @@ async def operator(config: Config, args: argparse.Namespace) -> int:
         await change_operator(
             config, operator_id, retire=args.retire, retire_client=args.retire_client, networks=allowed,
             certificates=names, rules=rules, wallet=wallet, quota=quota, origins=origins, plain_signatures=plain,
+            statuses=statuses,
         )  # fmt: skip
         if args.retire_client is not None:
             print(f"client {args.retire_client} is retired; workers refuse its tokens within {config.key_cache_s} s")

@@ -25,9 +25,9 @@ from rgs_server.contract.operations import OPERATIONS, ROOT, Operation
 from rgs_server.contract.problems import PAGES, Problem
 from rgs_server.contract.requests import decode_session
 from rgs_server.contract.versions import answer_type, ending_headers
-from rgs_server.gate import OPERATION, ORIGIN
+from rgs_server.gate import CALLER, OPERATION, ORIGIN
 from rgs_server.origins import answer_headers
-from rgs_server.service import SERVICE, Service, json_answer
+from rgs_server.service import REPLAYED, SERVICE, Service, json_answer
 from rgs_server.sessions import open_session, seed_context
 from rgs_server.tls import STRICT_TRANSPORT
 
@@ -120,9 +120,11 @@ def problem_answer(request: web.Request, problem: Problem) -> web.Response:
     trace_id = match[1] if match else secrets.token_hex(16)
     operation = request.get(OPERATION)
     oauth = operation is not None and operation.form
+    conflicts = problem.code == "IDEMPOTENCY_CONFLICT" and CALLER in request
+    status = request[CALLER].conflict_status if conflicts else problem.kind.status
     answer = web.Response(
-        body=problem.body(request.path, trace_id, oauth=oauth),
-        status=problem.kind.status,
+        body=problem.body(request.path, trace_id, status=status, oauth=oauth),
+        status=status,
         content_type="application/json" if oauth else "application/problem+json",
     )
     if oauth:
@@ -156,6 +158,8 @@ def endpoint(operation: Operation, handler: Handler) -> Handler:
                 response = await handler(request)
             finally:
                 service.gate.leave(request)
+        if REPLAYED in response.headers:
+            response.set_status(request[CALLER].duplicate_status)
         response.headers.update(headers)
         return response
 

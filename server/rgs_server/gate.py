@@ -45,6 +45,8 @@ class Operator:
     quota: Quota
     plain_signatures: bool
     origins: frozenset[str]
+    duplicate_status: int
+    conflict_status: int
 
     @classmethod
     def of(cls, record: asyncpg.Record) -> Operator:
@@ -56,7 +58,13 @@ class Operator:
             quota=Quota(record["rate_per_s"], record["burst"], record["in_flight_max"]),
             plain_signatures=record["plain_signatures"],
             origins=frozenset(record["origins"]),
+            duplicate_status=record["duplicate_status"],
+            conflict_status=record["conflict_status"],
         )
+
+
+CALLER = web.RequestKey("caller", Operator)
+"""The operator that a request was proved to come from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +113,7 @@ class Gate:
         else:
             operator = await self._bearer(token.strip(), request[OPERATION])
             await self._admit(request, operator, None)
+        request[CALLER] = operator
         return operator.operator_id
 
     async def client(self, request: web.Request, body: bytes) -> tuple[str, frozenset[str]]:

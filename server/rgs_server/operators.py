@@ -41,6 +41,14 @@ class Rules:
     enforces_markets: bool | None = None  # whether rules of countries bind here
 
 
+@dataclass(frozen=True, slots=True)
+class Statuses:
+    """HTTP statuses that an operator asked for; None leaves what is there."""
+
+    duplicate: int | None = None  # of an answer that was given before, with the same body
+    conflict: int | None = None  # of IDEMPOTENCY_CONFLICT
+
+
 async def add_operator(config: Config, operator_id: str, key_id: str, *, reveal_seeds: bool) -> Credentials:
     """Opens an operator with a new key, and every build of the catalogue under its own id and hash.
 
@@ -119,11 +127,12 @@ async def change_operator(
     quota: Quota | None = None,
     origins: Sequence[str] | None = None,
     plain_signatures: bool | None = None,
+    statuses: Statuses | None = None,
 ) -> None:
     """Changes what it is given, and leaves the rest.
 
     Retires a key or a client. Sets the networks and certificates from which an operator may call, an empty list: any; its
-    quota, 0: none; the origins of its pages; whether it may sign bodies alone; how the money of its sessions to come
+    quota, 0: none; the origins of its pages; whether it may sign bodies alone; statuses of repeated and refused keys; how the money of its sessions to come
     moves; the URL of its wallet with the key that signs for it. Workers know within RGS_KEY_CACHE_S. Raises
     OperatorRefused.
     """
@@ -152,6 +161,7 @@ async def change_operator(
                 rules is None or await store.set_rules(operator_id, *astuple(rules)),
                 plain_signatures is None or await store.set_plain_signatures(operator_id, plain_signatures),
                 quota is None or await store.set_quota(operator_id, *astuple(quota)),
+                statuses is None or await store.set_statuses(operator_id, *astuple(statuses)),
             ]
             if not all(known):
                 raise OperatorRefused(f"no operator '{operator_id}'; open it with --key first")

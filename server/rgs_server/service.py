@@ -81,9 +81,11 @@ class Service:
 
 
 SERVICE = web.AppKey("service", Service)
+REPLAYED = "Idempotent-Replayed"
+"""Header of answers that were given before."""
 
 
 def json_answer(body: bytes, replayed: bool = False) -> web.Response:
     """An answer of the contract; `replayed` when these bytes were given before."""
-    headers = {"Idempotent-Replayed": "true"} if replayed else None
+    headers = {REPLAYED: "true"} if replayed else None
     return web.Response(body=body, content_type="application/json", headers=headers)

@@ -307,6 +307,10 @@ class Store:
         """False when there is no such operator."""
         return await self.connection.fetchrow(QUERIES["set_plain_signatures"], operator_id, taken) is not None
 
+    async def set_statuses(self, operator_id: str, duplicate: int | None, conflict: int | None) -> bool:
+        """False when there is no such operator."""
+        return await self.connection.fetchrow(QUERIES["set_statuses"], operator_id, duplicate, conflict) is not None
+
     async def plain_operators(self) -> list[str]:
         return [row["operator_id"] for row in await self.connection.fetch(QUERIES["plain_operators"])]
 

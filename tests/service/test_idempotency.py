@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
+import pytest
 from rgs_server.client import Reply
-from service_process import Service, run, session_body, spin_body
+from rgs_server.operators import Rules, Statuses, change_operator
+from service_process import Service, code, run, sending, session_body, spin_body
 
 
 def spins_of(service: Service, session: str) -> int:
@@ -172,3 +175,41 @@ def test_a_session_is_opened_once(service: Service) -> None:
     assert {reply.status for reply in same} == {200}
     assert len({reply.body for reply in same}) == 1
     assert (other.status, other.json()["code"]) == (409, "IDEMPOTENCY_CONFLICT")
+
+
+@pytest.mark.parametrize(("duplicate", "conflict"), [(409, 422), (425, 409)])
+def test_operators_choose_the_statuses_of_repeated_and_refused_keys(
+    service: Service, duplicate: int, conflict: int
+) -> None:
+    """Every money step answers again with the same bytes, under the status that was asked for."""
+    operator_id = f"op-statuses-{duplicate}"
+    credentials = service.add_operator(operator_id)
+    config = replace(service.config, database_url=service.database_url)
+    rules = Rules(wallets=["platform", "transfer"], settle_within_s=3600)
+    run(change_operator(config, operator_id, rules=rules, statuses=Statuses(duplicate, conflict)))
+    run(change_operator(config, operator_id, statuses=Statuses()))  # None leaves what is there
+    send = sending(service, credentials)
+    settled, held = f"settled-{duplicate}", f"held-{duplicate}"
+    steps: list[tuple[str, object, object]] = [
+        ("/sessions", json.loads(session_body(settled, operator_id)), {"geo": "SE"}),
+        ("/spins", json.loads(spin_body(f"a-{duplicate}", settled)), {"spin_type": "cash", "round_id": "other"}),
+        (f"/rounds/r-a-{duplicate}/settlement", {"debit_tx": "d", "credit_tx": "c"}, {"debit_tx": "e"}),
+        (f"/rounds/unknown-{duplicate}/void", {"session_id": settled, "reason": "lost"}, {"reason": "other"}),
+        ("/sessions", json.loads(session_body(held, operator_id, wallet="transfer")), {"geo": "SE"}),
+        (
+            f"/sessions/{held}/transfers",
+            {"transfer_id": "t", "amount": {"amount": "5.00", "currency": "EUR"}},
+            {"amount": {"amount": "6.00", "currency": "EUR"}},
+        ),
+        (f"/sessions/{held}/close", {}, None),
+    ]
+    for path, body, change in steps:
+        first, again = send("POST", path, body), send("POST", path, body)  # type: ignore[arg-type]
+        assert first.status == 200, first.body
+        assert (again.status, again.body) == (duplicate, first.body)
+        assert again.headers["Idempotent-Replayed"] == "true"
+        if change is not None:
+            other = send("POST", path, {**body, **change})  # type: ignore[dict-item]
+            assert code(other) == (conflict, "IDEMPOTENCY_CONFLICT"), path
+            assert other.json()["status"] == conflict
+    assert send("GET", f"/rounds/r-a-{duplicate}").status == 200

@@ -271,14 +271,14 @@ class Problem(Exception):
         self.kind = KINDS[code]
         self.retry_after_ms = (retry_after_ms or RETRY_AFTER_MS) if self.kind.retryable else None
 
-    def body(self, instance: str, trace_id: str, *, oauth: bool = False) -> bytes:
-        """The problem document; `oauth`: as OAuth 2.0 has it, too."""
+    def body(self, instance: str, trace_id: str, *, status: int | None = None, oauth: bool = False) -> bytes:
+        """The problem document. `status`: where an operator asked for another one; `oauth`: as OAuth 2.0 has it, too."""
         detail = self.detail.encode(errors="replace").decode()
         return msgspec.json.encode(
             ProblemDocument(
                 type=f"{PAGES}{self.code}",
                 title=self.kind.title,
-                status=self.kind.status,
+                status=status or self.kind.status,
                 detail=detail,
                 instance=instance.encode(errors="replace").decode(),
                 code=self.code,

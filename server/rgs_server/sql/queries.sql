@@ -588,6 +588,11 @@ SELECT EXISTS (SELECT FROM operator_origins WHERE origin = $1);
 -- $1 operator_id $2 taken
 UPDATE operators SET plain_signatures = $2 WHERE operator_id = $1 RETURNING operator_id;
 
+-- name: set_statuses
+-- $1 operator_id $2 duplicate_status $3 conflict_status (NULL: as before)
+UPDATE operators SET duplicate_status = coalesce($2, duplicate_status), conflict_status = coalesce($3, conflict_status)
+WHERE operator_id = $1 RETURNING operator_id;
+
 -- name: plain_operators
 SELECT operator_id FROM operators WHERE plain_signatures ORDER BY operator_id;
 

@@ -14,6 +14,8 @@ CREATE TABLE operators (
     one_round     boolean NOT NULL DEFAULT false,   -- a player has one open round in a game
     enforces_markets boolean NOT NULL DEFAULT true, -- whether rules of countries bind here, or at the platform alone
     idle_close_s  integer CHECK (idle_close_s > 0), -- sessions with a balance are closed after so long without a spin
+    duplicate_status  smallint NOT NULL DEFAULT 200 CHECK (duplicate_status IN (200, 409, 425)), -- of repeated answers
+    conflict_status   smallint NOT NULL DEFAULT 409 CHECK (conflict_status IN (409, 422)),       -- of keys used otherwise
     plain_signatures  boolean NOT NULL DEFAULT false,  -- takes HMAC-SHA256 of the body alone; never in production
     rate_per_s     double precision CHECK (rate_per_s > 0),  -- calls a second over all workers; NULL: no limit
     burst          integer CHECK (burst > 0),                -- calls at once after a pause; NULL: those of a second
@@ -332,7 +334,7 @@ CREATE UNLOGGED TABLE quotas (
 
 -- What is known of an operator when a call of it comes in.
 CREATE VIEW operator_rules AS
-SELECT o.operator_id, o.rate_per_s, o.burst, o.in_flight_max, o.plain_signatures,
+SELECT o.operator_id, o.rate_per_s, o.burst, o.in_flight_max, o.plain_signatures, o.duplicate_status, o.conflict_status,
        ARRAY(SELECT origin FROM operator_origins g WHERE g.operator_id = o.operator_id) AS origins,
        ARRAY(SELECT network::text FROM operator_networks n WHERE n.operator_id = o.operator_id) AS networks,
        ARRAY(SELECT common_name FROM operator_certificates c WHERE c.operator_id = o.operator_id) AS certificates
