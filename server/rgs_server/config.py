@@ -26,6 +26,7 @@ class Config:
 
     mode: str = "development"  # development or production, which refuses what is only for trying out
     database_url: str = ""  # empty: an embedded PostgreSQL in data_dir
+    owner_database_url: str = ""  # as the owner of the tables, to make them; empty: database_url
     data_dir: str = ".rgs"  # embedded database, sandbox credentials and master key
     host: str = "127.0.0.1"
     port: int = 8080

@@ -160,7 +160,13 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
+        """As the owner of all that is in it."""
         return f"postgresql://rgs@/postgres?host={self._sockets}"
+
+    @property
+    def worker_url(self) -> str:
+        """As the role of the workers, which cannot change what was written for good."""
+        return f"postgresql://rgs_worker@/postgres?host={self._sockets}"
 
     @property
     def description(self) -> str:
@@ -175,6 +181,7 @@ class EmbeddedPostgres:
         """Creates the cluster if needed and starts it. Raises PostgresUnavailable."""
         await asyncio.to_thread(self._prepare)
         await self._launch()
+        await self._add_worker_role()
         self.watcher = asyncio.create_task(self._watch(), name="postgres watcher")
 
     async def stop(self) -> None:
@@ -190,6 +197,14 @@ class EmbeddedPostgres:
                 self._process.kill()
                 await self._process.wait()
         shutil.rmtree(self._sockets, ignore_errors=True)
+
+    async def _add_worker_role(self) -> None:
+        connection = await asyncpg.connect(self.url)
+        try:
+            if await connection.fetchval("SELECT to_regrole('rgs_worker')") is None:
+                await connection.execute("CREATE ROLE rgs_worker LOGIN")
+        finally:
+            await connection.close()
 
     # -- preparation ----------------------------------------------------------------------------
 

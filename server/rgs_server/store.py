@@ -340,26 +340,55 @@ class Store:
         await self.connection.fetchval(QUERIES["ready"])
 
 
-async def create_schema(url: str) -> None:
-    """Creates the schema in an empty database; does nothing when it is there already.
+RECORDS = ("spins", "ledger", "round_ends", "idempotency")
+"""Tables in which rows stay as they were written."""
+
+
+async def create_schema(url: str, worker_url: str | None = None) -> None:
+    """Creates the schema in an empty database; does nothing when it is there already. With `worker_url` its role is granted
+    what workers do, as far as it is another one.
 
     Raises SchemaMismatch when the database was made by another version.
     """
     schema = resources.files("rgs_server.sql").joinpath("schema.sql").read_text("utf-8")
     digest = hashlib.sha256(schema.encode()).hexdigest()
+    worker = None if worker_url is None else await _role_of(worker_url)
     connection = await asyncpg.connect(url)
     try:
         async with connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", SCHEMA_LOCK)
-            await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (digest text NOT NULL)")
-            found = await connection.fetchval("SELECT digest FROM schema_version")
-            if found is None:
+            if await connection.fetchval("SELECT to_regclass('schema_version')") is None:
+                await connection.execute("CREATE TABLE schema_version (digest text NOT NULL)")
                 await connection.execute(schema)
                 await connection.execute("INSERT INTO schema_version (digest) VALUES ($1)", digest)
-            elif found != digest:
+            found = await connection.fetchval("SELECT digest FROM schema_version")
+            if found != digest:
                 raise SchemaMismatch(
                     f"the database has schema {found[:12]}, this version needs {digest[:12]}; "
                     "use an empty database (for the embedded one: another RGS_DATA_DIR)"
                 )
+            if worker is not None and worker != await connection.fetchval("SELECT current_user"):
+                grants = resources.files("rgs_server.sql").joinpath("grants.sql").read_text("utf-8")
+                await connection.execute("SELECT set_config('rgs.worker', $1, true)", worker)
+                await connection.execute(grants)
+    finally:
+        await connection.close()
+
+
+async def _role_of(url: str) -> str:
+    """The role that a connection has."""
+    connection = await asyncpg.connect(url)
+    try:
+        return str(await connection.fetchval("SELECT current_user"))
+    finally:
+        await connection.close()
+
+
+async def changeable_records(url: str) -> list[str]:
+    """Tables of records whose rows the role of a connection could change or delete."""
+    connection = await asyncpg.connect(url)
+    try:
+        asked = "SELECT has_table_privilege($1, 'UPDATE') OR has_table_privilege($1, 'DELETE')"
+        return [table for table in RECORDS if await connection.fetchval(asked, table)]
     finally:
         await connection.close()

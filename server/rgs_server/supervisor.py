@@ -21,7 +21,7 @@ from rgs_server.config import Config, ConfigError, environment_of
 from rgs_server.master_key import ensure_master_key, read_master_key
 from rgs_server.postgres import EmbeddedPostgres
 from rgs_server.sealing import Sealer
-from rgs_server.store import Store, create_schema
+from rgs_server.store import Store, changeable_records, create_schema
 from rgs_server.tls import server_context
 from rgs_server.token_keys import ensure_token_key
 
@@ -29,7 +29,7 @@ log = logging.getLogger("rgs.supervisor")
 
 RESTART_PAUSE_S = 0.2
 RESTART_PAUSE_MAX_S = 5.0
-HEALTHY_AFTER_S = 2.0
+HEALTHY_AFTER_S = 10.0
 DATABASE_WAIT_S = 30
 
 
@@ -45,18 +45,28 @@ class DatabaseUnreachable(Exception):
     """The database of RGS_DATABASE_URL did not answer for DATABASE_WAIT_S."""
 
 
-async def prepare_database(url: str) -> None:
-    """Creates the schema, waiting for a database that is not up yet. Raises DatabaseUnreachable."""
+async def prepare_database(url: str, worker_url: str) -> None:
+    """Creates the schema and grants it to the workers, waiting for a database that is not up yet. Raises
+    DatabaseUnreachable."""
     deadline = asyncio.get_running_loop().time() + DATABASE_WAIT_S
     while True:
         try:
-            await create_schema(url)
+            await create_schema(url, worker_url)
             return
         except (OSError, asyncpg.CannotConnectNowError) as error:
             if asyncio.get_running_loop().time() > deadline:
                 raise DatabaseUnreachable(f"no database at RGS_DATABASE_URL for {DATABASE_WAIT_S} s: {error}") from None
             log.warning("the database does not answer yet: %s", error)
             await asyncio.sleep(1)
+
+
+async def refuse_changeable_records(url: str) -> None:
+    """Raises ConfigError when workers could change what they have written."""
+    if found := await changeable_records(url):
+        raise ConfigError(
+            f"RGS_MODE=production, but the role of RGS_DATABASE_URL may change rows of {', '.join(found)}; let another role "
+            "own the tables (RGS_OWNER_DATABASE_URL, docs/operations.md)"
+        )
 
 
 async def refuse_plain_signatures(url: str) -> None:
@@ -126,15 +136,18 @@ class Supervisor:
                 self._postgres = EmbeddedPostgres(config.data_path)
                 await self._postgres.start()
                 log.info("database: %s", self._postgres.description)
-                config = replace(config, database_url=self._postgres.url)
+                config = replace(config, database_url=self._postgres.worker_url, owner_database_url=self._postgres.url)
             sealer = Sealer(read_master_key(config.master_key_path))
-            await prepare_database(config.database_url)
-            await ensure_token_key(config.database_url, sealer)
+            owner_url = config.owner_database_url or config.database_url
+            await prepare_database(owner_url, config.database_url)
+            await ensure_token_key(owner_url, sealer)
             if config.in_production:
-                await refuse_plain_signatures(config.database_url)
-            keepers = [asyncio.create_task(self._keep(config, n)) for n in range(config.workers)]
+                await refuse_plain_signatures(owner_url)
+                await refuse_changeable_records(config.database_url)
+            worker = replace(config, owner_database_url="")
+            keepers = [asyncio.create_task(self._keep(worker, n)) for n in range(config.workers)]
             self._workers = [None] * config.workers
-            ready = asyncio.create_task(when_up(config)) if when_up else None
+            ready = asyncio.create_task(when_up(worker)) if when_up else None
             stop = asyncio.create_task(self._stopping.wait())
             watcher = self._postgres.watcher if self._postgres else None
             waiting = {stop, *keepers, *(task for task in (ready, watcher) if task)}

@@ -138,4 +138,4 @@ def test_an_unreachable_database_is_waited_for_and_named(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(supervisor, "DATABASE_WAIT_S", 1)
     with pytest.raises(supervisor.DatabaseUnreachable, match="RGS_DATABASE_URL"):
-        run(supervisor.prepare_database("postgresql://nobody@127.0.0.1:1/x"))
+        run(supervisor.prepare_database(*["postgresql://nobody@127.0.0.1:1/x"] * 2))

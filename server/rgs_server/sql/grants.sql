@@ -1,0 +1,11 @@
+-- What the role of the workers may do, which is in the setting rgs.worker: all that the service does, and nothing to what
+-- was written for good. The owner of the tables runs it at every start.
+DO $$
+DECLARE
+    worker text := current_setting('rgs.worker');
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), worker);
+    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I TO %I', current_schema(), worker);
+    EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON spins, ledger, round_ends, idempotency FROM %I', worker);
+    EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON schema_version FROM %I', worker);
+END $$;
