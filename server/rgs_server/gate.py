@@ -67,6 +67,10 @@ CALLER = web.RequestKey("caller", Operator)
 """The operator that a request was proved to come from."""
 
 
+PERSON = web.RequestKey("person", str)
+"""The key that signed a request, or the client whose token it showed, after `client:`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """A signing key of an operator."""
@@ -107,11 +111,13 @@ class Gate:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             operator = await self._signer(request, body)
+            request[PERSON] = request.headers[signing.KEY_ID]
             await self._admit(request, operator, request.headers.get(signing.NONCE))
         elif signing.SIGNATURE in request.headers:
             raise Problem("SIGNATURE_INVALID", "sign the request or show a token, not both")
         else:
-            operator = await self._bearer(token.strip(), request[OPERATION])
+            operator, client_id = await self._bearer(token.strip(), request[OPERATION])
+            request[PERSON] = f"client:{client_id}"
             await self._admit(request, operator, None)
         request[CALLER] = operator
         return operator.operator_id
@@ -133,15 +139,15 @@ class Gate:
             raise Problem("SCOPE_INVALID", f"the client has the scopes {', '.join(sorted(client.scopes))}")
         return asked.client_id, client.scopes if asked.scopes is None else asked.scopes
 
-    async def _bearer(self, token: str, operation: Operation) -> Operator:
-        """The operator of a token. Raises Problem."""
+    async def _bearer(self, token: str, operation: Operation) -> tuple[Operator, str]:
+        """The operator of a token, and its client. Raises Problem."""
         grant = await self._tokens.verified(token)
         client = await self._clients.get(grant.client_id)
         if client is None or client.retired:
             raise Problem("TOKEN_INVALID", f"client '{grant.client_id[:80]}' is retired")
         if operation.scope not in grant.scopes & client.scopes:
             raise Problem("SCOPE_MISSING", f"this needs a token with the scope '{operation.scope}'")
-        return client.operator
+        return client.operator, grant.client_id
 
     async def _admit(self, request: web.Request, operator: Operator, nonce: str | None) -> None:
         """Checks all that does not depend on how an operator has proved itself. Raises Problem."""

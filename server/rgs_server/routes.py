@@ -10,6 +10,8 @@ from aiohttp import web
 from rgs_server import balances, players, settlement
 from rgs_server.clock import read_time
 from rgs_server.contract.problems import Problem
+from rgs_server.gate import PERSON
+from rgs_server.resolutions import resolve
 from rgs_server.service import SERVICE, json_answer
 from rgs_server.sessions import validate
 from rgs_server.store import Store
@@ -80,6 +82,16 @@ async def close_session(request: web.Request) -> web.Response:
     return json_answer(*answer)
 
 
+async def resolve_transaction(request: web.Request) -> web.Response:
+    operator_id, body = await caller(request)
+    service = request.app[SERVICE]
+    txn_id = path_id(request, "txn_id", "TRANSACTION_UNKNOWN")
+    async with service.store() as store:
+        answer = await resolve(store, operator_id, request[PERSON], txn_id, body, service.clock())
+    service.cashier.look()  # what is tried once more is due now
+    return json_answer(*answer)
+
+
 async def acknowledge_reminder(request: web.Request) -> web.Response:
     operator_id, _ = await caller(request)
     service = request.app[SERVICE]
@@ -114,6 +126,7 @@ HANDLERS: dict[str, Handler] = {
     "setPlayerFlags": step(players.set_flags, "player_id", "VALIDATION_FAILED"),
     "validateBuild": validate_build,
     "listUnfinished": list_unfinished,
+    "resolveTransaction": resolve_transaction,
     "getTransaction": read(balances.read_transaction, "txn_id", "TRANSACTION_UNKNOWN"),
 }
 """By the id of their operation."""

@@ -40,8 +40,8 @@ class Service:
         self._url = url
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self.clock = clock
-        self._cashier = Cashier(config, self.store, sealer, self.clock)
-        self.desk = SpinDesk(config, url, rules, sealer, self._cashier, clock)
+        self.cashier = Cashier(config, self.store, sealer, self.clock)
+        self.desk = SpinDesk(config, url, rules, sealer, self.cashier, clock)
         self.quotas = Quotas(config, self.store)
         self.origins = Origins(config, self.store)
         self.player_tokens = PlayerTokens(config, sealer, self.store)
@@ -56,12 +56,12 @@ class Service:
         self._nonces.start()
         self.desk.start()
         self._sweeper.start()
-        self._cashier.start()
+        self.cashier.start()
 
     async def stop(self) -> None:
         await self._sweeper.stop()
         await self.desk.stop()
-        await self._cashier.stop()
+        await self.cashier.stop()
         await self._nonces.stop()
         if self._pool is not None:
             await self._pool.close()

@@ -177,6 +177,26 @@ class Store:
     async def find_step(self, operator_id: str, txn_id: str) -> asyncpg.Record | None:
         return await self.connection.fetchrow(QUERIES["find_step"], operator_id, txn_id)
 
+    async def lock_step(self, operator_id: str, txn_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["lock_step"], operator_id, txn_id)
+
+    async def find_resolution(self, operator_id: str, txn_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_resolution"], operator_id, txn_id)
+
+    async def propose_resolution(
+        self, operator_id: str, txn_id: str, resolution: str, reason: str, proposed_by: str, proposed_at: datetime
+    ) -> None:
+        values = (operator_id, txn_id, resolution, reason, proposed_by, proposed_at)
+        await self.connection.execute(QUERIES["propose_resolution"], *values)
+
+    async def confirm_resolution(
+        self, operator_id: str, txn_id: str, confirmed_by: str, confirmed_at: datetime
+    ) -> None:
+        await self.connection.execute(QUERIES["confirm_resolution"], operator_id, txn_id, confirmed_by, confirmed_at)
+
+    async def try_step_again(self, operator_id: str, txn_id: str, next_try_at: datetime) -> None:
+        await self.connection.execute(QUERIES["try_step_again"], operator_id, txn_id, next_try_at)
+
     async def unfinished_steps(self, operator_id: str, most: int) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["unfinished_steps"], operator_id, most)
 

@@ -305,6 +305,20 @@ class UnfinishedAnswer(Struct, frozen=True):
     transactions: list[TransactionAnswer]
 
 
+class ResolutionAnswer(Struct, frozen=True):
+    """How a failed step at the platform's wallet is closed by hand, by two persons."""
+
+    txn_id: str
+    resolution: str
+    state: Annotated[Literal["proposed", "confirmed"], Meta(description="`proposed`: another key has to confirm it")]
+    reason: str
+    proposed_by: Annotated[str, Meta(description="id of the key, or of the client after `client:`")]
+    proposed_at: Time
+    lapses_at: Annotated[str | None, Meta(description="when the proposal counts no more; null once it is confirmed")]
+    confirmed_by: str | None
+    confirmed_at: str | None
+
+
 class SessionState(Struct, frozen=True):
     """A session as it is now."""
 

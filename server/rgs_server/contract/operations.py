@@ -12,6 +12,7 @@ from rgs_server.contract import answers
 from rgs_server.contract.requests import (
     BuildRequest,
     PlayerFlagsRequest,
+    ResolutionRequest,
     SessionRequest,
     SettlementRequest,
     SpinRequest,
@@ -331,6 +332,22 @@ OPERATIONS: tuple[Operation, ...] = (
         problems=("TRANSACTION_UNKNOWN",),
         parameters={"txn_id": "id of the transaction, percent-encoded: its kind, a colon, and what caused it"},
         values={"txn_id": "stake:spin-1"},
+    ),
+    Operation(
+        "resolveTransaction",
+        "POST",
+        "/transactions/{txn_id}/resolution",
+        "Close a failed step by hand",
+        answers.ResolutionAnswer,
+        "For steps at the platform's wallet that have failed for good. The first call proposes how it ends, a call with "
+        "another key or client confirms it within a day; nothing is moved before.",
+        request=ResolutionRequest,
+        problems=("VALIDATION_FAILED", "TRANSACTION_UNKNOWN", "RESOLUTION_REFUSED"),
+        repeatable=True,
+        finishes_money=True,
+        parameters={"txn_id": "id of the step, percent-encoded"},
+        example={"resolution": "paid", "reason": "paid out by hand, ticket 4711"},
+        values={"txn_id": "credit:failed-1"},
     ),
     Operation(
         "acknowledgeReminder",

@@ -170,6 +170,11 @@ KINDS: dict[str, Kind] = {
         "The platform's wallet refused the stake",
         "`detail` has its reason. Nothing was drawn; a new spin needs a new id.",
     ),
+    "RESOLUTION_REFUSED": Kind(
+        409,
+        "The step cannot be closed by hand like this",
+        "Only steps that have failed are, and as the first person proposed it.",
+    ),
     "WALLET_MISMATCH": Kind(
         422,
         "The money of this session is held elsewhere",

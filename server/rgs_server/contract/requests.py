@@ -89,6 +89,18 @@ class VoidRequest(Struct, frozen=True):
     reason: Annotated[str, Meta(min_length=1, max_length=255, extra_json_schema=PRINTABLE)]
 
 
+class ResolutionRequest(Struct, frozen=True):
+    """How a failed step at the platform's wallet ends."""
+
+    resolution: Annotated[
+        Literal["paid", "retry"],
+        Meta(
+            description="`paid`: the money was moved by other means, and is booked; `retry`: the wallet is asked once more"
+        ),
+    ]
+    reason: Annotated[str, Meta(min_length=1, max_length=255, extra_json_schema=PRINTABLE)]
+
+
 class TransferRequest(Struct, frozen=True):
     """Money for the balance of a session. The same `transfer_id` moves it once."""
 
@@ -219,6 +231,7 @@ _SPIN = Decoder(SpinRequest)
 _SESSION = Decoder(SessionRequest)
 _SETTLEMENT = Decoder(SettlementRequest)
 _VOID = Decoder(VoidRequest)
+_RESOLUTION = Decoder(ResolutionRequest)
 _TRANSFER = Decoder(TransferRequest)
 _FLAGS = Decoder(PlayerFlagsRequest)
 _BUILD = Decoder(BuildRequest)
@@ -242,6 +255,11 @@ def decode_settlement(body: bytes) -> SettlementRequest:
 def decode_void(body: bytes) -> VoidRequest:
     """A void request. Raises Problem."""
     return _VOID.decode(body)
+
+
+def decode_resolution(body: bytes) -> ResolutionRequest:
+    """A resolution. Raises Problem."""
+    return _RESOLUTION.decode(body)
 
 
 def decode_transfer(body: bytes) -> TransferRequest:

@@ -388,6 +388,30 @@ WHERE operator_id = $1 AND txn_id = $2 AND state = 'pending';
 -- $1 operator_id $2 txn_id
 SELECT * FROM wallet_steps WHERE operator_id = $1 AND txn_id = $2;
 
+-- name: lock_step
+-- $1 operator_id $2 txn_id
+SELECT * FROM wallet_steps WHERE operator_id = $1 AND txn_id = $2 FOR UPDATE;
+
+-- name: find_resolution
+-- The last one of a step.
+-- $1 operator_id $2 txn_id
+SELECT * FROM resolutions WHERE operator_id = $1 AND txn_id = $2 ORDER BY proposed_at DESC LIMIT 1;
+
+-- name: propose_resolution
+-- $1 operator_id $2 txn_id $3 resolution $4 reason $5 proposed_by $6 proposed_at
+INSERT INTO resolutions (operator_id, txn_id, resolution, reason, proposed_by, proposed_at) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: confirm_resolution
+-- $1 operator_id $2 txn_id $3 confirmed_by $4 confirmed_at
+UPDATE resolutions SET confirmed_by = $3, confirmed_at = $4
+WHERE operator_id = $1 AND txn_id = $2 AND confirmed_at IS NULL
+  AND proposed_at = (SELECT max(proposed_at) FROM resolutions WHERE operator_id = $1 AND txn_id = $2);
+
+-- name: try_step_again
+-- $1 operator_id $2 txn_id $3 next_try_at
+UPDATE wallet_steps SET state = 'pending', ended_at = NULL, next_try_at = $3
+WHERE operator_id = $1 AND txn_id = $2 AND state = 'failed';
+
 -- name: unfinished_steps
 -- What is under way or failed, oldest first.
 -- $1 operator_id $2 most

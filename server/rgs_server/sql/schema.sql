@@ -227,6 +227,21 @@ CREATE INDEX steps_due ON wallet_steps (next_try_at) WHERE next_try_at IS NOT NU
 CREATE INDEX steps_by_end ON wallet_steps USING brin (ended_at);
 CREATE INDEX steps_failed ON wallet_steps (created_at) WHERE state = 'failed';
 
+-- Failed steps that two persons have closed by hand, or that one has proposed to. Who they are is the id of their key.
+CREATE TABLE resolutions (
+    operator_id   text NOT NULL,
+    txn_id        text NOT NULL,
+    resolution    text NOT NULL CHECK (resolution IN ('paid', 'retry')),
+    reason        text NOT NULL,
+    proposed_by   text NOT NULL,
+    proposed_at   timestamptz NOT NULL,
+    confirmed_by  text CHECK (confirmed_by <> proposed_by),
+    confirmed_at  timestamptz,
+    PRIMARY KEY (txn_id, operator_id, proposed_at),
+    FOREIGN KEY (txn_id, operator_id) REFERENCES wallet_steps,
+    CHECK ((confirmed_by IS NULL) = (confirmed_at IS NULL))
+);
+
 -- Double entry: each row moves an amount from one account to another, so all accounts add up to zero.
 -- Accounts: platform (the player's money there), session (what was transferred in), game; held (debits whose spin was
 -- not drawn yet) and payable (wins that the wallet has not taken yet). Balances are those of the session's account,
