@@ -113,6 +113,15 @@ class Service:
     def postgres(self) -> int:
         return self.pids("postgres")[0]
 
+    def give_up(self, operator_id: str, session_id: str, spin_id: str) -> None:
+        """Writes a credit that its wallet has never taken and that nobody tries any more."""
+        sql = (
+            "INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent,"
+            " amount_minor, state, created_at, ended_at)"
+            " VALUES ($1, 'credit:' || $3, 'credit', 'r-' || $3, $3, $2, 'EUR', 2, 100, 'failed', now(), now())"
+        )
+        run(self.fetch(sql, operator_id, session_id, spin_id))
+
     async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
         connection = await asyncpg.connect(self.database_url)
         try:

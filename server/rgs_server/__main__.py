@@ -38,6 +38,7 @@ from rgs_server.operators import (
 )
 from rgs_server.postgres import PostgresUnavailable
 from rgs_server.quotas import Quota
+from rgs_server.receivers import replay_events, set_webhook, webhook_state
 from rgs_server.reconciliation import Entry, ListRefused, differences, read_list
 from rgs_server.registry import RegistryRefused, read_registry, sign_registry
 from rgs_server.store import SchemaMismatch, Store
@@ -53,6 +54,7 @@ examples:
   rgs-server operator op-acme --rate 200 --burst 400 --in-flight 64
   rgs-server operator op-acme --client acme-backend --scopes play,read
   rgs-server operator op-acme --player-keys https://acme.example/jwks.json --player-audience studio
+  rgs-server webhook op-acme --url https://acme.example/rgs   prints the secret that signs events
   rgs-server keys --rotate                       a new key signs access tokens
   rgs-server operator op-acme --wallets transfer,platform --settle-within 60
   rgs-server reconcile op-acme january.csv --since 2026-01-01T00:00:00.000Z --until 2026-02-01T00:00:00.000Z
@@ -140,6 +142,10 @@ def parser() -> argparse.ArgumentParser:
     keys = commands.add_parser("keys", help="show the keys that sign access tokens, or change them")
     keys.add_argument("--rotate", action="store_true", help="make a new key; the one before stays good for its tokens")
     keys.add_argument("--retire", metavar="KID", help="refuse a key and its tokens from now on, when it has leaked")
+    webhook = commands.add_parser("webhook", help="say where an operator takes its events, or send some again")
+    webhook.add_argument("operator_id", metavar="OPERATOR_ID")
+    webhook.add_argument("--url", metavar="URL", help="events are sent there, signed with a new secret; '': nowhere")
+    webhook.add_argument("--replay", action="store_true", help="send again what was put aside")
     call = commands.add_parser("call", help="send a signed request and print the answer")
     call.add_argument("method", metavar="METHOD", choices=["GET", "POST"])
     call.add_argument("target", metavar="PATH", help="path and query, such as /rgs/v1/games")
@@ -204,6 +210,8 @@ def main(arguments: list[str] | None = None) -> int:
             return run(operator(config, args))
         if args.command == "reconcile":
             return run(reconcile(config, args))
+        if args.command == "webhook":
+            return run(webhook(config, args))
         if args.command == "keys":
             return run(keys(config, args))
         return run(call(config, args))
@@ -227,6 +235,19 @@ async def serve(config: Config, *, sandboxed: bool = False) -> int:
     await Supervisor(config).run(sandbox.show if sandboxed else None)
     if sandboxed:
         print(f"\nStopped. Sessions and spins are kept in {config.data_path}.")
+    return 0
+
+
+async def webhook(config: Config, args: argparse.Namespace) -> int:
+    if not config.database_url:
+        raise ConfigError("set RGS_DATABASE_URL: receivers are named in the database of the service")
+    if args.url is not None:
+        secret = await set_webhook(config, args.operator_id, args.url)
+        if secret is not None:
+            print(f"events go to {args.url}\nsecret {secret}\nIt is not shown again.")
+    if args.replay:
+        print(f"{await replay_events(config, args.operator_id)} events are sent again")
+    print(await webhook_state(config, args.operator_id))
     return 0
 
 

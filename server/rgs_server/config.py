@@ -54,6 +54,7 @@ class Config:
     session_cache_max: int = 50000  # sessions per worker
     wallet_timeout_ms: int = 2000  # of one call of a platform's wallet
     wallet_tries: int = 3  # of a debit, before it is rolled back
+    webhook_timeout_ms: int = 5000  # of one delivery of an event
     sweep_s: int = 5  # between looks for rounds left unsettled and balances left behind
     drain_timeout_ms: int = 10000  # for open requests at SIGTERM
     log_level: str = "info"  # debug, info, warning or error
@@ -93,6 +94,7 @@ LIMITS: dict[str, tuple[int, int]] = {
     "session_cache_max": (1, 10_000_000),
     "wallet_timeout_ms": (50, 60_000),
     "wallet_tries": (1, 10),
+    "webhook_timeout_ms": (50, 60_000),
     "sweep_s": (1, 3600),
     "drain_timeout_ms": (0, 600_000),
 }

@@ -25,6 +25,7 @@ from rgs_server.spins import SpinDesk
 from rgs_server.store import Store
 from rgs_server.sweeping import Sweeper
 from rgs_server.token_keys import TokenKeys
+from rgs_server.webhooks import WebhookRelay
 
 log = logging.getLogger("rgs.http")
 
@@ -49,6 +50,7 @@ class Service:
         self.tokens = AccessTokens(config, self.token_keys)
         self._nonces = NonceMemory(config, url)
         self.gate = Gate(config, sealer, self.store, self._nonces, self.quotas, self.tokens)
+        self._relay = WebhookRelay(config, self.store, sealer, self.clock)
         self._sweeper = Sweeper(self.store, sealer, self.clock, config.sweep_s)
 
     async def start(self) -> None:
@@ -56,10 +58,12 @@ class Service:
         self._nonces.start()
         self.desk.start()
         self._sweeper.start()
+        self._relay.start()
         self.cashier.start()
 
     async def stop(self) -> None:
         await self._sweeper.stop()
+        await self._relay.stop()
         await self.desk.stop()
         await self.cashier.stop()
         await self._nonces.stop()

@@ -359,6 +359,47 @@ class Store:
         """Raises when the database does not answer."""
         await self.connection.fetchval(QUERIES["ready"])
 
+    # -- events ---------------------------------------------------------------------------------
+
+    async def take_lanes(self, now: datetime, lease_until: datetime, held: list[str]) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["take_lanes"], now, lease_until, held)
+
+    async def due_events(self, operator_id: str, now: datetime, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["due_events"], operator_id, now, most)
+
+    async def keep_lane(self, operator_id: str, lease_until: datetime) -> bool:
+        """False when the receiver was taken away or is gone."""
+        return await self.connection.fetchrow(QUERIES["keep_lane"], operator_id, lease_until) is not None
+
+    async def leave_lane(self, operator_id: str) -> None:
+        await self.connection.execute(QUERIES["leave_lane"], operator_id)
+
+    async def events_delivered(self, events: list[int]) -> None:
+        await self.connection.execute(QUERIES["events_delivered"], events)
+
+    async def postpone_event(self, event_seq: int, next_try_at: datetime, last_error: str) -> None:
+        await self.connection.execute(QUERIES["postpone_event"], event_seq, next_try_at, last_error)
+
+    async def bury_event(self, event_seq: int, died_at: datetime, last_error: str) -> None:
+        await self.connection.execute(QUERIES["bury_event"], event_seq, died_at, last_error)
+
+    async def raise_events(self, operator_id: str) -> int:
+        return int(await self.connection.fetchval(QUERIES["raise_events"], operator_id))
+
+    async def disable_webhook(self, operator_id: str, disabled_at: datetime) -> None:
+        await self.connection.execute(QUERIES["disable_webhook"], operator_id, disabled_at)
+
+    async def set_webhook(self, operator_id: str, url: str, secret_sealed: bytes) -> None:
+        await self.connection.execute(QUERIES["set_webhook"], operator_id, url, secret_sealed)
+
+    async def remove_webhook(self, operator_id: str) -> None:
+        await self.connection.execute(QUERIES["remove_webhook"], operator_id)
+
+    async def event_counts(self, operator_id: str) -> asyncpg.Record:
+        record = await self.connection.fetchrow(QUERIES["event_counts"], operator_id)
+        assert record is not None
+        return record
+
 
 RECORDS = ("spins", "ledger", "round_ends", "idempotency")
 """Tables in which rows stay as they were written."""

@@ -657,3 +657,75 @@ DELETE FROM nonces USING turn WHERE mine AND expires_at < now();
 -- name: ready
 -- Cheapest proof that the database answers.
 SELECT 1;
+
+-- name: take_lanes
+-- Lanes with something due that nobody has, for one worker.
+-- $1 now $2 lease_until $3 operators whose lanes it has
+UPDATE webhooks w SET lease_until = $2
+FROM (
+    SELECT operator_id FROM webhooks h
+    WHERE disabled_at IS NULL AND lease_until <= $1 AND operator_id <> ALL ($3::text[])
+      AND EXISTS (SELECT FROM outbox o WHERE o.operator_id = h.operator_id AND o.next_try_at <= $1)
+    FOR UPDATE SKIP LOCKED
+) free
+WHERE w.operator_id = free.operator_id
+RETURNING w.operator_id, w.url, w.secret_sealed;
+
+-- name: due_events
+-- $1 operator_id $2 now $3 most
+SELECT * FROM outbox WHERE operator_id = $1 AND next_try_at <= $2 ORDER BY event_seq LIMIT $3;
+
+-- name: keep_lane
+-- $1 operator_id $2 lease_until
+UPDATE webhooks SET lease_until = $2 WHERE operator_id = $1 AND disabled_at IS NULL RETURNING operator_id;
+
+-- name: leave_lane
+-- $1 operator_id
+UPDATE webhooks SET lease_until = '-infinity' WHERE operator_id = $1;
+
+-- name: events_delivered
+-- $1 event_seq (array)
+DELETE FROM outbox WHERE event_seq = ANY ($1::bigint[]);
+
+-- name: postpone_event
+-- $1 event_seq $2 next_try_at $3 last_error
+UPDATE outbox SET attempts = attempts + 1, next_try_at = $2, last_error = $3 WHERE event_seq = $1;
+
+-- name: bury_event
+-- $1 event_seq $2 died_at $3 last_error
+WITH gone AS (DELETE FROM outbox WHERE event_seq = $1 RETURNING *)
+INSERT INTO dead_events (event_id, operator_id, event_type, payload, created_at, died_at, last_error)
+SELECT event_id, operator_id, event_type, payload, created_at, $2, $3 FROM gone;
+
+-- name: raise_events
+-- Puts what was put aside back, to be sent at once; returns how many.
+-- $1 operator_id
+WITH raised AS (DELETE FROM dead_events WHERE operator_id = $1 RETURNING *),
+again AS (
+    INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
+    SELECT event_id, operator_id, event_type, payload, created_at FROM raised RETURNING event_id
+)
+SELECT count(*) FROM again;
+
+-- name: disable_webhook
+-- $1 operator_id $2 disabled_at
+UPDATE webhooks SET disabled_at = $2 WHERE operator_id = $1;
+
+-- name: set_webhook
+-- $1 operator_id $2 url $3 secret_sealed (NULL: as before)
+INSERT INTO webhooks (operator_id, url, secret_sealed) VALUES ($1, $2, $3)
+ON CONFLICT (operator_id) DO UPDATE SET url = excluded.url, disabled_at = NULL, secret_sealed = excluded.secret_sealed;
+
+-- name: remove_webhook
+-- $1 operator_id
+DELETE FROM webhooks WHERE operator_id = $1;
+
+-- name: event_counts
+-- What waits for an operator, since when, and what was put aside.
+-- $1 operator_id
+SELECT (SELECT url FROM webhooks WHERE operator_id = $1) AS url,
+       (SELECT disabled_at FROM webhooks WHERE operator_id = $1) AS disabled_at,
+       (SELECT count(*) FROM outbox WHERE operator_id = $1) AS waiting,
+       (SELECT min(created_at) FROM outbox WHERE operator_id = $1) AS oldest_at,
+       (SELECT last_error FROM outbox WHERE operator_id = $1 AND last_error IS NOT NULL ORDER BY event_seq LIMIT 1) AS last_error,
+       (SELECT count(*) FROM dead_events WHERE operator_id = $1) AS dead;

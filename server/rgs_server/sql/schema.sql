@@ -277,7 +277,33 @@ CREATE TABLE outbox (
     operator_id  text NOT NULL,
     event_type   text NOT NULL,
     payload      bytea NOT NULL,
-    created_at   timestamptz NOT NULL
+    created_at   timestamptz NOT NULL,
+    attempts     integer NOT NULL DEFAULT 0,
+    next_try_at  timestamptz NOT NULL DEFAULT '-infinity',
+    last_error   text
+);
+CREATE INDEX outbox_of_operator ON outbox (operator_id, event_seq);
+
+-- Events that their receiver has not taken for days, put aside until somebody sends them again.
+CREATE TABLE dead_events (
+    event_id     text PRIMARY KEY,
+    operator_id  text NOT NULL,
+    event_type   text NOT NULL,
+    payload      bytea NOT NULL,
+    created_at   timestamptz NOT NULL,
+    died_at      timestamptz NOT NULL,
+    last_error   text NOT NULL
+);
+CREATE INDEX dead_events_of_operator ON dead_events (operator_id, died_at);
+
+-- Where operators take their events; the secret is sealed with context "webhook:" operator. One worker at a time has the
+-- lane of an operator, until lease_until.
+CREATE TABLE webhooks (
+    operator_id    text PRIMARY KEY REFERENCES operators,
+    url            text NOT NULL CHECK (url ~ '^https?://'),
+    secret_sealed  bytea NOT NULL,
+    lease_until    timestamptz NOT NULL DEFAULT '-infinity',
+    disabled_at    timestamptz                       -- the receiver said that it is gone
 );
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
