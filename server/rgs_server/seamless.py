@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
@@ -27,6 +28,8 @@ from rgs_server.wallet_api import Verdict, Wallet, WalletClient, step_body
 log = logging.getLogger("rgs.wallet")
 
 BATCH = 64
+IN_FLIGHT_MAX = 64
+"""Steps of one operator that are asked for at the same time, more or less a batch."""
 RETRY_FIRST_S, RETRY_MOST_S = 1.0, 900.0
 GIVE_UP_AFTER = timedelta(hours=24)
 POLL_S = 1.0
@@ -46,6 +49,8 @@ class Cashier:
         self._client = WalletClient(config.wallet_timeout_ms)
         self._due = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._paying: dict[asyncio.Task[None], str] = {}
+        """Steps that wallets are asked for now, and whose they are."""
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="cashier")
@@ -54,6 +59,9 @@ class Cashier:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._paying:
+            task.cancel()
+        await asyncio.gather(*self._paying, return_exceptions=True)
         await self._client.close()
 
     def look(self) -> None:
@@ -165,22 +173,34 @@ class Cashier:
                     continue
 
     async def pay_due(self) -> bool:
-        """One look at what is due; whether there was anything."""
+        """One look at what is due; whether there was anything. Nobody waits for the wallets here: one that hangs delays the
+        steps of its own operator, and no more than so many of them are under way."""
         now = self._clock()
         lease = now + timedelta(milliseconds=2 * self._config.wallet_timeout_ms + 5000)
         async with self._stores() as store:
             for debit in await store.overdue_debits(now, BATCH):
                 reason = "nothing became of it in time"
                 await abandon(store, debit["operator_id"], debit["txn_id"], debit["session_id"], now, reason)
-            steps = await store.claim_steps(now, BATCH, lease)
+            asked = Counter(self._paying.values())
+            busy = [operator_id for operator_id, steps in asked.items() if steps >= IN_FLIGHT_MAX]
+            steps = await store.claim_steps(now, BATCH, lease, busy)
             wallets: dict[str, Wallet | None] = {}
             for operator_id in {step["operator_id"] for step in steps}:
                 try:
                     wallets[operator_id] = await self._wallet(store, operator_id)
                 except Problem:
                     wallets[operator_id] = None
-        await asyncio.gather(*(self._pay(wallets[step["operator_id"]], step) for step in steps))
+        for step in steps:
+            task = asyncio.create_task(self._pay(wallets[step["operator_id"]], step))
+            self._paying[task] = step["operator_id"]
+            task.add_done_callback(self._paid)
         return bool(steps)
+
+    def _paid(self, task: asyncio.Task[None]) -> None:
+        del self._paying[task]
+        self.look()
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            log.warning("a step is due again later: %r", fault)
 
     async def _pay(self, wallet: Wallet | None, step: asyncpg.Record) -> None:
         if wallet is None:

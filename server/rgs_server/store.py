@@ -165,8 +165,10 @@ class Store:
     async def overdue_debits(self, now: datetime, most: int) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["overdue_debits"], now, most)
 
-    async def claim_steps(self, now: datetime, most: int, lease_until: datetime) -> list[asyncpg.Record]:
-        return await self.connection.fetch(QUERIES["claim_steps"], now, most, lease_until)
+    async def claim_steps(
+        self, now: datetime, most: int, lease_until: datetime, busy: list[str]
+    ) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["claim_steps"], now, most, lease_until, busy)
 
     async def postpone_step(self, operator_id: str, txn_id: str, next_try_at: datetime, error: str) -> None:
         await self.connection.execute(QUERIES["postpone_step"], operator_id, txn_id, next_try_at, error)

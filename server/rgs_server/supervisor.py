@@ -29,7 +29,9 @@ log = logging.getLogger("rgs.supervisor")
 
 RESTART_PAUSE_S = 0.2
 RESTART_PAUSE_MAX_S = 5.0
-HEALTHY_AFTER_S = 10.0
+HEALTHY_AFTER_S = 2.0
+STARTS_WITHIN_S = 30.0
+"""A worker that ends by itself before that, and never served, cannot be helped by another start: machines may be busy."""
 DATABASE_WAIT_S = 30
 
 
@@ -187,7 +189,7 @@ class Supervisor:
                 return
             lived = loop.time() - started
             # A worker that never came up says why on its standard error; starting it again cannot help.
-            if code > 0 and not served and lived < HEALTHY_AFTER_S:
+            if code > 0 and not served and lived < STARTS_WITHIN_S:
                 raise WorkerFailed(f"a worker ended with status {code} at its start; its message is above")
             served = True
             log.warning("worker %d (pid %d) ended with %d and is started again", number, process.pid, code)

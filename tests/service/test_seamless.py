@@ -344,3 +344,34 @@ def test_a_list_of_the_wallet_reconciles(
     exit_code, out = reconciled([*lines[1:], lines[-1]])
     assert exit_code == 1
     assert sorted(line.split()[0] for line in out.splitlines()) == ["duplicate", "missing"]
+
+
+def test_a_wallet_that_hangs_delays_nobody_elses_credits(own: Service, wallet: WalletServer, send: Send) -> None:
+    """Two hundred credits are due at a wallet that never answers; those of another operator are paid meanwhile."""
+    deaf_session, deaf_player = opened(send)
+    wallet.always[f"credit:{deaf_player}"] = "deaf"
+    for n in range(200):
+        own.give_up(OPERATOR, deaf_session, f"deaf-{n}")
+    other = "op-quick"
+    credentials = own.add_operator(other)
+    with WalletServer(credentials.secret.encode()) as quick:
+        own.change_operator(other, rules=Rules(wallets=["seamless"]), wallet=(quick.url, credentials.key_id))
+        quick_send = sending(own, credentials)
+        assert quick_send("POST", "/sessions", session_body("quick", other, player_id="p-quick")).status == 200
+        again = "UPDATE wallet_steps SET state = 'pending', ended_at = NULL, next_try_at = now() WHERE spin_id LIKE 'deaf-%'"
+        run(own.fetch(again))
+        began = time.monotonic()
+        waits = []
+        for n in range(10):
+            assert quick_send("POST", "/spins", spin_body(f"quick-{n}", "quick")).status == 200
+            paid = "SELECT state FROM wallet_steps WHERE txn_id = $1"
+            while run(own.fetch(paid, f"credit:quick-{n}"))[0][0] != "accepted":
+                assert time.monotonic() - began < 60
+            waits.append(
+                run(own.fetch("SELECT attempts FROM wallet_steps WHERE txn_id = $1", f"credit:quick-{n}"))[0][0]
+            )
+        assert waits == [1] * 10
+        assert quick.bad_signatures == 0
+        unpaid = run(own.fetch("SELECT count(*) FROM wallet_steps WHERE spin_id LIKE 'deaf-%' AND state = 'pending'"))
+        assert unpaid[0][0] == 200
+    wallet.always.clear()

@@ -361,11 +361,11 @@ WHERE next_try_at <= $1 AND kind = 'debit' ORDER BY next_try_at LIMIT $2;
 
 -- name: claim_steps
 -- Credits and rollbacks that are due, for one worker; due again when it has not answered by $3.
--- $1 now $2 most $3 lease_until
+-- $1 now $2 most $3 lease_until $4 operators whose wallets are asked enough already
 UPDATE wallet_steps w SET attempts = w.attempts + 1, next_try_at = $3
 FROM (
     SELECT operator_id, txn_id FROM wallet_steps
-    WHERE next_try_at <= $1 AND kind <> 'debit' AND state = 'pending'
+    WHERE next_try_at <= $1 AND kind <> 'debit' AND state = 'pending' AND operator_id <> ALL ($4::text[])
     ORDER BY next_try_at LIMIT $2 FOR UPDATE SKIP LOCKED
 ) due,
 sessions s
