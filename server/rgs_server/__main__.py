@@ -41,6 +41,8 @@ from rgs_server.quotas import Quota
 from rgs_server.receivers import replay_events, set_webhook, webhook_state
 from rgs_server.reconciliation import Entry, ListRefused, differences, read_list
 from rgs_server.registry import RegistryRefused, read_registry, sign_registry
+from rgs_server.resealing import reseal
+from rgs_server.sealing import SealBroken
 from rgs_server.store import SchemaMismatch, Store
 from rgs_server.supervisor import AlreadyRunning, DatabaseUnreachable, Supervisor, WorkerFailed
 from rgs_server.token_keys import KeyUnknown, change_token_keys
@@ -146,6 +148,7 @@ def parser() -> argparse.ArgumentParser:
     webhook.add_argument("operator_id", metavar="OPERATOR_ID")
     webhook.add_argument("--url", metavar="URL", help="events are sent there, signed with a new secret; '': nowhere")
     webhook.add_argument("--replay", action="store_true", help="send again what was put aside")
+    commands.add_parser("reseal", help="seal every secret anew under the first key of RGS_MASTER_KEY_FILE")
     call = commands.add_parser("call", help="send a signed request and print the answer")
     call.add_argument("method", metavar="METHOD", choices=["GET", "POST"])
     call.add_argument("target", metavar="PATH", help="path and query, such as /rgs/v1/games")
@@ -210,13 +213,15 @@ def main(arguments: list[str] | None = None) -> int:
             return run(operator(config, args))
         if args.command == "reconcile":
             return run(reconcile(config, args))
+        if args.command == "reseal":
+            return run(seal_again(config))
         if args.command == "webhook":
             return run(webhook(config, args))
         if args.command == "keys":
             return run(keys(config, args))
         return run(call(config, args))
     except (
-        AlreadyRunning, ConfigError, DatabaseUnreachable, KeyUnknown, ListRefused, MasterKeyError, OperatorRefused, PostgresUnavailable, RegistryRefused, RgsError, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
+        AlreadyRunning, ConfigError, DatabaseUnreachable, KeyUnknown, ListRefused, MasterKeyError, OperatorRefused, PostgresUnavailable, RegistryRefused, RgsError, SealBroken, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
         OSError, asyncpg.PostgresError, aiohttp.ClientError,
     ) as error:  # fmt: skip
         print(f"rgs-server {args.command}: {error}", file=sys.stderr)
@@ -235,6 +240,14 @@ async def serve(config: Config, *, sandboxed: bool = False) -> int:
     await Supervisor(config).run(sandbox.show if sandboxed else None)
     if sandboxed:
         print(f"\nStopped. Sessions and spins are kept in {config.data_path}.")
+    return 0
+
+
+async def seal_again(config: Config) -> int:
+    if not config.database_url:
+        raise ConfigError("set RGS_DATABASE_URL: secrets are sealed in the database of the service")
+    done = await reseal(config, lambda so_far: print(f"{so_far:,} sealed anew", file=sys.stderr))
+    print(f"{done:,} secrets are sealed anew; all are under the first key now")
     return 0
 
 

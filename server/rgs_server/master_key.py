@@ -1,4 +1,4 @@
-"""The master key that seals seeds and secrets: 64 hex digits in a file that only its owner reads."""
+"""The master keys that seal seeds and secrets: lines of 64 hex digits in a file that only its owner reads."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ class MasterKeyError(Exception):
     """The master key file is missing or malformed. Its content is never part of a message."""
 
 
-def read_master_key(path: Path) -> bytes:
-    """The 32-byte key in a file. Raises MasterKeyError."""
+def read_master_keys(path: Path) -> tuple[bytes, ...]:
+    """The 32-byte keys in a file, one a line: the first one seals, all of them open. Raises MasterKeyError."""
     try:
-        text = path.read_text("ascii").strip()
-        key = bytes.fromhex(text)
+        keys = tuple(bytes.fromhex(line) for line in path.read_text("ascii").split())
     except FileNotFoundError:
         raise MasterKeyError(f"no master key file {path}; set RGS_MASTER_KEY_FILE") from None
     except (OSError, ValueError):
         raise MasterKeyError(f"{path} does not hold 64 hex digits") from None
-    if len(key) != 32:
-        raise MasterKeyError(f"{path} does not hold 64 hex digits")
-    return key
+    if not keys or any(len(key) != 32 for key in keys):
+        raise MasterKeyError(f"{path} does not hold 64 hex digits, or several lines of them")
+    return keys
 
 
 def ensure_master_key(path: Path) -> None:

@@ -14,7 +14,7 @@ from rgs_server.catalogue import load_catalogue
 from rgs_server.client import Credentials
 from rgs_server.config import Config
 from rgs_server.contract.operations import SCOPES
-from rgs_server.master_key import read_master_key
+from rgs_server.master_key import read_master_keys
 from rgs_server.origins import well_formed
 from rgs_server.player_tokens import acceptable, context_of
 from rgs_server.quotas import Quota
@@ -55,7 +55,7 @@ async def add_operator(config: Config, operator_id: str, key_id: str, *, reveal_
     `reveal_seeds` is for sandboxes: replays then show seeds of open sessions. Raises OperatorRefused.
     """
     secret = secrets.token_urlsafe(32)
-    sealed = Sealer(read_master_key(config.master_key_path)).seal(secret.encode(), f"key:{key_id}")
+    sealed = Sealer(*read_master_keys(config.master_key_path)).seal(secret.encode(), f"key:{key_id}")
     connection = await asyncpg.connect(config.database_url)
     try:
         store = Store(connection)
@@ -97,7 +97,7 @@ async def set_player_tokens(
     secret = secrets.token_urlsafe(32) if keys == "shared" else None
     if keys and secret is None and not acceptable(keys):
         raise OperatorRefused(f"'{keys}' is no place for keys; give https://…, or 'shared'")
-    sealer = Sealer(read_master_key(config.master_key_path))
+    sealer = Sealer(*read_master_keys(config.master_key_path))
     sealed = sealer.seal(secret.encode(), context_of(operator_id)) if secret is not None else None
     connection = await asyncpg.connect(config.database_url)
     try:

@@ -6,7 +6,7 @@ import asyncpg
 
 from rgs_server.clock import time_text
 from rgs_server.config import Config
-from rgs_server.master_key import read_master_key
+from rgs_server.master_key import read_master_keys
 from rgs_server.operators import OperatorRefused
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store
@@ -26,7 +26,7 @@ async def set_webhook(config: Config, operator_id: str, url: str) -> str | None:
             await store.remove_webhook(operator_id)
             return None
         secret = new_secret()
-        sealed = Sealer(read_master_key(config.master_key_path)).seal(secret.encode(), secret_context(operator_id))
+        sealed = Sealer(*read_master_keys(config.master_key_path)).seal(secret.encode(), secret_context(operator_id))
         await store.set_webhook(operator_id, url, sealed)
         return secret
     except asyncpg.ForeignKeyViolationError:

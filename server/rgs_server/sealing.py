@@ -1,17 +1,20 @@
-"""Secrets at rest: AES-256-GCM under the master key, bound to what they belong to.
+"""Secrets at rest: AES-256-GCM under a master key, bound to what they belong to.
 
-Sealed form: 1 byte version, 12 bytes nonce, ciphertext with its 16-byte tag (NIST SP 800-38D).
-The context (such as the session id) is authenticated, so a sealed seed cannot be moved to another row.
+Sealed form: 1 byte version, 4 bytes of the key's id, 12 bytes nonce, ciphertext with its 16-byte tag (NIST SP 800-38D).
+The context (such as the session id) is authenticated, so a sealed seed cannot be moved to another row. The id of a key is
+the beginning of its SHA-256, and tells which of several keys opens a seal.
 """
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 VERSION = b"\x01"
+KEY_ID_BYTES = 4
 NONCE_BYTES = 12
 TAG_BYTES = 16
 
@@ -21,22 +24,34 @@ class SealBroken(Exception):
 
 
 class Sealer:
-    """Seals and opens with one 32-byte master key."""
+    """Seals with the first of its 32-byte master keys, and opens with all of them."""
 
-    def __init__(self, master_key: bytes) -> None:
-        self._cipher = AESGCM(master_key)
+    def __init__(self, *master_keys: bytes) -> None:
+        self._ciphers = {_key_id(key): AESGCM(key) for key in reversed(master_keys)}
+        self.prefix = VERSION + _key_id(master_keys[0])
+        """How seals of the first key begin."""
 
     def seal(self, secret: bytes, context: str) -> bytes:
         """The sealed form of a secret."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        return VERSION + nonce + self._cipher.encrypt(nonce, secret, context.encode())
+        cipher = self._ciphers[self.prefix[len(VERSION) :]]
+        return self.prefix + nonce + cipher.encrypt(nonce, secret, context.encode())
 
     def open(self, sealed: bytes, context: str) -> bytes:
         """The secret. Raises SealBroken."""
-        if sealed[:1] != VERSION or len(sealed) < len(VERSION) + NONCE_BYTES + TAG_BYTES:
+        head = len(VERSION) + KEY_ID_BYTES
+        if sealed[:1] != VERSION or len(sealed) < head + NONCE_BYTES + TAG_BYTES:
             raise SealBroken(f"no seal of a known version for {context}")
-        nonce, ciphertext = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
+        cipher = self._ciphers.get(sealed[len(VERSION) : head])
+        if cipher is None:
+            raise SealBroken(f"cannot open the seal of {context}: its master key is none of those given")
         try:
-            return self._cipher.decrypt(nonce, ciphertext, context.encode())
+            return cipher.decrypt(sealed[head : head + NONCE_BYTES], sealed[head + NONCE_BYTES :], context.encode())
         except InvalidTag:
-            raise SealBroken(f"cannot open the seal of {context}: is it the right master key?") from None
+            raise SealBroken(
+                f"cannot open the seal of {context}: it belongs to something else, or was altered"
+            ) from None
+
+
+def _key_id(master_key: bytes) -> bytes:
+    return hashlib.sha256(b"rgs master key id" + master_key).digest()[:KEY_ID_BYTES]

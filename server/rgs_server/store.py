@@ -402,6 +402,15 @@ class Store:
         assert record is not None
         return record
 
+    # -- seals ----------------------------------------------------------------------------------
+
+    async def seals_of_other_keys(self, prefix: bytes, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["seals_of_other_keys"], prefix, most)
+
+    async def reseal(self, rows: Sequence[tuple[str, str, str, bytes, bytes]]) -> None:
+        """Rows are (place, operator_id, name, sealed before, sealed now)."""
+        await self.connection.execute(QUERIES["reseal"], *map(list, zip(*rows, strict=True)))
+
 
 RECORDS = ("spins", "ledger", "round_ends", "idempotency")
 """Tables in which rows stay as they were written."""

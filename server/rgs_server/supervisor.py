@@ -18,7 +18,7 @@ from typing import Any
 import asyncpg
 
 from rgs_server.config import Config, ConfigError, environment_of
-from rgs_server.master_key import ensure_master_key, read_master_key
+from rgs_server.master_key import ensure_master_key, read_master_keys
 from rgs_server.postgres import EmbeddedPostgres
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store, changeable_records, create_schema
@@ -139,7 +139,7 @@ class Supervisor:
                 await self._postgres.start()
                 log.info("database: %s", self._postgres.description)
                 config = replace(config, database_url=self._postgres.worker_url, owner_database_url=self._postgres.url)
-            sealer = Sealer(read_master_key(config.master_key_path))
+            sealer = Sealer(*read_master_keys(config.master_key_path))
             owner_url = config.owner_database_url or config.database_url
             await prepare_database(owner_url, config.database_url)
             await ensure_token_key(owner_url, sealer)

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rgs_server.config import Config
 from rgs_server.contract.answers import Jwk
 from rgs_server.kept import Kept
-from rgs_server.master_key import read_master_key
+from rgs_server.master_key import read_master_keys
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store
 
@@ -130,7 +130,7 @@ async def change_token_keys(
 
     Returns the ids that are live, newest first, and those that were retired now.
     """
-    sealer = Sealer(read_master_key(config.master_key_path))
+    sealer = Sealer(*read_master_keys(config.master_key_path))
     connection = await asyncpg.connect(config.database_url)
     try:
         store = Store(connection)

@@ -20,7 +20,7 @@ from rgs_server.app import create_app
 from rgs_server.catalogue import load_catalogue
 from rgs_server.config import Config, ConfigError, read_config
 from rgs_server.logs import configure_logging
-from rgs_server.master_key import read_master_key
+from rgs_server.master_key import read_master_keys
 from rgs_server.registry import RegistryRefused, read_registry
 from rgs_server.sealing import Sealer
 from rgs_server.service import SERVICE, Service
@@ -43,7 +43,7 @@ async def serve(config: Config, parent: int) -> None:
             read_registry(config.registry_file, config.registry_key_file),
             config.unknown_market,
         ),
-        Sealer(read_master_key(config.master_key_path)),
+        Sealer(*read_master_keys(config.master_key_path)),
     )
     # Keep-alive is long: platforms keep their connections. Drain closes them on their next answer.
     runner = web.AppRunner(

@@ -18,7 +18,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from rgs_server.client import Client
-from rgs_server.master_key import read_master_key
+from rgs_server.master_key import read_master_keys
 from rgs_server.sealing import Sealer
 from rgs_server.sessions import seed_context
 from service_process import BUILD, Service, children, command_line, run, session_body, spin_body, wait_for
@@ -171,7 +171,7 @@ def verify(service: Service, load: Load) -> None:
     )[0]
     assert counts["spins"] == counts["answers"] == counts["events"] == counts["stakes"]
     assert counts["wins"] == counts["winning"]
-    sealer = Sealer(read_master_key(service.config.master_key_path))
+    sealer = Sealer(*read_master_keys(service.config.master_key_path))
     engine = Engine(BUILD)
     for row in rows:
         context = seed_context(row["operator_id"], row["session_id"])

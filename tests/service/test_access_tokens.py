@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rgs_server.__main__ import main
 from rgs_server.client import Reply
 from rgs_server.contract.problems import KINDS
-from rgs_server.master_key import read_master_key
+from rgs_server.master_key import read_master_keys
 from rgs_server.operators import OperatorRefused, add_client, change_operator
 from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.token_keys import KeyUnknown, TokenKey, change_token_keys, context_of
@@ -103,7 +103,7 @@ def client(service: Service) -> Client:
 
 
 def sealer_of(service: Service) -> Sealer:
-    return Sealer(read_master_key(service.config.master_key_path))
+    return Sealer(*read_master_keys(service.config.master_key_path))
 
 
 def signing_key(service: Service) -> TokenKey:

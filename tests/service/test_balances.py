@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 from rgs_server.client import Reply
-from rgs_server.master_key import read_master_key
+from rgs_server.master_key import read_master_keys
 from rgs_server.operators import Rules
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store
@@ -201,7 +201,7 @@ def test_money_that_was_left_behind_is_paid_out(service: Service) -> None:
     async def job(now: datetime) -> None:
         connection = await asyncpg.connect(service.database_url)
         try:
-            sealer = Sealer(read_master_key(service.config.master_key_path))
+            sealer = Sealer(*read_master_keys(service.config.master_key_path))
             await close_idle(Store(connection), sealer, now)
         finally:
             await connection.close()

@@ -19,7 +19,7 @@ from rgs_server.app import Service as Worker
 from rgs_server.app import create_app
 from rgs_server.client import Credentials, Reply
 from rgs_server.config import environment_of
-from rgs_server.master_key import read_master_key
+from rgs_server.master_key import read_master_keys
 from rgs_server.operators import OperatorRefused, change_operator
 from rgs_server.sealing import Sealer
 from service_process import Service, free_port, run, session_body, spin_body
@@ -128,7 +128,7 @@ def test_production_takes_none(service: Service, plain: Credentials) -> None:
         run(change_operator(config, "op-plainly", plain_signatures=True))
 
     async def job() -> tuple[int, int]:
-        sealer = Sealer(read_master_key(config.master_key_path))
+        sealer = Sealer(*read_master_keys(config.master_key_path))
         server = TestServer(create_app(Worker(config, config.database_url, {}, sealer)))
         await server.start_server()
         try:

@@ -17,7 +17,7 @@ from rgs_server import app
 from rgs_server.app import create_app
 from rgs_server.client import Client, Credentials, Reply
 from rgs_server.contract.operations import OPERATIONS
-from rgs_server.master_key import read_master_key
+from rgs_server.master_key import read_master_keys
 from rgs_server.operators import OperatorRefused, change_operator
 from rgs_server.quotas import Quota
 from rgs_server.registry import Registry
@@ -258,7 +258,7 @@ async def worker(service: Service, monkeypatch: pytest.MonkeyPatch, **settings: 
     """A worker in this process, in which the catalogue counts as a call that finishes money."""
     marked = tuple(replace(op, finishes_money=op.operation_id == "listGames") for op in OPERATIONS)
     monkeypatch.setattr(app, "OPERATIONS", marked)
-    sealer = Sealer(read_master_key(service.config.master_key_path))
+    sealer = Sealer(*read_master_keys(service.config.master_key_path))
     rules = Rulebook({}, Registry(None), "strictest")
     server = TestServer(create_app(Worker(replace(service.config, **settings), service.database_url, rules, sealer)))
     await server.start_server()

@@ -21,7 +21,7 @@ from rgs_server.catalogue import load_catalogue
 from rgs_server.client import Client, Credentials, Reply
 from rgs_server.clock import time_text
 from rgs_server.markets import read_pack
-from rgs_server.master_key import read_master_key
+from rgs_server.master_key import read_master_keys
 from rgs_server.operators import Rules
 from rgs_server.registry import Registry, RegistryRefused, market_reasons, read_registry
 from rgs_server.sealing import Sealer
@@ -69,7 +69,7 @@ def at(service: Service, credentials: Credentials) -> Callable[..., None]:
             now = [NOW]
             config = replace(service.config, sweep_s=3600)
             rules = Rulebook(load_catalogue(""), registry or Registry(None), unknown_market)
-            sealer = Sealer(read_master_key(config.master_key_path))
+            sealer = Sealer(*read_master_keys(config.master_key_path))
             worker = Worker(config, service.database_url, rules, sealer, lambda: now[0])
             runner = web.AppRunner(create_app(worker), access_log=None)
             await runner.setup()

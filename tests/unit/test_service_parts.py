@@ -13,7 +13,7 @@ from rgs_server.config import Config, ConfigError, environment_of, read_config
 from rgs_server.contract.money import EXPONENTS, format_amount, parse_amount
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import decode_session, decode_spin
-from rgs_server.master_key import MasterKeyError, ensure_master_key, read_master_key
+from rgs_server.master_key import MasterKeyError, ensure_master_key, read_master_keys
 from rgs_server.sealing import SealBroken, Sealer
 
 
@@ -111,6 +111,16 @@ def test_a_seal_opens_only_with_its_key_and_context() -> None:
             other.open(value, context)
 
 
+def test_seals_of_older_keys_are_opened() -> None:
+    old, new, both = Sealer(b"\x01" * 32), Sealer(b"\x02" * 32), Sealer(b"\x02" * 32, b"\x01" * 32)
+    sealed = old.seal(b"secret", "seed:a/b")
+    assert both.open(sealed, "seed:a/b") == b"secret"
+    assert both.open(both.seal(b"more", "x"), "x") == new.open(both.seal(b"more", "x"), "x") == b"more"
+    assert (both.prefix, sealed[:5]) == (new.prefix, old.prefix)
+    with pytest.raises(SealBroken, match="none of those given"):
+        new.open(sealed, "seed:a/b")
+
+
 def test_settings_come_from_the_environment() -> None:
     assert read_config({}) == Config()
     assert read_config({"RGS_PORT": "9000", "PATH": "x", "RGS_DEBUG": "1"}).port == 9000
@@ -128,16 +138,18 @@ def test_every_wrong_setting_is_named() -> None:
 def test_the_master_key_file(tmp_path: Path) -> None:
     path = tmp_path / "keys" / "master.key"
     with pytest.raises(MasterKeyError, match="RGS_MASTER_KEY_FILE"):
-        read_master_key(path)
+        read_master_keys(path)
     ensure_master_key(path)
-    key = read_master_key(path)
+    key = read_master_keys(path)
     ensure_master_key(path)
-    assert read_master_key(path) == key
+    assert read_master_keys(path) == key
     assert path.stat().st_mode & 0o777 == 0o600
-    for bad in ("", "00", "zz" * 32):
+    path.write_text(f"{'ab' * 32}\n{'cd' * 32}\n")
+    assert read_master_keys(path) == (bytes.fromhex("ab" * 32), bytes.fromhex("cd" * 32))
+    for bad in ("", "00", "zz" * 32, f"{'ab' * 32} 00"):
         path.write_text(bad)
         with pytest.raises(MasterKeyError, match="64 hex digits"):
-            read_master_key(path)
+            read_master_keys(path)
 
 
 @given(body=st.binary(max_size=200))

@@ -729,3 +729,42 @@ SELECT (SELECT url FROM webhooks WHERE operator_id = $1) AS url,
        (SELECT min(created_at) FROM outbox WHERE operator_id = $1) AS oldest_at,
        (SELECT last_error FROM outbox WHERE operator_id = $1 AND last_error IS NOT NULL ORDER BY event_seq LIMIT 1) AS last_error,
        (SELECT count(*) FROM dead_events WHERE operator_id = $1) AS dead;
+
+-- name: seals_of_other_keys
+-- Secrets that are sealed under another key than the one whose seals begin with $1.
+-- $1 prefix $2 most
+SELECT * FROM (
+    SELECT 'sessions' AS place, operator_id, session_id AS name, 'seed:' || operator_id || '/' || session_id AS context,
+           seed_sealed AS sealed FROM sessions
+    UNION ALL SELECT 'operator_keys', operator_id, key_id, 'key:' || key_id, secret_sealed FROM operator_keys
+    UNION ALL SELECT 'webhooks', operator_id, operator_id, 'webhook:' || operator_id, secret_sealed FROM webhooks
+    UNION ALL SELECT 'token_keys', '', kid, 'token-key:' || kid, private_sealed FROM token_keys
+    UNION ALL SELECT 'player_token_rules', operator_id, operator_id, 'player-tokens:' || operator_id, secret_sealed
+              FROM player_token_rules WHERE secret_sealed IS NOT NULL
+) s WHERE substr(sealed, 1, length($1::bytea)) <> $1::bytea LIMIT $2;
+
+-- name: reseal
+-- What was changed since it was read stays as it is now.
+-- $1 place $2 operator_id $3 name $4 sealed before $5 sealed now (arrays)
+WITH input AS (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::bytea[])
+        AS t(place, operator_id, name, before, after)
+),
+seeds AS (
+    UPDATE sessions s SET seed_sealed = i.after FROM input i
+    WHERE i.place = 'sessions' AND s.operator_id = i.operator_id AND s.session_id = i.name AND s.seed_sealed = i.before
+),
+keys AS (
+    UPDATE operator_keys k SET secret_sealed = i.after FROM input i
+    WHERE i.place = 'operator_keys' AND k.key_id = i.name AND k.secret_sealed = i.before
+),
+hooks AS (
+    UPDATE webhooks w SET secret_sealed = i.after FROM input i
+    WHERE i.place = 'webhooks' AND w.operator_id = i.operator_id AND w.secret_sealed = i.before
+),
+signers AS (
+    UPDATE token_keys t SET private_sealed = i.after FROM input i
+    WHERE i.place = 'token_keys' AND t.kid = i.name AND t.private_sealed = i.before
+)
+UPDATE player_token_rules r SET secret_sealed = i.after FROM input i
+WHERE i.place = 'player_token_rules' AND r.operator_id = i.operator_id AND r.secret_sealed = i.before;
