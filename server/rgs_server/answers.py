@@ -109,6 +109,7 @@ def spin_event(
     operator_id: str,
     spin_type: str,
     mode: str,
+    nonce: int,
 ) -> bytes:
     """The event `spin_finished`."""
     return orjson.dumps(
@@ -128,6 +129,7 @@ def spin_event(
             "operator_id": operator_id,
             "spin_type": spin_type,
             "mode": mode,
+            "nonce": nonce,
         }
     )
 

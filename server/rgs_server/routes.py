@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from aiohttp import web
 
 from rgs_server import balances, players, settlement
+from rgs_server.answers import spin_record
 from rgs_server.clock import read_time
+from rgs_server.contract.answers import SpinsAnswer, encode
 from rgs_server.contract.problems import Problem
 from rgs_server.gate import PERSON
 from rgs_server.resolutions import resolve
@@ -17,6 +20,8 @@ from rgs_server.sessions import validate
 from rgs_server.store import Store
 
 ENDINGS_DAYS = 30
+SPINS_MAX = 100
+NONCE_MAX = 2**63 - 2
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -73,6 +78,34 @@ async def count_endings(request: web.Request) -> web.Response:
         return json_answer(await settlement.endings(store, operator_id, since))
 
 
+async def list_spins(request: web.Request) -> web.Response:
+    operator_id, _ = await caller(request)
+    session_id = path_id(request, "session_id", "SESSION_UNKNOWN")
+    after, last = (number(request, name, most) for name, most in (("after_nonce", NONCE_MAX), ("last", SPINS_MAX)))
+    if after is not None and last is not None:
+        raise Problem("VALIDATION_FAILED", "send after_nonce or last, not both")
+    if last == 0:
+        raise Problem("VALIDATION_FAILED", "last: no rounds; send a number from 1 on")
+    async with request.app[SERVICE].store() as store:
+        next_nonce = (await balances.read_session(store, operator_id, session_id))["next_nonce"]
+        first = 0 if after is None else after + 1
+        records = await store.list_spins(
+            operator_id, session_id, first if last is None else max(0, next_nonce - last), SPINS_MAX
+        )
+    more = bool(records) and records[-1]["nonce"] + 1 < next_nonce
+    return json_answer(encode(SpinsAnswer([spin_record(record) for record in records], next_nonce, more)))
+
+
+def number(request: web.Request, name: str, most: int) -> int | None:
+    """A whole number of the query; None where it is not there. Raises Problem."""
+    text = request.query.get(name)
+    if text is None:
+        return None
+    if not re.fullmatch("[0-9]{1,19}", text) or int(text) > most:
+        raise Problem("VALIDATION_FAILED", f"{name}: '{text[:40]}' is not a whole number from 0 to {most}")
+    return int(text)
+
+
 async def close_session(request: web.Request) -> web.Response:
     operator_id, _ = await caller(request)
     service = request.app[SERVICE]
@@ -119,6 +152,7 @@ HANDLERS: dict[str, Handler] = {
     "settleRound": step(settlement.settle, "round_id", "ROUND_UNKNOWN"),
     "voidRound": step(settlement.void, "round_id", "ROUND_UNKNOWN"),
     "countEndings": count_endings,
+    "listSpins": list_spins,
     "getSession": read(balances.session_state, "session_id", "SESSION_UNKNOWN"),
     "transferIn": step(balances.transfer_in, "session_id", "SESSION_UNKNOWN"),
     "closeSession": close_session,

@@ -539,6 +539,7 @@ class Lane:
                 operator_id=pending.operator_id,
                 spin_type=request.spin_type,
                 mode=request.mode,
+                nonce=nonce,
             ),
             created_at=created_at,
             session_version=session.version,

@@ -103,6 +103,9 @@ class Store:
     async def find_spin(self, operator_id: str, spin_id: str) -> asyncpg.Record | None:
         return await self.connection.fetchrow(QUERIES["find_spin"], operator_id, spin_id)
 
+    async def list_spins(self, operator_id: str, session_id: str, from_nonce: int, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["list_spins"], operator_id, session_id, from_nonce, most)
+
     async def find_session(self, operator_id: str, session_id: str) -> asyncpg.Record | None:
         return await self.connection.fetchrow(QUERIES["find_session"], operator_id, session_id)
 

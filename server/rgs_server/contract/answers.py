@@ -204,6 +204,14 @@ class SpinRecord(Struct, frozen=True):
     mode: str = "base"
 
 
+class SpinsAnswer(Struct, frozen=True):
+    """Rounds of a session, or a part of them."""
+
+    spins: list[SpinRecord]
+    next_nonce: Annotated[int, Meta(description="of the next round that the session will play")]
+    more: Annotated[bool, Meta(description="whether there are rounds behind these: go on with `after_nonce`")]
+
+
 class AuditRecord(Struct, frozen=True):
     """What recomputes a round without this service (`rgs replay`)."""
 

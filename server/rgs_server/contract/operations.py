@@ -190,6 +190,22 @@ OPERATIONS: tuple[Operation, ...] = (
         values={"spin_id": "spin-1"},
     ),
     Operation(
+        "listSpins",
+        "GET",
+        "/sessions/{session_id}/spins",
+        "List the rounds of a session",
+        answers.SpinsAnswer,
+        "Rounds in the order in which they were played, with the answers that were given: for a player who asks, and for "
+        "events that did not arrive. Nonces of a session have no gaps, so a missing one is seen.",
+        problems=("VALIDATION_FAILED", "SESSION_UNKNOWN"),
+        parameters={"session_id": "id of the session, percent-encoded"},
+        query={
+            "after_nonce": "rounds behind this one; without it from the first on",
+            "last": "so many rounds at the end instead, from 1 to 100",
+        },
+        values={"session_id": "s-1"},
+    ),
+    Operation(
         "replaySpin",
         "GET",
         "/spins/{spin_id}/replay",

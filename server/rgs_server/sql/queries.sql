@@ -160,6 +160,15 @@ JOIN operators o USING (operator_id)
 JOIN idempotency k ON k.operator_id = p.operator_id AND k.operation = 'spin' AND k.key = p.idempotency_key
 WHERE p.operator_id = $1 AND p.spin_id = $2;
 
+-- name: list_spins
+-- $1 operator_id $2 session_id $3 from_nonce $4 most
+SELECT p.*, s.player_id, s.game_id, s.exponent, k.response
+FROM spins p
+JOIN sessions s USING (operator_id, session_id)
+JOIN idempotency k ON k.operator_id = p.operator_id AND k.operation = 'spin' AND k.key = p.idempotency_key
+WHERE p.operator_id = $1 AND p.session_id = $2 AND p.nonce >= $3
+ORDER BY p.nonce LIMIT $4;
+
 -- name: find_session
 -- $1 operator_id $2 session_id
 SELECT * FROM sessions WHERE operator_id = $1 AND session_id = $2;
