@@ -77,7 +77,9 @@ class WalletClient:
         """One try. Never raises for what a wallet or a network can do."""
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=self._timeout_ms / 1000)
-            self._session = aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit_per_host=256))
+            # No limit over all wallets: those that hang would hold the connections of the others.
+            connector = aiohttp.TCPConnector(limit=0, limit_per_host=256)
+            self._session = aiohttp.ClientSession(timeout=timeout, connector=connector)
         url = f"{wallet.url}/{kind}"
         path = url.split("/", 3)
         headers = signing.headers(wallet.key_id, wallet.secret, "POST", f"/{path[3]}", body)

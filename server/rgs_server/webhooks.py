@@ -114,7 +114,8 @@ class WebhookRelay:
 
     async def _run(self) -> None:
         timeout = aiohttp.ClientTimeout(total=self._timeout_s)
-        self._session = aiohttp.ClientSession(timeout=timeout)
+        # Lanes bound what is under way; a limit over all of them would let those that hang hold up the others.
+        self._session = aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0))
         while True:
             try:
                 await self._take_lanes()

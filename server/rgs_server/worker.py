@@ -59,8 +59,8 @@ async def serve(config: Config, parent: int) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     context = server_context(config)
-    if context is not None:
-        loop.add_signal_handler(signal.SIGHUP, reload_files, context, config)
+    # Always, or the signal would end a worker that has no certificates.
+    loop.add_signal_handler(signal.SIGHUP, reload_files, context, config)
     site = web.TCPSite(runner, config.host, config.port, reuse_port=True, ssl_context=context)
     await site.start()
     # Tables, models and code live as long as the process: keep the collector from walking them.
@@ -81,8 +81,11 @@ async def serve(config: Config, parent: int) -> None:
     log.info("worker drained")
 
 
-def reload_files(context: ssl.SSLContext, config: Config) -> None:
+def reload_files(context: ssl.SSLContext | None, config: Config) -> None:
     """Certificates for the connections to come; the old ones stay where the new cannot be read."""
+    if context is None:
+        log.info("there are no certificates to be read again")
+        return
     try:
         load_files(context, config)
     except ConfigError as error:

@@ -154,3 +154,18 @@ def test_a_planted_socket_folder_is_refused(database: EmbeddedPostgres, tmp_path
         assert target.stat().st_mode & 0o777 == 0o755
     finally:
         database._sockets.unlink()
+
+
+def test_a_hangup_ends_no_worker_without_certificates(tmp_path: Path) -> None:
+    from service_process import Service, wait_for
+
+    service = Service(tmp_path, workers=2)
+    service.start()
+    try:
+        before = service.workers()
+        service.process.send_signal(signal.SIGHUP)  # type: ignore[union-attr]
+        wait_for(lambda: service.log_text().count("no certificates to be read again") == 2, service.log_text)
+        assert sorted(service.workers()) == sorted(before)
+    finally:
+        assert service.stop() == 0
+        service.remove()

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from rgs_server.__main__ import main
 from rgs_server.client import Credentials, Reply
 from rgs_server.clock import time_text
 from rgs_server.operators import Rules
+from rgs_server.wallet_api import Wallet, WalletClient
 from service_process import Send, Service, code, run, sending, session_body, spin_body
 from wallet_server import WalletServer
 
@@ -346,32 +348,70 @@ def test_a_list_of_the_wallet_reconciles(
     assert sorted(line.split()[0] for line in out.splitlines()) == ["duplicate", "missing"]
 
 
-def test_a_wallet_that_hangs_delays_nobody_elses_credits(own: Service, wallet: WalletServer, send: Send) -> None:
-    """Two hundred credits are due at a wallet that never answers; those of another operator are paid meanwhile."""
+def test_wallets_that_hang_delay_nobody_else(own: Service, wallet: WalletServer, send: Send) -> None:
+    """Two hundred credits are due at each of two wallets that never answer, more than any limit of connections: debits and
+    credits of another operator go on, each at the first try."""
     deaf_session, deaf_player = opened(send)
     wallet.always[f"credit:{deaf_player}"] = "deaf"
-    for n in range(200):
-        own.give_up(OPERATOR, deaf_session, f"deaf-{n}")
-    other = "op-quick"
-    credentials = own.add_operator(other)
-    with WalletServer(credentials.secret.encode()) as quick:
-        own.change_operator(other, rules=Rules(wallets=["seamless"]), wallet=(quick.url, credentials.key_id))
-        quick_send = sending(own, credentials)
-        assert quick_send("POST", "/sessions", session_body("quick", other, player_id="p-quick")).status == 200
+    names = ("op-deaf", "op-quick")
+    deaf_credentials, credentials = (own.add_operator(name) for name in names)
+    with WalletServer(deaf_credentials.secret.encode()) as deaf, WalletServer(credentials.secret.encode()) as quick:
+        for name, key, server in zip(names, (deaf_credentials, credentials), (deaf, quick), strict=True):
+            own.change_operator(name, rules=Rules(wallets=["seamless"]), wallet=(server.url, key.key_id))
+        deaf.always["credit:p-deaf"] = "deaf"
+        for name, key in zip(("deaf", "quick"), (deaf_credentials, credentials), strict=True):
+            body = session_body(name, f"op-{name}", player_id=f"p-{name}")
+            assert sending(own, key)("POST", "/sessions", body).status == 200
+        for n in range(200):
+            own.give_up(OPERATOR, deaf_session, f"deaf-a{n}")
+            own.give_up("op-deaf", "deaf", f"deaf-b{n}")
         again = "UPDATE wallet_steps SET state = 'pending', ended_at = NULL, next_try_at = now() WHERE spin_id LIKE 'deaf-%'"
         run(own.fetch(again))
         began = time.monotonic()
-        waits = []
         for n in range(10):
-            assert quick_send("POST", "/spins", spin_body(f"quick-{n}", "quick")).status == 200
-            paid = "SELECT state FROM wallet_steps WHERE txn_id = $1"
-            while run(own.fetch(paid, f"credit:quick-{n}"))[0][0] != "accepted":
+            assert sending(own, credentials)("POST", "/spins", spin_body(f"quick-{n}", "quick")).status == 200
+            paid = "SELECT state, attempts FROM wallet_steps WHERE txn_id = $1"
+            while (row := run(own.fetch(paid, f"credit:quick-{n}"))[0])["state"] != "accepted":
                 assert time.monotonic() - began < 60
-            waits.append(
-                run(own.fetch("SELECT attempts FROM wallet_steps WHERE txn_id = $1", f"credit:quick-{n}"))[0][0]
-            )
-        assert waits == [1] * 10
-        assert quick.bad_signatures == 0
+            assert row["attempts"] == 1
+        debits = [call for call in quick.calls if call[0] == "debit"]
+        assert len(debits) == 10
         unpaid = run(own.fetch("SELECT count(*) FROM wallet_steps WHERE spin_id LIKE 'deaf-%' AND state = 'pending'"))
-        assert unpaid[0][0] == 200
+        assert unpaid[0][0] == 400
+        run(
+            own.fetch(
+                "UPDATE wallet_steps SET state = 'failed', ended_at = now(), next_try_at = NULL WHERE spin_id LIKE 'deaf-%'"
+            )
+        )
     wallet.always.clear()
+
+
+def test_calls_that_hang_leave_connections_to_other_wallets(wallet: WalletServer, credentials: Credentials) -> None:
+    """A healthy wallet answers while two hundred calls of one that never does are under way."""
+
+    async def job() -> None:
+        deaf = socket.create_server(("127.0.0.1", 0), backlog=512)  # takes connections, and never reads
+        port = deaf.getsockname()[1]
+        client = WalletClient(5000)
+        step = {
+            "txn_id": "debit:healthy", "player_id": "p-healthy", "amount": {"amount": "1.00", "currency": "EUR", "minor": 100},
+        }  # fmt: skip
+        body = json.dumps(step).encode()
+        hung = {
+            asyncio.ensure_future(client.call(Wallet(f"http://127.0.0.1:{port}", "k", b"s"), "debit", body))
+            for _ in range(200)
+        }
+        await asyncio.sleep(0.1)
+        healthy = asyncio.ensure_future(
+            client.call(Wallet(wallet.url, credentials.key_id, credentials.secret.encode()), "debit", body)
+        )
+        done, _ = await asyncio.wait({healthy, *hung}, return_when=asyncio.FIRST_COMPLETED)
+        assert done == {healthy}
+        assert healthy.result().status == "accepted"
+        for call in hung:
+            call.cancel()
+        await asyncio.gather(*hung, return_exceptions=True)
+        await client.close()
+        deaf.close()
+
+    run(job())
