@@ -68,6 +68,10 @@ class Service:
             wait_for(lambda: self.log_text().count("worker serves") >= self.config.workers, self.log_text)
             config = replace(self.config, database_url=self.database_url)
             self.credentials = run(open_operators(config))
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Waits until some worker serves."""
         run(self._ready())
 
     async def _ready(self) -> None:
