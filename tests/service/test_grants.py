@@ -44,7 +44,13 @@ def test_workers_cannot_change_what_is_written(service: Service, new_session: Ca
                         await worker.execute(change)
                 with pytest.raises(asyncpg.InsufficientPrivilegeError, match="must be owner"):
                     await worker.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
-            for attempt in ("SET ROLE rgs", "CREATE TABLE mine (a int)", "UPDATE schema_version SET digest = ''"):
+            for attempt in (
+                "SET ROLE rgs",
+                "CREATE TABLE mine (a int)",
+                "UPDATE schema_version SET digest = ''",
+                "UPDATE resolutions SET reason = ''",
+                "DELETE FROM resolutions",
+            ):
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
                     await worker.execute(attempt)
         finally:
