@@ -46,6 +46,8 @@ SIGNING_HEADERS = {
     signing.SIGNATURE: "`v1=` and the signature in hex; several, separated by commas, while keys change",
 }
 
+REPLAYED = "the answer was given before; its status is 200, or 409 or 425 where the operator has asked for that"
+
 
 @cache
 def document() -> Json:
@@ -117,7 +119,7 @@ def described(operation: Operation) -> Json:
         found["parameters"].append(IDEMPOTENCY_KEY)
     if operation.repeatable:
         found["responses"]["200"]["headers"] = {
-            "Idempotent-Replayed": {"description": "the answer was given before", "schema": {"const": "true"}}
+            "Idempotent-Replayed": {"description": REPLAYED, "schema": {"const": "true"}}
         }
     if operation.request is not None:
         body: Json = {"schema": {"$ref": f"#/components/schemas/{operation.request.__name__}"}}
