@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from contextlib import suppress
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-VERSION = b"\x01"
+VERSION = b"\x02"
+WITHOUT_KEY_ID = b"\x01"
+"""Seals of the first version, which do not tell their key."""
 KEY_ID_BYTES = 4
 NONCE_BYTES = 12
 TAG_BYTES = 16
@@ -39,6 +42,8 @@ class Sealer:
 
     def open(self, sealed: bytes, context: str) -> bytes:
         """The secret. Raises SealBroken."""
+        if sealed[:1] == WITHOUT_KEY_ID:
+            return self._open_by_any(sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :], context)
         head = len(VERSION) + KEY_ID_BYTES
         if sealed[:1] != VERSION or len(sealed) < head + NONCE_BYTES + TAG_BYTES:
             raise SealBroken(f"no seal of a known version for {context}")
@@ -51,6 +56,12 @@ class Sealer:
             raise SealBroken(
                 f"cannot open the seal of {context}: it belongs to something else, or was altered"
             ) from None
+
+    def _open_by_any(self, nonce: bytes, ciphertext: bytes, context: str) -> bytes:
+        for cipher in self._ciphers.values() if len(ciphertext) >= TAG_BYTES else ():
+            with suppress(InvalidTag):
+                return cipher.decrypt(nonce, ciphertext, context.encode())
+        raise SealBroken(f"cannot open the seal of {context} with any of the master keys")
 
 
 def _key_id(master_key: bytes) -> bytes:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 from rgs_server import clock, signing
@@ -103,7 +104,7 @@ def test_a_seal_opens_only_with_its_key_and_context() -> None:
         (Sealer(b"\x01" * 32), "seed:a/b", sealed),
         (sealer, "seed:a/c", sealed),
         (sealer, "seed:a/b", sealed[:-1] + bytes([sealed[-1] ^ 1])),
-        (sealer, "seed:a/b", b"\x02" + sealed[1:]),
+        (sealer, "seed:a/b", b"\x03" + sealed[1:]),
         (sealer, "seed:a/b", b""),
         (sealer, "seed:a/b", sealed[:5]),
     ):
@@ -119,6 +120,22 @@ def test_seals_of_older_keys_are_opened() -> None:
     assert (both.prefix, sealed[:5]) == (new.prefix, old.prefix)
     with pytest.raises(SealBroken, match="none of those given"):
         new.open(sealed, "seed:a/b")
+
+
+def test_seals_of_the_first_version_are_opened() -> None:
+    """They do not tell their key: each is tried."""
+    nonce = bytes(range(12))
+    sealed = b"\x01" + nonce + AESGCM(b"\x01" * 32).encrypt(nonce, b"secret", b"seed:a/b")
+    both = Sealer(b"\x02" * 32, b"\x01" * 32)
+    assert both.open(sealed, "seed:a/b") == b"secret"
+    assert not sealed.startswith(both.prefix)  # so it is sealed anew
+    for other, context, value in (
+        (Sealer(b"\x02" * 32), "seed:a/b", sealed),
+        (both, "x", sealed),
+        (both, "x", b"\x01"),
+    ):
+        with pytest.raises(SealBroken, match="any of the master keys"):
+            other.open(value, context)
 
 
 def test_settings_come_from_the_environment() -> None:
