@@ -1,6 +1,7 @@
 """Secrets at rest: AES-256-GCM under a master key, bound to what they belong to.
 
-Sealed form: 1 byte version, 4 bytes of the key's id, 12 bytes nonce, ciphertext with its 16-byte tag (NIST SP 800-38D).
+Sealed form: 1 byte version (2), 4 bytes of the key's id, 12 bytes nonce, ciphertext with its 16-byte tag (NIST SP
+800-38D). The first version (1) had no id of a key: its seals are opened with each key in turn, and no longer written.
 The context (such as the session id) is authenticated, so a sealed seed cannot be moved to another row. The id of a key is
 the beginning of its SHA-256, and tells which of several keys opens a seal.
 """

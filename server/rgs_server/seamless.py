@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -18,6 +17,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
+from rgs_server.backoff import fraction, next_try
 from rgs_server.clock import Clock
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
@@ -30,7 +30,6 @@ log = logging.getLogger("rgs.wallet")
 BATCH = 64
 IN_FLIGHT_MAX = 64
 """Steps of one operator that are asked for at the same time, more or less a batch."""
-RETRY_FIRST_S, RETRY_MOST_S = 1.0, 900.0
 GIVE_UP_AFTER = timedelta(hours=24)
 POLL_S = 1.0
 NO_WALLET = "the operator has no wallet; set it with 'rgs-server operator --wallet-url'"
@@ -226,14 +225,3 @@ async def abandon(store: Store, operator_id: str, txn_id: str, session_id: str, 
     async with store.connection.transaction():
         await store.change_session(operator_id, session_id)
         await store.abandon_debit(operator_id, txn_id, now, reason)
-
-
-def next_try(now: datetime, attempts: int) -> datetime:
-    """When to ask again: doubling, up to a quarter of an hour, at a random time before that."""
-    most = min(RETRY_MOST_S, RETRY_FIRST_S * 2 ** min(attempts, 20))
-    return now + timedelta(seconds=most * (0.5 + fraction() / 2))
-
-
-def fraction() -> float:
-    """A random number from 0 to 1, so that callers do not come all at once."""
-    return secrets.randbelow(1 << 20) / (1 << 20)

@@ -19,13 +19,14 @@ import secrets
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import aiohttp
 import asyncpg
 import orjson
 
+from rgs_server.backoff import next_try
 from rgs_server.clock import Clock, time_text
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
@@ -39,7 +40,6 @@ LEASE = timedelta(seconds=30)
 BATCH = 64
 IN_FLIGHT_MAX = 16
 """Of one operator."""
-RETRY_FIRST_S, RETRY_MOST_S = 1, 900
 DEAD_AFTER = timedelta(hours=72)
 """After so long an event is put aside, from where it can be sent again."""
 GONE = 410
@@ -199,9 +199,3 @@ class WebhookRelay:
             return "no answer in time"
         except (aiohttp.ClientError, OSError) as error:
             return f"it cannot be reached: {type(error).__name__}"
-
-
-def next_try(now: datetime, attempts: int) -> datetime:
-    """When to send again: doubling, up to a quarter of an hour, at a random time before that."""
-    most = min(RETRY_MOST_S, RETRY_FIRST_S * 2 ** min(attempts, 20))
-    return now + timedelta(seconds=most * (0.5 + secrets.randbelow(1 << 20) / (1 << 21)))

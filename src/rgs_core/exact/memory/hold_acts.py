@@ -18,6 +18,7 @@ The largest win is the same with the largest values in place of means: the large
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, ClassVar
@@ -33,7 +34,7 @@ CANDIDATES_MAX = 40
 """Most forms of which the largest win is the largest, from each situation."""
 
 
-class ActedForms:
+class ActedForms(ABC):
     """Acts and landing cells as changes of forms, with the moments of values by their tables."""
 
     odds: ClassVar[bool] = True
@@ -47,13 +48,13 @@ class ActedForms:
         self.value = 1 + self.width + 2 * len(self.once)
         self.moments = [self.moments_of(table) for table in rules.values]
 
+    @abstractmethod
     def moments_of(self, table: Table) -> Moments:
         """E[V] and E[V^2] over one divisor."""
-        raise NotImplementedError
 
+    @abstractmethod
     def chosen(self, act: Act, cells: int) -> tuple[Fraction, Fraction]:
         """Odds that one cell is among those that are multiplied, and that two are."""
-        raise NotImplementedError
 
     def waiting(self, symbol: int) -> int:
         """Place of the cells of a symbol that wait to act."""

@@ -1,0 +1,19 @@
+"""When to try again what a machine of others did not take: later each time, and never all at once."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+
+FIRST_S, MOST_S = 1.0, 900.0
+
+
+def next_try(now: datetime, attempts: int) -> datetime:
+    """Doubling from `FIRST_S` to `MOST_S`, at a random time of the second half of that."""
+    most = min(MOST_S, FIRST_S * 2 ** min(attempts, 20))
+    return now + timedelta(seconds=most * (0.5 + fraction() / 2))
+
+
+def fraction() -> float:
+    """A random number from 0 to 1, so that callers do not come all at once."""
+    return secrets.randbelow(1 << 20) / (1 << 20)
