@@ -117,6 +117,12 @@ class Service:
     def postgres(self) -> int:
         return self.pids("postgres")[0]
 
+    def kill_workers(self) -> None:
+        """SIGKILL; returns when others serve."""
+        for pid in self.workers():
+            os.kill(pid, signal.SIGKILL)
+        self.wait_until_ready()
+
     def give_up(self, operator_id: str, session_id: str, spin_id: str) -> None:
         """Writes a credit that its wallet has never taken and that nobody tries any more."""
         sql = (

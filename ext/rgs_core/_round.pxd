@@ -12,4 +12,4 @@ cdef class Round:
     cdef readonly int64_t win_units
     cdef readonly bint capped
     cdef object _decode(self)
-    cdef list _spins(self, size_t length, list gamble)
+    cdef object _spins(self, size_t length, list gamble)

@@ -91,8 +91,8 @@ cdef class Round:
         spins = self._spins(self.log.length, gamble)
         return records.Outcome(tuple(spins), self.win_units, bool(self.capped), tuple(gamble))
 
-    # Records of the spins in the first events of the log; steps of the gamble go to `gamble`. Fails only without memory.
-    cdef list _spins(self, size_t length, list gamble):
+    # Records of the spins in the first events of the log; steps of a gamble go to `gamble`. Fails only without memory.
+    cdef object _spins(self, size_t length, list gamble):
         cdef size_t i = 0
         cdef const rgs_event *event
         cdef list spins = []

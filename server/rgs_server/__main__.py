@@ -113,6 +113,12 @@ def parser() -> argparse.ArgumentParser:
         type=seconds,
         help="close sessions with a balance so long after the last spin; 0: never",
     )
+    operator.add_argument(
+        "--choose-within",
+        metavar="S",
+        type=seconds,
+        help="rounds wait so long for a choice of their player, then the usual one is made; a day at first",
+    )
     operator.add_argument("--origins", metavar="LIST", help="https://games.example,…: pages that may call; '': none")
     operator.add_argument(
         "--plain-signatures", choices=["on", "off"], help="take HMAC-SHA256 of the body alone; never in production"
@@ -192,7 +198,9 @@ def operator_rules(args: argparse.Namespace) -> Rules | None:
         raise ConfigError(f"--wallets: '{args.wallets}' is not a list of {' and '.join(WALLETS)}")
     one_round = None if args.one_round is None else args.one_round == "yes"
     markets = None if args.markets is None else args.markets == "enforced"
-    rules = Rules(wallets, args.settle_within, one_round, args.idle_close, markets)
+    if args.choose_within == 0:
+        raise ConfigError("--choose-within: players have some time to choose; give 1 second or more")
+    rules = Rules(wallets, args.settle_within, one_round, args.idle_close, markets, args.choose_within)
     return None if rules == Rules() else rules
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import asyncpg
 import orjson
@@ -16,6 +17,7 @@ from rgs_server.catalogue import Playable
 from rgs_server.clock import time_text
 from rgs_server.contract.answers import (
     AuditRecord,
+    Awaiting,
     BonusAward,
     BonusRetrigger,
     BonusTrigger,
@@ -69,16 +71,18 @@ def spin_answer(
     exponent: int,
     telemetry_ref: str,
     balance_minor: int | None,
+    asked: Asked | None = None,
 ) -> bytes:
-    """The answer to a spin; these bytes are stored and sent again for the same key."""
+    """The answer to a spin, or to a choice in its round; these bytes are stored and sent again for the same key."""
     window = outcome.spins[0].window
     height = max(len(reel) for reel in window)
+    won = outcome.win_units * unit_minor
     return encode(
         SpinAnswer(
             spin_id=spin_id,
             round_id=round_id,
             outcome=SpinOutcome(
-                win=money(outcome.win_units * unit_minor, currency, exponent),
+                win=money(won if asked is None else 0, currency, exponent),
                 features=features(build, outcome, unit_minor, currency, exponent),
                 symbols=[[reel[row] if row < len(reel) else None for reel in window] for row in range(height)],
             ),
@@ -88,8 +92,32 @@ def spin_answer(
             nonce=nonce,
             telemetry_ref=telemetry_ref,
             balance=UNSET if balance_minor is None else money(balance_minor, currency, exponent),
+            awaiting=UNSET if asked is None else awaiting(asked, won, currency, exponent),
         )
     )
+
+
+class Asked(NamedTuple):
+    """What a round waits for: the step, its question, until when."""
+
+    step: int
+    choice: str
+    options: Sequence[str]
+    choose_by: datetime
+
+
+def awaiting(asked: Asked, won_minor: int, currency: str, exponent: int) -> Awaiting:
+    """What a round waits for, with what it has won so far."""
+    won = money(won_minor, currency, exponent)
+    return Awaiting(asked.step, asked.choice, list(asked.options), won, time_text(asked.choose_by))
+
+
+def awaited(record: asyncpg.Record, choose_by: datetime | None) -> Awaiting | None:
+    """What the round of a record waits for; None where it does not."""
+    if record["choice"] is None or choose_by is None:
+        return None
+    asked = Asked(record["step"], record["choice"], record["options"], choose_by)
+    return awaiting(asked, int(record["won_minor"]), record["currency"], record["exponent"])
 
 
 def spin_event(
@@ -187,28 +215,37 @@ def round_answer(record: asyncpg.Record) -> RoundAnswer:
         debit_tx=record["debit_tx"] or record["debit_step"],
         credit_tx=record["credit_tx"] or record["credit_step"],
         reason=record["reason"] or record["debit_error"],
+        awaiting=awaited(record, record["choose_by"]),
+        answer=UNSET if record["answer"] is None else Raw(record["answer"]),
     )
 
 
 def facts(record: asyncpg.Record) -> Facts:
     """What `find_round` found of a round."""
     return Facts(
-        record["played"], record["ending"], record["due_at"] is not None, record["debit_state"], record["credit_state"]
+        record["played"],
+        record["ending"],
+        record["due_at"] is not None,
+        record["debit_state"],
+        record["credit_state"],
+        record["choices_made"],
+        record["choice"] is not None,
     )
 
 
 def open_round(record: asyncpg.Record) -> OpenRound:
-    """A round that waits for its settlement, from `open_rounds_of`."""
+    """A round that waits for its settlement or for a choice, from `open_rounds_of`."""
     currency, exponent = record["currency"], record["exponent"]
     return OpenRound(
         round_id=record["round_id"],
         spin_id=record["spin_id"],
         session_id=record["session_id"],
-        state=State.OPEN,
+        state=State.OPEN if record["choice"] is None else State.AWAITING_INPUT,
         stake=money(int(record["stake_minor"]), currency, exponent),
         win=money(int(record["win_minor"]), currency, exponent),
         played_at=time_text(record["created_at"]),
         settle_by=time_text(record["due_at"]),
+        awaiting=awaited(record, record["due_at"]),
     )
 
 
@@ -316,6 +353,24 @@ def unsettled_event(record: asyncpg.Record, event_id: str, ts: str) -> bytes:
     )
 
 
+def autoclosed_event(record: asyncpg.Record, decided: Sequence[str], event_id: str, ts: str) -> bytes:
+    """The event `round_autoclosed`: what was decided for a player who did not, `decided` as choice=option."""
+    return orjson.dumps(
+        {
+            "type": "round_autoclosed",
+            "event_id": event_id,
+            "ts": ts,
+            "round_id": record["round_id"],
+            "spin_id": record["spin_id"],
+            "session_id": record["session_id"],
+            "player_id": record["player_id"],
+            "game_id": record["game_id"],
+            "operator_id": record["operator_id"],
+            "decided": list(decided),
+        }
+    )
+
+
 def swept_event(operator_id: str, closed: bytes, event_id: str, ts: str) -> bytes:
     """The event `session_swept`, with the answer that closing the session would have had."""
     return orjson.dumps(
@@ -345,6 +400,7 @@ def audit_record(record: asyncpg.Record, server_seed: bytes | None) -> AuditReco
         session_id=record["session_id"],
         created_at=time_text(record["created_at"]),
         mode=record["mode"],
+        policy=record["policy"] or UNSET,
     )
 
 

@@ -29,6 +29,7 @@ from rgs_server.gate import CALLER, OPERATION, ORIGIN
 from rgs_server.origins import answer_headers
 from rgs_server.service import REPLAYED, SERVICE, Service, json_answer
 from rgs_server.sessions import open_session, seed_context
+from rgs_server.spins import waits_for_choice
 from rgs_server.tls import STRICT_TRANSPORT
 
 GAMES_MAX = 1000
@@ -193,10 +194,13 @@ async def stored_spin(request: web.Request) -> asyncpg.Record:
     service = request.app[SERVICE]
     operator_id = await service.gate.operator(request, await request.read())
     spin_id = request.match_info["spin_id"]
-    record = None
+    record = waiting = None
     if "\x00" not in spin_id:
         async with service.store() as store:
             record = await store.find_spin(operator_id, spin_id)
+            waiting = None if record is not None else await store.find_waiting_spin(operator_id, spin_id)
+    if waiting is not None:
+        raise waits_for_choice(waiting["round_id"])
     if record is None:
         raise Problem("SPIN_UNKNOWN", f"no spin '{spin_id[:255]}'")
     return record
@@ -223,7 +227,7 @@ def replay(service: Service, record: asyncpg.Record) -> ReplayAnswer:
         reason = f"build {record['build_hash']} is not loaded here; replay it with its model file and 'rgs replay'"
         return ReplayAnswer("unavailable", record["spin_id"], audited, reason=reason)
     key = derive_key(seed, record["client_seed"])
-    outcome = playable.engine.spin(key, record["nonce"])
+    outcome = playable.play(key, record["nonce"], record["policy"])
     unit_minor = int(record["stake_minor"]) // playable.build.play.cost_units
     checks = {
         "outcome_digest": outcome.digest() == record["outcome_digest"].hex(),

@@ -18,6 +18,9 @@ from rgs_core.errors import CallbackError, CertificateError
 from rgs_core.language.bounds import awarded_states
 from rgs_core.language.model import BASE_MODE, Build
 from rgs_core.language.model_file import load
+from rgs_core.language.policies import with_policy
+from rgs_core.outcome import Played
+from rgs_core.stages import StagedRounds, has_choices
 
 BUY_COSTS_STAKES = 5
 """A mode that costs more stakes than that buys something, however it begins."""
@@ -30,11 +33,17 @@ class Playable:
     build: Build
     engine: Engine
     certificate: Certificate
+    staged: StagedRounds | None = None  # where the player has choices
     others: Mapping[str, Playable] = field(default_factory=dict)
 
     def in_mode(self, mode: str) -> Playable | None:
         """The build in a mode; None where it has no such mode, or none that is certified."""
         return self if mode == self.build.mode else self.others.get(mode)
+
+    def play(self, key: bytes, nonce: int, policy: str) -> Played:
+        """A round as it was played by a policy ("": nothing was decided, or the usual)."""
+        engine = self.engine if not policy else Engine(with_policy(self.build, policy))
+        return engine.spin(key, nonce)
 
     @property
     def modes(self) -> list[Playable]:
@@ -92,4 +101,4 @@ def _certified(path: Path, build: Build) -> Playable:
             f"{certificate.source} certifies {certificate.build_hash} in mode '{certificate.mode}', but {build.label} in "
             f"{path} is {build.build_hash} in mode '{build.mode}'; certify the build that is to be played"
         )
-    return Playable(build, Engine(build), certificate)
+    return Playable(build, Engine(build), certificate, StagedRounds(build) if has_choices(build) else None)

@@ -39,6 +39,7 @@ class Rules:
     one_round: bool | None = None  # a player has one open round in a game
     idle_close_s: int | None = None  # sessions with a balance are closed after so long without a spin
     enforces_markets: bool | None = None  # whether rules of countries bind here
+    choose_within_s: int | None = None  # after that choices are made for the player; always some time
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from rgs_server import balances, players, settlement
 from rgs_server.answers import spin_record
+from rgs_server.choices import choose
 from rgs_server.clock import read_time
 from rgs_server.contract.answers import SpinsAnswer, encode
 from rgs_server.contract.problems import Problem
@@ -115,6 +116,16 @@ async def close_session(request: web.Request) -> web.Response:
     return json_answer(*answer)
 
 
+async def choose_in_round(request: web.Request) -> web.Response:
+    operator_id, body = await caller(request)
+    service = request.app[SERVICE]
+    round_id = path_id(request, "round_id", "ROUND_UNKNOWN")
+    async with service.store() as store:
+        answer = await choose(store, service.sealer, service.rules, operator_id, round_id, body, service.clock())
+    service.cashier.look()  # a win may be due
+    return json_answer(*answer)
+
+
 async def resolve_transaction(request: web.Request) -> web.Response:
     operator_id, body = await caller(request)
     service = request.app[SERVICE]
@@ -149,6 +160,7 @@ async def list_unfinished(request: web.Request) -> web.Response:
 
 HANDLERS: dict[str, Handler] = {
     "getRound": read(settlement.round_state, "round_id", "ROUND_UNKNOWN"),
+    "chooseInRound": choose_in_round,
     "settleRound": step(settlement.settle, "round_id", "ROUND_UNKNOWN"),
     "voidRound": step(settlement.void, "round_id", "ROUND_UNKNOWN"),
     "countEndings": count_endings,

@@ -51,7 +51,7 @@ class Service:
         self._nonces = NonceMemory(config, url)
         self.gate = Gate(config, sealer, self.store, self._nonces, self.quotas, self.tokens)
         self._relay = WebhookRelay(config, self.store, sealer, self.clock)
-        self._sweeper = Sweeper(self.store, sealer, self.clock, config.sweep_s)
+        self._sweeper = Sweeper(self.store, sealer, rules, self.clock, config.sweep_s)
 
     async def start(self) -> None:
         self._pool = await asyncpg.create_pool(self._url, min_size=1, max_size=4, command_timeout=5)

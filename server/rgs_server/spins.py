@@ -19,7 +19,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import asyncpg
@@ -27,6 +27,7 @@ import orjson
 
 from rgs_core.errors import RgsError
 from rgs_core.language.model import BASE_MODE, MECHANIC_VERSION
+from rgs_core.outcome import Played
 from rgs_core.seeds import derive_key
 from rgs_server import answers
 from rgs_server.catalogue import Playable
@@ -100,6 +101,8 @@ class Session:
     seamless: bool
     geo: str
     limits: PlayerLimits
+    waiting_round: str | None
+    choose_within: timedelta
 
 
 class SessionMoved(Exception):
@@ -116,6 +119,7 @@ class Ahead:
 
     spins: int = 0
     net_minor: int = 0
+    waits: bool = False  # the last of them, for a choice of its player
 
 
 @dataclass(slots=True, eq=False)
@@ -342,6 +346,7 @@ class Lane:
                 drawn.append((pending, row))
                 ahead.spins += 1
                 ahead.net_minor += row.win_minor - row.stake_minor
+                ahead.waits = row.choice is not None
             except (Problem, DebitFirst) as reason:
                 refused.append((pending, reason))
             except SessionMoved:
@@ -356,8 +361,9 @@ class Lane:
                     session.limits.last_round_at = row.created_at
                     if session.balance_minor is not None:
                         session.balance_minor += row.win_minor - row.stake_minor
+                    session.waiting_round = None if row.choice is None else row.round_id
                     pending.answer(row.response, replayed=False)
-                    if session.seamless:
+                    if session.seamless and row.choice is None:
                         self._cashier.look()  # its win is to be paid
                 else:
                     refused.append((pending, None))
@@ -400,6 +406,8 @@ class Lane:
             elif record["debit_state"] in ("abandoned", "refused"):
                 round_id = pending.request.round_id
                 pending.fail(Problem("ROUND_ALREADY_CLOSED", f"the debit of round '{round_id}' is rolled back"))
+            elif record["waiting_round"] is not None:
+                pending.fail(waits_for_choice(record["waiting_round"]))
             elif record["open_round"] is not None:
                 other = record["open_round"]
                 pending.fail(Problem("ROUND_OPEN", f"round '{other}' of this player in this game is not settled"))
@@ -469,6 +477,11 @@ class Lane:
             raise Problem("STAKE_NOT_ALLOWED", f"{build.label} takes multiples of {step} {session.currency}")
         created_at = self._clock()
         just_read = pending.session_key in self._just_read and not ahead.spins
+        if ahead.waits or session.waiting_round is not None:
+            if not just_read:
+                raise SessionMoved
+            assert session.waiting_round is not None
+            raise waits_for_choice(session.waiting_round)
         try:
             self._check_play(session, created_at, pending.stake_minor, ahead)
         except Problem:
@@ -486,15 +499,22 @@ class Lane:
         if session.seamless and not pending.debited:
             raise DebitFirst
         nonce = session.next_nonce + ahead.spins
+        asked = None
         try:
-            outcome = playable.engine.spin(session.key, nonce)
+            if playable.staged is None:
+                outcome: Played = playable.engine.spin(session.key, nonce)
+            else:
+                outcome, question = playable.staged.play(session.key, nonce, ())
+                if question is not None:
+                    asked = answers.Asked(1, *question, created_at + session.choose_within)
         except RgsError as error:
             log.error("round %d of session %s cannot be played: %s", nonce, request.session_id, error)
             raise Problem(
                 "ROUND_UNPLAYABLE", "the next round of this session cannot be drawn; open a new session"
             ) from error
         event_id = f"evt-{secrets.token_hex(16)}"
-        win_minor = outcome.win_units * unit_minor
+        won_minor = outcome.win_units * unit_minor
+        win_minor = won_minor if asked is None else 0  # nothing is paid before the round is over
         return SpinRow(
             operator_id=pending.operator_id,
             session_id=request.session_id,
@@ -508,6 +528,10 @@ class Lane:
             stake_minor=pending.stake_minor,
             win_minor=win_minor,
             win_units=outcome.win_units,
+            choice=None if asked is None else asked.choice,
+            options=None if asked is None else orjson.dumps(asked.options).decode(),
+            won_minor=won_minor,
+            choose_by=None if asked is None else asked.choose_by,
             outcome_digest=bytes.fromhex(outcome.digest()),
             telemetry_ref=event_id,
             response=answers.spin_answer(
@@ -522,6 +546,7 @@ class Lane:
                 exponent=session.exponent,
                 telemetry_ref=event_id,
                 balance_minor=None if balance_minor is None else balance_minor + win_minor,
+                asked=asked,
             ),
             event=answers.spin_event(
                 build,
@@ -599,6 +624,8 @@ class Lane:
             closed=record["closed_at"] is not None,
             seamless=record["wallet"] == "seamless",
             geo=record["geo"],
+            waiting_round=record["waiting_round"],
+            choose_within=timedelta(seconds=record["choose_within_s"]),
             limits=PlayerLimits(
                 market_of(record["geo"], self._rules.unknown_market) if record["enforces_markets"] else None,
                 record["created_at"],
@@ -634,6 +661,11 @@ class Lane:
         store, self._store = self._store, None
         if store is not None:
             store.connection.terminate()
+
+
+def waits_for_choice(round_id: str) -> Problem:
+    """The session plays on when a round is decided."""
+    return Problem("ROUND_OPEN", f"round '{round_id}' waits for a choice: POST /rgs/v1/rounds/{{round_id}}/choices")
 
 
 def conflict(pending: Pending) -> Problem:

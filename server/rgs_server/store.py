@@ -60,6 +60,10 @@ class SpinRow:
     created_at: datetime
     session_version: int = 0
     mode: str = "base"
+    choice: str | None = None  # what the round waits for
+    options: str | None = None
+    won_minor: int = 0
+    choose_by: datetime | None = None
 
 
 class Store:
@@ -75,10 +79,11 @@ class Store:
             for name in (
                 "operator_id", "session_id", "spin_id", "round_id", "idempotency_key", "fingerprint", "nonce",
                 "spin_type", "stake_minor", "win_minor", "win_units", "outcome_digest", "telemetry_ref",
-                "response", "event", "created_at", "session_version", "mode",
+                "response", "event", "created_at", "session_version", "mode", "choice", "options", "won_minor",
+                "choose_by",
             )
         ]  # fmt: skip
-        for index in (8, 9):
+        for index in (8, 9, 20):
             columns[index] = [Decimal(amount) for amount in columns[index]]
         taken = await self.connection.fetch(QUERIES["commit_spins"], *columns, mechanic_version)
         return {(record["operator_id"], record["spin_id"]) for record in taken}
@@ -115,6 +120,61 @@ class Store:
     async def find_round(self, operator_id: str, round_id: str) -> asyncpg.Record | None:
         return await self.connection.fetchrow(QUERIES["find_round"], operator_id, round_id)
 
+    async def lock_waiting_round(self, operator_id: str, round_id: str) -> asyncpg.Record | None:
+        """The round, locked until the end of the transaction; None where it waits for no choice."""
+        return await self.connection.fetchrow(QUERIES["lock_waiting_round"], operator_id, round_id)
+
+    async def overdue_choices(self, now: datetime, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["overdue_choices"], now, most)
+
+    async def find_choice(self, operator_id: str, round_id: str, step: int) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_choice"], operator_id, round_id, step)
+
+    async def find_waiting_spin(self, operator_id: str, spin_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_waiting_spin"], operator_id, spin_id)
+
+    async def add_choice(
+        self,
+        operator_id: str,
+        round_id: str,
+        step: int,
+        choice: str,
+        option: str,
+        made_by: str,
+        response: bytes,
+        created_at: datetime,
+    ) -> None:
+        values = (operator_id, round_id, step, choice, option, made_by, response, created_at)
+        await self.connection.execute(QUERIES["add_choice"], *values)
+
+    async def ask_next(
+        self,
+        operator_id: str,
+        round_id: str,
+        decisions: Sequence[str],
+        choice: str,
+        options: Sequence[str],
+        won_minor: int,
+        due_at: datetime,
+    ) -> None:
+        values = (operator_id, round_id, list(decisions), choice, list(options), Decimal(won_minor), due_at)
+        await self.connection.execute(QUERIES["ask_next"], *values)
+
+    async def finish_round(
+        self,
+        operator_id: str,
+        round_id: str,
+        policy: str,
+        win_minor: int,
+        win_units: int,
+        outcome_digest: bytes,
+        event: bytes,
+        created_at: datetime,
+        mechanic_version: int,
+    ) -> None:
+        values = (policy, Decimal(win_minor), win_units, outcome_digest, event, created_at, mechanic_version)
+        await self.connection.execute(QUERIES["finish_round"], operator_id, round_id, *values)
+
     async def settle_round(
         self, operator_id: str, round_id: str, debit_tx: str, credit_tx: str | None, created_at: datetime
     ) -> None:
@@ -123,6 +183,10 @@ class Store:
     async def change_session(self, operator_id: str, session_id: str) -> asyncpg.Record | None:
         """The session, locked until the end of the transaction."""
         return await self.connection.fetchrow(QUERIES["change_session"], operator_id, session_id)
+
+    async def lock_session(self, operator_id: str, session_id: str) -> None:
+        """Until the end of the transaction."""
+        await self.connection.execute(QUERIES["lock_session"], operator_id, session_id)
 
     async def void_round(
         self, operator_id: str, round_id: str, session_id: str, reason: str, created_at: datetime
@@ -245,9 +309,10 @@ class Store:
         one_round: bool | None,
         idle_close_s: int | None,
         enforces_markets: bool | None,
+        choose_within_s: int | None,
     ) -> bool:
         """None leaves what is there; 0 s: never. False when there is no such operator."""
-        arguments = (operator_id, wallets, settle_within_s, one_round, idle_close_s, enforces_markets)
+        arguments = (operator_id, wallets, settle_within_s, one_round, idle_close_s, enforces_markets, choose_within_s)
         return await self.connection.fetchrow(QUERIES["set_rules"], *arguments) is not None
 
     async def find_key(self, key_id: str) -> asyncpg.Record | None:

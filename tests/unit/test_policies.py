@@ -260,3 +260,8 @@ def test_drawn_and_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "MATCH" in capsys.readouterr().out
     assert main(["spin", str(path), "--policy", "doors=none"]) == 2
     assert "the choice 'doors' has no option 'none'" in capsys.readouterr().err
+
+
+def test_a_bet_is_not_called_what_ends_a_gamble() -> None:
+    with pytest.raises(ModelError, match=r"gamble\.bets\.collect: 'collect' is what ends a gamble; rename the bet"):
+        game(CARDS.replace("gamble.bets.sure", "gamble.bets.collect"))

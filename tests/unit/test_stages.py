@@ -9,13 +9,13 @@ from doors import CARDS, LADDER, game
 
 from rgs_core import reference
 from rgs_core._engine import Engine
-from rgs_core.engine.stages import COLLECT, Decision, Question, StagedRounds, has_choices, offered
 from rgs_core.errors import PolicyError
 from rgs_core.games import find
 from rgs_core.language.model import Build
 from rgs_core.language.model_file import load
 from rgs_core.language.policies import GAMBLE, with_bets, with_decisions, with_policy
 from rgs_core.seeds import derive_key
+from rgs_core.stages import COLLECT, Decision, Question, StagedRounds, has_choices, offered
 
 KEY = derive_key(bytes(32))
 

@@ -61,17 +61,28 @@ def money(minor: int, currency: str, exponent: int) -> Money:
     return Money(number(minor, exponent), currency, Raw(digits.encode()))
 
 
+class Awaiting(Struct, frozen=True):
+    """What a round waits for: `POST /rounds/{round_id}/choices` with this `step` and `choice` and one of the options."""
+
+    step: Annotated[int, Meta(description="number of the decision in the round, from 1")]
+    choice: Annotated[str, Meta(description="a choice of the game, or `gamble`", examples=["gamble"])]
+    options: Annotated[list[str], Meta(description="the first one is taken for a player who does not decide")]
+    won: Annotated[Money, Meta(description="so far; nothing of it is paid before the round is over")]
+    choose_by: Annotated[Time, Meta(description="after that the round is decided for the player")]
+
+
 class OpenRound(Struct, frozen=True):
-    """A round that waits for its settlement."""
+    """A round that waits for its settlement, or for a choice of its player."""
 
     round_id: str
     spin_id: str
     session_id: str
-    state: Annotated[str, Meta(examples=["open"])]
+    state: Annotated[str, Meta(examples=["open", "awaiting_input"])]
     stake: Money
-    win: Money
+    win: Annotated[Money, Meta(description="0 while the player has to choose")]
     played_at: Time
-    settle_by: Time
+    settle_by: Annotated[Time, Meta(description="when it is reported, or decided for the player")]
+    awaiting: Annotated[Awaiting | None, Meta(description="null where the player has nothing to decide")] = None
 
 
 class MarketRules(Struct, frozen=True):
@@ -163,7 +174,7 @@ class RgsTransaction(Struct, frozen=True):
 
 
 class SpinAnswer(Struct, frozen=True):
-    """A finished round. The same request gives these bytes for ever."""
+    """A round: finished, or with `awaiting` as far as it has come. The same request gives these bytes for ever."""
 
     spin_id: str
     round_id: str
@@ -176,6 +187,10 @@ class SpinAnswer(Struct, frozen=True):
     balance: Annotated[Money | UnsetType, Meta(description="of a session with transferred money, after the round")] = (
         UNSET
     )
+    awaiting: Annotated[
+        Awaiting | UnsetType,
+        Meta(description="there while the player has to choose; the round is not over, and its `win` is still 0"),
+    ] = UNSET
 
 
 class SpinRecord(Struct, frozen=True):
@@ -228,6 +243,7 @@ class AuditRecord(Struct, frozen=True):
     session_id: str
     created_at: Time
     mode: str = "base"
+    policy: Annotated[str | UnsetType, Meta(description="what the player decided, where it was not the usual")] = UNSET
 
 
 class ReplayAnswer(Struct, frozen=True):
@@ -248,7 +264,7 @@ class RoundAnswer(Struct, frozen=True):
 
     round_id: str
     session_id: str
-    state: Annotated[str, Meta(examples=["open", "completed", "voided"])]
+    state: Annotated[str, Meta(examples=["awaiting_input", "open", "completed", "voided"])]
     known: Annotated[bool, Meta(description="false: voided without having been played, and never to be played")]
     spin_id: str | None
     stake: Money | None
@@ -259,6 +275,14 @@ class RoundAnswer(Struct, frozen=True):
     debit_tx: str | None
     credit_tx: str | None
     reason: Annotated[str | None, Meta(description="why it was voided")]
+    awaiting: Annotated[Awaiting | None, Meta(description="what the player has to decide")] = None
+    answer: Annotated[
+        Raw | UnsetType,
+        Meta(
+            description="the last answer that was given, byte for byte: what the player has seen of it",
+            extra_json_schema={"$ref": "#/components/schemas/SpinAnswer"},
+        ),
+    ] = UNSET
 
 
 class Ending(Struct, frozen=True):

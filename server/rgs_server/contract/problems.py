@@ -143,8 +143,13 @@ KINDS: dict[str, Kind] = {
     "ROUND_ALREADY_CLOSED": Kind(409, "The round has ended already", "Open a new round with a new `round_id`."),
     "ROUND_OPEN": Kind(
         409,
-        "Another round of this player in this game is open",
-        "Settle or void the round that `detail` names, then repeat.",
+        "A round is open",
+        "End the round that `detail` names, then repeat: make the choice that it waits for, settle it or void it.",
+    ),
+    "CHOICE_NOT_OFFERED": Kind(
+        422,
+        "The round does not ask for that",
+        "`GET /rgs/v1/rounds/{round_id}` says in `awaiting` which step it waits for and what can be chosen.",
     ),
     "SESSION_CLOSED": Kind(409, "The session is closed", "Open a new one; rounds that were played stay as they are."),
     "BODY_TOO_LARGE": Kind(413, "The body is too large", "Bodies have at most 64 KiB unless the operator set more."),

@@ -8,14 +8,17 @@
 -- Sessions are locked in key order, so that two workers cannot wait for each other.
 -- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 idempotency_key $6 fingerprint $7 nonce
 -- $8 spin_type $9 stake_minor $10 win_minor $11 win_units $12 outcome_digest $13 telemetry_ref
--- $14 response $15 event $16 created_at $17 session_version $18 mode $19 mechanic_version (arrays, but for the last)
+-- $14 response $15 event $16 created_at $17 session_version $18 mode $19 choice $20 options (a JSON list)
+-- $21 won_minor $22 choose_by $23 mechanic_version (arrays, but for the last). A row with a choice is of a round that waits for
+-- it: its stake is taken, its row in spins comes when it is decided.
 WITH input AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bigint[],
                          $8::text[], $9::numeric[], $10::numeric[], $11::bigint[], $12::bytea[], $13::text[],
-                         $14::bytea[], $15::bytea[], $16::timestamptz[], $17::integer[], $18::text[])
+                         $14::bytea[], $15::bytea[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[], $20::text[],
+                         $21::numeric[], $22::timestamptz[])
         AS t(operator_id, session_id, spin_id, round_id, idempotency_key, fingerprint, nonce, spin_type,
              stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, response, event, created_at,
-             session_version, mode)
+             session_version, mode, choice, options, won_minor, choose_by)
 ),
 locked AS MATERIALIZED (
     SELECT s.operator_id, s.session_id, s.next_nonce, s.version, s.currency, s.exponent, s.build_hash, s.player_id,
@@ -35,6 +38,8 @@ fresh AS MATERIALIZED (
       AND NOT EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.spin_id = i.spin_id)
       AND NOT EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.round_id = i.round_id)
       AND NOT EXISTS (SELECT FROM round_ends e WHERE e.operator_id = i.operator_id AND e.round_id = i.round_id)
+      AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = i.operator_id AND w.round_id = i.round_id)
+      AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = i.operator_id AND w.spin_id = i.spin_id)
 ),
 good AS MATERIALIZED (
     SELECT f.*, l.currency, l.exponent, l.build_hash, l.player_id, l.game_id, l.settle_within_s, l.one_round,
@@ -47,17 +52,27 @@ good AS MATERIALIZED (
     WHERE f.first_nonce = l.next_nonce AND f.nonce = l.next_nonce + f.place AND f.session_version = l.version
       AND NOT (l.one_round AND (f.place > 0 OR EXISTS (
               SELECT FROM open_rounds r WHERE r.operator_id = l.operator_id AND r.player_id = l.player_id
-                                          AND r.game_id = l.game_id)))
+                                          AND r.game_id = l.game_id) OR EXISTS (
+              SELECT FROM waiting_rounds w WHERE w.operator_id = l.operator_id AND w.player_id = l.player_id
+                                             AND w.game_id = l.game_id)))
+      AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = l.operator_id AND w.session_id = l.session_id)
       AND (l.wallet <> 'seamless' OR EXISTS (
               SELECT FROM wallet_steps w WHERE w.operator_id = f.operator_id AND w.txn_id = 'debit:' || f.spin_id
                                            AND w.round_id = f.round_id AND w.state = 'accepted'))
 ),
 new_spins AS (
     INSERT INTO spins (operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, mechanic_version, nonce, spin_type, mode,
-                       currency, stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at)
-    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $19::smallint, nonce, spin_type, mode, currency,
+                       policy, currency, stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at)
+    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $23::smallint, nonce, spin_type, mode, '', currency,
            stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at
-    FROM good
+    FROM good WHERE choice IS NULL
+),
+new_waiting AS (
+    INSERT INTO waiting_rounds (operator_id, round_id, spin_id, session_id, player_id, game_id, idempotency_key, nonce, spin_type,
+                                mode, stake_minor, telemetry_ref, one_round, choice, options, won_minor, created_at, due_at)
+    SELECT operator_id, round_id, spin_id, session_id, player_id, game_id, idempotency_key, nonce, spin_type, mode, stake_minor,
+           telemetry_ref, one_round, choice, ARRAY(SELECT jsonb_array_elements_text(options::jsonb)), won_minor, created_at, choose_by
+    FROM good WHERE choice IS NOT NULL
 ),
 new_answers AS (
     INSERT INTO idempotency (operator_id, operation, key, fingerprint, status, response, created_at)
@@ -81,17 +96,17 @@ new_credits AS (
                               state, next_try_at, created_at)
     SELECT operator_id, 'credit:' || spin_id, 'credit', round_id, spin_id, session_id, currency, exponent, win_minor,
            'pending', created_at, created_at
-    FROM good WHERE wallet = 'seamless'
+    FROM good WHERE wallet = 'seamless' AND choice IS NULL
 ),
 new_open_rounds AS (
     INSERT INTO open_rounds (operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, due_at)
     SELECT operator_id, round_id, spin_id, session_id, player_id, game_id, one_round,
            created_at + settle_within_s * interval '1 second'
-    FROM good WHERE settle_within_s IS NOT NULL
+    FROM good WHERE settle_within_s IS NOT NULL AND choice IS NULL
 ),
 new_events AS (
     INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
-    SELECT telemetry_ref, operator_id, 'spin_finished', event, created_at FROM good ORDER BY created_at
+    SELECT telemetry_ref, operator_id, 'spin_finished', event, created_at FROM good WHERE choice IS NULL ORDER BY created_at
 ),
 moved AS (
     UPDATE sessions s SET next_nonce = s.next_nonce + g.spins, balance_minor = s.balance_minor + g.net_minor
@@ -105,12 +120,18 @@ SELECT operator_id, spin_id FROM good;
 -- What is on record for spins that were not taken: by key, else by spin, else by round.
 -- $1 operator_id $2 idempotency_key $3 spin_id $4 round_id $5 session_id (arrays)
 SELECT i.place, k.fingerprint, k.status, k.response,
-       EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.spin_id = i.spin_id) AS spin_exists,
-       EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.round_id = i.round_id) AS round_exists,
+       EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.spin_id = i.spin_id)
+           OR EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = i.operator_id AND w.spin_id = i.spin_id) AS spin_exists,
+       EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.round_id = i.round_id)
+           OR EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = i.operator_id AND w.round_id = i.round_id) AS round_exists,
        EXISTS (SELECT FROM round_ends e WHERE e.operator_id = i.operator_id AND e.round_id = i.round_id) AS round_ended,
        (SELECT min(r.round_id) FROM sessions s
         JOIN open_rounds r ON r.operator_id = s.operator_id AND r.player_id = s.player_id AND r.game_id = s.game_id
         WHERE s.operator_id = i.operator_id AND s.session_id = i.session_id AND s.one_round) AS open_round,
+       (SELECT min(w.round_id) FROM sessions s
+        JOIN waiting_rounds w ON w.operator_id = s.operator_id
+            AND (w.session_id = s.session_id OR s.one_round AND w.player_id = s.player_id AND w.game_id = s.game_id)
+        WHERE s.operator_id = i.operator_id AND s.session_id = i.session_id) AS waiting_round,
        (SELECT w.state FROM wallet_steps w
         WHERE w.operator_id = i.operator_id AND w.txn_id = 'debit:' || i.spin_id) AS debit_state
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY
@@ -125,6 +146,9 @@ ORDER BY i.place;
 SELECT s.operator_id, s.session_id, s.player_id, s.game_id, s.build_hash, s.currency, s.exponent, s.client_seed,
        s.seed_sealed, s.next_nonce, s.version, s.balance_minor, s.closed_at, s.wallet,
        s.geo, s.created_at, s.enforces_markets, s.age, s.time_limit_min, s.blocked, s.acknowledged, s.acknowledged_at,
+       (SELECT w.round_id FROM waiting_rounds w WHERE w.operator_id = s.operator_id AND w.session_id = s.session_id)
+           AS waiting_round,
+       (SELECT o.choose_within_s FROM operators o WHERE o.operator_id = s.operator_id) AS choose_within_s,
        (SELECT p.created_at FROM spins p WHERE p.operator_id = s.operator_id AND p.session_id = s.session_id
                                            AND p.nonce = s.next_nonce - 1) AS last_round_at
 FROM sessions s
@@ -153,7 +177,9 @@ SELECT fingerprint, response FROM sessions WHERE operator_id = $1 AND session_id
 -- The audit record of a spin with what its session knows.
 -- $1 operator_id $2 spin_id
 SELECT p.*, s.player_id, s.game_id, s.geo, s.exponent, s.client_seed, s.seed_sealed, s.seed_commitment,
-       o.reveal_seeds OR s.closed_at IS NOT NULL AS seed_is_public, k.response
+       o.reveal_seeds OR s.closed_at IS NOT NULL AS seed_is_public,
+       coalesce((SELECT c.response FROM choices c WHERE c.operator_id = p.operator_id AND c.round_id = p.round_id
+                 ORDER BY c.step DESC LIMIT 1), k.response) AS response
 FROM spins p
 JOIN sessions s USING (operator_id, session_id)
 JOIN operators o USING (operator_id)
@@ -162,7 +188,9 @@ WHERE p.operator_id = $1 AND p.spin_id = $2;
 
 -- name: list_spins
 -- $1 operator_id $2 session_id $3 from_nonce $4 most
-SELECT p.*, s.player_id, s.game_id, s.exponent, k.response
+SELECT p.*, s.player_id, s.game_id, s.exponent,
+       coalesce((SELECT c.response FROM choices c WHERE c.operator_id = p.operator_id AND c.round_id = p.round_id
+                 ORDER BY c.step DESC LIMIT 1), k.response) AS response
 FROM spins p
 JOIN sessions s USING (operator_id, session_id)
 JOIN idempotency k ON k.operator_id = p.operator_id AND k.operation = 'spin' AND k.key = p.idempotency_key
@@ -174,21 +202,34 @@ ORDER BY p.nonce LIMIT $4;
 SELECT * FROM sessions WHERE operator_id = $1 AND session_id = $2;
 
 -- name: open_rounds_of
--- Rounds of a player in a game that wait for their settlement, oldest first; so many that the answer stays small.
+-- Rounds of a player in a game that wait for a choice or for their settlement, oldest first; so many that the answer stays
+-- small.
 -- $1 operator_id $2 player_id $3 game_id
-SELECT r.round_id, r.spin_id, r.session_id, r.due_at, p.stake_minor, p.win_minor, p.currency, s.exponent, p.created_at
+SELECT r.round_id, r.spin_id, r.session_id, r.due_at, p.stake_minor, p.win_minor, p.currency, s.exponent, p.created_at,
+       NULL::integer AS step, NULL::text AS choice, NULL::text[] AS options, NULL::numeric AS won_minor
 FROM open_rounds r
 JOIN spins p USING (operator_id, spin_id)
 JOIN sessions s ON s.operator_id = p.operator_id AND s.session_id = p.session_id
 WHERE r.operator_id = $1 AND r.player_id = $2 AND r.game_id = $3
-ORDER BY p.created_at LIMIT 100;
+UNION ALL
+SELECT w.round_id, w.spin_id, w.session_id, w.due_at, w.stake_minor, 0, s.currency, s.exponent, w.created_at,
+       cardinality(w.decisions) + 1, w.choice, w.options, w.won_minor
+FROM waiting_rounds w
+JOIN sessions s USING (operator_id, session_id)
+WHERE w.operator_id = $1 AND w.player_id = $2 AND w.game_id = $3
+ORDER BY created_at LIMIT 100;
 
 -- name: find_round
 -- A round with how it ended; also one that was voided without having been played, or whose debit was asked for.
 -- $1 operator_id $2 round_id
-SELECT coalesce(p.round_id, e.round_id, d.round_id) AS round_id, s.session_id,
-       coalesce(p.spin_id, d.spin_id) AS spin_id, p.spin_id IS NOT NULL AS played, coalesce(p.stake_minor, d.amount_minor) AS stake_minor,
-       p.win_minor, p.created_at AS played_at, s.currency, s.exponent, s.wallet, r.due_at,
+SELECT coalesce(p.round_id, w.round_id, e.round_id, d.round_id) AS round_id, s.session_id,
+       coalesce(p.spin_id, w.spin_id, d.spin_id) AS spin_id, p.spin_id IS NOT NULL AS played,
+       coalesce(p.stake_minor, w.stake_minor, d.amount_minor) AS stake_minor,
+       p.win_minor, coalesce(p.created_at, w.created_at) AS played_at, s.currency, s.exponent, s.wallet, r.due_at,
+       cardinality(w.decisions) + 1 AS step, w.choice, w.options, w.won_minor, w.due_at AS choose_by,
+       (SELECT count(*) FROM choices c WHERE c.operator_id = asked.operator_id AND c.round_id = asked.round_id) AS choices_made,
+       coalesce((SELECT c.response FROM choices c WHERE c.operator_id = asked.operator_id AND c.round_id = asked.round_id
+                 ORDER BY c.step DESC LIMIT 1), k.response) AS answer,
        e.ending, e.debit_tx, e.credit_tx, e.reason, coalesce(e.created_at, c.ended_at, b.ended_at) AS ended_at,
        d.txn_id AS debit_step, d.state AS debit_state, d.last_error AS debit_error,
        c.txn_id AS credit_step, c.state AS credit_state
@@ -196,11 +237,87 @@ FROM (SELECT $1::text AS operator_id, $2::text AS round_id) asked
 LEFT JOIN spins p USING (operator_id, round_id)
 LEFT JOIN round_ends e USING (operator_id, round_id)
 LEFT JOIN open_rounds r USING (operator_id, round_id)
+LEFT JOIN waiting_rounds w USING (operator_id, round_id)
+LEFT JOIN idempotency k ON k.operator_id = asked.operator_id AND k.operation = 'spin'
+                       AND k.key = coalesce(p.idempotency_key, w.idempotency_key)
 LEFT JOIN wallet_steps d ON d.operator_id = asked.operator_id AND d.round_id = asked.round_id AND d.kind = 'debit'
 LEFT JOIN wallet_steps c ON c.operator_id = asked.operator_id AND c.round_id = asked.round_id AND c.kind = 'credit'
 LEFT JOIN wallet_steps b ON b.operator_id = asked.operator_id AND b.round_id = asked.round_id AND b.kind = 'rollback'
 JOIN sessions s ON s.operator_id = asked.operator_id
-               AND s.session_id = coalesce(p.session_id, e.session_id, d.session_id);
+               AND s.session_id = coalesce(p.session_id, w.session_id, e.session_id, d.session_id);
+
+-- name: lock_waiting_round
+-- $1 operator_id $2 round_id
+SELECT w.*, o.choose_within_s FROM waiting_rounds w JOIN operators o USING (operator_id)
+WHERE w.operator_id = $1 AND w.round_id = $2 FOR UPDATE OF w;
+
+-- name: overdue_choices
+-- Rounds that are to be decided for their players.
+-- $1 now $2 most
+SELECT operator_id, round_id FROM waiting_rounds WHERE due_at <= $1 ORDER BY due_at LIMIT $2;
+
+-- name: find_choice
+-- $1 operator_id $2 round_id $3 step
+SELECT * FROM choices WHERE operator_id = $1 AND round_id = $2 AND step = $3;
+
+-- name: find_waiting_spin
+-- The round of a spin that waits for a choice.
+-- $1 operator_id $2 spin_id
+SELECT round_id, choice FROM waiting_rounds WHERE operator_id = $1 AND spin_id = $2;
+
+-- name: add_choice
+-- $1 operator_id $2 round_id $3 step $4 choice $5 option $6 made_by $7 response $8 created_at
+INSERT INTO choices (operator_id, round_id, step, choice, option, made_by, response, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: ask_next
+-- The round waits for another choice, and for as long again.
+-- $1 operator_id $2 round_id $3 decisions $4 choice $5 options $6 won_minor $7 due_at
+UPDATE waiting_rounds SET decisions = $3, choice = $4, options = $5, won_minor = $6, due_at = $7
+WHERE operator_id = $1 AND round_id = $2;
+
+-- name: finish_round
+-- A round is decided: all that a spin writes and that its first answer did not. In a transaction that has the session
+-- (`change_session`).
+-- $1 operator_id $2 round_id $3 policy $4 win_minor $5 win_units $6 outcome_digest $7 event $8 created_at $9 mechanic_version
+WITH gone AS (
+    DELETE FROM waiting_rounds WHERE operator_id = $1 AND round_id = $2 RETURNING *
+),
+round AS MATERIALIZED (
+    SELECT g.*, s.build_hash, s.currency, s.exponent, s.wallet, s.settle_within_s, s.balance_minor
+    FROM gone g JOIN sessions s USING (operator_id, session_id)
+),
+new_spin AS (
+    INSERT INTO spins (operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, mechanic_version, nonce, spin_type, mode,
+                       policy, currency, stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at)
+    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $9::smallint, nonce, spin_type, mode, $3, currency,
+           stake_minor, $4, $5, $6, telemetry_ref, $8 FROM round
+),
+paid AS (
+    UPDATE sessions s SET balance_minor = s.balance_minor + $4 FROM round r
+    WHERE s.operator_id = r.operator_id AND s.session_id = r.session_id AND r.balance_minor IS NOT NULL
+),
+booked AS (
+    INSERT INTO ledger (operator_id, txn_id, kind, session_id, spin_id, debit_account, credit_account, currency, exponent,
+                        amount_minor, balance_before_minor, balance_after_minor, created_at)
+    SELECT operator_id, 'win:' || spin_id, 'win', session_id, spin_id, 'game',
+           CASE wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'payable' ELSE 'platform' END, currency, exponent, $4,
+           balance_minor, balance_minor + $4, $8
+    FROM round WHERE $4::numeric > 0
+),
+due AS (
+    INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
+                              state, next_try_at, created_at)
+    SELECT operator_id, 'credit:' || spin_id, 'credit', round_id, spin_id, session_id, currency, exponent, $4, 'pending', $8, $8
+    FROM round WHERE wallet = 'seamless'
+),
+opened AS (
+    INSERT INTO open_rounds (operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, due_at)
+    SELECT operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, $8 + settle_within_s * interval '1 second'
+    FROM round WHERE settle_within_s IS NOT NULL
+)
+INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
+SELECT telemetry_ref, operator_id, 'spin_finished', $7, $8 FROM round;
 
 -- name: settle_round
 -- Whatever ended the round first stands.
@@ -219,6 +336,10 @@ DELETE FROM open_rounds WHERE operator_id = $1 AND round_id IN (SELECT round_id 
 -- or after what follows in this transaction.
 -- $1 operator_id $2 session_id
 UPDATE sessions SET version = version + 1 WHERE operator_id = $1 AND session_id = $2 RETURNING *;
+
+-- name: lock_session
+-- $1 operator_id $2 session_id
+SELECT FROM sessions WHERE operator_id = $1 AND session_id = $2 FOR UPDATE;
 
 -- name: void_round
 -- Takes the money of a round back, or says that a round which is not there shall never be played.
@@ -271,10 +392,13 @@ WITH old AS (
     SELECT operator_id, session_id, balance_minor FROM sessions
     WHERE operator_id = $1 AND session_id = $2 AND closed_at IS NULL FOR UPDATE
 ),
+waiting AS (
+    SELECT FROM waiting_rounds WHERE operator_id = $1 AND session_id = $2
+),
 closed AS (
     UPDATE sessions s SET closed_at = $3, close_reason = $4, version = s.version + 1,
                           balance_minor = s.balance_minor - old.balance_minor
-    FROM old WHERE s.operator_id = old.operator_id AND s.session_id = old.session_id
+    FROM old WHERE s.operator_id = old.operator_id AND s.session_id = old.session_id AND NOT EXISTS (SELECT FROM waiting)
     RETURNING s.*, old.balance_minor AS paid_minor
 ),
 paid AS (
@@ -354,6 +478,7 @@ WITH gone AS (
     UPDATE wallet_steps w SET state = 'abandoned', ended_at = $3, last_error = $4, next_try_at = NULL
     WHERE w.operator_id = $1 AND w.txn_id = $2 AND w.kind = 'debit' AND w.state IN ('pending', 'accepted')
       AND NOT EXISTS (SELECT FROM spins p WHERE p.operator_id = w.operator_id AND p.spin_id = w.spin_id)
+      AND NOT EXISTS (SELECT FROM waiting_rounds r WHERE r.operator_id = w.operator_id AND r.spin_id = w.spin_id)
     RETURNING *
 )
 INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
@@ -468,6 +593,7 @@ WHERE s.balance_minor > 0 AND s.touched_at <= $1::timestamptz - o.idle_close_s *
   AND NOT EXISTS (SELECT FROM spins p WHERE p.operator_id = s.operator_id AND p.session_id = s.session_id
                                         AND p.nonce = s.next_nonce - 1
                                         AND p.created_at > $1::timestamptz - o.idle_close_s * interval '1 second')
+  AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = s.operator_id AND w.session_id = s.session_id)
 LIMIT $2;
 
 -- name: find_key
@@ -511,10 +637,10 @@ UPDATE sessions SET acknowledged = $3, acknowledged_at = $4 WHERE operator_id = 
 
 -- name: set_rules
 -- How the money of an operator's sessions moves; of those to come.
--- $1 operator_id $2 wallets $3 settle_within_s $4 one_round $5 idle_close_s $6 enforces_markets
+-- $1 operator_id $2 wallets $3 settle_within_s $4 one_round $5 idle_close_s $6 enforces_markets $7 choose_within_s
 UPDATE operators SET wallets = coalesce($2, wallets), settle_within_s = CASE WHEN $3 = 0 THEN NULL ELSE coalesce($3, settle_within_s) END,
                      one_round = coalesce($4, one_round), idle_close_s = CASE WHEN $5 = 0 THEN NULL ELSE coalesce($5, idle_close_s) END,
-                     enforces_markets = coalesce($6, enforces_markets)
+                     enforces_markets = coalesce($6, enforces_markets), choose_within_s = coalesce($7, choose_within_s)
 WHERE operator_id = $1 RETURNING operator_id;
 
 -- name: add_key

@@ -14,6 +14,7 @@ CREATE TABLE operators (
     one_round     boolean NOT NULL DEFAULT false,   -- a player has one open round in a game
     enforces_markets boolean NOT NULL DEFAULT true, -- whether rules of countries bind here, or at the platform alone
     idle_close_s  integer CHECK (idle_close_s > 0), -- sessions with a balance are closed after so long without a spin
+    choose_within_s  integer NOT NULL DEFAULT 86400 CHECK (choose_within_s > 0), -- then choices are made for the player
     duplicate_status  smallint NOT NULL DEFAULT 200 CHECK (duplicate_status IN (200, 409, 425)), -- of repeated answers
     conflict_status   smallint NOT NULL DEFAULT 409 CHECK (conflict_status IN (409, 422)),       -- of keys used otherwise
     plain_signatures  boolean NOT NULL DEFAULT false,  -- takes HMAC-SHA256 of the body alone; never in production
@@ -131,6 +132,7 @@ CREATE TABLE spins (
     nonce             bigint NOT NULL CHECK (nonce >= 0),
     spin_type         text NOT NULL CHECK (spin_type IN ('cash')),
     mode              text NOT NULL,                 -- of the game: base, an ante bet, a bonus buy
+    policy            text NOT NULL,                 -- what the player decided, as replays read it; '': nothing, or the usual
     currency          text NOT NULL,
     stake_minor       numeric(38, 0) NOT NULL CHECK (stake_minor > 0),
     win_minor         numeric(38, 0) NOT NULL CHECK (win_minor >= 0),
@@ -142,6 +144,49 @@ CREATE TABLE spins (
     UNIQUE (round_id, operator_id),
     UNIQUE (session_id, operator_id, nonce),         -- an outcome is used once
     FOREIGN KEY (session_id, operator_id) REFERENCES sessions
+);
+
+-- Rounds that wait for a choice of their player. Their stake is taken and their outcome sealed; what is not decided yet is
+-- the policy by which it is played on. A round leaves this table when it gets its row in spins.
+CREATE TABLE waiting_rounds (
+    operator_id      text NOT NULL,
+    round_id         text NOT NULL,
+    spin_id          text NOT NULL,
+    session_id       text NOT NULL,
+    player_id        text NOT NULL,
+    game_id          text NOT NULL,
+    idempotency_key  text NOT NULL,
+    nonce            bigint NOT NULL,
+    spin_type        text NOT NULL,
+    mode             text NOT NULL,
+    stake_minor      numeric(38, 0) NOT NULL CHECK (stake_minor > 0),
+    telemetry_ref    text NOT NULL,
+    one_round        boolean NOT NULL,
+    decisions        text[] NOT NULL DEFAULT '{}',   -- choice=option, in the order in which they were made
+    choice           text NOT NULL,                  -- what is asked now
+    options          text[] NOT NULL CHECK (cardinality(options) > 0),
+    won_minor        numeric(38, 0) NOT NULL CHECK (won_minor >= 0),   -- so far; nothing of it is paid yet
+    created_at       timestamptz NOT NULL,
+    due_at           timestamptz NOT NULL,           -- when it is decided for the player
+    PRIMARY KEY (round_id, operator_id),
+    UNIQUE (spin_id, operator_id),
+    UNIQUE (session_id, operator_id),                -- a session plays on when it is decided
+    FOREIGN KEY (session_id, operator_id) REFERENCES sessions
+);
+CREATE UNIQUE INDEX one_waiting_round ON waiting_rounds (player_id, game_id, operator_id) WHERE one_round;
+CREATE INDEX waiting_rounds_due ON waiting_rounds (due_at);
+
+-- What players decided, or time for them, and what was answered.
+CREATE TABLE choices (
+    operator_id  text NOT NULL,
+    round_id     text NOT NULL,
+    step         integer NOT NULL CHECK (step > 0),
+    choice       text NOT NULL,
+    option       text NOT NULL,
+    made_by      text NOT NULL CHECK (made_by IN ('player', 'time')),
+    response     bytea NOT NULL,
+    created_at   timestamptz NOT NULL,
+    PRIMARY KEY (round_id, operator_id, step)
 );
 
 -- Rounds whose money the platform has not settled, of operators that settle.
@@ -318,6 +363,8 @@ CREATE TRIGGER ledger_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger
 CREATE TRIGGER idempotency_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON idempotency
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER round_ends_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON round_ends
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER choices_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON choices
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- Clients of operators, which get access tokens. Secrets are 256 random bits, so their SHA-256 keeps them.

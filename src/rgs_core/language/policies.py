@@ -74,7 +74,8 @@ def with_bets(build: Build, plays: tuple[str, ...]) -> Build:
 
 def with_decisions(build: Build, decisions: Iterable[tuple[str, str]]) -> Build:
     """The build as it is played by (choice, option) and ("gamble", bet) in turn. Raises PolicyError."""
-    options, plays = {}, []
+    options: dict[str, int] = {}
+    plays: list[str] = []
     for name, value in decisions:
         if name == GAMBLE:
             plays += _plays(build.model, value)

@@ -14,16 +14,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rgs_core._engine import Engine
 from rgs_core.errors import PolicyError
+from rgs_core.language.mechanics import COLLECT
 from rgs_core.language.model import Build, Model
 from rgs_core.language.policies import GAMBLE, choices, with_decisions
 from rgs_core.outcome import GambleStep, Played
 
-COLLECT = "collect"
-"""The option of a gamble that ends it."""
 ENGINES_MAX = 64
 """Ways to play a build whose engines are kept."""
 
@@ -31,8 +30,7 @@ Decision = tuple[str, str]
 """A choice or the gamble, and the option or bet taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What the player has to decide: `options` of a choice; bets of the gamble, behind COLLECT, the one without risk."""
 
     choice: str
@@ -44,8 +42,7 @@ class Question:
         return self.options[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(NamedTuple):
     """A round as far as it has come. `question`: what has to be decided before it goes on; None: it is over."""
 
     outcome: Played
