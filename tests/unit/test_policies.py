@@ -263,5 +263,5 @@ def test_drawn_and_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_bet_is_not_called_what_ends_a_gamble() -> None:
-    with pytest.raises(ModelError, match=r"gamble\.bets\.collect: 'collect' is what ends a gamble; rename the bet"):
+    with pytest.raises(ModelError, match="'collect' is what ends a gamble; rename the bet"):
         game(CARDS.replace("gamble.bets.sure", "gamble.bets.collect"))
