@@ -18,6 +18,11 @@ import asyncpg
 from rgs_core.errors import RgsError
 from rgs_server import sandbox
 from rgs_server.addresses import networks
+from rgs_server.billing.commands import COMMANDS, add_commands, run_command
+from rgs_server.billing.fees import TermsRefused
+from rgs_server.billing.files import FileRefused
+from rgs_server.billing.invoices import RatesRefused
+from rgs_server.billing.months import MonthRefused
 from rgs_server.client import Client, Credentials, client_context, curl_line
 from rgs_server.clock import read_time
 from rgs_server.config import Config, ConfigError, read_config
@@ -175,6 +180,7 @@ def parser() -> argparse.ArgumentParser:
     registry.add_argument("file", metavar="FILE", help="JSON with entries; signed in place")
     registry.add_argument("--sign", metavar="KEY", help="ed25519 private key (PEM)")
     registry.add_argument("--check", metavar="KEY", help="ed25519 public key (PEM)")
+    add_commands(commands)
     contract = commands.add_parser("openapi", help="print the contract, or compare it with an older one")
     contract.add_argument("--against", metavar="FILE", help="fail when it takes away or narrows what FILE promised")
     contract.add_argument(
@@ -221,6 +227,8 @@ def main(arguments: list[str] | None = None) -> int:
             return run(operator(config, args))
         if args.command == "reconcile":
             return run(reconcile(config, args))
+        if args.command in COMMANDS:
+            return run(run_command(config, args))
         if args.command == "reseal":
             return run(seal_again(config))
         if args.command == "webhook":
@@ -229,7 +237,7 @@ def main(arguments: list[str] | None = None) -> int:
             return run(keys(config, args))
         return run(call(config, args))
     except (
-        AlreadyRunning, ConfigError, DatabaseUnreachable, KeyUnknown, ListRefused, MasterKeyError, OperatorRefused, PostgresUnavailable, RegistryRefused, RgsError, SealBroken, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
+        AlreadyRunning, ConfigError, DatabaseUnreachable, FileRefused, KeyUnknown, ListRefused, MasterKeyError, MonthRefused, OperatorRefused, PostgresUnavailable, RatesRefused, RegistryRefused, RgsError, SealBroken, sandbox.SandboxFailed, SchemaMismatch, TermsRefused, WorkerFailed,
         OSError, asyncpg.PostgresError, aiohttp.ClientError,
     ) as error:  # fmt: skip
         print(f"rgs-server {args.command}: {error}", file=sys.stderr)

@@ -49,6 +49,7 @@ class Config:
     in_flight_max: int = 4096  # requests being answered, per worker; more are 503 at once
     operator_in_flight_max: int = 1024  # of one operator that has no bound of its own; more are 429
     key_cache_s: int = 30  # how long a worker trusts a key it has read
+    report_url: str = ""  # database that reports are read from, such as a standby; empty: the one of the service
     token_issuer: str = "rgs-core"  # `iss` and `aud` of access tokens
     token_lifetime_s: int = 600  # of access tokens
     session_cache_max: int = 50000  # sessions per worker

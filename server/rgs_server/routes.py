@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from aiohttp import web
 
 from rgs_server import balances, players, settlement
 from rgs_server.answers import spin_record
+from rgs_server.billing.files import report_row
 from rgs_server.choices import choose
 from rgs_server.clock import read_time
-from rgs_server.contract.answers import SpinsAnswer, encode
+from rgs_server.contract.answers import ReportAnswer, SpinsAnswer, encode
 from rgs_server.contract.problems import Problem
 from rgs_server.gate import PERSON
 from rgs_server.resolutions import resolve
@@ -21,6 +22,7 @@ from rgs_server.sessions import validate
 from rgs_server.store import Store
 
 ENDINGS_DAYS = 30
+REPORT_DAYS = 92
 SPINS_MAX = 100
 NONCE_MAX = 2**63 - 2
 
@@ -77,6 +79,27 @@ async def count_endings(request: web.Request) -> web.Response:
         raise Problem("VALIDATION_FAILED", f"since: '{str(asked)[:40]}' is not a time like 2026-01-31T12:00:00.000Z")
     async with service.store() as store:
         return json_answer(await settlement.endings(store, operator_id, since))
+
+
+async def report_days(request: web.Request) -> web.Response:
+    operator_id, _ = await caller(request)
+    service = request.app[SERVICE]
+    today = service.clock().date()
+    last = day(request, "last") or today
+    first = day(request, "first") or last - timedelta(days=ENDINGS_DAYS)
+    if not 0 <= (last - first).days < REPORT_DAYS:
+        raise Problem("VALIDATION_FAILED", f"first and last: {first} to {last} is no period of 1 to {REPORT_DAYS} days")
+    rows = await service.reports.days(operator_id, first, last)
+    return json_answer(encode(ReportAnswer(operator_id, str(first), str(last), [report_row(row) for row in rows])))
+
+
+def day(request: web.Request, name: str) -> date | None:
+    """A day of the query; None where it is not there. Raises Problem."""
+    text = request.query.get(name)
+    try:
+        return None if text is None else datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError:
+        raise Problem("VALIDATION_FAILED", f"{name}: '{str(text)[:40]}' is not a day like 2026-01-31") from None
 
 
 async def list_spins(request: web.Request) -> web.Response:
@@ -164,6 +187,7 @@ HANDLERS: dict[str, Handler] = {
     "settleRound": step(settlement.settle, "round_id", "ROUND_UNKNOWN"),
     "voidRound": step(settlement.void, "round_id", "ROUND_UNKNOWN"),
     "countEndings": count_endings,
+    "reportDays": report_days,
     "listSpins": list_spins,
     "getSession": read(balances.session_state, "session_id", "SESSION_UNKNOWN"),
     "transferIn": step(balances.transfer_in, "session_id", "SESSION_UNKNOWN"),

@@ -10,6 +10,7 @@ import asyncpg
 from aiohttp import web
 
 from rgs_server.access_tokens import AccessTokens
+from rgs_server.billing.reports import Reports
 from rgs_server.clock import Clock, system_clock
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
@@ -42,6 +43,7 @@ class Service:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self.clock = clock
         self.cashier = Cashier(config, self.store, sealer, self.clock)
+        self.reports = Reports(config.report_url or url)
         self.desk = SpinDesk(config, url, rules, sealer, self.cashier, clock)
         self.quotas = Quotas(config, self.store)
         self.origins = Origins(config, self.store)
@@ -67,6 +69,7 @@ class Service:
         await self.desk.stop()
         await self.cashier.stop()
         await self._nonces.stop()
+        await self.reports.stop()
         if self._pool is not None:
             await self._pool.close()
 

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from importlib import resources
 from typing import Any
@@ -20,6 +20,9 @@ from rgs_server.addresses import Network
 
 SCHEMA_LOCK = 7_249_001
 """Advisory lock that serialises the creation of the schema."""
+ROLL_UP_LOCK = 7_249_003
+"""Advisory lock of the worker that sums up hours."""
+ROLL_UP_TIMEOUT_S = 600.0
 SWEEP_LOCK = 7_249_002
 """Advisory lock of the worker that deletes what has expired."""
 
@@ -424,6 +427,63 @@ class Store:
 
     async def sweep_nonces(self) -> None:
         await self.connection.execute(QUERIES["sweep_nonces"], SWEEP_LOCK)
+
+    async def report_days(self, since: datetime, until: datetime, operator_id: str | None) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["report_days"], since, until, operator_id)
+
+    async def next_hour(self) -> datetime | None:
+        """None before the first session."""
+        hour: datetime | None = await self.connection.fetchval(QUERIES["next_hour"])
+        return hour
+
+    async def roll_up_hour(self, hour: datetime) -> bool:
+        """False when another worker does it."""
+        statement = QUERIES["roll_up_hour"]
+        return await self.connection.fetchrow(statement, hour, ROLL_UP_LOCK, timeout=ROLL_UP_TIMEOUT_S) is not None
+
+    async def add_agreement(
+        self, operator_id: str, agreement_id: str, valid_from: date, terms: str, created_at: datetime
+    ) -> None:
+        """Raises asyncpg.UniqueViolationError when the id is taken, or the month has another one."""
+        values = (operator_id, agreement_id, valid_from, terms, created_at)
+        await self.connection.execute(QUERIES["add_agreement"], *values)
+
+    async def agreement_of(self, operator_id: str, month: date) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["agreement_of"], operator_id, month)
+
+    async def agreements(self, operator_id: str) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["agreements"], operator_id)
+
+    async def carried_into(self, operator_id: str, month: date) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["carried_into"], operator_id, month)
+
+    async def closed_months(self, operator_id: str) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["closed_months"], operator_id)
+
+    async def close_month(self, operator_id: str, month: date, closed_at: datetime) -> None:
+        await self.connection.execute(QUERIES["close_month"], operator_id, month, closed_at)
+
+    async def add_closing_totals(
+        self, operator_id: str, month: date, totals: Sequence[tuple[str, str | None, int, int]]
+    ) -> None:
+        """Rows of (currency, agreement_id, fee_minor, carried_minor)."""
+        columns = [list(column) for column in zip(*totals, strict=True)] or [[], [], [], []]
+        currencies, agreements, *amounts = columns
+        exact = [[Decimal(amount) for amount in column] for column in amounts]
+        await self.connection.execute(QUERIES["add_closing_totals"], operator_id, month, currencies, agreements, *exact)
+
+    async def add_closing_lines(self, lines: Sequence[tuple[Any, ...]]) -> None:
+        """Rows of all columns, in the order of the statement."""
+        columns = [list(column) for column in zip(*lines, strict=True)]
+        if columns:
+            exact = [[Decimal(amount) for amount in column] for column in columns[9:]]
+            await self.connection.execute(QUERIES["add_closing_lines"], *columns[:9], *exact)
+
+    async def closing_lines(self, operator_id: str, month: date) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["closing_lines"], operator_id, month)
+
+    async def lines_about(self, operator_id: str, about: date) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["lines_about"], operator_id, about)
 
     async def ready(self) -> None:
         """Raises when the database does not answer."""

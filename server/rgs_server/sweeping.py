@@ -14,6 +14,7 @@ from datetime import datetime
 
 from rgs_server import answers
 from rgs_server.balances import close_session
+from rgs_server.billing.hours import roll_up
 from rgs_server.choices import decide_overdue
 from rgs_server.clock import Clock, time_text
 from rgs_server.contract.problems import Problem
@@ -59,6 +60,7 @@ class Sweeper:
                 async with self._stores() as store:
                     await decide_overdue(store, self._sealer, self._rules, self._clock(), BATCH)
                     await report_unsettled(store, self._clock())
+                    await roll_up(store, self._clock())
                     await close_idle(store, self._sealer, self._clock())
             except Problem as problem:
                 log.warning("no sweep: %s", problem.detail)

@@ -301,6 +301,38 @@ class EndingsAnswer(Struct, frozen=True):
     endings: list[Ending]
 
 
+Signed = Annotated[
+    str,
+    Meta(description="a decimal with exactly the currency's decimals, negative for a loss", pattern=r"^-?\d+(\.\d+)?$"),
+]
+
+
+class ReportRow(Struct, frozen=True):
+    """What was played of one game and build in one currency on one day (UTC)."""
+
+    game_id: str
+    build_hash: BuildHash
+    currency: str
+    day: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d$")]
+    spins_total: int
+    eligible_spins: Annotated[int, Meta(description="those that were not voided")]
+    turnover: Annotated[Signed, Meta(description="stakes of eligible spins")]
+    ggr: Annotated[Signed, Meta(description="turnover less what was won")]
+    netwin: Annotated[Signed, Meta(description="that less bonus_cost and jackpot_contrib")]
+    jackpot_contrib: Signed
+    bonus_cost: Signed
+    royalty_due: Annotated[Signed, Meta(description="by the agreement; of a month that is not over: so far")]
+
+
+class ReportAnswer(Struct, frozen=True):
+    """Figures of an operator, day by day."""
+
+    operator_id: str
+    first: str
+    last: str
+    rows: list[ReportRow]
+
+
 class TransactionAnswer(Struct, frozen=True):
     """A movement of money between two accounts: `platform`, `session` (transferred money), `game`, `held` (debits whose
     spin was not drawn yet) and `payable` (wins that the platform's wallet has not taken yet)."""

@@ -312,6 +312,20 @@ OPERATIONS: tuple[Operation, ...] = (
         query={"since": "RFC 3339 in UTC with milliseconds; default: 30 days ago"},
     ),
     Operation(
+        "reportDays",
+        "GET",
+        "/reports/days",
+        "Report what was played",
+        answers.ReportAnswer,
+        "Rounds, stakes, gross and net wins and fees, by game, build, currency and day (UTC). A round that is voided later "
+        "is taken out of its day.",
+        problems=("VALIDATION_FAILED",),
+        query={
+            "first": "such as 2026-01-01; default: 30 days ago",
+            "last": "included, at most 92 days on; default: today",
+        },
+    ),
+    Operation(
         "getSession",
         "GET",
         "/sessions/{session_id}",

@@ -903,3 +903,102 @@ signers AS (
 )
 UPDATE player_token_rules r SET secret_sealed = i.after FROM input i
 WHERE i.place = 'player_token_rules' AND r.operator_id = i.operator_id AND r.secret_sealed = i.before;
+
+-- name: report_days
+-- Rounds by day with their money; voided ones are counted and have none. Whole hours come from their sums, and only what is
+-- younger from the rounds.
+-- $1 since $2 until $3 operator_id (NULL: all)
+WITH rolled AS MATERIALIZED (
+    SELECT coalesce(max(hour) + interval '1 hour', '-infinity') AS until FROM rolled_hours
+),
+parts AS (
+    SELECT operator_id, game_id, build_hash, currency, exponent, hour AS moment, spins, spins AS eligible, stake_minor, win_minor
+    FROM hour_figures WHERE hour >= $1 AND hour < $2 AND ($3::text IS NULL OR operator_id = $3)
+    UNION ALL
+    SELECT p.operator_id, s.game_id, p.build_hash, p.currency, s.exponent, p.created_at, 1, 1, p.stake_minor, p.win_minor
+    FROM spins p JOIN sessions s USING (operator_id, session_id)
+    WHERE p.created_at >= $1 AND p.created_at >= (SELECT until FROM rolled) AND p.created_at < $2
+      AND ($3::text IS NULL OR p.operator_id = $3)
+    UNION ALL
+    SELECT p.operator_id, s.game_id, p.build_hash, p.currency, s.exponent, p.created_at, 0, -1, -p.stake_minor, -p.win_minor
+    FROM round_ends e JOIN spins p USING (operator_id, spin_id)
+    JOIN sessions s ON s.operator_id = p.operator_id AND s.session_id = p.session_id
+    WHERE e.ending = 'voided' AND e.created_at >= $1 AND p.created_at >= $1 AND p.created_at < $2
+      AND ($3::text IS NULL OR e.operator_id = $3)
+)
+SELECT operator_id, game_id, build_hash, currency, exponent, (moment AT TIME ZONE 'UTC')::date AS day,
+       sum(spins)::bigint AS spins_total, sum(eligible)::bigint AS eligible_spins, sum(stake_minor) AS turnover_minor,
+       sum(win_minor) AS win_minor
+FROM parts
+GROUP BY operator_id, game_id, build_hash, currency, exponent, day
+ORDER BY operator_id, day, game_id, build_hash, currency;
+
+-- name: next_hour
+-- The hour that is summed up next: the one after the last, or that of the first session.
+SELECT coalesce((SELECT max(hour) + interval '1 hour' FROM rolled_hours),
+                (SELECT date_trunc('hour', min(created_at), 'UTC') FROM sessions)) AS hour;
+
+-- name: roll_up_hour
+-- Sums of an hour whose rounds are all written; nothing where another worker does it.
+-- $1 hour $2 advisory lock
+WITH turn AS MATERIALIZED (
+    SELECT pg_try_advisory_xact_lock($2) AS mine
+),
+done AS (
+    INSERT INTO rolled_hours (hour) SELECT $1 FROM turn WHERE mine ON CONFLICT DO NOTHING RETURNING hour
+),
+summed AS (
+    INSERT INTO hour_figures (operator_id, game_id, build_hash, currency, exponent, hour, spins, stake_minor, win_minor)
+    SELECT p.operator_id, s.game_id, p.build_hash, p.currency, s.exponent, $1, count(*), sum(p.stake_minor), sum(p.win_minor)
+    FROM spins p JOIN sessions s USING (operator_id, session_id)
+    WHERE p.created_at >= $1 AND p.created_at < $1::timestamptz + interval '1 hour' AND EXISTS (SELECT FROM done)
+    GROUP BY p.operator_id, s.game_id, p.build_hash, p.currency, s.exponent
+)
+SELECT hour FROM done;
+
+-- name: add_agreement
+-- $1 operator_id $2 agreement_id $3 valid_from $4 terms $5 created_at
+INSERT INTO fee_agreements (operator_id, agreement_id, valid_from, terms, created_at) VALUES ($1, $2, $3, $4, $5);
+
+-- name: agreement_of
+-- $1 operator_id $2 month
+SELECT * FROM fee_agreements WHERE operator_id = $1 AND valid_from <= $2 ORDER BY valid_from DESC LIMIT 1;
+
+-- name: agreements
+-- $1 operator_id
+SELECT * FROM fee_agreements WHERE operator_id = $1 ORDER BY valid_from;
+
+-- name: carried_into
+-- Losses that a month begins with: those of the month before, where it was closed.
+-- $1 operator_id $2 month
+SELECT currency, carried_minor FROM closing_totals
+WHERE operator_id = $1 AND month = ($2::date - interval '1 month')::date AND carried_minor < 0;
+
+-- name: closed_months
+-- $1 operator_id
+SELECT month FROM closings WHERE operator_id = $1 ORDER BY month;
+
+-- name: close_month
+-- $1 operator_id $2 month $3 closed_at
+INSERT INTO closings (operator_id, month, closed_at) VALUES ($1, $2, $3);
+
+-- name: add_closing_totals
+-- $1 operator_id $2 month $3 currency $4 agreement_id $5 fee_minor $6 carried_minor (the last four arrays)
+INSERT INTO closing_totals (operator_id, month, currency, agreement_id, fee_minor, carried_minor)
+SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::numeric[], $6::numeric[]);
+
+-- name: add_closing_lines
+-- $1 operator_id $2 month $3 about $4 game_id $5 build_hash $6 currency $7 exponent $8 spins_total $9 eligible_spins
+-- $10 turnover_minor $11 win_minor $12 jackpot_contrib_minor $13 bonus_cost_minor $14 royalty_due_minor (arrays)
+INSERT INTO closing_lines (operator_id, month, about, game_id, build_hash, currency, exponent, spins_total, eligible_spins,
+                           turnover_minor, win_minor, jackpot_contrib_minor, bonus_cost_minor, royalty_due_minor)
+SELECT * FROM unnest($1::text[], $2::date[], $3::date[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::bigint[],
+                     $9::bigint[], $10::numeric[], $11::numeric[], $12::numeric[], $13::numeric[], $14::numeric[]);
+
+-- name: closing_lines
+-- $1 operator_id $2 month
+SELECT * FROM closing_lines WHERE operator_id = $1 AND month = $2 ORDER BY about DESC, game_id, build_hash, currency;
+
+-- name: lines_about
+-- $1 operator_id $2 about
+SELECT * FROM closing_lines WHERE operator_id = $1 AND about = $2;

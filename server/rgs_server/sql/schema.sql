@@ -145,6 +145,7 @@ CREATE TABLE spins (
     UNIQUE (session_id, operator_id, nonce),         -- an outcome is used once
     FOREIGN KEY (session_id, operator_id) REFERENCES sessions
 );
+CREATE INDEX spins_by_time ON spins USING brin (created_at) WITH (autosummarize = on, pages_per_range = 32);
 
 -- Rounds that wait for a choice of their player. Their stake is taken and their outcome sealed; what is not decided yet is
 -- the policy by which it is played on. A round leaves this table when it gets its row in spins.
@@ -226,6 +227,7 @@ CREATE TABLE round_ends (
     CHECK (ending = 'voided' OR spin_id IS NOT NULL)
 );
 CREATE INDEX round_ends_of_operator ON round_ends (created_at, operator_id);
+CREATE INDEX voided_rounds ON round_ends (created_at, operator_id) WHERE ending = 'voided';
 
 -- What was answered to a money step, byte for byte.
 CREATE TABLE idempotency (
@@ -269,7 +271,7 @@ CREATE TABLE wallet_steps (
     CHECK (state <> 'pending' OR next_try_at IS NOT NULL)    -- nothing is forgotten
 );
 CREATE INDEX steps_due ON wallet_steps (next_try_at) WHERE next_try_at IS NOT NULL;
-CREATE INDEX steps_by_end ON wallet_steps USING brin (ended_at);
+CREATE INDEX steps_by_end ON wallet_steps USING brin (ended_at) WITH (autosummarize = on);
 CREATE INDEX steps_failed ON wallet_steps (created_at) WHERE state = 'failed';
 
 -- Failed steps that two persons have closed by hand, or that one has proposed to. Who they are is the id of their key.
@@ -313,7 +315,7 @@ CREATE TABLE ledger (
     CHECK ((balance_after_minor IS NULL) = ('session' NOT IN (debit_account, credit_account)))
 );
 
-CREATE INDEX ledger_by_time ON ledger USING brin (created_at);
+CREATE INDEX ledger_by_time ON ledger USING brin (created_at) WITH (autosummarize = on);
 
 -- Events to be delivered. Identity order is not commit order: a relay deletes what it has delivered.
 CREATE TABLE outbox (
@@ -427,3 +429,81 @@ SELECT o.operator_id, o.rate_per_s, o.burst, o.in_flight_max, o.plain_signatures
        ARRAY(SELECT network::text FROM operator_networks n WHERE n.operator_id = o.operator_id) AS networks,
        ARRAY(SELECT common_name FROM operator_certificates c WHERE c.operator_id = o.operator_id) AS certificates
 FROM operators o;
+
+-- Sums of the rounds of whole hours, whatever became of them later, so that reports need not read them again; an hour is
+-- summed up once, when all of its rounds are written.
+CREATE TABLE rolled_hours (
+    hour  timestamptz PRIMARY KEY
+);
+CREATE TABLE hour_figures (
+    operator_id  text NOT NULL,
+    game_id      text NOT NULL,
+    build_hash   text NOT NULL,
+    currency     text NOT NULL,
+    exponent     smallint NOT NULL,
+    hour         timestamptz NOT NULL REFERENCES rolled_hours,
+    spins        bigint NOT NULL,
+    stake_minor  numeric NOT NULL,
+    win_minor    numeric NOT NULL,
+    PRIMARY KEY (hour, operator_id, game_id, build_hash, currency)
+);
+CREATE TRIGGER hour_figures_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON hour_figures
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- What operators pay, from a month on until the next agreement; `terms` is JSON as rgs_server.billing.fees reads it.
+CREATE TABLE fee_agreements (
+    operator_id   text NOT NULL REFERENCES operators,
+    agreement_id  text NOT NULL,
+    valid_from    date NOT NULL CHECK (extract(day FROM valid_from) = 1),
+    terms         text NOT NULL,
+    created_at    timestamptz NOT NULL,
+    PRIMARY KEY (agreement_id, operator_id),
+    UNIQUE (operator_id, valid_from)
+);
+
+-- Months that are closed, with what each currency came to. `carried_minor`: a loss that the next month begins with.
+CREATE TABLE closings (
+    operator_id  text NOT NULL REFERENCES operators,
+    month        date NOT NULL CHECK (extract(day FROM month) = 1),
+    closed_at    timestamptz NOT NULL,
+    PRIMARY KEY (operator_id, month)
+);
+CREATE TABLE closing_totals (
+    operator_id    text NOT NULL,
+    month          date NOT NULL,
+    currency       text NOT NULL,
+    agreement_id   text NOT NULL,
+    fee_minor      numeric(38, 0) NOT NULL CHECK (fee_minor >= 0),
+    carried_minor  numeric(38, 0) NOT NULL CHECK (carried_minor <= 0),
+    PRIMARY KEY (operator_id, month, currency),
+    FOREIGN KEY (operator_id, month) REFERENCES closings,
+    FOREIGN KEY (agreement_id, operator_id) REFERENCES fee_agreements
+);
+
+-- Lines of closed months; those about an earlier month are what has changed in it since (true-ups).
+CREATE TABLE closing_lines (
+    operator_id            text NOT NULL,
+    month                  date NOT NULL,
+    about                  date NOT NULL CHECK (about <= month),
+    game_id                text NOT NULL,
+    build_hash             text NOT NULL,
+    currency               text NOT NULL,
+    exponent               smallint NOT NULL,
+    spins_total            bigint NOT NULL,
+    eligible_spins         bigint NOT NULL,
+    turnover_minor         numeric(38, 0) NOT NULL,
+    win_minor              numeric(38, 0) NOT NULL,
+    jackpot_contrib_minor  numeric(38, 0) NOT NULL,
+    bonus_cost_minor       numeric(38, 0) NOT NULL,
+    royalty_due_minor      numeric(38, 0) NOT NULL,
+    PRIMARY KEY (operator_id, month, about, game_id, build_hash, currency),
+    FOREIGN KEY (operator_id, month) REFERENCES closings
+);
+CREATE TRIGGER fee_agreements_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON fee_agreements
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER closings_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON closings
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER closing_totals_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON closing_totals
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER closing_lines_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON closing_lines
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
