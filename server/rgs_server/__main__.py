@@ -251,7 +251,8 @@ def run(job: Coroutine[Any, Any, int]) -> int:
 
 async def serve(config: Config, *, sandboxed: bool = False) -> int:
     if sandboxed:
-        config = replace(config, log_level="warning")  # for people: only what needs attention
+        # For people: only what needs attention, and games to look at.
+        config = replace(config, log_level="warning", play="off" if config.in_production else "on")
     configure_logging(config.log_level)
     await Supervisor(config).run(sandbox.show if sandboxed else None)
     if sandboxed:

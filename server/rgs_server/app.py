@@ -27,6 +27,7 @@ from rgs_server.contract.requests import decode_session
 from rgs_server.contract.versions import answer_type, ending_headers
 from rgs_server.gate import CALLER, OPERATION, ORIGIN
 from rgs_server.origins import answer_headers
+from rgs_server.play.routes import add_play
 from rgs_server.service import REPLAYED, SERVICE, Service, json_answer
 from rgs_server.sessions import open_session, seed_context
 from rgs_server.spins import waits_for_choice
@@ -69,6 +70,9 @@ def create_app(service: Service) -> web.Application:
     app.router.add_get("/docs/assets/{name}", get_asset)
     app.router.add_get(PAGES, get_problem)
     app.router.add_get(PAGES + "{code}", get_problem)
+
+    if service.config.play == "on":
+        add_play(app, service)
 
     async def life(_: web.Application) -> AsyncIterator[None]:
         await service.start()

@@ -49,6 +49,7 @@ class Config:
     in_flight_max: int = 4096  # requests being answered, per worker; more are 503 at once
     operator_in_flight_max: int = 1024  # of one operator that has no bound of its own; more are 429
     key_cache_s: int = 30  # how long a worker trusts a key it has read
+    play: str = "off"  # on: the games in a browser under /play, with play money; sandboxes only
     report_url: str = ""  # database that reports are read from, such as a standby; empty: the one of the service
     token_issuer: str = "rgs-core"  # `iss` and `aud` of access tokens
     token_lifetime_s: int = 600  # of access tokens
@@ -76,6 +77,7 @@ class Config:
 CHOICES = {
     "log_level": ("debug", "info", "warning", "error"),
     "mode": ("development", "production"),
+    "play": ("off", "on"),
     "unknown_market": ("strictest", "refused"),
 }
 
@@ -128,6 +130,8 @@ def read_config(environment: Mapping[str, str] = os.environ) -> Config:
             problems.append(f"{name}={text!r} is not one of {', '.join(CHOICES[field.name])}")
         else:
             values[field.name] = text
+    if values.get("play") == "on" and values.get("mode") == "production":
+        problems.append("RGS_PLAY=on is for sandboxes: in production players come through their platform")
     if problems:
         raise ConfigError("\n".join(problems))
     return Config(**values)  # type: ignore[arg-type]

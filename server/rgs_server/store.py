@@ -127,6 +127,9 @@ class Store:
         """The round, locked until the end of the transaction; None where it waits for no choice."""
         return await self.connection.fetchrow(QUERIES["lock_waiting_round"], operator_id, round_id)
 
+    async def waiting_round(self, operator_id: str, round_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["waiting_round"], operator_id, round_id)
+
     async def overdue_choices(self, now: datetime, most: int) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["overdue_choices"], now, most)
 

@@ -251,6 +251,10 @@ JOIN sessions s ON s.operator_id = asked.operator_id
 SELECT w.*, o.choose_within_s FROM waiting_rounds w JOIN operators o USING (operator_id)
 WHERE w.operator_id = $1 AND w.round_id = $2 FOR UPDATE OF w;
 
+-- name: waiting_round
+-- $1 operator_id $2 round_id
+SELECT * FROM waiting_rounds WHERE operator_id = $1 AND round_id = $2;
+
 -- name: overdue_choices
 -- Rounds that are to be decided for their players.
 -- $1 now $2 most
