@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated
 
-import orjson
 from aiohttp import web
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Meta, Struct
 
-from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import Decoder
+from rgs_server.page_routes import add_page, answer, changing
 from rgs_server.play.casino import Casino
-from rgs_server.play.pages import POLICY, Pages
 from rgs_server.service import Service
-
-HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+from rgs_server.signed_pages import SignedPage
 
 
 class Opening(Struct, frozen=True):
@@ -44,21 +40,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def add_play(app: web.Application, service: Service) -> None:
     """Adds the routes."""
     casino = Casino(service)
-    # One key for all workers: the page may come from one and its list from another.
-    pages = Pages(Ed25519PrivateKey.from_private_bytes(service.sealer.derived("play assets")))
-
-    async def index(_: web.Request) -> web.Response:
-        return web.Response(text=pages.index, content_type="text/html", headers=HEADERS)
-
-    async def manifest(_: web.Request) -> web.Response:
-        return web.Response(body=pages.manifest, content_type="application/json", headers={"Cache-Control": "no-cache"})
-
-    async def asset(request: web.Request) -> web.Response:
-        found = pages.asset(request.match_info["name"])
-        if found is None:
-            raise Problem("NOT_FOUND", f"no file {request.path[:200]}")
-        body, media_type = found
-        return web.Response(body=body, content_type=media_type, charset="utf-8", headers=HEADERS)
+    add_page(app, SignedPage(service.sealer, "play", "/play", ("play.css", "symbols.js", "play.js")), "/play")
 
     async def games(_: web.Request) -> web.Response:
         return answer({"games": await casino.games()})
@@ -91,9 +73,6 @@ def add_play(app: web.Application, service: Service) -> None:
 
     session = "/play/api/sessions/{session_id}"
     routes: list[tuple[str, str, Handler]] = [
-        ("GET", "/play", index),
-        ("GET", "/play/manifest.json", manifest),
-        ("GET", "/play/assets/{name}", asset),
         ("GET", "/play/api/games", games),
         ("POST", "/play/api/sessions", open_session),
         ("GET", session, state),
@@ -105,17 +84,3 @@ def add_play(app: web.Application, service: Service) -> None:
     ]
     for method, path, handler in routes:
         app.router.add_route(method, path, handler)
-
-
-async def changing(request: web.Request) -> bytes:
-    """The body of a request that changes something: it comes from our own page. Raises Problem."""
-    origin = request.headers.get("Origin")
-    if origin is not None and origin.partition("://")[2] != request.host:
-        raise Problem("ORIGIN_FORBIDDEN", "only the page of this service plays here")
-    if request.content_type != "application/json":
-        raise Problem("VALIDATION_FAILED", "send application/json")
-    return await request.read()
-
-
-def answer(body: dict[str, Any]) -> web.Response:
-    return web.Response(body=orjson.dumps(body), content_type="application/json", headers={"Cache-Control": "no-store"})

@@ -313,7 +313,7 @@
     if (event.code === "Space") { event.preventDefault(); $("spin").click(); }
   });
 
-  window.startGames = async (place) => {
+  window.startPage = async (place) => {
     app = place;
     ({ games } = await ask("GET", "/games"));
     const kept = localStorage.getItem(KEPT);

@@ -5,11 +5,11 @@
   const fail = (why) => {
     const line = document.getElementById("loading");
     line.setAttribute("role", "alert");
-    line.textContent = `The game does not start: ${why}`;
+    line.textContent = `The page does not start: ${why}`;
     document.body.dataset.state = "refused";
   };
   try {
-    const manifest = await (await fetch("/play/manifest.json", { cache: "no-cache" })).json();
+    const manifest = await (await fetch(`${document.body.dataset.root}/manifest.json`, { cache: "no-cache" })).json();
     const signed = new TextEncoder().encode(JSON.stringify(manifest.files));
     const key = await crypto.subtle.importKey("raw", bytes(document.body.dataset.key), "Ed25519", false, ["verify"]);
     if (!(await crypto.subtle.verify("Ed25519", key, bytes(manifest.signature), signed))) {
@@ -21,9 +21,9 @@
         const element = document.createElement(style ? "link" : "script");
         if (style) {
           element.rel = "stylesheet";
-          element.href = `/play/assets/${name}`;
+          element.href = `${document.body.dataset.root}/assets/${name}`;
         } else {
-          element.src = `/play/assets/${name}`;
+          element.src = `${document.body.dataset.root}/assets/${name}`;
         }
         element.integrity = integrity;
         element.crossOrigin = "anonymous";
@@ -32,7 +32,7 @@
         document.head.append(element);
       });
     }
-    window.startGames(document.getElementById("app"));
+    window.startPage(document.getElementById("app"));
   } catch (error) {
     fail(error.message || "its files cannot be checked in this browser.");
   }
