@@ -24,8 +24,9 @@ from rgs_server.billing.files import FileRefused
 from rgs_server.billing.invoices import RatesRefused
 from rgs_server.billing.months import MonthRefused
 from rgs_server.client import Client, Credentials, client_context, curl_line
-from rgs_server.clock import read_time
+from rgs_server.clock import read_time, system_clock
 from rgs_server.config import Config, ConfigError, read_config
+from rgs_server.console.people import add_person
 from rgs_server.contract.compatibility import broken_promises
 from rgs_server.contract.money import EXPONENTS
 from rgs_server.contract.openapi import document
@@ -159,6 +160,9 @@ def parser() -> argparse.ArgumentParser:
     webhook.add_argument("operator_id", metavar="OPERATOR_ID")
     webhook.add_argument("--url", metavar="URL", help="events are sent there, signed with a new secret; '': nowhere")
     webhook.add_argument("--replay", action="store_true", help="send again what was put aside")
+    console = commands.add_parser("console", help="let a person look at the console, with a new password")
+    console.add_argument("name", metavar="NAME")
+    console.add_argument("--retire", action="store_true", help="let the person look no more")
     commands.add_parser("reseal", help="seal every secret anew under the first key of RGS_MASTER_KEY_FILE")
     call = commands.add_parser("call", help="send a signed request and print the answer")
     call.add_argument("method", metavar="METHOD", choices=["GET", "POST"])
@@ -231,6 +235,8 @@ def main(arguments: list[str] | None = None) -> int:
             return run(run_command(config, args))
         if args.command == "reseal":
             return run(seal_again(config))
+        if args.command == "console":
+            return run(let_in(config, args.name, args.retire))
         if args.command == "webhook":
             return run(webhook(config, args))
         if args.command == "keys":
@@ -265,6 +271,28 @@ async def seal_again(config: Config) -> int:
         raise ConfigError("set RGS_DATABASE_URL: secrets are sealed in the database of the service")
     done = await reseal(config, lambda so_far: print(f"{so_far:,} sealed anew", file=sys.stderr))
     print(f"{done:,} secrets are sealed anew; all are under the first key now")
+    return 0
+
+
+async def let_in(config: Config, name: str, retire: bool) -> int:
+    if not config.database_url:
+        raise ConfigError("set RGS_DATABASE_URL: who may look is in the database of the service")
+    if not 1 <= len(name) <= 64 or not name.isprintable():
+        raise ConfigError("NAME has 1 to 64 printable characters")
+    connection = await asyncpg.connect(config.database_url)
+    try:
+        store = Store(connection)
+        if retire:
+            if not await store.retire_person(name):
+                raise ConfigError(f"nobody is let in as '{name}'")
+            print(f"{name} looks no more")
+            return 0
+        password = await add_person(store, name, system_clock())
+    finally:
+        await connection.close()
+    if password is None:
+        raise ConfigError(f"'{name}' is retired; take another name")
+    print(f"name {name}\npassword {password}\nIt is not shown again. The console is at /console.")
     return 0
 
 

@@ -18,6 +18,7 @@ from aiohttp import web
 from rgs_core.language.model import MECHANIC_VERSION
 from rgs_core.seeds import derive_key
 from rgs_server import answers, routes
+from rgs_server.console.routes import add_console
 from rgs_server.contract import pages
 from rgs_server.contract.answers import GameRow, GamesAnswer, Health, JwkSet, Ready, ReplayAnswer, encode
 from rgs_server.contract.openapi import document
@@ -71,6 +72,7 @@ def create_app(service: Service) -> web.Application:
     app.router.add_get(PAGES, get_problem)
     app.router.add_get(PAGES + "{code}", get_problem)
 
+    add_console(app, service)
     if service.config.play == "on":
         add_play(app, service)
 

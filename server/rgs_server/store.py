@@ -488,6 +488,43 @@ class Store:
     async def lines_about(self, operator_id: str, about: date) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["lines_about"], operator_id, about)
 
+    async def find_person(self, name: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_person"], name)
+
+    async def add_person(self, name: str, salt: bytes, password_digest: bytes, created_at: datetime) -> bool:
+        """False when the person is retired."""
+        return (
+            await self.connection.fetchrow(QUERIES["add_person"], name, salt, password_digest, created_at) is not None
+        )
+
+    async def retire_person(self, name: str) -> bool:
+        """False when there is no such person any more."""
+        return await self.connection.fetchrow(QUERIES["retire_person"], name) is not None
+
+    async def shown_by_id(self, any_id: str, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["shown_by_id"], any_id, most)
+
+    async def shown_of_session(self, session_id: str, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["shown_of_session"], session_id, most)
+
+    async def shown_of_player(self, player_id: str, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["shown_of_player"], player_id, most)
+
+    async def shown_by_time(self, since: datetime, until: datetime, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["shown_by_time"], since, until, most)
+
+    async def timeline(self, operator_id: str, round_id: str, spin_id: str) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["timeline"], operator_id, round_id, spin_id)
+
+    async def unfinished_everywhere(self, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["unfinished_everywhere"], most)
+
+    async def waiting_everywhere(self, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["waiting_everywhere"], most)
+
+    async def events_everywhere(self) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["events_everywhere"])
+
     async def ready(self) -> None:
         """Raises when the database does not answer."""
         await self.connection.fetchval(QUERIES["ready"])

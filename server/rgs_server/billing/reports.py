@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date
 
 import asyncpg
@@ -36,16 +38,22 @@ class Reports:
 
     async def days(self, operator_id: str, first: date, last: date) -> list[Row]:
         """Figures by day with fees. Raises Problem."""
+        async with self.store() as store:
+            try:
+                return await report(store, operator_id, first, date.fromordinal(last.toordinal() + 1))
+            except TermsRefused as error:
+                raise Problem("INTERNAL", f"the fees cannot be reckoned: {error}") from None
+
+    @asynccontextmanager
+    async def store(self) -> AsyncIterator[Store]:
+        """The connection of reports, when it is free. Raises Problem."""
         try:
             async with asyncio.timeout(WAIT_S):
                 await self._turn.acquire()
         except TimeoutError:
             raise Problem("OVERLOADED", "another report is being made; repeat later", retry_after_ms=5000) from None
         try:
-            store = await self._connected()
-            return await report(store, operator_id, first, date.fromordinal(last.toordinal() + 1))
-        except TermsRefused as error:
-            raise Problem("INTERNAL", f"the fees cannot be reckoned: {error}") from None
+            yield await self._connected()
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise Problem("INTERNAL", f"the report could not be read; repeat the same request ({error})") from error
         finally:

@@ -71,6 +71,10 @@ KINDS: dict[str, Kind] = {
     "CLIENT_INVALID": Kind(
         401, "The client is unknown, or its secret is wrong", "Check `client_id` and `client_secret`."
     ),
+    "LOGIN_REFUSED": Kind(
+        401, "The name or the password is wrong", "Ask for a new password: `rgs-server console NAME`."
+    ),
+    "LOGIN_REQUIRED": Kind(401, "Somebody has to log in", "Log in at `/console`."),
     "GRANT_UNSUPPORTED": Kind(400, "The grant is not served", "Use `grant_type=client_credentials`."),
     "SCOPE_INVALID": Kind(400, "The client has no such scope", "Ask for scopes of the client, or leave `scope` out."),
     "PLAYER_TOKEN_REQUIRED": Kind(

@@ -37,7 +37,7 @@
     const svg = shape("svg", { viewBox: "0 0 100 100", "aria-hidden": "true", class: "symbol" });
     const hue = HUES[index % HUES.length];
     if (CARDS.test(name)) {
-      const text = shape("text", { x: 50, y: 70, "text-anchor": "middle", class: "card", fill: `hsl(${hue} 45% 78%)` });
+      const text = shape("text", { x: 50, y: 70, "text-anchor": "middle", class: "letter", fill: `hsl(${hue} 45% 78%)` });
       text.textContent = name;
       svg.append(text);
     } else {

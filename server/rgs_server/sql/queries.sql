@@ -1006,3 +1006,85 @@ SELECT * FROM closing_lines WHERE operator_id = $1 AND month = $2 ORDER BY about
 -- name: lines_about
 -- $1 operator_id $2 about
 SELECT * FROM closing_lines WHERE operator_id = $1 AND about = $2;
+
+-- name: find_person
+-- $1 name
+SELECT * FROM console_people WHERE name = $1;
+
+-- name: add_person
+-- $1 name $2 salt $3 password_digest $4 created_at
+INSERT INTO console_people (name, salt, password_digest, created_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (name) DO UPDATE SET salt = excluded.salt, password_digest = excluded.password_digest
+WHERE console_people.retired_at IS NULL
+RETURNING name;
+
+-- name: retire_person
+-- $1 name
+UPDATE console_people SET retired_at = now() WHERE name = $1 AND retired_at IS NULL RETURNING name;
+
+-- name: shown_by_id
+-- $1 id of a spin or a round $2 most
+SELECT * FROM shown_spins WHERE spin_id = $1
+UNION SELECT * FROM shown_spins WHERE round_id = $1
+ORDER BY created_at DESC LIMIT $2;
+
+-- name: shown_of_session
+-- $1 session_id $2 most
+SELECT * FROM shown_spins WHERE session_id = $1 ORDER BY nonce DESC LIMIT $2;
+
+-- name: shown_of_player
+-- $1 player_id $2 most
+SELECT * FROM shown_spins WHERE player_id = $1 ORDER BY created_at DESC LIMIT $2;
+
+-- name: shown_by_time
+-- $1 since $2 until $3 most
+SELECT * FROM shown_spins WHERE created_at >= $1 AND created_at < $2 ORDER BY created_at DESC LIMIT $3;
+
+-- name: timeline
+-- What happened to a round, in time: money, steps at the wallet, decisions, its end, its event.
+-- $1 operator_id $2 round_id $3 spin_id
+SELECT l.created_at AS at, l.kind AS what, l.debit_account || ' to ' || l.credit_account || ', ' || l.txn_id AS detail, l.amount_minor
+FROM ledger l WHERE l.operator_id = $1 AND l.txn_id IN (
+    'stake:' || $3::text, 'win:' || $3, 'void_stake:' || $3, 'void_win:' || $3, 'debit:' || $3, 'credit:' || $3, 'rollback:' || $3)
+UNION ALL
+SELECT w.created_at, w.kind || ' asked for', 'at the wallet: ' || w.state || ', ' || w.attempts || ' tries'
+           || coalesce(', ' || w.last_error, ''), w.amount_minor
+FROM wallet_steps w WHERE w.operator_id = $1 AND w.round_id = $2
+UNION ALL
+SELECT c.created_at, 'decision ' || c.step, c.choice || ': ' || c.option || ', by the ' || c.made_by, NULL
+FROM choices c WHERE c.operator_id = $1 AND c.round_id = $2
+UNION ALL
+SELECT e.created_at, e.ending, coalesce(e.reason, 'debit ' || e.debit_tx || coalesce(', credit ' || e.credit_tx, '')), NULL
+FROM round_ends e WHERE e.operator_id = $1 AND e.round_id = $2
+UNION ALL
+SELECT r.due_at, 'settlement due', CASE WHEN r.reported_at IS NULL THEN 'not reported' ELSE 'reported' END, NULL
+FROM open_rounds r WHERE r.operator_id = $1 AND r.round_id = $2
+UNION ALL
+SELECT p.created_at, 'played', 'outcome sealed as nonce ' || p.nonce, NULL
+FROM spins p WHERE p.operator_id = $1 AND p.spin_id = $3
+ORDER BY at, what;
+
+-- name: unfinished_everywhere
+-- $1 most
+SELECT * FROM wallet_steps WHERE next_try_at IS NOT NULL AND NOT (kind = 'debit' AND state = 'accepted') OR state = 'failed'
+ORDER BY created_at LIMIT $1;
+
+-- name: waiting_everywhere
+-- Rounds that wait for a choice or a settlement, the first to be due first.
+-- $1 most
+SELECT operator_id, round_id, spin_id, session_id, 'choice: ' || choice AS waits_for, due_at FROM waiting_rounds
+UNION ALL
+SELECT operator_id, round_id, spin_id, session_id, 'settlement', due_at FROM open_rounds
+ORDER BY due_at LIMIT $1;
+
+-- name: events_everywhere
+-- What waits for each operator, and what was put aside.
+SELECT o.operator_id, w.url, w.disabled_at, x.waiting, x.oldest_at, x.last_error,
+       (SELECT count(*) FROM dead_events d WHERE d.operator_id = o.operator_id) AS dead
+FROM operators o
+LEFT JOIN webhooks w USING (operator_id)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS waiting, min(b.created_at) AS oldest_at, max(b.last_error) AS last_error
+    FROM outbox b WHERE b.operator_id = o.operator_id) x
+WHERE x.waiting > 0 OR w.operator_id IS NOT NULL OR EXISTS (SELECT FROM dead_events d WHERE d.operator_id = o.operator_id)
+ORDER BY o.operator_id;

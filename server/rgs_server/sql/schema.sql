@@ -117,7 +117,7 @@ CREATE TABLE sessions (
     CHECK ((closed_at IS NULL) = (close_reason IS NULL)),
     CHECK (closed_at IS NULL OR coalesce(balance_minor, 0) = 0)   -- a closed session holds nobody's money
 );
-CREATE INDEX sessions_of_player ON sessions (player_id, operator_id) WHERE closed_at IS NULL;
+CREATE INDEX sessions_of_player ON sessions (player_id, operator_id);
 CREATE INDEX sessions_with_money ON sessions (operator_id) WHERE balance_minor > 0;
 
 -- One paid spin with all its free spins: the audit record. Written once.
@@ -507,3 +507,18 @@ CREATE TRIGGER closing_totals_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER closing_lines_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON closing_lines
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- People who look at the console; passwords are made for them and kept as scrypt.
+CREATE TABLE console_people (
+    name             text PRIMARY KEY,
+    salt             bytea NOT NULL CHECK (length(salt) = 16),
+    password_digest  bytea NOT NULL CHECK (length(password_digest) = 32),
+    retired_at       timestamptz,
+    created_at       timestamptz NOT NULL
+);
+
+-- A round with what its session knows, as lists show it.
+CREATE VIEW shown_spins AS
+SELECT p.operator_id, p.spin_id, p.round_id, p.session_id, p.mode, p.nonce, p.currency, p.stake_minor, p.win_minor, p.created_at,
+       s.player_id, s.game_id, s.exponent
+FROM spins p JOIN sessions s USING (operator_id, session_id);
