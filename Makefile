@@ -71,6 +71,7 @@ bench: $(VENV)/.ready-dev  ## all benches at full size; bench/README.md explains
 	$(BIN)/python bench/bench_laws.py
 	$(BIN)/python bench/bench_contract.py
 	$(BIN)/python bench/bench_server.py
+	$(BIN)/python bench/bench_spins.py
 	$(BIN)/python bench/bench_latency.py
 	$(BIN)/python bench/bench_reports.py
 
@@ -81,6 +82,7 @@ bench-tiny: $(VENV)/.ready-dev  ## every bench once, tiny, so that none rots
 	$(BIN)/python bench/bench_laws.py --tiny
 	$(BIN)/python bench/bench_contract.py --tiny
 	$(BIN)/python bench/bench_server.py --tiny
+	$(BIN)/python bench/bench_spins.py --tiny
 	$(BIN)/python bench/bench_latency.py --tiny
 	$(BIN)/python bench/bench_reports.py --tiny
 	$(BIN)/python bench/dossier.py --tiny --out build/rng-dossier-tiny.md
