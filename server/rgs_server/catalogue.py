@@ -17,7 +17,7 @@ from rgs_core.certified.certificate import Certificate, load_certificate
 from rgs_core.errors import CallbackError, CertificateError
 from rgs_core.language.bounds import awarded_states
 from rgs_core.language.model import BASE_MODE, Build
-from rgs_core.language.model_file import load
+from rgs_core.language.model_file import loads, read_text
 
 BUY_COSTS_STAKES = 5
 """A mode that costs more stakes than that buys something, however it begins."""
@@ -25,11 +25,13 @@ BUY_COSTS_STAKES = 5
 
 @dataclass(frozen=True)
 class Playable:
-    """A certified build in one mode, with its compiled engine. `others`: the same build in its other certified modes."""
+    """A certified build in one mode, with its compiled engine. `others`: the same build in its other certified modes.
+    `source`: the text of its model file, by which it is made again when the file is gone (archive.py)."""
 
     build: Build
     engine: Engine
     certificate: Certificate
+    source: str
     others: Mapping[str, Playable] = field(default_factory=dict)
 
     def in_mode(self, mode: str) -> Playable | None:
@@ -69,22 +71,23 @@ def load_catalogue(models_dir: str) -> Mapping[str, Playable]:
         paths += sorted(folder.glob("*.toml"))
     catalogue: dict[str, Playable] = {}
     for path in paths:
-        for build in games.builds(load(path)):
+        text = read_text(path)
+        for build in games.builds(loads(text, source=str(path), folder=path.parent)):
             if build.model.callbacks:
                 raise CallbackError(
                     f"{path}: {build.label} cannot be served. {build.model.callback_note} "
                     "Keep its file out of the folder of served games."
                 )
             others = {
-                played.mode: _certified(path, played)
+                played.mode: _certified(path, played, text)
                 for played in games.modes(build)[1:]
                 if games.certificate_path(path, played).exists()
             }
-            catalogue[build.build_hash] = replace(_certified(path, build), others=others)
+            catalogue[build.build_hash] = replace(_certified(path, build, text), others=others)
     return catalogue
 
 
-def _certified(path: Path, build: Build) -> Playable:
+def _certified(path: Path, build: Build, text: str) -> Playable:
     """Raises CertificateError where a build in its mode is not the one that was certified."""
     certificate = load_certificate(games.certificate_path(path, build))
     if (certificate.build_hash, certificate.mode) != (build.build_hash, build.mode):
@@ -92,4 +95,4 @@ def _certified(path: Path, build: Build) -> Playable:
             f"{certificate.source} certifies {certificate.build_hash} in mode '{certificate.mode}', but {build.label} in "
             f"{path} is {build.build_hash} in mode '{build.mode}'; certify the build that is to be played"
         )
-    return Playable(build, Engine(build), certificate)
+    return Playable(build, Engine(build), certificate, text)

@@ -10,6 +10,7 @@ import asyncpg
 from aiohttp import web
 
 from rgs_server.access_tokens import AccessTokens
+from rgs_server.archive import BuildArchive
 from rgs_server.clock import Clock, system_clock
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
@@ -41,6 +42,7 @@ class Service:
         self._url = url
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self.clock = clock
+        self.archive = BuildArchive(self.store, clock)
         self.cashier = Cashier(config, self.store, sealer, self.clock)
         self.desk = SpinDesk(config, url, rules, sealer, self.cashier, clock)
         self.quotas = Quotas(config, self.store)
@@ -55,6 +57,7 @@ class Service:
 
     async def start(self) -> None:
         self._pool = await asyncpg.create_pool(self._url, min_size=1, max_size=4, command_timeout=5)
+        await self.archive.keep(self.rules.catalogue)
         self._nonces.start()
         self.desk.start()
         self._sweeper.start()

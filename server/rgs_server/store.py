@@ -106,6 +106,23 @@ class Store:
     async def list_spins(self, operator_id: str, session_id: str, from_nonce: int, most: int) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["list_spins"], operator_id, session_id, from_nonce, most)
 
+    async def find_spin_of_round(self, operator_id: str, round_id: str) -> str | None:
+        row = await self.connection.fetchrow(QUERIES["find_spin_of_round"], operator_id, round_id)
+        return None if row is None else row["spin_id"]
+
+    async def unknown_builds(self, hashes: list[str]) -> set[str]:
+        return {row["build_hash"] for row in await self.connection.fetch(QUERIES["unknown_builds"], hashes)}
+
+    async def add_builds(
+        self, builds: Sequence[tuple[str, str, str, str]], mechanic_version: int, first_seen_at: datetime
+    ) -> None:
+        """Rows of (build_hash, model, profile, source); those that are there stay as they are."""
+        columns = [list(column) for column in zip(*builds, strict=True)]
+        await self.connection.execute(QUERIES["add_builds"], *columns, mechanic_version, first_seen_at)
+
+    async def find_build(self, build_hash: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_build"], build_hash)
+
     async def find_session(self, operator_id: str, session_id: str) -> asyncpg.Record | None:
         return await self.connection.fetchrow(QUERIES["find_session"], operator_id, session_id)
 
@@ -415,7 +432,7 @@ class Store:
         await self.connection.execute(QUERIES["reseal"], *map(list, zip(*rows, strict=True)))
 
 
-RECORDS = ("spins", "ledger", "round_ends", "idempotency")
+RECORDS = ("spins", "ledger", "round_ends", "idempotency", "builds")
 """Tables in which rows stay as they were written."""
 
 

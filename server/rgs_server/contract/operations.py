@@ -229,6 +229,18 @@ OPERATIONS: tuple[Operation, ...] = (
         values={"round_id": "rnd-1"},
     ),
     Operation(
+        "recallRound",
+        "GET",
+        "/rounds/{round_id}/recall",
+        "Recall a round",
+        answers.RecallAnswer,
+        "The round as it was shown: the grid, the wins and the awards of each of its spins, played again from its seed "
+        "and compared with its record and with the answer of then. Also of builds that are served no more.",
+        problems=("ROUND_UNKNOWN",),
+        parameters={"round_id": "id of the round, percent-encoded"},
+        values={"round_id": "rnd-1"},
+    ),
+    Operation(
         "settleRound",
         "POST",
         "/rounds/{round_id}/settlement",

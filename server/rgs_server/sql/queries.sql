@@ -169,6 +169,28 @@ JOIN idempotency k ON k.operator_id = p.operator_id AND k.operation = 'spin' AND
 WHERE p.operator_id = $1 AND p.session_id = $2 AND p.nonce >= $3
 ORDER BY p.nonce LIMIT $4;
 
+-- name: find_spin_of_round
+-- The id of the spin that played a round.
+-- $1 operator_id $2 round_id
+SELECT spin_id FROM spins WHERE operator_id = $1 AND round_id = $2;
+
+-- name: unknown_builds
+-- Those of some builds that were never served before.
+-- $1 build_hash (array)
+SELECT * FROM unnest($1::text[]) AS t(build_hash) WHERE NOT EXISTS (SELECT FROM builds b WHERE b.build_hash = t.build_hash);
+
+-- name: add_builds
+-- In the order of their hashes, so that two workers that start cannot wait for each other.
+-- $1 build_hash $2 model $3 profile $4 source (arrays) $5 mechanic_version $6 first_seen_at
+INSERT INTO builds (build_hash, model, profile, source, mechanic_version, first_seen_at)
+SELECT t.*, $5, $6 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS t(build_hash, model, profile, source)
+ORDER BY build_hash
+ON CONFLICT (build_hash) DO NOTHING;
+
+-- name: find_build
+-- $1 build_hash
+SELECT * FROM builds WHERE build_hash = $1;
+
 -- name: find_session
 -- $1 operator_id $2 session_id
 SELECT * FROM sessions WHERE operator_id = $1 AND session_id = $2;

@@ -78,6 +78,17 @@ CREATE TABLE operator_games (
     PRIMARY KEY (operator_id, game_id, build_ref)
 );
 
+-- Builds that were ever served, with the text of their model file: what rebuilds their rounds when the file is gone.
+-- Written once; whoever reads a row checks that its model has this hash.
+CREATE TABLE builds (
+    build_hash        text PRIMARY KEY CHECK (build_hash ~ '^sha256:[0-9a-f]{64}$'),
+    model             text NOT NULL,                 -- id of the model
+    profile           text NOT NULL,
+    mechanic_version  smallint NOT NULL,             -- under which the hash was made
+    source            text NOT NULL,                 -- the model file (TOML)
+    first_seen_at     timestamptz NOT NULL
+);
+
 -- A player's session with one build and one seed. next_nonce is the number of spins played so far:
 -- nonces have no gaps, so a session shows that no outcome was thrown away. version counts the changes by
 -- anything but spins: a worker that knows an older version has to read the session again before it plays.
@@ -316,6 +327,8 @@ CREATE TRIGGER spins_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON spins
 CREATE TRIGGER ledger_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER idempotency_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON idempotency
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER builds_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON builds
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER round_ends_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON round_ends
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
