@@ -6,7 +6,7 @@ declared are never played.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -63,12 +63,18 @@ def load_catalogue(models_dir: str) -> Mapping[str, Playable]:
     Raises ModelError, CertificateError, FileNotFoundError for a missing folder, or CallbackError: the service plays
     compiled builds only.
     """
-    paths = list(games.shipped().values())
-    if models_dir:
-        folder = Path(models_dir)
-        if not folder.is_dir():
-            raise FileNotFoundError(f"RGS_MODELS_DIR: no folder {folder}")
-        paths += sorted(folder.glob("*.toml"))
+    return {**_load(list(games.shipped().values())), **(load_folder(models_dir) if models_dir else {})}
+
+
+def load_folder(models_dir: str) -> dict[str, Playable]:
+    """Every certified build of a folder by its hash. Raises as `load_catalogue`."""
+    folder = Path(models_dir)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"RGS_MODELS_DIR: no folder {folder}")
+    return _load(sorted(folder.glob("*.toml")))
+
+
+def _load(paths: Sequence[Path]) -> dict[str, Playable]:
     catalogue: dict[str, Playable] = {}
     for path in paths:
         text = read_text(path)

@@ -143,8 +143,7 @@ async def acknowledge_reminder(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     session_id = path_id(request, "session_id", "SESSION_UNKNOWN")
     async with service.store() as store:
-        market = service.rules.unknown_market
-        return json_answer(await players.acknowledge(store, market, operator_id, session_id, service.clock()))
+        return json_answer(await players.acknowledge(store, service.rules, operator_id, session_id, service.clock()))
 
 
 async def validate_build(request: web.Request) -> web.Response:

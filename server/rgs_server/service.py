@@ -19,6 +19,7 @@ from rgs_server.nonces import NonceMemory
 from rgs_server.origins import Origins
 from rgs_server.player_tokens import PlayerTokens
 from rgs_server.quotas import Quotas
+from rgs_server.rule_files import RuleFiles
 from rgs_server.sealing import Sealer
 from rgs_server.seamless import Cashier
 from rgs_server.sessions import Rulebook
@@ -43,6 +44,7 @@ class Service:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self.clock = clock
         self.archive = BuildArchive(self.store, clock)
+        self.rule_files = RuleFiles(config, rules, self.archive)
         self.cashier = Cashier(config, self.store, sealer, self.clock)
         self.desk = SpinDesk(config, url, rules, sealer, self.cashier, clock)
         self.quotas = Quotas(config, self.store)
@@ -63,8 +65,10 @@ class Service:
         self._sweeper.start()
         self._relay.start()
         self.cashier.start()
+        self.rule_files.start()
 
     async def stop(self) -> None:
+        await self.rule_files.stop()
         await self._sweeper.stop()
         await self._relay.stop()
         await self.desk.stop()

@@ -35,7 +35,6 @@ from rgs_server.config import Config
 from rgs_server.contract.money import format_amount, parse_amount
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import SpinRequest, decode_spin
-from rgs_server.markets import market_of
 from rgs_server.play_limits import PlayerLimits, check_limits, check_mode
 from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.seamless import Cashier
@@ -600,7 +599,7 @@ class Lane:
             seamless=record["wallet"] == "seamless",
             geo=record["geo"],
             limits=PlayerLimits(
-                market_of(record["geo"], self._rules.unknown_market) if record["enforces_markets"] else None,
+                self._rules.market_of(record["geo"]) if record["enforces_markets"] else None,
                 record["created_at"],
                 record["age"],
                 record["time_limit_min"],

@@ -7,7 +7,7 @@ from importlib import resources
 
 import pytest
 from rgs_server.contract.problems import Problem
-from rgs_server.markets import FLAGS, Market, StakeCap, market_of, packs, read_pack, strictest
+from rgs_server.markets import FLAGS, Market, StakeCap, market_of, packs, read_pack, read_packs, strictest
 from rgs_server.play_limits import PlayerLimits, check_limits
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -129,3 +129,21 @@ def test_caps_of_several_ages() -> None:
     pack = Market(**{name: getattr(merged, name) for name in merged.__slots__} | {"stake_caps": caps})
     assert [pack.stake_max_minor("EUR", age) for age in (20, 21, 24, 25, None)] == [100, 200, 200, 500, 100]
     assert (pack.takes("EUR"), pack.takes("USD")) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("XX.toml", "country = 'SE'\ntitle = 'x'", r"XX.toml: the pack of SE is named SE.toml"),
+        ("SE.toml", "country = 'SE'", r"SE.toml: 'title'"),
+        ("SE.toml", "country = ", r"SE.toml: Invalid value"),
+    ],
+)
+def test_a_folder_of_packs_is_read_whole_or_not_at_all(tmp_path: Path, name: str, text: str, message: str) -> None:
+    (tmp_path / "NO.toml").write_text("country = 'NO'\ntitle = 'Norway'")
+    assert read_packs(str(tmp_path)).keys() == {*packs(), "NO"}
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_packs(str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        read_packs(str(tmp_path / "none"))

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 FLAGS = ("autoplay", "turbo", "slam_stop", "bonus_buy")
@@ -95,6 +96,22 @@ def read_pack(text: str) -> Market:
     return market
 
 
+def read_packs(folder: str) -> Mapping[str, Market]:
+    """The packs of the package, and those of a folder in place of them. Raises ValueError, FileNotFoundError."""
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(f"no folder {folder}")
+    found = dict(packs())
+    for file in sorted(Path(folder).glob("*.toml")):
+        try:
+            market = read_pack(file.read_text("utf-8"))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{file}: {error}") from None
+        if file.stem != market.country:
+            raise ValueError(f"{file}: the pack of {market.country} is named {market.country}.toml")
+        found[market.country] = market
+    return found
+
+
 @cache
 def packs() -> Mapping[str, Market]:
     """The packs by country."""
@@ -122,9 +139,11 @@ def strictest(markets: Iterable[Market]) -> Market:
     )
 
 
-def market_of(country: str, unknown: str) -> Market | None:
-    """The rules of a country; None where it has no pack and `unknown` is "refused" and not "strictest"."""
-    found = packs().get(country)
+def market_of(country: str, unknown: str, known: Mapping[str, Market] | None = None) -> Market | None:
+    """The rules of a country, of the `known` packs or those of the package; None where it has no pack and `unknown` is
+    "refused" and not "strictest"."""
+    known = packs() if known is None else known
+    found = known.get(country)
     if found is not None or unknown == "refused":
         return found
-    return strictest(packs().values())
+    return strictest(known.values())
