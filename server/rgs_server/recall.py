@@ -146,7 +146,7 @@ def recalled(again: Recomputed, spin: Spin, full: dict[str, Any], currency: str,
                 win.symbol,
                 win.count,
                 money(win.amount_units * again.unit_minor, currency, exponent),
-                [(reel, row) for reel, row in win.cells],
+                [list(cell) for cell in win.cells],
             )
             for win in found
         ]

@@ -168,8 +168,16 @@ class Store:
     async def moved_with(self, operator_id: str, since: datetime, until: datetime) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["moved_with"], operator_id, since, until)
 
-    async def begin_debit(self, *values: Any) -> None:
-        await self.connection.execute(QUERIES["begin_debit"], *values)
+    async def begin_debit(self, *values: Any) -> bool:
+        """False when it was begun before, or cannot be."""
+        return await self.connection.fetchrow(QUERIES["begin_debit"], *values) is not None
+
+    async def claim_debit(self, operator_id: str, txn_id: str, now: datetime, asked_until: datetime) -> bool:
+        """False while another worker asks for it, or when it has ended."""
+        return await self.connection.fetchrow(QUERIES["claim_debit"], operator_id, txn_id, now, asked_until) is not None
+
+    async def keep_debit(self, operator_id: str, txn_id: str, asked_until: datetime) -> None:
+        await self.connection.execute(QUERIES["keep_debit"], operator_id, txn_id, asked_until)
 
     async def accept_step(self, operator_id: str, txn_id: str, now: datetime) -> bool:
         """False when it had ended before."""

@@ -252,7 +252,7 @@ class RecalledWin(Struct, frozen=True):
     count: int
     win: Money
     cells: Annotated[
-        list[tuple[int, int]], Meta(description="reel from the left and row from the top, from 0; empty for lines")
+        list[list[int]], Meta(description="reel from the left and row from the top, from 0; empty for lines")
     ]
 
 

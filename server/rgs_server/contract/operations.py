@@ -156,6 +156,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "IDEMPOTENCY_KEY_REQUIRED",
             "SESSION_UNKNOWN",
             "IDEMPOTENCY_CONFLICT",
+            "IDEMPOTENCY_IN_PROGRESS",
             "ROUND_ALREADY_CLOSED",
             "ROUND_OPEN",
             "SESSION_CLOSED",

@@ -222,6 +222,7 @@ CREATE TABLE wallet_steps (
     state         text NOT NULL CHECK (state IN ('pending', 'accepted', 'refused', 'abandoned', 'failed')),
     attempts      integer NOT NULL DEFAULT 0,
     next_try_at   timestamptz,
+    asked_until   timestamptz,                       -- of a debit: until then a worker asks for it, and nobody else
     last_error    text,
     created_at    timestamptz NOT NULL,
     ended_at      timestamptz,
