@@ -214,15 +214,15 @@ class Store:
         return await self.connection.fetchrow(QUERIES["find_resolution"], operator_id, txn_id)
 
     async def propose_resolution(
-        self, operator_id: str, txn_id: str, resolution: str, reason: str, proposed_by: str, proposed_at: datetime
+        self, operator_id: str, txn_id: str, resolution: str, reason: str, by: str, person: str, proposed_at: datetime
     ) -> None:
-        values = (operator_id, txn_id, resolution, reason, proposed_by, proposed_at)
+        values = (operator_id, txn_id, resolution, reason, by, person, proposed_at)
         await self.connection.execute(QUERIES["propose_resolution"], *values)
 
     async def confirm_resolution(
-        self, operator_id: str, txn_id: str, confirmed_by: str, confirmed_at: datetime
+        self, operator_id: str, txn_id: str, by: str, person: str, confirmed_at: datetime
     ) -> None:
-        await self.connection.execute(QUERIES["confirm_resolution"], operator_id, txn_id, confirmed_by, confirmed_at)
+        await self.connection.execute(QUERIES["confirm_resolution"], operator_id, txn_id, by, person, confirmed_at)
 
     async def try_step_again(self, operator_id: str, txn_id: str, next_try_at: datetime) -> None:
         await self.connection.execute(QUERIES["try_step_again"], operator_id, txn_id, next_try_at)
@@ -284,9 +284,10 @@ class Store:
     async def add_operator(self, operator_id: str, reveal_seeds: bool) -> None:
         await self.connection.execute(QUERIES["add_operator"], operator_id, reveal_seeds)
 
-    async def add_key(self, key_id: str, operator_id: str, secret_sealed: bytes) -> bool:
+    async def add_key(self, key_id: str, operator_id: str, secret_sealed: bytes, person: str | None) -> bool:
         """False when the key is another operator's, or retired."""
-        return await self.connection.fetchrow(QUERIES["add_key"], key_id, operator_id, secret_sealed) is not None
+        values = (key_id, operator_id, secret_sealed, person)
+        return await self.connection.fetchrow(QUERIES["add_key"], *values) is not None
 
     async def retire_key(self, key_id: str, operator_id: str) -> bool:
         """False when the operator has no such key that is live."""
@@ -304,9 +305,11 @@ class Store:
     async def find_client(self, client_id: str) -> asyncpg.Record | None:
         return await self.connection.fetchrow(QUERIES["find_client"], client_id)
 
-    async def add_client(self, client_id: str, operator_id: str, secret_digest: bytes, scopes: Sequence[str]) -> bool:
+    async def add_client(
+        self, client_id: str, operator_id: str, secret_digest: bytes, scopes: Sequence[str], person: str | None
+    ) -> bool:
         """False when the client is another operator's, or retired."""
-        values = (client_id, operator_id, secret_digest, list(scopes))
+        values = (client_id, operator_id, secret_digest, list(scopes), person)
         return await self.connection.fetchrow(QUERIES["add_client"], *values) is not None
 
     async def retire_client(self, client_id: str, operator_id: str) -> bool:

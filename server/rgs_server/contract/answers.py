@@ -390,13 +390,15 @@ class ResolutionAnswer(Struct, frozen=True):
 
     txn_id: str
     resolution: str
-    state: Annotated[Literal["proposed", "confirmed"], Meta(description="`proposed`: another key has to confirm it")]
+    state: Annotated[Literal["proposed", "confirmed"], Meta(description="`proposed`: another person has to confirm it")]
     reason: str
     proposed_by: Annotated[str, Meta(description="id of the key, or of the client after `client:`")]
     proposed_at: Time
     lapses_at: Annotated[str | None, Meta(description="when the proposal counts no more; null once it is confirmed")]
     confirmed_by: str | None
     confirmed_at: str | None
+    proposed_person: Annotated[str, Meta(description="whose key or client that is; its id where nobody was named")]
+    confirmed_person: str | None
 
 
 class SessionState(Struct, frozen=True):

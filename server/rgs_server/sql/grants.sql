@@ -8,6 +8,6 @@ BEGIN
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I TO %I', current_schema(), worker);
     EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON spins, ledger, round_ends, idempotency, builds FROM %I', worker);
     EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON resolutions FROM %I', worker);
-    EXECUTE format('GRANT UPDATE (confirmed_by, confirmed_at) ON resolutions TO %I', worker);
+    EXECUTE format('GRANT UPDATE (confirmed_by, confirmed_person, confirmed_at) ON resolutions TO %I', worker);
     EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON schema_version FROM %I', worker);
 END $$;

@@ -440,12 +440,13 @@ SELECT * FROM wallet_steps WHERE operator_id = $1 AND txn_id = $2 FOR UPDATE;
 SELECT * FROM resolutions WHERE operator_id = $1 AND txn_id = $2 ORDER BY proposed_at DESC LIMIT 1;
 
 -- name: propose_resolution
--- $1 operator_id $2 txn_id $3 resolution $4 reason $5 proposed_by $6 proposed_at
-INSERT INTO resolutions (operator_id, txn_id, resolution, reason, proposed_by, proposed_at) VALUES ($1, $2, $3, $4, $5, $6);
+-- $1 operator_id $2 txn_id $3 resolution $4 reason $5 proposed_by $6 proposed_person $7 proposed_at
+INSERT INTO resolutions (operator_id, txn_id, resolution, reason, proposed_by, proposed_person, proposed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
 
 -- name: confirm_resolution
--- $1 operator_id $2 txn_id $3 confirmed_by $4 confirmed_at
-UPDATE resolutions SET confirmed_by = $3, confirmed_at = $4
+-- $1 operator_id $2 txn_id $3 confirmed_by $4 confirmed_person $5 confirmed_at
+UPDATE resolutions SET confirmed_by = $3, confirmed_person = $4, confirmed_at = $5
 WHERE operator_id = $1 AND txn_id = $2 AND confirmed_at IS NULL
   AND proposed_at = (SELECT max(proposed_at) FROM resolutions WHERE operator_id = $1 AND txn_id = $2);
 
@@ -506,7 +507,7 @@ LIMIT $2;
 -- name: find_key
 -- A key, and what is known of its operator.
 -- $1 key_id
-SELECT k.secret_sealed, k.retired_at, r.*
+SELECT k.secret_sealed, k.person, k.retired_at, r.*
 FROM operator_keys k JOIN operator_rules r USING (operator_id) WHERE k.key_id = $1;
 
 -- name: list_games
@@ -551,9 +552,10 @@ UPDATE operators SET wallets = coalesce($2, wallets), settle_within_s = CASE WHE
 WHERE operator_id = $1 RETURNING operator_id;
 
 -- name: add_key
--- $1 key_id $2 operator_id $3 secret_sealed
-INSERT INTO operator_keys (key_id, operator_id, secret_sealed) VALUES ($1, $2, $3)
-ON CONFLICT (key_id) DO UPDATE SET secret_sealed = excluded.secret_sealed
+-- $1 key_id $2 operator_id $3 secret_sealed $4 person (NULL: as before)
+INSERT INTO operator_keys (key_id, operator_id, secret_sealed, person) VALUES ($1, $2, $3, $4)
+ON CONFLICT (key_id) DO UPDATE SET secret_sealed = excluded.secret_sealed,
+                                   person = coalesce(excluded.person, operator_keys.person)
 WHERE operator_keys.operator_id = excluded.operator_id AND operator_keys.retired_at IS NULL
 RETURNING key_id;
 
@@ -579,13 +581,14 @@ ON CONFLICT (operator_id, game_id, build_ref) DO UPDATE SET build_hash = exclude
 
 -- name: find_client
 -- $1 client_id
-SELECT c.secret_digest, c.scopes, c.retired_at, r.*
+SELECT c.secret_digest, c.scopes, c.person, c.retired_at, r.*
 FROM oauth_clients c JOIN operator_rules r USING (operator_id) WHERE c.client_id = $1;
 
 -- name: add_client
--- $1 client_id $2 operator_id $3 secret_digest $4 scopes
-INSERT INTO oauth_clients (client_id, operator_id, secret_digest, scopes) VALUES ($1, $2, $3, $4)
-ON CONFLICT (client_id) DO UPDATE SET secret_digest = excluded.secret_digest, scopes = excluded.scopes
+-- $1 client_id $2 operator_id $3 secret_digest $4 scopes $5 person (NULL: as before)
+INSERT INTO oauth_clients (client_id, operator_id, secret_digest, scopes, person) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (client_id) DO UPDATE SET secret_digest = excluded.secret_digest, scopes = excluded.scopes,
+                                      person = coalesce(excluded.person, oauth_clients.person)
 WHERE oauth_clients.operator_id = excluded.operator_id AND oauth_clients.retired_at IS NULL
 RETURNING client_id;
 

@@ -28,6 +28,7 @@ CREATE TABLE operator_keys (
     key_id         text PRIMARY KEY,
     operator_id    text NOT NULL REFERENCES operators,
     secret_sealed  bytea NOT NULL,
+    person         text,                             -- whose it is; NULL: nobody's but its own
     retired_at     timestamptz,
     created_at     timestamptz NOT NULL DEFAULT now()
 );
@@ -239,19 +240,23 @@ CREATE INDEX steps_due ON wallet_steps (next_try_at) WHERE next_try_at IS NOT NU
 CREATE INDEX steps_by_end ON wallet_steps USING brin (ended_at);
 CREATE INDEX steps_failed ON wallet_steps (created_at) WHERE state = 'failed';
 
--- Failed steps that two persons have closed by hand, or that one has proposed to. Who they are is the id of their key.
+-- Failed steps that two persons have closed by hand, or that one has proposed to, with the keys or clients by which they
+-- called. A key or client that nobody was named for is a person of its own, by its id.
 CREATE TABLE resolutions (
     operator_id   text NOT NULL,
     txn_id        text NOT NULL,
     resolution    text NOT NULL CHECK (resolution IN ('paid', 'retry')),
     reason        text NOT NULL,
     proposed_by   text NOT NULL,
+    proposed_person   text NOT NULL,
     proposed_at   timestamptz NOT NULL,
     confirmed_by  text CHECK (confirmed_by <> proposed_by),
+    confirmed_person  text CHECK (confirmed_person <> proposed_person),
     confirmed_at  timestamptz,
     PRIMARY KEY (txn_id, operator_id, proposed_at),
     FOREIGN KEY (txn_id, operator_id) REFERENCES wallet_steps,
-    CHECK ((confirmed_by IS NULL) = (confirmed_at IS NULL))
+    CHECK ((confirmed_by IS NULL) = (confirmed_at IS NULL)),
+    CHECK ((confirmed_by IS NULL) = (confirmed_person IS NULL))
 );
 
 -- Double entry: each row moves an amount from one account to another, so all accounts add up to zero.
@@ -340,6 +345,7 @@ CREATE TABLE oauth_clients (
     operator_id    text NOT NULL REFERENCES operators,
     secret_digest  bytea NOT NULL CHECK (length(secret_digest) = 32),
     scopes         text[] NOT NULL,
+    person         text,                             -- whose it is; NULL: nobody's but its own
     retired_at     timestamptz,
     created_at     timestamptz NOT NULL DEFAULT now()
 );
