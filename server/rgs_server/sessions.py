@@ -169,6 +169,7 @@ def market_rules(market: Market, enforced: bool, currency: str, exponent: int, a
         flags=dict(market.flags),
         notices=list(market.notices),
         clauses=dict(market.clauses),
+        unverified=market.unverified,
     )
 
 

@@ -37,6 +37,19 @@ def test_every_rule_of_a_pack_has_its_clause(country: str) -> None:
     assert all(pack.clauses.values())
 
 
+def test_rules_say_whether_they_were_compared_with_their_text() -> None:
+    """The list in docs/operations.md is the one of the packs."""
+    found = market("cycle_ms = { value = 1, clause = 'c', read = 'the text' }\nrtp_min = { value = 0.9, clause = 'd' }")
+    assert (found.read, found.unverified) == ({"cycle_ms": "the text"}, ["rtp_min"])
+    text = (Path(__file__).parents[2] / "docs/operations.md").read_text("utf-8")
+    for country, pack in packs().items():
+        read, unverified = (
+            ", ".join(f"`{name}`" for name in names) or "–" for names in (sorted(pack.read), pack.unverified)
+        )
+        assert f"| {country} | {read} | {unverified} |" in text, f"| {country} | {read} | {unverified} |"
+    assert market_of("ZZ", "strictest").unverified  # type: ignore[union-attr]
+
+
 def test_every_file_is_a_pack_of_its_name() -> None:
     files = {file.name for file in resources.files("rgs_server.markets").iterdir() if file.name.endswith(".toml")}
     assert files == {f"{country}.toml" for country in packs()}

@@ -89,6 +89,7 @@ class MarketRules(Struct, frozen=True):
     ]
     notices: Annotated[list[str], Meta(description="what a client has to show")]
     clauses: Annotated[dict[str, str], Meta(description="where each rule comes from")]
+    unverified: Annotated[list[str], Meta(description="rules that nobody has compared with the text of their clause")]
 
 
 class SessionAnswer(Struct, frozen=True):

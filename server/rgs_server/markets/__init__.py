@@ -1,6 +1,7 @@
 """Market packs: what the law of a country asks of a game server, as data with the clause it comes from.
 
-One TOML file a country. The service enforces what a server can: cycle times, caps of stakes, reminders and breaks, one
+One TOML file a country. A rule says in `read` which text of the law or the regulator it was compared with; one without is
+unverified, and says so to whoever asks. The service enforces what a server can: cycle times, caps of stakes, reminders and breaks, one
 round at a time, the least RTP; of the rest (autoplay, turbo, notices) it tells the client. A country without a pack is
 refused, or gets the strictest of every rule.
 """
@@ -44,6 +45,12 @@ class Market:
     flags: Mapping[str, bool]
     notices: tuple[str, ...]
     clauses: Mapping[str, str]  # by the name of the rule
+    read: Mapping[str, str]  # the text that a rule was compared with, by its name
+
+    @property
+    def unverified(self) -> list[str]:
+        """Rules that nobody has compared with the text they come from."""
+        return sorted(self.clauses.keys() - self.read.keys())
 
     def stake_max_minor(self, currency: str, age: int | None) -> int | None:
         """The highest stake; None where nothing caps it. Players of unknown age count as the youngest."""
@@ -63,19 +70,24 @@ def read_pack(text: str) -> Market:
     """A pack from its TOML. Raises ValueError for a rule that is unknown or has no clause."""
     pack = tomllib.loads(text)
     clauses: dict[str, str] = {}
+    read: dict[str, str] = {}
 
     def rule(name: str, default: Any) -> Any:
         entry = pack.pop(name, None)
         if entry is None:
             return default
-        if not isinstance(entry, dict) or set(entry) != {"value", "clause"} or not entry["clause"]:
+        if not isinstance(entry, dict) or set(entry) - {"read"} != {"value", "clause"} or not entry["clause"]:
             raise ValueError(f"{name}: a rule is {{ value = …, clause = '…' }}")
         clauses[name] = entry["clause"]
+        if entry.get("read"):
+            read[name] = entry["read"]
         return entry["value"]
 
     caps = []
     for cap in pack.pop("stake_caps", []):
         clauses["stake_caps"] = cap.pop("clause")
+        if "read" in cap:
+            read["stake_caps"] = cap.pop("read")
         caps.append(StakeCap(**cap))
     market = Market(
         country=pack.pop("country"),
@@ -90,6 +102,7 @@ def read_pack(text: str) -> Market:
         flags={name: rule(name, True) for name in FLAGS},
         notices=tuple(rule("notices", [])),
         clauses=clauses,
+        read=read,
     )
     if pack:
         raise ValueError(f"unknown rules: {', '.join(pack)}")
@@ -136,6 +149,7 @@ def strictest(markets: Iterable[Market]) -> Market:
         flags={name: all(market.flags[name] for market in all_of) for name in FLAGS},
         notices=tuple(sorted({notice for market in all_of for notice in market.notices})),
         clauses={name: "the strictest of all packs" for market in all_of for name in market.clauses},
+        read={},
     )
 
 
