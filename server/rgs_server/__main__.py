@@ -58,6 +58,7 @@ examples:
   rgs-server sandbox                          service, embedded database, demo operator, one spin shown
   RGS_DATABASE_URL=postgresql://… RGS_MASTER_KEY_FILE=/run/secrets/master rgs-server serve
   rgs-server operator op-acme --key key-acme-2   prints the new secret once; the old key goes on
+  rgs-server operator op-acme --key key-anna --person anna   whose key it is, for what takes two persons
   rgs-server operator op-acme --retire key-acme-1 --networks 192.0.2.0/24
   rgs-server operator op-acme --rate 200 --burst 400 --in-flight 64
   rgs-server operator op-acme --client acme-backend --scopes play,read
@@ -89,6 +90,9 @@ def parser() -> argparse.ArgumentParser:
     operator = commands.add_parser("operator", help="open an operator, give it a key, say from where it may call")
     operator.add_argument("operator_id", metavar="OPERATOR_ID")
     operator.add_argument("--key", metavar="KEY_ID", help="id of a new signing key; several may be live")
+    operator.add_argument(
+        "--person", metavar="NAME", help="whose key or client it is: two persons close failed steps at a wallet"
+    )
     operator.add_argument("--write", metavar="FILE", help="write the credentials for 'call' to a file (mode 0600)")
     operator.add_argument("--retire", metavar="KEY_ID", help="refuse a key from now on")
     operator.add_argument("--networks", metavar="LIST", help="10.0.0.0/8,192.0.2.7: from where it calls; '': anywhere")
@@ -214,6 +218,18 @@ def operator_rules(args: argparse.Namespace) -> Rules | None:
     return None if rules == Rules() else rules
 
 
+def person_of(args: argparse.Namespace) -> str | None:
+    """Whose the key or client is that the arguments add; None: nobody was named. Raises ConfigError."""
+    if args.person is None:
+        return None
+    if args.key is None and args.client is None:
+        raise ConfigError("--person says whose key or client is added: give --key or --client too")
+    name = str(args.person).strip()
+    if not (name.isprintable() and 1 <= len(name) <= 80):
+        raise ConfigError("--person: give a name of 1 to 80 printable characters")
+    return name
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     args = parser().parse_args(arguments)
@@ -313,6 +329,7 @@ async def operator(config: Config, args: argparse.Namespace) -> int:
     if not config.database_url:
         raise ConfigError("set RGS_DATABASE_URL: operators are opened in the database of the service")
     rules = operator_rules(args)
+    person = person_of(args)
     if (args.wallet_url is None) != (args.wallet_key is None):
         raise ConfigError("give --wallet-url and --wallet-key together")
     if args.wallet_url is not None and not args.wallet_url.startswith(("http://", "https://")):
@@ -341,7 +358,7 @@ async def operator(config: Config, args: argparse.Namespace) -> int:
     )
     operator_id = args.operator_id
     if args.key is not None:
-        credentials = await add_operator(config, operator_id, args.key, reveal_seeds=False)
+        credentials = await add_operator(config, operator_id, args.key, reveal_seeds=False, person=person)
         if args.write is not None:
             credentials.write(Path(args.write))
             print(f"operator {operator_id}, key {args.key}; credentials in {args.write}")
@@ -349,7 +366,7 @@ async def operator(config: Config, args: argparse.Namespace) -> int:
             print(f"operator {operator_id}, key {args.key}\nsecret {credentials.secret}\nIt is not shown again.")
     if args.client is not None:
         scopes = args.scopes.replace(",", " ").split()
-        secret = await add_client(config, operator_id, args.client, scopes)
+        secret = await add_client(config, operator_id, args.client, scopes, person)
         print(f"client {args.client}, scopes {' '.join(scopes)}\nsecret {secret}\nIt is not shown again.")
     if args.player_keys is not None:
         shared = await set_player_tokens(

@@ -12,7 +12,7 @@ import orjson
 from msgspec import UNSET, Raw
 
 from rgs_core.language.model import Build
-from rgs_core.outcome import FreeSpinsAward, JackpotWin, Played
+from rgs_core.outcome import FreeSpinsAward, JackpotWin, Played, Spin, Window
 from rgs_server.catalogue import Playable
 from rgs_server.clock import time_text
 from rgs_server.contract.answers import (
@@ -42,20 +42,39 @@ from rgs_server.contract.money import format_amount
 from rgs_server.rounds import Facts, State, state_of
 
 
-def features(build: Build, outcome: Played, unit_minor: int, currency: str, exponent: int) -> list[Feature]:
+def features(outcome: Played, unit_minor: int, currency: str, exponent: int) -> list[Feature]:
     """What the round triggered, in order."""
+    return [row for spin in outcome.spins for row in awards_of(spin, unit_minor, currency, exponent)]
+
+
+def awards_of(spin: Spin, unit_minor: int, currency: str, exponent: int) -> list[Feature]:
+    """What one spin triggered, in order."""
     rows: list[Feature] = []
-    for spin in outcome.spins:
-        for award in spin.awards:
-            if isinstance(award, FreeSpinsAward):
-                kind = BonusTrigger if spin.sub_spin == 0 else BonusRetrigger
-                rows.append(kind(award.trigger, award.spins))
-            elif isinstance(award, JackpotWin):
-                rows.append(JackpotAward(award.trigger, award.jackpot))
-            else:
-                win = money(award.amount_units * unit_minor, currency, exponent)
-                rows.append(BonusAward(award.trigger, award.line, win))
+    for award in spin.awards:
+        if isinstance(award, FreeSpinsAward):
+            kind = BonusTrigger if spin.sub_spin == 0 else BonusRetrigger
+            rows.append(kind(award.trigger, award.spins))
+        elif isinstance(award, JackpotWin):
+            rows.append(JackpotAward(award.trigger, award.jackpot))
+        else:
+            win = money(award.amount_units * unit_minor, currency, exponent)
+            rows.append(BonusAward(award.trigger, award.line, win))
     return rows
+
+
+def rows_of(window: Window) -> list[list[str | None]]:
+    """Rows of a grid from the top; None where a reel is shorter."""
+    height = max(len(reel) for reel in window)
+    return [[reel[row] if row < len(reel) else None for reel in window] for row in range(height)]
+
+
+def spin_outcome(outcome: Played, unit_minor: int, currency: str, exponent: int, *, paid: bool = True) -> SpinOutcome:
+    """What a round paid and showed, as it is answered. Not `paid`: it waits for a choice, and its win is still 0."""
+    return SpinOutcome(
+        win=money(outcome.win_units * unit_minor if paid else 0, currency, exponent),
+        features=features(outcome, unit_minor, currency, exponent),
+        symbols=rows_of(outcome.spins[0].window),
+    )
 
 
 def spin_answer(
@@ -74,18 +93,12 @@ def spin_answer(
     asked: Asked | None = None,
 ) -> bytes:
     """The answer to a spin, or to a choice in its round; these bytes are stored and sent again for the same key."""
-    window = outcome.spins[0].window
-    height = max(len(reel) for reel in window)
     won = outcome.win_units * unit_minor
     return encode(
         SpinAnswer(
             spin_id=spin_id,
             round_id=round_id,
-            outcome=SpinOutcome(
-                win=money(won if asked is None else 0, currency, exponent),
-                features=features(build, outcome, unit_minor, currency, exponent),
-                symbols=[[reel[row] if row < len(reel) else None for reel in window] for row in range(height)],
-            ),
+            outcome=spin_outcome(outcome, unit_minor, currency, exponent, paid=asked is None),
             stake=money(stake_minor, currency, exponent),
             rgs_txns=[],
             build_hash=build.build_hash,

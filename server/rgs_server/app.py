@@ -9,18 +9,15 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import nullcontext
-from typing import Literal
 
 import asyncpg
 import msgspec
 from aiohttp import web
 
-from rgs_core.language.model import MECHANIC_VERSION
-from rgs_core.seeds import derive_key
 from rgs_server import answers, routes
 from rgs_server.console.routes import add_console
 from rgs_server.contract import pages
-from rgs_server.contract.answers import GameRow, GamesAnswer, Health, JwkSet, Ready, ReplayAnswer, encode
+from rgs_server.contract.answers import GameRow, GamesAnswer, Health, JwkSet, Ready, encode
 from rgs_server.contract.openapi import document
 from rgs_server.contract.operations import OPERATIONS, ROOT, Operation
 from rgs_server.contract.problems import PAGES, Problem
@@ -29,8 +26,9 @@ from rgs_server.contract.versions import answer_type, ending_headers
 from rgs_server.gate import CALLER, OPERATION, ORIGIN
 from rgs_server.origins import answer_headers
 from rgs_server.play.routes import add_play
+from rgs_server.recall import replay
 from rgs_server.service import REPLAYED, SERVICE, Service, json_answer
-from rgs_server.sessions import open_session, seed_context
+from rgs_server.sessions import open_session
 from rgs_server.spins import waits_for_choice
 from rgs_server.tls import STRICT_TRANSPORT
 
@@ -220,31 +218,7 @@ async def replay_spin(request: web.Request) -> web.Response:
     """Recomputes a spin from its seed and nonce and compares it with its record."""
     service = request.app[SERVICE]
     record = await stored_spin(request)
-    return json_answer(encode(replay(service, record)))
-
-
-def replay(service: Service, record: asyncpg.Record) -> ReplayAnswer:
-    """The verdict on a stored spin, with its audit record and, if it can be played, its outcome."""
-    seed = service.sealer.open(record["seed_sealed"], seed_context(record["operator_id"], record["session_id"]))
-    build = service.rules.catalogue.get(record["build_hash"])
-    playable = None if build is None else build.in_mode(record["mode"])
-    audited = answers.audit_record(record, seed if record["seed_is_public"] else None)
-    if playable is None or record["mechanic_version"] != MECHANIC_VERSION:
-        reason = f"build {record['build_hash']} is not loaded here; replay it with its model file and 'rgs replay'"
-        return ReplayAnswer("unavailable", record["spin_id"], audited, reason=reason)
-    key = derive_key(seed, record["client_seed"])
-    outcome = playable.play(key, record["nonce"], record["policy"])
-    unit_minor = int(record["stake_minor"]) // playable.build.play.cost_units
-    checks = {
-        "outcome_digest": outcome.digest() == record["outcome_digest"].hex(),
-        "win_units": outcome.win_units == record["win_units"],
-        "win_minor": outcome.win_units * unit_minor == int(record["win_minor"]),
-        "answer": answers.answered_win_minor(record["response"]) == int(record["win_minor"]),
-    }
-    if not all(checks.values()):
-        log.error("spin %s does not replay: %s", record["spin_id"], checks)
-    result: Literal["match", "mismatch"] = "match" if all(checks.values()) else "mismatch"
-    return ReplayAnswer(result, record["spin_id"], audited, checks=checks, outcome=outcome.as_dict())
+    return json_answer(encode(await replay(service.archive, service.rules.catalogue, service.sealer, record)))
 
 
 async def list_games(request: web.Request) -> web.Response:

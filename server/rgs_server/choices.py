@@ -8,6 +8,7 @@ decided so far. Only when nothing is asked any more does the round get its row i
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -17,8 +18,9 @@ from rgs_core.language.mechanics import COLLECT
 from rgs_core.language.model import MECHANIC_VERSION
 from rgs_core.language.policies import GAMBLE, with_decisions
 from rgs_core.seeds import derive_key
-from rgs_core.stages import Decision, StagedRounds, check
+from rgs_core.stages import Decision, check
 from rgs_server import answers
+from rgs_server.archive import BuildArchive, BuildLost
 from rgs_server.clock import time_text
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import ChoiceRequest, decode_choice
@@ -30,8 +32,17 @@ from rgs_server.store import Store
 log = logging.getLogger("rgs.choices")
 
 
+@dataclass(frozen=True, slots=True)
+class Builds:
+    """What plays a round on: what is served, what was once, and what opens its seed."""
+
+    archive: BuildArchive
+    rules: Rulebook
+    sealer: Sealer
+
+
 async def choose(
-    store: Store, sealer: Sealer, rules: Rulebook, operator_id: str, round_id: str, body: bytes, now: datetime
+    store: Store, builds: Builds, operator_id: str, round_id: str, body: bytes, now: datetime
 ) -> tuple[bytes, bool]:
     """Decides a step of a round: (answer, whether it was given before). Raises Problem."""
     request = decode_choice(body)
@@ -49,10 +60,10 @@ async def choose(
         if waiting is None:
             await read_round(store, operator_id, round_id)
             raise Problem("ROUND_ALREADY_CLOSED", f"round '{round_id}' waits for no choice")
-        return await Waiting(store, sealer, rules, waiting, now).decide(request), False
+        return await Waiting(store, builds, waiting, now).decide(request), False
 
 
-async def decide_overdue(store: Store, sealer: Sealer, rules: Rulebook, now: datetime, most: int) -> int:
+async def decide_overdue(store: Store, builds: Builds, now: datetime, most: int) -> int:
     """Ends rounds whose players did not decide in time, and tells their operators; returns how many."""
     ended = 0
     for row in await store.overdue_choices(now, most):
@@ -62,7 +73,7 @@ async def decide_overdue(store: Store, sealer: Sealer, rules: Rulebook, now: dat
             if waiting is None or waiting["due_at"] > now:
                 continue  # decided meanwhile
             try:
-                decided = await Waiting(store, sealer, rules, waiting, now).finish()
+                decided = await Waiting(store, builds, waiting, now).finish()
             except Problem as problem:  # another worker may have its build
                 log.error("round %s of %s cannot be ended: %s", round_id, operator_id, problem.detail)
                 continue
@@ -77,8 +88,8 @@ async def decide_overdue(store: Store, sealer: Sealer, rules: Rulebook, now: dat
 class Waiting:
     """A round that waits for a choice, in a transaction that has its row."""
 
-    def __init__(self, store: Store, sealer: Sealer, rules: Rulebook, record: asyncpg.Record, now: datetime) -> None:
-        self._store, self._sealer, self._rules = store, sealer, rules
+    def __init__(self, store: Store, builds: Builds, record: asyncpg.Record, now: datetime) -> None:
+        self._store, self._builds = store, builds
         self._record, self._now = record, now
         self._operator_id, self._round_id = record["operator_id"], record["round_id"]
         self._decisions: tuple[Decision, ...] = tuple(written(text) for text in record["decisions"])
@@ -104,19 +115,19 @@ class Waiting:
         """Takes the session, so that no spin is written meanwhile, and finds what plays the round. Raises Problem."""
         session = await self._store.change_session(self._operator_id, self._record["session_id"])
         assert session is not None
-        playable = self._rules.catalogue.get(session["build_hash"])
-        staged = None if playable is None else playable.in_mode(self._record["mode"])
-        if staged is None or staged.staged is None:
-            raise Problem(
-                "BUILD_UNAVAILABLE", f"build {session['build_hash']} is not loaded here; repeat the same request"
-            )
+        builds = self._builds
         try:
-            seed = self._sealer.open(session["seed_sealed"], seed_context(self._operator_id, session["session_id"]))
+            self._staged = await builds.archive.staged(
+                builds.rules.catalogue, session["build_hash"], self._record["mode"]
+            )
+        except BuildLost as error:
+            raise Problem("BUILD_UNAVAILABLE", f"{error}; repeat the same request") from error
+        try:
+            seed = builds.sealer.open(session["seed_sealed"], seed_context(self._operator_id, session["session_id"]))
         except SealBroken as error:
             log.error("%s", error)
             raise Problem("BUILD_UNAVAILABLE", "this worker cannot open the session's seed") from error
         self._session = session
-        self._staged: StagedRounds = staged.staged
         self._key = derive_key(seed, session["client_seed"])
 
     async def _take(self, decision: Decision, made_by: str) -> bytes:

@@ -38,6 +38,7 @@ class Config:
     models_dir: str = ""  # further model files, with certificates/; the shipped games are always there
     registry_file: str = ""  # signed registry of certified builds; empty: every build of the catalogue, everywhere
     registry_key_file: str = ""  # ed25519 public key (PEM) of who signs it
+    markets_dir: str = ""  # further market packs, in place of those of the package where both have a country
     unknown_market: str = "strictest"  # rules of a country without a pack: strictest of all, or refused
     master_key_file: str = ""  # 64 hex digits; default: data_dir/master.key, made when missing
     batch_max: int = 256  # spins in one commit

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import asyncpg
 from aiohttp import web
@@ -67,8 +68,16 @@ CALLER = web.RequestKey("caller", Operator)
 """The operator that a request was proved to come from."""
 
 
-PERSON = web.RequestKey("person", str)
-"""The key that signed a request, or the client whose token it showed, after `client:`."""
+class Person(NamedTuple):
+    """Who called. `by`: the key that signed the request, or the client whose token it showed, after `client:`. `name`: whose
+    key or client that is; where nobody was named, `by` once more."""
+
+    by: str
+    name: str
+
+
+PERSON = web.RequestKey("person", Person)
+"""Who called, for what takes two persons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,7 @@ class Key:
 
     operator: Operator
     secret: bytes
+    person: str | None
     retired: bool
 
 
@@ -87,6 +97,7 @@ class Client:
     operator: Operator
     secret_digest: bytes
     scopes: frozenset[str]
+    person: str | None
     retired: bool
 
 
@@ -110,14 +121,16 @@ class Gate:
         """The operator whose key signed the request, or whose client's token it shows. Raises Problem."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
-            operator = await self._signer(request, body)
-            request[PERSON] = request.headers[signing.KEY_ID]
+            key = await self._signer(request, body)
+            operator, key_id = key.operator, request.headers[signing.KEY_ID]
+            request[PERSON] = Person(key_id, key.person or key_id)
             await self._admit(request, operator, request.headers.get(signing.NONCE))
         elif signing.SIGNATURE in request.headers:
             raise Problem("SIGNATURE_INVALID", "sign the request or show a token, not both")
         else:
-            operator, client_id = await self._bearer(token.strip(), request[OPERATION])
-            request[PERSON] = f"client:{client_id}"
+            client, client_id = await self._bearer(token.strip(), request[OPERATION])
+            operator, by = client.operator, f"client:{client_id}"
+            request[PERSON] = Person(by, client.person or by)
             await self._admit(request, operator, None)
         request[CALLER] = operator
         return operator.operator_id
@@ -139,15 +152,15 @@ class Gate:
             raise Problem("SCOPE_INVALID", f"the client has the scopes {', '.join(sorted(client.scopes))}")
         return asked.client_id, client.scopes if asked.scopes is None else asked.scopes
 
-    async def _bearer(self, token: str, operation: Operation) -> tuple[Operator, str]:
-        """The operator of a token, and its client. Raises Problem."""
+    async def _bearer(self, token: str, operation: Operation) -> tuple[Client, str]:
+        """The client of a token, and its id. Raises Problem."""
         grant = await self._tokens.verified(token)
         client = await self._clients.get(grant.client_id)
         if client is None or client.retired:
             raise Problem("TOKEN_INVALID", f"client '{grant.client_id[:80]}' is retired")
         if operation.scope not in grant.scopes & client.scopes:
             raise Problem("SCOPE_MISSING", f"this needs a token with the scope '{operation.scope}'")
-        return client.operator, grant.client_id
+        return client, grant.client_id
 
     async def _admit(self, request: web.Request, operator: Operator, nonce: str | None) -> None:
         """Checks all that does not depend on how an operator has proved itself. Raises Problem."""
@@ -158,8 +171,8 @@ class Gate:
             self._quotas.give_back(operator.operator_id, operator.quota, request[OPERATION])
             raise Problem("NONCE_REUSED", "a request with this nonce was taken before; sign again with a new one")
 
-    async def _signer(self, request: web.Request, body: bytes) -> Operator:
-        """The operator whose key signed the request. Raises Problem."""
+    async def _signer(self, request: web.Request, body: bytes) -> Key:
+        """The key that signed the request. Raises Problem."""
         given = request.headers
         key_id, timestamp = given.get(signing.KEY_ID, ""), given.get(signing.TIMESTAMP, "")
         # Bytes beyond ASCII arrive as surrogates, which can be neither signed nor stored.
@@ -170,7 +183,7 @@ class Gate:
             # Whether plain signatures are taken, only those learn who can sign.
             if key is not None and not key.retired and signing.plainly_verified(key.secret, given, body):
                 if key.operator.plain_signatures and not self._config.in_production:
-                    return key.operator
+                    return key
                 raise Problem(
                     "SIGNATURE_INVALID", "a signature of the body alone is not taken; sign all of the request"
                 )
@@ -193,7 +206,7 @@ class Gate:
                 "TIMESTAMP_SKEW",
                 f"{skew:.0f} s from the server's clock; allowed are {self._config.signature_window_s} s",
             )
-        return key.operator
+        return key
 
     def leave(self, request: web.Request) -> None:
         """A request is answered, whether it was let through or not."""
@@ -234,7 +247,7 @@ class Gate:
         if record is None:
             return None
         secret = self._sealer.open(record["secret_sealed"], f"key:{key_id}")
-        return Key(Operator.of(record), secret, record["retired_at"] is not None)
+        return Key(Operator.of(record), secret, record["person"], record["retired_at"] is not None)
 
     async def _read_client(self, client_id: str) -> Client | None:
         async with self._stores() as store:
@@ -242,4 +255,5 @@ class Gate:
         if record is None:
             return None
         scopes = frozenset(record["scopes"])
-        return Client(Operator.of(record), record["secret_digest"], scopes, record["retired_at"] is not None)
+        retired = record["retired_at"] is not None
+        return Client(Operator.of(record), record["secret_digest"], scopes, record["person"], retired)

@@ -16,6 +16,7 @@ from rgs_server.clock import read_time
 from rgs_server.contract.answers import ReportAnswer, SpinsAnswer, encode
 from rgs_server.contract.problems import Problem
 from rgs_server.gate import PERSON
+from rgs_server.recall import recall
 from rgs_server.resolutions import resolve
 from rgs_server.service import SERVICE, json_answer
 from rgs_server.sessions import validate
@@ -130,6 +131,18 @@ def number(request: web.Request, name: str, most: int) -> int | None:
     return int(text)
 
 
+async def recall_round(request: web.Request) -> web.Response:
+    operator_id, _ = await caller(request)
+    service = request.app[SERVICE]
+    round_id = path_id(request, "round_id", "ROUND_UNKNOWN")
+    async with service.store() as store:
+        spin_id = await store.find_spin_of_round(operator_id, round_id)
+        record = None if spin_id is None else await store.find_spin(operator_id, spin_id)
+    if record is None:
+        raise Problem("ROUND_UNKNOWN", f"no round '{round_id[:255]}' was played")
+    return json_answer(encode(await recall(service.archive, service.rules.catalogue, service.sealer, record)))
+
+
 async def close_session(request: web.Request) -> web.Response:
     operator_id, _ = await caller(request)
     service = request.app[SERVICE]
@@ -144,7 +157,7 @@ async def choose_in_round(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     round_id = path_id(request, "round_id", "ROUND_UNKNOWN")
     async with service.store() as store:
-        answer = await choose(store, service.sealer, service.rules, operator_id, round_id, body, service.clock())
+        answer = await choose(store, service.builds, operator_id, round_id, body, service.clock())
     service.cashier.look()  # a win may be due
     return json_answer(*answer)
 
@@ -164,8 +177,7 @@ async def acknowledge_reminder(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     session_id = path_id(request, "session_id", "SESSION_UNKNOWN")
     async with service.store() as store:
-        market = service.rules.unknown_market
-        return json_answer(await players.acknowledge(store, market, operator_id, session_id, service.clock()))
+        return json_answer(await players.acknowledge(store, service.rules, operator_id, session_id, service.clock()))
 
 
 async def validate_build(request: web.Request) -> web.Response:
@@ -184,6 +196,7 @@ async def list_unfinished(request: web.Request) -> web.Response:
 HANDLERS: dict[str, Handler] = {
     "getRound": read(settlement.round_state, "round_id", "ROUND_UNKNOWN"),
     "chooseInRound": choose_in_round,
+    "recallRound": recall_round,
     "settleRound": step(settlement.settle, "round_id", "ROUND_UNKNOWN"),
     "voidRound": step(settlement.void, "round_id", "ROUND_UNKNOWN"),
     "countEndings": count_endings,

@@ -36,10 +36,9 @@ from rgs_server.config import Config
 from rgs_server.contract.money import format_amount, parse_amount
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import SpinRequest, decode_spin
-from rgs_server.markets import market_of
 from rgs_server.play_limits import PlayerLimits, check_limits, check_mode
 from rgs_server.sealing import SealBroken, Sealer
-from rgs_server.seamless import Cashier
+from rgs_server.seamless import IN_PROGRESS_WAIT_S, Cashier, in_progress
 from rgs_server.sessions import Rulebook, seed_context
 from rgs_server.store import SpinRow, Store
 
@@ -174,7 +173,10 @@ class SpinDesk:
         if running is not None:
             if running.fingerprint != pending.fingerprint:
                 raise conflict(pending)
-            answer = await self._wait(running)
+            try:
+                answer = await asyncio.wait_for(asyncio.shield(running.future), IN_PROGRESS_WAIT_S)
+            except TimeoutError:
+                raise in_progress(pending.request.spin_id) from None
             return Answer(answer.body, True)
         lane = self._lanes[hash(pending.session_key) % len(self._lanes)]
         lane.submit(pending)
@@ -627,7 +629,7 @@ class Lane:
             waiting_round=record["waiting_round"],
             choose_within=timedelta(seconds=record["choose_within_s"]),
             limits=PlayerLimits(
-                market_of(record["geo"], self._rules.unknown_market) if record["enforces_markets"] else None,
+                self._rules.market_of(record["geo"]) if record["enforces_markets"] else None,
                 record["created_at"],
                 record["age"],
                 record["time_limit_min"],

@@ -114,6 +114,23 @@ class Store:
     async def list_spins(self, operator_id: str, session_id: str, from_nonce: int, most: int) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["list_spins"], operator_id, session_id, from_nonce, most)
 
+    async def find_spin_of_round(self, operator_id: str, round_id: str) -> str | None:
+        row = await self.connection.fetchrow(QUERIES["find_spin_of_round"], operator_id, round_id)
+        return None if row is None else row["spin_id"]
+
+    async def unknown_builds(self, hashes: list[str]) -> set[str]:
+        return {row["build_hash"] for row in await self.connection.fetch(QUERIES["unknown_builds"], hashes)}
+
+    async def add_builds(
+        self, builds: Sequence[tuple[str, str, str, str]], mechanic_version: int, first_seen_at: datetime
+    ) -> None:
+        """Rows of (build_hash, model, profile, source); those that are there stay as they are."""
+        columns = [list(column) for column in zip(*builds, strict=True)]
+        await self.connection.execute(QUERIES["add_builds"], *columns, mechanic_version, first_seen_at)
+
+    async def find_build(self, build_hash: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_build"], build_hash)
+
     async def find_session(self, operator_id: str, session_id: str) -> asyncpg.Record | None:
         return await self.connection.fetchrow(QUERIES["find_session"], operator_id, session_id)
 
@@ -221,8 +238,16 @@ class Store:
     async def moved_with(self, operator_id: str, since: datetime, until: datetime) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["moved_with"], operator_id, since, until)
 
-    async def begin_debit(self, *values: Any) -> None:
-        await self.connection.execute(QUERIES["begin_debit"], *values)
+    async def begin_debit(self, *values: Any) -> bool:
+        """False when it was begun before, or cannot be."""
+        return await self.connection.fetchrow(QUERIES["begin_debit"], *values) is not None
+
+    async def claim_debit(self, operator_id: str, txn_id: str, now: datetime, asked_until: datetime) -> bool:
+        """False while another worker asks for it, or when it has ended."""
+        return await self.connection.fetchrow(QUERIES["claim_debit"], operator_id, txn_id, now, asked_until) is not None
+
+    async def keep_debit(self, operator_id: str, txn_id: str, asked_until: datetime) -> None:
+        await self.connection.execute(QUERIES["keep_debit"], operator_id, txn_id, asked_until)
 
     async def accept_step(self, operator_id: str, txn_id: str, now: datetime) -> bool:
         """False when it had ended before."""
@@ -259,15 +284,15 @@ class Store:
         return await self.connection.fetchrow(QUERIES["find_resolution"], operator_id, txn_id)
 
     async def propose_resolution(
-        self, operator_id: str, txn_id: str, resolution: str, reason: str, proposed_by: str, proposed_at: datetime
+        self, operator_id: str, txn_id: str, resolution: str, reason: str, by: str, person: str, proposed_at: datetime
     ) -> None:
-        values = (operator_id, txn_id, resolution, reason, proposed_by, proposed_at)
+        values = (operator_id, txn_id, resolution, reason, by, person, proposed_at)
         await self.connection.execute(QUERIES["propose_resolution"], *values)
 
     async def confirm_resolution(
-        self, operator_id: str, txn_id: str, confirmed_by: str, confirmed_at: datetime
+        self, operator_id: str, txn_id: str, by: str, person: str, confirmed_at: datetime
     ) -> None:
-        await self.connection.execute(QUERIES["confirm_resolution"], operator_id, txn_id, confirmed_by, confirmed_at)
+        await self.connection.execute(QUERIES["confirm_resolution"], operator_id, txn_id, by, person, confirmed_at)
 
     async def try_step_again(self, operator_id: str, txn_id: str, next_try_at: datetime) -> None:
         await self.connection.execute(QUERIES["try_step_again"], operator_id, txn_id, next_try_at)
@@ -330,9 +355,10 @@ class Store:
     async def add_operator(self, operator_id: str, reveal_seeds: bool) -> None:
         await self.connection.execute(QUERIES["add_operator"], operator_id, reveal_seeds)
 
-    async def add_key(self, key_id: str, operator_id: str, secret_sealed: bytes) -> bool:
+    async def add_key(self, key_id: str, operator_id: str, secret_sealed: bytes, person: str | None) -> bool:
         """False when the key is another operator's, or retired."""
-        return await self.connection.fetchrow(QUERIES["add_key"], key_id, operator_id, secret_sealed) is not None
+        values = (key_id, operator_id, secret_sealed, person)
+        return await self.connection.fetchrow(QUERIES["add_key"], *values) is not None
 
     async def retire_key(self, key_id: str, operator_id: str) -> bool:
         """False when the operator has no such key that is live."""
@@ -350,9 +376,11 @@ class Store:
     async def find_client(self, client_id: str) -> asyncpg.Record | None:
         return await self.connection.fetchrow(QUERIES["find_client"], client_id)
 
-    async def add_client(self, client_id: str, operator_id: str, secret_digest: bytes, scopes: Sequence[str]) -> bool:
+    async def add_client(
+        self, client_id: str, operator_id: str, secret_digest: bytes, scopes: Sequence[str], person: str | None
+    ) -> bool:
         """False when the client is another operator's, or retired."""
-        values = (client_id, operator_id, secret_digest, list(scopes))
+        values = (client_id, operator_id, secret_digest, list(scopes), person)
         return await self.connection.fetchrow(QUERIES["add_client"], *values) is not None
 
     async def retire_client(self, client_id: str, operator_id: str) -> bool:
@@ -580,7 +608,7 @@ class Store:
         await self.connection.execute(QUERIES["reseal"], *map(list, zip(*rows, strict=True)))
 
 
-RECORDS = ("spins", "ledger", "round_ends", "idempotency")
+RECORDS = ("spins", "ledger", "round_ends", "idempotency", "builds")
 """Tables in which rows stay as they were written."""
 
 

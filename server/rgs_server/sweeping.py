@@ -15,11 +15,10 @@ from datetime import datetime
 from rgs_server import answers
 from rgs_server.balances import close_session
 from rgs_server.billing.hours import roll_up
-from rgs_server.choices import decide_overdue
+from rgs_server.choices import Builds, decide_overdue
 from rgs_server.clock import Clock, time_text
 from rgs_server.contract.problems import Problem
 from rgs_server.sealing import Sealer
-from rgs_server.sessions import Rulebook
 from rgs_server.store import Store
 
 log = logging.getLogger("rgs.sweep")
@@ -33,15 +32,13 @@ class Sweeper:
     def __init__(
         self,
         stores: Callable[[], AbstractAsyncContextManager[Store]],
-        sealer: Sealer,
-        rules: Rulebook,
+        builds: Builds,
         clock: Clock,
         every_s: int,
     ) -> None:
         self._stores = stores
         self._clock = clock
-        self._sealer = sealer
-        self._rules = rules
+        self._builds = builds
         self._every_s = every_s
         self._task: asyncio.Task[None] | None = None
 
@@ -58,10 +55,10 @@ class Sweeper:
             await asyncio.sleep(self._every_s)
             try:
                 async with self._stores() as store:
-                    await decide_overdue(store, self._sealer, self._rules, self._clock(), BATCH)
+                    await decide_overdue(store, self._builds, self._clock(), BATCH)
                     await report_unsettled(store, self._clock())
                     await roll_up(store, self._clock())
-                    await close_idle(store, self._sealer, self._clock())
+                    await close_idle(store, self._builds.sealer, self._clock())
             except Problem as problem:
                 log.warning("no sweep: %s", problem.detail)
             except Exception:

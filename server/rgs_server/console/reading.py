@@ -9,13 +9,14 @@ from typing import Any
 
 import asyncpg
 
-from rgs_core.seeds import derive_key
+from rgs_server.archive import BuildLost
 from rgs_server.billing.figures import Row
+from rgs_server.choices import Builds
 from rgs_server.clock import read_time, time_text
 from rgs_server.contract.problems import Problem
 from rgs_server.play.scenes import scenes
-from rgs_server.sealing import Sealer
-from rgs_server.sessions import Rulebook, seed_context
+from rgs_server.recall import recompute, seed_of
+from rgs_server.sessions import Rulebook
 from rgs_server.store import Store
 
 ROWS_MAX = 100
@@ -82,7 +83,7 @@ def round_row(row: asyncpg.Record) -> dict[str, Any]:
     }
 
 
-async def read_round(store: Store, sealer: Sealer, rules: Rulebook, operator_id: str, spin_id: str) -> dict[str, Any]:
+async def read_round(store: Store, builds: Builds, operator_id: str, spin_id: str) -> dict[str, Any]:
     """A round with its money in time, drawn again from its seed. Raises Problem."""
     record = await store.find_spin(operator_id, spin_id)
     if record is None:
@@ -107,27 +108,21 @@ async def read_round(store: Store, sealer: Sealer, rules: Rulebook, operator_id:
         "telemetry_ref": record["telemetry_ref"],
         "idempotency_key": record["idempotency_key"],
         "timeline": timeline,
-        "replay": replayed(record, sealer, rules),
+        "replay": await replayed(record, builds),
     }
 
 
-def replayed(record: asyncpg.Record, sealer: Sealer, rules: Rulebook) -> dict[str, Any]:
+async def replayed(record: asyncpg.Record, builds: Builds) -> dict[str, Any]:
     """The verdict on a round, with its scenes where it could be played."""
-    playable = rules.catalogue.get(record["build_hash"])
-    found = None if playable is None else playable.in_mode(record["mode"])
-    if found is None:
-        return {"result": "unavailable", "reason": f"build {record['build_hash']} is not loaded here", "scenes": []}
-    seed = sealer.open(record["seed_sealed"], seed_context(record["operator_id"], record["session_id"]))
-    outcome = found.play(derive_key(seed, record["client_seed"]), record["nonce"], record["policy"])
-    unit_minor = int(record["stake_minor"]) // found.build.play.cost_units
-    same = outcome.digest() == record["outcome_digest"].hex() and outcome.win_units * unit_minor == int(
-        record["win_minor"]
-    )
+    try:
+        again = await recompute(builds.archive, builds.rules.catalogue, seed_of(builds.sealer, record), record)
+    except BuildLost as error:
+        return {"result": "unavailable", "reason": str(error), "scenes": []}
     return {
-        "result": "match" if same else "mismatch",
-        "digest": outcome.digest(),
-        "symbols": list(found.build.model.symbols),
-        "scenes": scenes(found.build, outcome, unit_minor),
+        "result": "match" if again.matches else "mismatch",
+        "digest": again.outcome.digest(),
+        "symbols": list(again.build.model.symbols),
+        "scenes": scenes(again.build, again.outcome, again.unit_minor),
     }
 
 

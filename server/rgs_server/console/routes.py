@@ -69,11 +69,7 @@ def add_console(app: web.Application, service: Service) -> None:
 
     async def one_round(request: web.Request) -> dict[str, Any]:
         async with service.store() as store:
-            return {
-                "round": await read_round(
-                    store, service.sealer, service.rules, text(request, "operator"), text(request, "spin")
-                )
-            }
+            return {"round": await read_round(store, service.builds, text(request, "operator"), text(request, "spin"))}
 
     async def under_way(_: web.Request) -> dict[str, Any]:
         async with service.store() as store:

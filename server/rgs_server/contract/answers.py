@@ -100,6 +100,7 @@ class MarketRules(Struct, frozen=True):
     ]
     notices: Annotated[list[str], Meta(description="what a client has to show")]
     clauses: Annotated[dict[str, str], Meta(description="where each rule comes from")]
+    unverified: Annotated[list[str], Meta(description="rules that nobody has compared with the text of their clause")]
 
 
 class SessionAnswer(Struct, frozen=True):
@@ -259,6 +260,78 @@ class ReplayAnswer(Struct, frozen=True):
     ] = UNSET
 
 
+class RecalledWin(Struct, frozen=True):
+    """A win of a spin, as it was shown."""
+
+    name: Annotated[str, Meta(description="of the evaluator in the model file")]
+    line: Annotated[int | None, Meta(description="number of the payline from 1; null where no line pays")]
+    symbol: str
+    count: int
+    win: Money
+    cells: Annotated[
+        list[list[int]], Meta(description="reel from the left and row from the top, from 0; empty for lines")
+    ]
+
+
+class RecalledCascade(Struct, frozen=True):
+    """A further step of a cascade."""
+
+    symbols: list[list[str | None]]
+    wins: list[RecalledWin]
+
+
+class RecalledSpin(Struct, frozen=True):
+    """One spin of a round, as it was shown."""
+
+    sub_spin: Annotated[int, Meta(description="0: the paid spin; then the spins that it won, in order")]
+    state: Annotated[str | None, Meta(description="kind of spin in the model file; null: not on record")]
+    symbols: Annotated[
+        list[list[str | None]], Meta(description="rows of the grid from the top; null where a reel is shorter")
+    ]
+    wins: list[RecalledWin]
+    cascades: list[RecalledCascade]
+    closing: Annotated[list[RecalledWin], Meta(description="wins at the end of the spin or of its feature")]
+    features: Annotated[list[Feature], Meta(description="what the spin started or a bonus paid")]
+    win: Annotated[Money | None, Meta(description="of this spin alone; null: not on record")]
+    record: Annotated[
+        dict[str, Any] | None, Meta(description="everything about the spin, as replay has it; null: not on record")
+    ]
+
+
+class RecallAnswer(Struct, frozen=True):
+    """A round as it was shown, step by step."""
+
+    result: Annotated[
+        Literal["match", "mismatch", "stored"],
+        Meta(
+            description="`match`: played again, and equal to the record and to what was answered. `stored`: this "
+            "version cannot play it; `spins` is the paid spin as it was answered"
+        ),
+    ]
+    reason: Annotated[str | None, Meta(description="why it cannot be played")]
+    checks: Annotated[dict[str, bool], Meta(description="what was compared")]
+    round_id: str
+    spin_id: str
+    session_id: str
+    player_id: str
+    game_id: str
+    build_hash: BuildHash
+    retired: Annotated[bool, Meta(description="whether the build is served no more")]
+    mode: str
+    nonce: int
+    played_at: Time
+    stake: Money
+    win: Money
+    spins: list[RecalledSpin]
+    answer: Annotated[
+        Raw,
+        Meta(
+            description="the answer that was given, byte for byte",
+            extra_json_schema={"$ref": "#/components/schemas/SpinAnswer"},
+        ),
+    ]
+
+
 class RoundAnswer(Struct, frozen=True):
     """A round with its money."""
 
@@ -374,13 +447,15 @@ class ResolutionAnswer(Struct, frozen=True):
 
     txn_id: str
     resolution: str
-    state: Annotated[Literal["proposed", "confirmed"], Meta(description="`proposed`: another key has to confirm it")]
+    state: Annotated[Literal["proposed", "confirmed"], Meta(description="`proposed`: another person has to confirm it")]
     reason: str
     proposed_by: Annotated[str, Meta(description="id of the key, or of the client after `client:`")]
     proposed_at: Time
     lapses_at: Annotated[str | None, Meta(description="when the proposal counts no more; null once it is confirmed")]
     confirmed_by: str | None
     confirmed_at: str | None
+    proposed_person: Annotated[str, Meta(description="whose key or client that is; its id where nobody was named")]
+    confirmed_person: str | None
 
 
 class SessionState(Struct, frozen=True):

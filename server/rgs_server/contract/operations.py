@@ -157,6 +157,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "IDEMPOTENCY_KEY_REQUIRED",
             "SESSION_UNKNOWN",
             "IDEMPOTENCY_CONFLICT",
+            "IDEMPOTENCY_IN_PROGRESS",
             "ROUND_ALREADY_CLOSED",
             "ROUND_OPEN",
             "SESSION_CLOSED",
@@ -252,6 +253,18 @@ OPERATIONS: tuple[Operation, ...] = (
         parameters={"round_id": "id of the round, percent-encoded"},
         example={"step": 1, "choice": "tide", "option": "spring"},
         values={"round_id": "rnd-3"},
+    ),
+    Operation(
+        "recallRound",
+        "GET",
+        "/rounds/{round_id}/recall",
+        "Recall a round",
+        answers.RecallAnswer,
+        "The round as it was shown: the grid, the wins and the awards of each of its spins, played again from its seed "
+        "and compared with its record and with the answer of then. Also of builds that are served no more.",
+        problems=("ROUND_UNKNOWN",),
+        parameters={"round_id": "id of the round, percent-encoded"},
+        values={"round_id": "rnd-1"},
     ),
     Operation(
         "settleRound",

@@ -144,6 +144,13 @@ KINDS: dict[str, Kind] = {
         "The key or the spin belongs to another request",
         "Never use a key or an id for two requests; a new spin needs new ones.",
     ),
+    "IDEMPOTENCY_IN_PROGRESS": Kind(
+        409,
+        "The first request with this key is still under way",
+        "Wait `Retry-After`, then repeat the same request with the same key: it gets the answer of the first one.",
+        True,
+        "unknown",
+    ),
     "ROUND_ALREADY_CLOSED": Kind(409, "The round has ended already", "Open a new round with a new `round_id`."),
     "ROUND_OPEN": Kind(
         409,

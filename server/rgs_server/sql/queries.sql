@@ -197,6 +197,28 @@ JOIN idempotency k ON k.operator_id = p.operator_id AND k.operation = 'spin' AND
 WHERE p.operator_id = $1 AND p.session_id = $2 AND p.nonce >= $3
 ORDER BY p.nonce LIMIT $4;
 
+-- name: find_spin_of_round
+-- The id of the spin that played a round.
+-- $1 operator_id $2 round_id
+SELECT spin_id FROM spins WHERE operator_id = $1 AND round_id = $2;
+
+-- name: unknown_builds
+-- Those of some builds that were never served before.
+-- $1 build_hash (array)
+SELECT * FROM unnest($1::text[]) AS t(build_hash) WHERE NOT EXISTS (SELECT FROM builds b WHERE b.build_hash = t.build_hash);
+
+-- name: add_builds
+-- In the order of their hashes, so that two workers that start cannot wait for each other.
+-- $1 build_hash $2 model $3 profile $4 source (arrays) $5 mechanic_version $6 first_seen_at
+INSERT INTO builds (build_hash, model, profile, source, mechanic_version, first_seen_at)
+SELECT t.*, $5, $6 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS t(build_hash, model, profile, source)
+ORDER BY build_hash
+ON CONFLICT (build_hash) DO NOTHING;
+
+-- name: find_build
+-- $1 build_hash
+SELECT * FROM builds WHERE build_hash = $1;
+
 -- name: find_session
 -- $1 operator_id $2 session_id
 SELECT * FROM sessions WHERE operator_id = $1 AND session_id = $2;
@@ -444,11 +466,22 @@ WHERE e.operator_id = $1 AND e.created_at >= $2 AND e.created_at < $3 AND e.endi
 -- name: begin_debit
 -- Writes down that a stake is going to be asked for, unless it was, or the round has another spin.
 -- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 amount_minor $6 fingerprint $7 created_at $8 due_at
+-- $9 asked_until
 INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
-                          fingerprint, state, next_try_at, created_at)
-SELECT $1, 'debit:' || $3, 'debit', $4, $3, $2, currency, exponent, $5, $6, 'pending', $8, $7
+                          fingerprint, state, next_try_at, created_at, asked_until)
+SELECT $1, 'debit:' || $3, 'debit', $4, $3, $2, currency, exponent, $5, $6, 'pending', $8, $7, $9
 FROM sessions WHERE operator_id = $1 AND session_id = $2 AND closed_at IS NULL
-ON CONFLICT DO NOTHING;
+ON CONFLICT DO NOTHING RETURNING txn_id;
+
+-- name: claim_debit
+-- A debit that nobody asks for any more, for one worker.
+-- $1 operator_id $2 txn_id $3 now $4 asked_until
+UPDATE wallet_steps SET asked_until = $4
+WHERE operator_id = $1 AND txn_id = $2 AND kind = 'debit' AND state = 'pending' AND asked_until <= $3 RETURNING txn_id;
+
+-- name: keep_debit
+-- $1 operator_id $2 txn_id $3 asked_until
+UPDATE wallet_steps SET asked_until = $3 WHERE operator_id = $1 AND txn_id = $2 AND kind = 'debit' AND state = 'pending';
 
 -- name: accept_step
 -- The wallet took it; what was accepted, abandoned or refused before stays so.
@@ -536,12 +569,13 @@ SELECT * FROM wallet_steps WHERE operator_id = $1 AND txn_id = $2 FOR UPDATE;
 SELECT * FROM resolutions WHERE operator_id = $1 AND txn_id = $2 ORDER BY proposed_at DESC LIMIT 1;
 
 -- name: propose_resolution
--- $1 operator_id $2 txn_id $3 resolution $4 reason $5 proposed_by $6 proposed_at
-INSERT INTO resolutions (operator_id, txn_id, resolution, reason, proposed_by, proposed_at) VALUES ($1, $2, $3, $4, $5, $6);
+-- $1 operator_id $2 txn_id $3 resolution $4 reason $5 proposed_by $6 proposed_person $7 proposed_at
+INSERT INTO resolutions (operator_id, txn_id, resolution, reason, proposed_by, proposed_person, proposed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
 
 -- name: confirm_resolution
--- $1 operator_id $2 txn_id $3 confirmed_by $4 confirmed_at
-UPDATE resolutions SET confirmed_by = $3, confirmed_at = $4
+-- $1 operator_id $2 txn_id $3 confirmed_by $4 confirmed_person $5 confirmed_at
+UPDATE resolutions SET confirmed_by = $3, confirmed_person = $4, confirmed_at = $5
 WHERE operator_id = $1 AND txn_id = $2 AND confirmed_at IS NULL
   AND proposed_at = (SELECT max(proposed_at) FROM resolutions WHERE operator_id = $1 AND txn_id = $2);
 
@@ -603,7 +637,7 @@ LIMIT $2;
 -- name: find_key
 -- A key, and what is known of its operator.
 -- $1 key_id
-SELECT k.secret_sealed, k.retired_at, r.*
+SELECT k.secret_sealed, k.person, k.retired_at, r.*
 FROM operator_keys k JOIN operator_rules r USING (operator_id) WHERE k.key_id = $1;
 
 -- name: list_games
@@ -648,9 +682,10 @@ UPDATE operators SET wallets = coalesce($2, wallets), settle_within_s = CASE WHE
 WHERE operator_id = $1 RETURNING operator_id;
 
 -- name: add_key
--- $1 key_id $2 operator_id $3 secret_sealed
-INSERT INTO operator_keys (key_id, operator_id, secret_sealed) VALUES ($1, $2, $3)
-ON CONFLICT (key_id) DO UPDATE SET secret_sealed = excluded.secret_sealed
+-- $1 key_id $2 operator_id $3 secret_sealed $4 person (NULL: as before)
+INSERT INTO operator_keys (key_id, operator_id, secret_sealed, person) VALUES ($1, $2, $3, $4)
+ON CONFLICT (key_id) DO UPDATE SET secret_sealed = excluded.secret_sealed,
+                                   person = coalesce(excluded.person, operator_keys.person)
 WHERE operator_keys.operator_id = excluded.operator_id AND operator_keys.retired_at IS NULL
 RETURNING key_id;
 
@@ -676,13 +711,14 @@ ON CONFLICT (operator_id, game_id, build_ref) DO UPDATE SET build_hash = exclude
 
 -- name: find_client
 -- $1 client_id
-SELECT c.secret_digest, c.scopes, c.retired_at, r.*
+SELECT c.secret_digest, c.scopes, c.person, c.retired_at, r.*
 FROM oauth_clients c JOIN operator_rules r USING (operator_id) WHERE c.client_id = $1;
 
 -- name: add_client
--- $1 client_id $2 operator_id $3 secret_digest $4 scopes
-INSERT INTO oauth_clients (client_id, operator_id, secret_digest, scopes) VALUES ($1, $2, $3, $4)
-ON CONFLICT (client_id) DO UPDATE SET secret_digest = excluded.secret_digest, scopes = excluded.scopes
+-- $1 client_id $2 operator_id $3 secret_digest $4 scopes $5 person (NULL: as before)
+INSERT INTO oauth_clients (client_id, operator_id, secret_digest, scopes, person) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (client_id) DO UPDATE SET secret_digest = excluded.secret_digest, scopes = excluded.scopes,
+                                      person = coalesce(excluded.person, oauth_clients.person)
 WHERE oauth_clients.operator_id = excluded.operator_id AND oauth_clients.retired_at IS NULL
 RETURNING client_id;
 

@@ -29,6 +29,7 @@ CREATE TABLE operator_keys (
     key_id         text PRIMARY KEY,
     operator_id    text NOT NULL REFERENCES operators,
     secret_sealed  bytea NOT NULL,
+    person         text,                             -- whose it is; NULL: nobody's but its own
     retired_at     timestamptz,
     created_at     timestamptz NOT NULL DEFAULT now()
 );
@@ -77,6 +78,17 @@ CREATE TABLE operator_games (
     build_ref    text NOT NULL,                      -- the platform's name of the build, mostly its hash
     build_hash   text NOT NULL CHECK (build_hash ~ '^sha256:[0-9a-f]{64}$'),
     PRIMARY KEY (operator_id, game_id, build_ref)
+);
+
+-- Builds that were ever served, with the text of their model file: what rebuilds their rounds when the file is gone.
+-- Written once; whoever reads a row checks that its model has this hash.
+CREATE TABLE builds (
+    build_hash        text PRIMARY KEY CHECK (build_hash ~ '^sha256:[0-9a-f]{64}$'),
+    model             text NOT NULL,                 -- id of the model
+    profile           text NOT NULL,
+    mechanic_version  smallint NOT NULL,             -- under which the hash was made
+    source            text NOT NULL,                 -- the model file (TOML)
+    first_seen_at     timestamptz NOT NULL
 );
 
 -- A player's session with one build and one seed. next_nonce is the number of spins played so far:
@@ -258,6 +270,7 @@ CREATE TABLE wallet_steps (
     state         text NOT NULL CHECK (state IN ('pending', 'accepted', 'refused', 'abandoned', 'failed')),
     attempts      integer NOT NULL DEFAULT 0,
     next_try_at   timestamptz,
+    asked_until   timestamptz,                       -- of a debit: until then a worker asks for it, and nobody else
     last_error    text,
     created_at    timestamptz NOT NULL,
     ended_at      timestamptz,
@@ -274,19 +287,23 @@ CREATE INDEX steps_due ON wallet_steps (next_try_at) WHERE next_try_at IS NOT NU
 CREATE INDEX steps_by_end ON wallet_steps USING brin (ended_at) WITH (autosummarize = on);
 CREATE INDEX steps_failed ON wallet_steps (created_at) WHERE state = 'failed';
 
--- Failed steps that two persons have closed by hand, or that one has proposed to. Who they are is the id of their key.
+-- Failed steps that two persons have closed by hand, or that one has proposed to, with the keys or clients by which they
+-- called. A key or client that nobody was named for is a person of its own, by its id.
 CREATE TABLE resolutions (
     operator_id   text NOT NULL,
     txn_id        text NOT NULL,
     resolution    text NOT NULL CHECK (resolution IN ('paid', 'retry')),
     reason        text NOT NULL,
     proposed_by   text NOT NULL,
+    proposed_person   text NOT NULL,
     proposed_at   timestamptz NOT NULL,
     confirmed_by  text CHECK (confirmed_by <> proposed_by),
+    confirmed_person  text CHECK (confirmed_person <> proposed_person),
     confirmed_at  timestamptz,
     PRIMARY KEY (txn_id, operator_id, proposed_at),
     FOREIGN KEY (txn_id, operator_id) REFERENCES wallet_steps,
-    CHECK ((confirmed_by IS NULL) = (confirmed_at IS NULL))
+    CHECK ((confirmed_by IS NULL) = (confirmed_at IS NULL)),
+    CHECK ((confirmed_by IS NULL) = (confirmed_person IS NULL))
 );
 
 -- Double entry: each row moves an amount from one account to another, so all accounts add up to zero.
@@ -364,6 +381,8 @@ CREATE TRIGGER ledger_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER idempotency_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON idempotency
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER builds_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON builds
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER round_ends_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON round_ends
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER choices_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON choices
@@ -375,6 +394,7 @@ CREATE TABLE oauth_clients (
     operator_id    text NOT NULL REFERENCES operators,
     secret_digest  bytea NOT NULL CHECK (length(secret_digest) = 32),
     scopes         text[] NOT NULL,
+    person         text,                             -- whose it is; NULL: nobody's but its own
     retired_at     timestamptz,
     created_at     timestamptz NOT NULL DEFAULT now()
 );

@@ -219,8 +219,8 @@
     $("win").textContent = money(played.win_minor);
     $("banner").replaceChildren(played.win_minor ? element("strong", {}, `You win ${money(played.win_minor)} EUR`) : "No win this time.");
     say(`${played.win_minor ? `You win ${money(played.win_minor)} euro` : "No win"}. Balance ${money(session.balance_minor)}.`);
-    done();
     await history();
+    done();
   }
 
   async function scenes(list) {
