@@ -409,8 +409,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/transactions/{txn_id}/resolution",
         "Close a failed step by hand",
         answers.ResolutionAnswer,
-        "For steps at the platform's wallet that have failed for good. The first call proposes how it ends, a call with "
-        "another key or client confirms it within a day; nothing is moved before.",
+        "For steps at the platform's wallet that have failed for good. The first call proposes how it ends, a call of "
+        "another person confirms it within a day; nothing is moved before.",
         request=ResolutionRequest,
         problems=("VALIDATION_FAILED", "TRANSACTION_UNKNOWN", "RESOLUTION_REFUSED"),
         repeatable=True,
