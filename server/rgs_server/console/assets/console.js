@@ -58,6 +58,7 @@
     app.replaceChildren(element("div", { class: "card login" }, element("h2", {}, "Console"),
       element("form", { onsubmit: async (event) => {
         event.preventDefault();
+        said.textContent = "";
         try { ({ name: person } = await ask("POST", "login", { name: name.value, password: password.value })); route(); }
         catch (error) { said.textContent = error.message; password.value = ""; password.focus(); }
       } }, element("label", {}, "Name", name), element("label", {}, "Password", password), element("button", { class: "main" }, "Log in"), said),
