@@ -41,21 +41,27 @@ fresh AS MATERIALIZED (
       AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = i.operator_id AND w.round_id = i.round_id)
       AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = i.operator_id AND w.spin_id = i.spin_id)
 ),
+ready AS MATERIALIZED (
+    -- Once for each session, not for each spin: what keeps all of its spins from being taken.
+    SELECT l.*,
+           l.one_round AND (EXISTS (
+               SELECT FROM open_rounds r WHERE r.operator_id = l.operator_id AND r.player_id = l.player_id
+                                           AND r.game_id = l.game_id) OR EXISTS (
+               SELECT FROM waiting_rounds w WHERE w.operator_id = l.operator_id AND w.player_id = l.player_id
+                                              AND w.game_id = l.game_id)) AS has_round,
+           CASE l.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'held' ELSE 'platform' END AS stake_account,
+           CASE l.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'payable' ELSE 'platform' END AS win_account
+    FROM locked l
+    WHERE NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = l.operator_id AND w.session_id = l.session_id)
+),
 good AS MATERIALIZED (
     SELECT f.*, l.currency, l.exponent, l.build_hash, l.player_id, l.game_id, l.settle_within_s, l.one_round,
-           l.wallet,
-           CASE l.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'held' ELSE 'platform' END AS stake_account,
-           CASE l.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'payable' ELSE 'platform' END AS win_account,
+           l.wallet, l.stake_account, l.win_account,
            l.balance_minor + sum(f.win_minor - f.stake_minor)
                OVER (PARTITION BY f.operator_id, f.session_id ORDER BY f.nonce) AS balance_after
-    FROM fresh f JOIN locked l USING (operator_id, session_id)
+    FROM fresh f JOIN ready l USING (operator_id, session_id)
     WHERE f.first_nonce = l.next_nonce AND f.nonce = l.next_nonce + f.place AND f.session_version = l.version
-      AND NOT (l.one_round AND (f.place > 0 OR EXISTS (
-              SELECT FROM open_rounds r WHERE r.operator_id = l.operator_id AND r.player_id = l.player_id
-                                          AND r.game_id = l.game_id) OR EXISTS (
-              SELECT FROM waiting_rounds w WHERE w.operator_id = l.operator_id AND w.player_id = l.player_id
-                                             AND w.game_id = l.game_id)))
-      AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = l.operator_id AND w.session_id = l.session_id)
+      AND NOT (l.one_round AND (f.place > 0 OR l.has_round))
       AND (l.wallet <> 'seamless' OR EXISTS (
               SELECT FROM wallet_steps w WHERE w.operator_id = f.operator_id AND w.txn_id = 'debit:' || f.spin_id
                                            AND w.round_id = f.round_id AND w.state = 'accepted'))
