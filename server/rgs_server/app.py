@@ -26,7 +26,7 @@ from rgs_server.contract.operations import OPERATIONS, ROOT, Operation
 from rgs_server.contract.problems import PAGES, Problem
 from rgs_server.contract.requests import decode_session
 from rgs_server.contract.versions import answer_type, ending_headers
-from rgs_server.gate import CALLER, OPERATION, ORIGIN
+from rgs_server.gate import CALLER, NONCE, OPERATION, ORIGIN
 from rgs_server.origins import answer_headers
 from rgs_server.play.routes import add_play
 from rgs_server.service import REPLAYED, SERVICE, Service, json_answer
@@ -190,8 +190,12 @@ async def open_session_request(request: web.Request) -> web.Response:
 async def play_spin(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     body = await request.read()
-    operator_id = await service.gate.operator(request, body)
-    answer = await service.desk.play(operator_id, body, request.headers.get("Idempotency-Key"))
+    operator_id = await service.gate.operator(request, body, nonce_with_work=True)
+    try:
+        answer = await service.desk.play(operator_id, body, request.headers.get("Idempotency-Key"), request[NONCE])
+    except Problem as problem:
+        service.gate.refused(request[CALLER], request[OPERATION], problem)
+        raise
     return json_answer(answer.body, answer.replayed)
 
 

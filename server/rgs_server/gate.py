@@ -19,7 +19,7 @@ from rgs_server.config import Config
 from rgs_server.contract.operations import Operation
 from rgs_server.contract.problems import Problem
 from rgs_server.kept import Kept
-from rgs_server.nonces import NONCE_CHARS_MAX, NonceMemory
+from rgs_server.nonces import NONCE_CHARS_MAX, NonceMemory, Use
 from rgs_server.quotas import Quota, Quotas
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store
@@ -29,6 +29,8 @@ Stores = Callable[[], AbstractAsyncContextManager[Store]]
 
 OPERATION = web.RequestKey("operation", Operation)
 """The operation that a request calls."""
+NONCE: web.RequestKey[Use | None] = web.RequestKey("nonce")
+"""The nonce of a signature that is written with the work of its request."""
 LEAVE: web.RequestKey[Callable[[], None]] = web.RequestKey("leave")
 """What is to be called when it is answered."""
 ORIGIN = web.RequestKey("origin", str)
@@ -106,19 +108,22 @@ class Gate:
         self._keys = Kept(self._read_key, config.key_cache_s)
         self._clients = Kept(self._read_client, config.key_cache_s)
 
-    async def operator(self, request: web.Request, body: bytes) -> str:
-        """The operator whose key signed the request, or whose client's token it shows. Raises Problem."""
+    async def operator(self, request: web.Request, body: bytes, *, nonce_with_work: bool = False) -> str:
+        """The operator whose key signed the request, or whose client's token it shows. Raises Problem.
+
+        With `nonce_with_work` the nonce of the signature is only held, as request[NONCE]: what the caller does next writes it.
+        """
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             operator = await self._signer(request, body)
             request[PERSON] = request.headers[signing.KEY_ID]
-            await self._admit(request, operator, request.headers.get(signing.NONCE))
+            await self._admit(request, operator, request.headers.get(signing.NONCE), nonce_with_work)
         elif signing.SIGNATURE in request.headers:
             raise Problem("SIGNATURE_INVALID", "sign the request or show a token, not both")
         else:
             operator, client_id = await self._bearer(token.strip(), request[OPERATION])
             request[PERSON] = f"client:{client_id}"
-            await self._admit(request, operator, None)
+            await self._admit(request, operator, None, nonce_with_work)
         request[CALLER] = operator
         return operator.operator_id
 
@@ -149,14 +154,28 @@ class Gate:
             raise Problem("SCOPE_MISSING", f"this needs a token with the scope '{operation.scope}'")
         return client.operator, grant.client_id
 
-    async def _admit(self, request: web.Request, operator: Operator, nonce: str | None) -> None:
+    async def _admit(self, request: web.Request, operator: Operator, nonce: str | None, nonce_with_work: bool) -> None:
         """Checks all that does not depend on how an operator has proved itself. Raises Problem."""
         self._check_place(request, operator)
         request[LEAVE] = await self._quotas.admit(operator.operator_id, operator.quota, request[OPERATION])
         # Last of all: what is refused before does not use the nonce up, nor fill the memory.
-        if nonce is not None and not await self._nonces.first_use(operator.operator_id, nonce):
-            self._quotas.give_back(operator.operator_id, operator.quota, request[OPERATION])
-            raise Problem("NONCE_REUSED", "a request with this nonce was taken before; sign again with a new one")
+        if nonce is None:
+            request[NONCE] = None
+            return
+        try:
+            use = self._nonces.hold(operator.operator_id, nonce)
+            if nonce_with_work:
+                request[NONCE] = use
+            else:
+                await self._nonces.write(use)
+        except Problem as problem:
+            self.refused(operator, request[OPERATION], problem)
+            raise
+
+    def refused(self, operator: Operator, operation: Operation, problem: Problem) -> None:
+        """What others replay is not taken from the quota of an operator."""
+        if problem.code == "NONCE_REUSED":
+            self._quotas.give_back(operator.operator_id, operator.quota, operation)
 
     async def _signer(self, request: web.Request, body: bytes) -> Operator:
         """The operator whose key signed the request. Raises Problem."""

@@ -37,11 +37,12 @@ from rgs_server.contract.money import format_amount, parse_amount
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import SpinRequest, decode_spin
 from rgs_server.markets import market_of
+from rgs_server.nonces import NonceMemory, Use, kept_seconds, reused
 from rgs_server.play_limits import PlayerLimits, check_limits, check_mode
 from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.seamless import Cashier
 from rgs_server.sessions import Rulebook, seed_context
-from rgs_server.store import SpinRow, Store
+from rgs_server.store import SpinRow, Store, Taken
 
 log = logging.getLogger("rgs.spins")
 
@@ -134,10 +135,16 @@ class Pending:
     deadline: float
     future: asyncio.Future[Answer]
     debited: bool = False
+    nonce: Use | None = None
+    """Of the signature, where there is one: written no later than the spin is answered."""
 
     @property
     def session_key(self) -> tuple[str, str]:
         return self.operator_id, self.request.session_id
+
+    def replayed(self, taken: Taken) -> bool:
+        """Whether its nonce was used by another request before."""
+        return self.nonce is not None and self.nonce.digest in taken.replayed
 
     def answer(self, body: bytes, replayed: bool) -> None:
         if not self.future.done():
@@ -152,9 +159,17 @@ class SpinDesk:
     """Takes spins, joins repeated ones, and hands the rest to the lane of their session."""
 
     def __init__(
-        self, config: Config, url: str, rules: Rulebook, sealer: Sealer, cashier: Cashier, clock: Clock
+        self,
+        config: Config,
+        url: str,
+        rules: Rulebook,
+        sealer: Sealer,
+        cashier: Cashier,
+        nonces: NonceMemory,
+        clock: Clock,
     ) -> None:
         self._config = config
+        self._nonces = nonces
         self._lanes = [Lane(config, url, rules, sealer, cashier, clock) for _ in range(config.commit_lanes)]
         self._in_flight: dict[tuple[str, str], Pending] = {}
 
@@ -166,21 +181,34 @@ class SpinDesk:
         """Finishes what is queued, then closes the connections."""
         await asyncio.gather(*(lane.stop() for lane in self._lanes))
 
-    async def play(self, operator_id: str, body: bytes, header_key: str | None) -> Answer:
-        """Plays a spin or repeats its answer. Raises Problem."""
-        pending = self._decode(operator_id, body, header_key)
-        scope = (operator_id, pending.idempotency_key)
-        running = self._in_flight.get(scope)
+    async def play(self, operator_id: str, body: bytes, header_key: str | None, nonce: Use | None = None) -> Answer:
+        """Plays a spin or repeats its answer, and writes the nonce of its signature. Raises Problem."""
+        try:
+            pending = self._decode(operator_id, body, header_key)
+            pending.nonce = nonce
+            scope = (operator_id, pending.idempotency_key)
+            running = self._in_flight.get(scope)
+            if running is None:
+                self._lanes[hash(pending.session_key) % len(self._lanes)].submit(pending)
+        except Problem:
+            if nonce is not None:  # what is refused must not be taken when somebody sends it again
+                await self._nonces.write(nonce)
+            raise
         if running is not None:
+            if nonce is not None:
+                await self._nonces.write(nonce)
             if running.fingerprint != pending.fingerprint:
                 raise conflict(pending)
             answer = await self._wait(running)
             return Answer(answer.body, True)
-        lane = self._lanes[hash(pending.session_key) % len(self._lanes)]
-        lane.submit(pending)
         self._in_flight[scope] = pending
-        pending.future.add_done_callback(lambda _: self._in_flight.pop(scope, None))
+        pending.future.add_done_callback(lambda _: self._ended(scope, nonce))
         return await self._wait(pending)
+
+    def _ended(self, scope: tuple[str, str], nonce: Use | None) -> None:
+        self._in_flight.pop(scope, None)
+        if nonce is not None:
+            self._nonces.release(nonce)
 
     async def _wait(self, pending: Pending) -> Answer:
         while True:
@@ -352,24 +380,38 @@ class Lane:
             except SessionMoved:
                 later.append(pending)
                 moved.append(pending)
-        if drawn:
-            taken = await store.commit_spins([row for _, row in drawn], MECHANIC_VERSION)
-            for pending, row in drawn:
-                if (row.operator_id, row.spin_id) in taken:
-                    session = self._sessions[pending.session_key]
-                    session.next_nonce = row.nonce + 1
-                    session.limits.last_round_at = row.created_at
-                    if session.balance_minor is not None:
-                        session.balance_minor += row.win_minor - row.stake_minor
-                    session.waiting_round = None if row.choice is None else row.round_id
-                    pending.answer(row.response, replayed=False)
-                    if session.seamless and row.choice is None:
-                        self._cashier.look()  # its win is to be paid
-                else:
-                    refused.append((pending, None))
+        taken = await self._commit(store, [row for _, row in drawn], [pending for pending, _ in (*drawn, *refused)])
+        for pending, row in drawn:
+            if (row.operator_id, row.spin_id) in taken.spins:
+                session = self._sessions[pending.session_key]
+                session.next_nonce = row.nonce + 1
+                session.limits.last_round_at = row.created_at
+                if session.balance_minor is not None:
+                    session.balance_minor += row.win_minor - row.stake_minor
+                session.waiting_round = None if row.choice is None else row.round_id
+                pending.answer(row.response, replayed=False)
+                if session.seamless and row.choice is None:
+                    self._cashier.look()  # its win is to be paid
+            else:
+                refused.append((pending, None))
+        if taken.replayed:
+            for pending, _ in refused:
+                if pending.replayed(taken):
+                    pending.fail(reused())
+            refused = [(pending, reason) for pending, reason in refused if not pending.replayed(taken)]
         again = await self._resolve(store, refused) if refused else []
         self._forget(moved)
         return again + later
+
+    async def _commit(self, store: Store, rows: Sequence[SpinRow], spins: Sequence[Pending]) -> Taken:
+        """Writes rows with the nonces of the spins that are theirs or are to be refused."""
+        uses = sorted(pending.nonce for pending in spins if pending.nonce is not None)
+        digests, claims = [use.digest for use in uses], [use.claim for use in uses]
+        kept_s = kept_seconds(self._config)
+        if rows:
+            return await store.commit_spins(rows, MECHANIC_VERSION, digests, claims, kept_s)
+        new = await store.remember_nonces(digests, claims, kept_s) if uses else set()
+        return Taken(set(), set(digests) - new)
 
     async def _resolve(
         self, store: Store, refused: Sequence[tuple[Pending, Problem | DebitFirst | None]]
@@ -568,6 +610,7 @@ class Lane:
             ),
             created_at=created_at,
             session_version=session.version,
+            nonce_digest=None if pending.nonce is None else pending.nonce.digest,
         )
 
     def _check_play(self, session: Session, now: datetime, stake_minor: int, ahead: Ahead) -> None:

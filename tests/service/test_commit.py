@@ -61,7 +61,7 @@ def commit(service: Service, *rows: SpinRow) -> list[str]:
             )
             assert found is not None
             assert found["used"] == list(range(found["next_nonce"]))
-            return sorted(spin_id.split("-")[-1] for _, spin_id in taken)
+            return sorted(spin_id.split("-")[-1] for _, spin_id in taken.spins)
         finally:
             await connection.close()
 
@@ -106,6 +106,32 @@ def test_what_was_used_before_is_left_out(service: Service, session: str, change
     assert commit(service, again) == []
 
 
+def test_a_row_whose_nonce_was_used_is_left_out(service: Service, session: str) -> None:
+    """And with it all that follow in its session, whose places are others now. The same claim is the same request."""
+    used, new = b"u" * 16, session.encode().ljust(16, b".")[:16]
+    rows = [
+        replace(row(session, "a", 0), nonce_digest=new),
+        replace(row(session, "b", 1), nonce_digest=used),
+        row(session, "c", 2),
+    ]
+
+    async def job() -> list[tuple[list[str], set[bytes]]]:
+        connection = await asyncpg.connect(service.database_url)
+        try:
+            store = Store(connection)
+            await store.remember_nonces([used], [1], 600)
+            found = []
+            for claims in ([7, 2], [7, 2], [8, 1]):
+                taken = await store.commit_spins(rows, 1, [new, used], claims, 600)
+                found.append((sorted(spin_id.split("-")[-1] for _, spin_id in taken.spins), taken.replayed))
+            return found
+        finally:
+            await connection.close()
+
+    # The second time the key of the first row is known; the third time its nonce is another request's.
+    assert run(job()) == [(["a"], {used}), ([], {used}), (["b", "c"], {new})]
+
+
 def test_a_spin_costs_the_same_in_a_large_table(service: Service) -> None:
     """Plans made while the tables are empty must not read more with every spin that is there."""
     spins = 300
@@ -124,7 +150,7 @@ def test_a_spin_costs_the_same_in_a_large_table(service: Service) -> None:
         values = ("p", "g", "h", "DE", "EUR", 2, "", b"s", b"c" * 32, b"f", b"r", now, "platform", False, None, None)
         assert await store.open_session("op-sandbox", "one", *values)
         for nonce in range(spins):
-            assert await store.commit_spins([row("one", f"n{nonce}", nonce)], 1)
+            assert (await store.commit_spins([row("one", f"n{nonce}", nonce)], 1)).spins
         await lane.close()
         reader = await asyncpg.connect(url)
         try:
@@ -151,7 +177,7 @@ def test_a_spin_that_another_worker_is_writing_is_a_conflict(service: Service, n
         other = await asyncpg.connect(service.database_url)
         transaction = other.transaction()
         await transaction.start()
-        assert await Store(other).commit_spins([row(first, "clash", 0)], 1)
+        assert (await Store(other).commit_spins([row(first, "clash", 0)], 1)).spins
         async with service.client() as client:
             body = spin_body(f"{first}-clash", second)
             asked = asyncio.create_task(client.send("POST", "/rgs/v1/spins", body))
