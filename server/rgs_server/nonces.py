@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import logging
 import secrets
 import time
@@ -69,6 +70,7 @@ class NonceMemory:
         self._kept_s = kept_seconds(config)
         self._url = url
         self._held: set[bytes] = set()
+        self._claims = itertools.count(secrets.randbits(62))  # no secret, only no other worker's
         self._waiting: list[Waiting] = []
         self._writing: list[Waiting] = []
         self._store: Store | None = None
@@ -91,7 +93,7 @@ class NonceMemory:
         if digest in self._held:
             raise reused()
         self._held.add(digest)
-        return Use(digest, secrets.randbits(63))
+        return Use(digest, next(self._claims))
 
     def release(self, use: Use) -> None:
         """A nonce is written, or its request has come to nothing."""

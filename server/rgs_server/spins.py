@@ -13,11 +13,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import os
 import re
-import secrets
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -58,6 +58,10 @@ DATABASE_BUSY = (
     asyncpg.SerializationError,
 )
 BACKOFF_S = 0.05
+EXPIRY_S = 0.05
+"""How often spins are looked for that were not answered in time: a timer for each of them would cost more than its draw."""
+EVENT_IDS = 256
+"""Drawn at once."""
 COLLISIONS_MAX = 3
 """Attempts of a single spin that another worker forestalls; it is seen in the next one."""
 
@@ -134,6 +138,9 @@ class Pending:
     stake_minor: int
     deadline: float
     future: asyncio.Future[Answer]
+    """Done with the answer, and never cancelled: shield it."""
+    first: asyncio.Future[Answer]
+    """The same for the request that sent the spin, which may leave without an end to the work: a shield costs more."""
     debited: bool = False
     nonce: Use | None = None
     """Of the signature, where there is one: written no later than the spin is answered."""
@@ -148,11 +155,15 @@ class Pending:
 
     def answer(self, body: bytes, replayed: bool) -> None:
         if not self.future.done():
-            self.future.set_result(Answer(body, replayed))
+            self.future.set_result(answer := Answer(body, replayed))
+            if not self.first.done():
+                self.first.set_result(answer)
 
     def fail(self, problem: Problem) -> None:
         if not self.future.done():
             self.future.set_exception(problem)
+            if not self.first.done():
+                self.first.set_exception(problem)
 
 
 class SpinDesk:
@@ -172,14 +183,18 @@ class SpinDesk:
         self._nonces = nonces
         self._lanes = [Lane(config, url, rules, sealer, cashier, clock) for _ in range(config.commit_lanes)]
         self._in_flight: dict[tuple[str, str], Pending] = {}
+        self._expiry: asyncio.Task[None] | None = None
 
     def start(self) -> None:
+        self._expiry = asyncio.create_task(self._expire(), name="spin expiry")
         for lane in self._lanes:
             lane.start()
 
     async def stop(self) -> None:
         """Finishes what is queued, then closes the connections."""
         await asyncio.gather(*(lane.stop() for lane in self._lanes))
+        if self._expiry is not None:
+            self._expiry.cancel()
 
     async def play(self, operator_id: str, body: bytes, header_key: str | None, nonce: Use | None = None) -> Answer:
         """Plays a spin or repeats its answer, and writes the nonce of its signature. Raises Problem."""
@@ -199,25 +214,25 @@ class SpinDesk:
                 await self._nonces.write(nonce)
             if running.fingerprint != pending.fingerprint:
                 raise conflict(pending)
-            answer = await self._wait(running)
-            return Answer(answer.body, True)
+            # Shielded: those who joined may leave, the first one's answer is not theirs to give up.
+            return Answer((await asyncio.shield(running.future)).body, True)
         self._in_flight[scope] = pending
-        pending.future.add_done_callback(lambda _: self._ended(scope, nonce))
-        return await self._wait(pending)
+        pending.future.add_done_callback(lambda future: self._ended(scope, nonce, future))
+        return await pending.first
 
-    def _ended(self, scope: tuple[str, str], nonce: Use | None) -> None:
+    def _ended(self, scope: tuple[str, str], nonce: Use | None, future: asyncio.Future[Answer]) -> None:
+        future.exception()  # seen, also where nobody else looks
         self._in_flight.pop(scope, None)
         if nonce is not None:
             self._nonces.release(nonce)
 
-    async def _wait(self, pending: Pending) -> Answer:
+    async def _expire(self) -> None:
+        """Answers those whose time is over, whatever their lane is doing; a commit that is under way goes on."""
         while True:
-            try:
-                # Shielded: a client that hangs up must not undo a commit that is under way.
-                return await asyncio.wait_for(asyncio.shield(pending.future), pending.deadline - time.monotonic())
-            except TimeoutError:
-                if pending.deadline <= time.monotonic():  # a wallet that has to be asked takes more time
-                    raise Problem("INTERNAL", "the commit did not finish in time; repeat the same request") from None
+            await asyncio.sleep(EXPIRY_S)
+            now = time.monotonic()
+            for pending in [pending for pending in self._in_flight.values() if pending.deadline <= now]:
+                pending.fail(Problem("INTERNAL", "the commit did not finish in time; repeat the same request"))
 
     def _decode(self, operator_id: str, body: bytes, header_key: str | None) -> Pending:
         request = decode_spin(body)
@@ -241,6 +256,7 @@ class SpinDesk:
             request.spin_id, request.round_id, request.session_id, str(minor), request.stake.currency, request.spin_type,
             *([] if request.mode == BASE_MODE else [request.mode]),  # so as before there were modes
         ]  # fmt: skip
+        loop = asyncio.get_running_loop()
         return Pending(
             operator_id=operator_id,
             request=request,
@@ -248,7 +264,8 @@ class SpinDesk:
             fingerprint=hashlib.sha256(orjson.dumps(parts)).digest(),
             stake_minor=minor,
             deadline=time.monotonic() + self._config.commit_timeout_ms / 1000,
-            future=asyncio.get_running_loop().create_future(),
+            future=loop.create_future(),
+            first=loop.create_future(),
         )
 
 
@@ -264,6 +281,7 @@ class Lane:
         self._clock = clock
         self._sealer = sealer
         self._cashier = cashier
+        self._event_ids = event_ids()
         self._debits: set[asyncio.Task[None]] = set()
         self._queue: deque[Pending] = deque()
         self._arrived = asyncio.Event()
@@ -554,7 +572,7 @@ class Lane:
             raise Problem(
                 "ROUND_UNPLAYABLE", "the next round of this session cannot be drawn; open a new session"
             ) from error
-        event_id = f"evt-{secrets.token_hex(16)}"
+        event_id = next(self._event_ids)
         won_minor = outcome.win_units * unit_minor
         win_minor = won_minor if asked is None else 0  # nothing is paid before the round is over
         return SpinRow(
@@ -704,6 +722,14 @@ class Lane:
         store, self._store = self._store, None
         if store is not None:
             store.connection.terminate()
+
+
+def event_ids() -> Iterator[str]:
+    """Ids of 128 random bits each, without end. The kernel is asked for many at once: a call costs more than the rest."""
+    while True:
+        digits = os.urandom(16 * EVENT_IDS).hex()
+        for start in range(0, 32 * EVENT_IDS, 32):
+            yield f"evt-{digits[start : start + 32]}"
 
 
 def waits_for_choice(round_id: str) -> Problem:

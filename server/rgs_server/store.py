@@ -8,11 +8,9 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from importlib import resources
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -42,9 +40,8 @@ def read_queries() -> dict[str, str]:
 QUERIES = read_queries()
 
 
-@dataclass(frozen=True, slots=True)
-class SpinRow:
-    """All that one spin writes."""
+class SpinRow(NamedTuple):
+    """All that one spin writes, in the order of the parameters of `commit_spins`."""
 
     operator_id: str
     session_id: str
@@ -71,11 +68,6 @@ class SpinRow:
     nonce_digest: bytes | None = None  # of the signature's nonce, where there is one
 
 
-SPIN_COLUMNS = attrgetter(
-    "operator_id", "session_id", "spin_id", "round_id", "idempotency_key", "fingerprint", "nonce", "spin_type",
-    "stake_minor", "win_minor", "win_units", "outcome_digest", "telemetry_ref", "response", "event", "created_at",
-    "session_version", "mode", "choice", "options", "won_minor", "choose_by", "nonce_digest",
-)  # fmt: skip
 AMOUNTS = (8, 9, 20)
 """Columns of any size of integer: as text, which is encoded in a tenth of the time of a Decimal."""
 
@@ -102,7 +94,7 @@ class Store:
         kept_s: float = 0,
     ) -> Taken:
         """Writes a batch with nonces of signatures, which are ordered by digest and kept for `kept_s` seconds."""
-        columns: list[Sequence[Any]] = list(zip(*map(SPIN_COLUMNS, rows), strict=True))
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
         for index in AMOUNTS:
             columns[index] = [str(amount) for amount in columns[index]]
         found = await self.connection.fetch(

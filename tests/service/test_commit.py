@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import asyncpg
@@ -36,8 +35,7 @@ ROW = SpinRow(
 
 def row(session: str, name: str, nonce: int) -> SpinRow:
     unique = f"{session}-{name}"
-    return replace(
-        ROW,
+    return ROW._replace(
         session_id=session,
         spin_id=unique,
         round_id=unique,
@@ -102,7 +100,7 @@ def test_what_was_used_before_is_left_out(service: Service, session: str, change
     first = row(session, "a", 0)
     assert commit(service, first) == ["a"]
     names = {"spin_id", "round_id", "idempotency_key", "telemetry_ref"} - {changed}
-    again = replace(first, nonce=1, **dict.fromkeys(names, f"{session}-new-{changed}"))
+    again = first._replace(nonce=1, **dict.fromkeys(names, f"{session}-new-{changed}"))
     assert commit(service, again) == []
 
 
@@ -110,8 +108,8 @@ def test_a_row_whose_nonce_was_used_is_left_out(service: Service, session: str) 
     """And with it all that follow in its session, whose places are others now. The same claim is the same request."""
     used, new = b"u" * 16, session.encode().ljust(16, b".")[:16]
     rows = [
-        replace(row(session, "a", 0), nonce_digest=new),
-        replace(row(session, "b", 1), nonce_digest=used),
+        row(session, "a", 0)._replace(nonce_digest=new),
+        row(session, "b", 1)._replace(nonce_digest=used),
         row(session, "c", 2),
     ]
 

@@ -76,7 +76,7 @@ def test_a_captured_spin_is_refused_by_every_worker(service: Service, new_sessio
     """Its nonce is written by the statement that commits it: of forty copies one is played, by whichever worker."""
     assert service.credentials is not None
     mine = service.credentials
-    body = spin_body("copied", new_session())
+    body = spin_body("nonce-copied", new_session())
     headers = signed(mine, "POST", SPINS, body)
 
     async def copy() -> str:
@@ -94,12 +94,12 @@ def test_other_spins_of_a_batch_do_not_mind_a_captured_one(service: Service, new
     """A used nonce under a new body: signed by the owner of the key, so only the nonce refuses it."""
     assert service.credentials is not None
     mine, session = service.credentials, new_session()
-    first = spin_body("takes-it", session)
+    first = spin_body("nonce-taker", session)
     assert code(service.send("POST", SPINS, first, headers=signed(mine, "POST", SPINS, first, nonce="n-taken"))) == ""
 
     async def job() -> list[str]:
         async with service.client() as client:
-            bodies = [spin_body(f"beside-{n}", session) for n in range(30)]
+            bodies = [spin_body(f"nonce-mate-{n}", session) for n in range(30)]
             nonces = ["n-taken" if n % 10 == 5 else "" for n in range(30)]
             replies = await asyncio.gather(
                 *(
@@ -110,7 +110,7 @@ def test_other_spins_of_a_batch_do_not_mind_a_captured_one(service: Service, new
             return [code(reply) for reply in replies]
 
     assert run(job()) == ["NONCE_REUSED" if n % 10 == 5 else "" for n in range(30)]
-    played = run(service.fetch("SELECT spin_id FROM spins WHERE spin_id LIKE 'beside-%'"))
+    played = run(service.fetch("SELECT spin_id FROM spins WHERE spin_id LIKE 'nonce-mate-%'"))
     assert len(played) == 27
 
 
@@ -126,7 +126,7 @@ def test_a_spin_that_cannot_be_read_uses_its_nonce_up(service: Service, body: by
 def test_a_spin_that_waits_for_the_same_one_uses_its_nonce_up(service: Service, new_session: Callable[[], str]) -> None:
     """Retries that arrive while the first one is being written are answered with it, each by a nonce of its own."""
     assert service.credentials is not None
-    mine, body = service.credentials, spin_body("joined", new_session())
+    mine, body = service.credentials, spin_body("nonce-joined", new_session())
     headers = [signed(mine, "POST", SPINS, body) for _ in range(20)]
 
     async def job() -> list[list[str]]:
