@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol, TypeVar
 
 import asyncpg
 from aiohttp import web
+from multidict import MultiMapping
 
 from rgs_server import signing
 from rgs_server.access_tokens import AccessTokens, read_token_request
@@ -26,6 +29,7 @@ from rgs_server.store import Store
 from rgs_server.tls import common_name
 
 Stores = Callable[[], AbstractAsyncContextManager[Store]]
+T = TypeVar("T")
 
 OPERATION = web.RequestKey("operation", Operation)
 """The operation that a request calls."""
@@ -92,6 +96,22 @@ class Client:
     retired: bool
 
 
+class Call(Protocol):
+    """What the gate has to see of a request, of aiohttp's or another one. It keeps what it finds out in it."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def raw_path(self) -> str: ...
+    @property
+    def headers(self) -> MultiMapping[str]: ...
+    @property
+    def transport(self) -> asyncio.BaseTransport | None: ...
+    def __getitem__(self, key: web.RequestKey[T], /) -> T: ...
+    def __setitem__(self, key: web.RequestKey[T], value: T, /) -> None: ...
+    def get(self, key: web.RequestKey[T], /) -> T | None: ...
+
+
 class Gate:
     """Lets requests of operators through, and says whose they are. Keys are kept for a while."""
 
@@ -108,7 +128,7 @@ class Gate:
         self._keys = Kept(self._read_key, config.key_cache_s)
         self._clients = Kept(self._read_client, config.key_cache_s)
 
-    async def operator(self, request: web.Request, body: bytes, *, nonce_with_work: bool = False) -> str:
+    async def operator(self, request: Call, body: bytes, *, nonce_with_work: bool = False) -> str:
         """The operator whose key signed the request, or whose client's token it shows. Raises Problem.
 
         With `nonce_with_work` the nonce of the signature is only held, as request[NONCE]: what the caller does next writes it.
@@ -154,7 +174,7 @@ class Gate:
             raise Problem("SCOPE_MISSING", f"this needs a token with the scope '{operation.scope}'")
         return client.operator, grant.client_id
 
-    async def _admit(self, request: web.Request, operator: Operator, nonce: str | None, nonce_with_work: bool) -> None:
+    async def _admit(self, request: Call, operator: Operator, nonce: str | None, nonce_with_work: bool) -> None:
         """Checks all that does not depend on how an operator has proved itself. Raises Problem."""
         self._check_place(request, operator)
         request[LEAVE] = await self._quotas.admit(operator.operator_id, operator.quota, request[OPERATION])
@@ -177,7 +197,7 @@ class Gate:
         if problem.code == "NONCE_REUSED":
             self._quotas.give_back(operator.operator_id, operator.quota, operation)
 
-    async def _signer(self, request: web.Request, body: bytes) -> Operator:
+    async def _signer(self, request: Call, body: bytes) -> Operator:
         """The operator whose key signed the request. Raises Problem."""
         given = request.headers
         key_id, timestamp = given.get(signing.KEY_ID, ""), given.get(signing.TIMESTAMP, "")
@@ -214,13 +234,13 @@ class Gate:
             )
         return key.operator
 
-    def leave(self, request: web.Request) -> None:
+    def leave(self, request: Call) -> None:
         """A request is answered, whether it was let through or not."""
         leave = request.get(LEAVE)
         if leave is not None:
             leave()
 
-    def _check_place(self, request: web.Request, operator: Operator) -> None:
+    def _check_place(self, request: Call, operator: Operator) -> None:
         """Raises Problem when an operator does not call from there, or not with that certificate."""
         origin = request.headers.get("Origin")
         if origin is not None:
@@ -232,7 +252,7 @@ class Gate:
         if operator.certificates:
             self._check_certificate(request, operator)
 
-    def _check_network(self, request: web.Request, operator: Operator) -> None:
+    def _check_network(self, request: Call, operator: Operator) -> None:
         peer = request.transport.get_extra_info("peername") if request.transport else None
         forwarded_for = request.headers.getall("X-Forwarded-For", [])
         address = caller(str(peer[0]) if peer else "", forwarded_for, self._trusted)
@@ -240,7 +260,7 @@ class Gate:
             shown = address or "an address that cannot be read"
             raise Problem("FORBIDDEN", f"{shown} is in none of the networks of operator '{operator.operator_id}'")
 
-    def _check_certificate(self, request: web.Request, operator: Operator) -> None:
+    def _check_certificate(self, request: Call, operator: Operator) -> None:
         certificate = request.transport.get_extra_info("peercert") if request.transport else None
         name = common_name(certificate)
         if name not in operator.certificates:
