@@ -130,6 +130,17 @@ def problem_answer(request: web.Request, problem: Problem) -> web.Response:
     return answer
 
 
+async def body_of(request: web.Request, most_s: float) -> None:
+    """Waits for the body, before the request has a place among those that are answered: to send a head costs nothing, and
+    whoever sends only heads must not keep others out."""
+    if not request.content.is_eof():
+        try:
+            async with asyncio.timeout(most_s):
+                await request.read()
+        except TimeoutError:
+            raise web.HTTPRequestTimeout(headers={"Connection": "close"}) from None
+
+
 def endpoint(operation: Operation, handler: Handler) -> Handler:
     """The handler of an operation: within the bounds of the worker, with the headers of an operation that ends."""
     headers = ending_headers(operation)
@@ -137,6 +148,7 @@ def endpoint(operation: Operation, handler: Handler) -> Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
         service = request.app[SERVICE]
         request[OPERATION] = operation
+        await body_of(request, service.config.body_timeout_ms / 1000)
         # Probes tell whether the worker lives, not whether it has much to do.
         with service.quotas.place(operation) if operation.versioned else nullcontext():
             try:
