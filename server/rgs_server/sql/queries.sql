@@ -30,8 +30,7 @@ input AS (
              session_version, mode, choice, options, won_minor, choose_by, nonce_digest)
 ),
 locked AS MATERIALIZED (
-    SELECT s.operator_id, s.session_id, s.next_nonce, s.version, s.currency, s.exponent, s.build_hash, s.player_id,
-           s.game_id, s.wallet, s.balance_minor, s.settle_within_s, s.one_round
+    SELECT s.ctid AS row_version, s.operator_id, s.session_id, s.player_id, s.game_id, s.one_round
     FROM sessions s
     WHERE (s.operator_id, s.session_id) IN (SELECT i.operator_id, i.session_id FROM input i)
       AND (SELECT count(*) FROM remembered) >= 0
@@ -54,26 +53,28 @@ fresh AS MATERIALIZED (
 ),
 ready AS MATERIALIZED (
     -- Once for each session, not for each spin: what keeps all of its spins from being taken.
-    SELECT l.*,
+    SELECT l.row_version,
            l.one_round AND (EXISTS (
                SELECT FROM open_rounds r WHERE r.operator_id = l.operator_id AND r.player_id = l.player_id
                                            AND r.game_id = l.game_id) OR EXISTS (
                SELECT FROM waiting_rounds w WHERE w.operator_id = l.operator_id AND w.player_id = l.player_id
-                                              AND w.game_id = l.game_id)) AS has_round,
-           CASE l.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'held' ELSE 'platform' END AS stake_account,
-           CASE l.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'payable' ELSE 'platform' END AS win_account
+                                              AND w.game_id = l.game_id)) AS has_round
     FROM locked l
     WHERE NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = l.operator_id AND w.session_id = l.session_id)
 ),
 good AS MATERIALIZED (
-    SELECT f.*, l.currency, l.exponent, l.build_hash, l.player_id, l.game_id, l.settle_within_s, l.one_round,
-           l.wallet, l.stake_account, l.win_account,
-           l.balance_minor + sum(f.win_minor - f.stake_minor)
+    -- Sessions are read once more, by their key, and what is read has to be what was locked: a join with the locked ones
+    -- would compare each spin with each session. IS TRUE keeps the planner from making a join of it after all.
+    SELECT f.*, s.currency, s.exponent, s.build_hash, s.player_id, s.game_id, s.settle_within_s, s.one_round, s.wallet,
+           CASE s.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'held' ELSE 'platform' END AS stake_account,
+           CASE s.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'payable' ELSE 'platform' END AS win_account,
+           s.balance_minor + sum(f.win_minor - f.stake_minor)
                OVER (PARTITION BY f.operator_id, f.session_id ORDER BY f.nonce) AS balance_after
-    FROM fresh f JOIN ready l USING (operator_id, session_id)
-    WHERE f.first_nonce = l.next_nonce AND f.nonce = l.next_nonce + f.place AND f.session_version = l.version
-      AND NOT (l.one_round AND (f.place > 0 OR l.has_round))
-      AND (l.wallet <> 'seamless' OR EXISTS (
+    FROM fresh f JOIN sessions s USING (operator_id, session_id)
+    WHERE (s.ctid IN (SELECT r.row_version FROM ready r)) IS TRUE
+      AND f.first_nonce = s.next_nonce AND f.nonce = s.next_nonce + f.place AND f.session_version = s.version
+      AND NOT (s.one_round AND (f.place > 0 OR s.ctid IN (SELECT r.row_version FROM ready r WHERE r.has_round)))
+      AND (s.wallet <> 'seamless' OR EXISTS (
               SELECT FROM wallet_steps w WHERE w.operator_id = f.operator_id AND w.txn_id = 'debit:' || f.spin_id
                                            AND w.round_id = f.round_id AND w.state = 'accepted'))
 ),
