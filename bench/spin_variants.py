@@ -12,6 +12,7 @@ answer, stake, win, event, session.
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Sequence
 from decimal import Decimal
@@ -31,8 +32,10 @@ from rgs_server.registry import read_registry
 from rgs_server.sealing import Sealer
 from rgs_server.service import SERVICE, Service
 from rgs_server.sessions import Rulebook
+from rgs_server.spin_listener import SpinListener
 from rgs_server.spins import Ahead, Answer, Pending, SpinDesk
 from rgs_server.store import SpinRow, Store, Taken
+from rgs_server.worker import KEEPALIVE_S
 
 POOL = 16
 
@@ -146,8 +149,12 @@ async def main(variant: str, port: int) -> None:
         with_transactions(service, await asyncpg.create_pool(config.database_url, min_size=POOL, max_size=POOL))
     runner = web.AppRunner(create_app(service), access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
     assert runner.app[SERVICE] is service
+    assert runner.server is not None
+    listener = SpinListener(service, runner.server, KEEPALIVE_S)
+    await asyncio.get_running_loop().create_server(listener.connection, "127.0.0.1", port)
+    gc.collect()
+    gc.freeze()
     await asyncio.Event().wait()
 
 

@@ -74,6 +74,8 @@ LANE_SETTINGS = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",
+    # To plan the statement takes longer than to commit one spin, and after every ANALYZE the server would do so fifty times.
+    "plan_cache_mode": "force_generic_plan",
 }
 """A lane finds single rows by their keys. Plans are made while tables are small and kept, and a plan
 that reads whole tables would cost more with every spin."""

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from rgs_server.client import Reply
 from rgs_server.spins import LANE_SETTINGS
-from rgs_server.store import SpinRow, Store, create_schema
+from rgs_server.store import QUERIES, SpinRow, Store, create_schema
 from service_process import Service, run, spin_body
 
 ROW = SpinRow(
@@ -165,6 +165,50 @@ def test_a_spin_costs_the_same_in_a_large_table(service: Service) -> None:
             await reader.close()
 
     assert run(job()) < 20 * spins
+
+
+def test_a_lane_plans_once(service: Service, new_session: Callable[[], str]) -> None:
+    """Not for each batch, nor anew for the batches after an ANALYZE: planning takes longer than a commit."""
+    session = new_session()
+
+    async def job() -> tuple[int, int]:
+        lane = await asyncpg.connect(service.database_url, server_settings=LANE_SETTINGS)
+        try:
+            store = Store(lane)
+            for nonce in range(20):
+                if nonce == 10:
+                    await service.fetch("ANALYZE")
+                assert (await store.commit_spins([row(session, f"p{nonce}", nonce)], 1)).spins
+            plans = await lane.fetchrow(
+                "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1",
+                QUERIES["commit_spins"],
+            )
+            assert plans is not None
+            return plans["generic_plans"], plans["custom_plans"]
+        finally:
+            await lane.close()
+
+    assert run(job()) == (20, 0)
+
+
+def test_spins_do_not_make_the_table_of_sessions_grow(service: Service, new_session: Callable[[], str]) -> None:
+    """Each writes its session anew: into the room that its page has, which is freed again."""
+    sessions = [new_session() for _ in range(8)]
+
+    async def job() -> int:
+        connection = await asyncpg.connect(service.database_url)
+        try:
+            store = Store(connection)
+            before = await connection.fetchval("SELECT pg_relation_size('sessions')")
+            for nonce in range(200):
+                taken = await store.commit_spins([row(session, f"g{nonce}", nonce) for session in sessions], 1)
+                assert len(taken.spins) == len(sessions)
+            after: int = await connection.fetchval("SELECT pg_relation_size('sessions')")
+            return after - before
+        finally:
+            await connection.close()
+
+    assert run(job()) < 200_000
 
 
 def test_a_spin_that_another_worker_is_writing_is_a_conflict(service: Service, new_session: Callable[[], str]) -> None:
