@@ -124,7 +124,9 @@ def variant(name: str, service: Service) -> tuple[subprocess.Popen[bytes], int]:
     """A process with another form of the handler, on the same database."""
     port = free_port()
     config = replace(service.config, database_url=service.database_url, port=port)
-    environment = os.environ | environment_of(config) | {"PYTHONPATH": str(HERE)}
+    # In front of what is there: both sides must be of the same checkout.
+    path = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
+    environment = os.environ | environment_of(config) | {"PYTHONPATH": path}
     process = subprocess.Popen([sys.executable, str(HERE / "spin_variants.py"), name, str(port)], env=environment)
     wait_for(lambda: listening(port) or process.poll() is not None)
     return process, port

@@ -12,11 +12,11 @@ answer, stake, win, event, session.
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import gc
 import sys
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import asyncpg
 import uvloop
@@ -27,13 +27,15 @@ from rgs_server.catalogue import load_catalogue
 from rgs_server.config import read_config
 from rgs_server.logs import configure_logging
 from rgs_server.master_key import read_master_keys
-from rgs_server.nonces import NonceMemory
+from rgs_server.nonces import NonceMemory, Use, reused
 from rgs_server.registry import read_registry
 from rgs_server.sealing import Sealer
 from rgs_server.service import SERVICE, Service
 from rgs_server.sessions import Rulebook
+from rgs_server.spin_listener import SpinListener
 from rgs_server.spins import Ahead, Answer, Pending, SpinDesk
-from rgs_server.store import SpinRow, Store
+from rgs_server.store import SpinRow, Store, Taken
+from rgs_server.worker import KEEPALIVE_S
 
 POOL = 16
 
@@ -41,21 +43,23 @@ POOL = 16
 class MemoryStore(Store):
     """Writes nothing; sessions are read from the database, once."""
 
-    async def commit_spins(self, rows: Sequence[SpinRow], mechanic_version: int) -> set[tuple[str, str]]:
-        return {(row.operator_id, row.spin_id) for row in rows}
+    seen: ClassVar[set[bytes]] = set()
+
+    async def commit_spins(
+        self,
+        rows: Sequence[SpinRow],
+        mechanic_version: int,
+        digests: Sequence[bytes] = (),
+        claims: Sequence[int] = (),
+        kept_s: float = 0,
+    ) -> Taken:
+        replayed = self.seen.intersection(digests)
+        self.seen.update(digests)
+        return Taken({(r.operator_id, r.spin_id) for r in rows if r.nonce_digest not in replayed}, replayed)
 
 
 def without_database() -> None:
-    """Makes lanes and the memory of nonces write into this process alone."""
-    seen: set[bytes] = set()
-
-    async def first_use(self: NonceMemory, operator_id: str, nonce: str) -> bool:
-        digest = hashlib.sha256(f"{operator_id}\0{nonce}".encode()).digest()[:16]
-        new = digest not in seen
-        seen.add(digest)
-        return new
-
-    NonceMemory.first_use = first_use  # type: ignore[method-assign]
+    """Makes lanes write into this process alone; nonces come with their spins."""
     spins.Store = MemoryStore  # type: ignore[misc,attr-defined]
 
 
@@ -64,8 +68,10 @@ class TransactionDesk(SpinDesk):
 
     pool: asyncpg.Pool[asyncpg.Record]
 
-    async def play(self, operator_id: str, body: bytes, header_key: str | None) -> Answer:
+    async def play(self, operator_id: str, body: bytes, header_key: str | None, nonce: Use | None = None) -> Answer:
         pending = self._decode(operator_id, body, header_key)
+        if nonce is not None:
+            await self._nonces.write(nonce)
         lane = self._lanes[0]
         async with self.pool.acquire() as connection, connection.transaction():
             store = Store(connection)  # type: ignore[arg-type]
@@ -120,15 +126,16 @@ def with_transactions(service: Service, pool: asyncpg.Pool[asyncpg.Record]) -> N
     desk.__class__ = TransactionDesk
     desk.pool = pool  # type: ignore[attr-defined]
 
-    async def first_use(self: NonceMemory, operator_id: str, nonce: str) -> bool:
-        digest = hashlib.sha256(f"{operator_id}\0{nonce}".encode()).digest()[:16]
+    async def write(self: NonceMemory, use: Use) -> None:
         done = await pool.execute(
             "INSERT INTO nonces (digest, claim, expires_at) VALUES ($1, 1, now() + interval '600 s') ON CONFLICT DO NOTHING",
-            digest,
+            use.digest,
         )
-        return str(done).endswith("1")
+        self.release(use)
+        if not str(done).endswith("1"):
+            raise reused()
 
-    NonceMemory.first_use = first_use  # type: ignore[method-assign]
+    NonceMemory.write = write  # type: ignore[method-assign]
 
 
 async def main(variant: str, port: int) -> None:
@@ -142,8 +149,12 @@ async def main(variant: str, port: int) -> None:
         with_transactions(service, await asyncpg.create_pool(config.database_url, min_size=POOL, max_size=POOL))
     runner = web.AppRunner(create_app(service), access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
     assert runner.app[SERVICE] is service
+    assert runner.server is not None
+    listener = SpinListener(service, runner.server, KEEPALIVE_S)
+    await asyncio.get_running_loop().create_server(listener.connection, "127.0.0.1", port)
+    gc.collect()
+    gc.freeze()
     await asyncio.Event().wait()
 
 

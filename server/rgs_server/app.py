@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import logging
 import re
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import nullcontext
 
@@ -29,16 +28,13 @@ from rgs_server.play.routes import add_play
 from rgs_server.recall import replay
 from rgs_server.service import REPLAYED, SERVICE, Service, json_answer
 from rgs_server.sessions import open_session
+from rgs_server.spin_calls import play, problem_reply
 from rgs_server.spins import waits_for_choice
 from rgs_server.tls import STRICT_TRANSPORT
 
 GAMES_MAX = 1000
 
 log = logging.getLogger("rgs.http")
-
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-"""W3C Trace Context, level 1."""
-
 
 NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 """Headers of all that has to do with tokens (RFC 6749, section 5.1)."""
@@ -121,33 +117,26 @@ async def problems_middleware(request: web.Request, handler: Handler) -> web.Str
 
 
 def problem_answer(request: web.Request, problem: Problem) -> web.Response:
-    match = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-    trace_id = match[1] if match else secrets.token_hex(16)
     operation = request.get(OPERATION)
-    oauth = operation is not None and operation.form
-    conflicts = problem.code == "IDEMPOTENCY_CONFLICT" and CALLER in request
-    status = request[CALLER].conflict_status if conflicts else problem.kind.status
+    traceparent = request.headers.get("traceparent", "")
+    reply = problem_reply(problem, request.path, traceparent, operation, request.get(CALLER))
     answer = web.Response(
-        body=problem.body(request.path, trace_id, status=status, oauth=oauth),
-        status=status,
-        content_type="application/json" if oauth else "application/problem+json",
+        body=reply.body, status=reply.status, content_type=reply.media_type, headers=dict(reply.headers)
     )
-    if oauth:
+    if operation is not None and operation.form:
         answer.headers.update(NOT_STORED)
-    if problem.kind.status == 401 or problem.code == "SCOPE_MISSING":
-        answer.headers["WWW-Authenticate"] = challenge(problem.code, operation)
-    if problem.retry_after_ms is not None:
-        answer.headers["Retry-After"] = str(-(-problem.retry_after_ms // 1000))
     return answer
 
 
-def challenge(code: str, operation: Operation | None) -> str:
-    """WWW-Authenticate of a refused request (RFC 9110, section 11.6.1; RFC 6750, section 3)."""
-    if operation is not None and operation.form:
-        return 'Basic realm="rgs", charset="UTF-8"'
-    if code == "SCOPE_MISSING" and operation is not None:
-        return f'Bearer realm="rgs", error="insufficient_scope", scope="{operation.scope}"'
-    return 'Bearer realm="rgs"' + (', error="invalid_token"' if code.startswith("TOKEN_") else "")
+async def body_of(request: web.Request, most_s: float) -> None:
+    """Waits for the body, before the request has a place among those that are answered: to send a head costs nothing, and
+    whoever sends only heads must not keep others out."""
+    if not request.content.is_eof():
+        try:
+            async with asyncio.timeout(most_s):
+                await request.read()
+        except TimeoutError:
+            raise web.HTTPRequestTimeout(headers={"Connection": "close"}) from None
 
 
 def endpoint(operation: Operation, handler: Handler) -> Handler:
@@ -157,6 +146,7 @@ def endpoint(operation: Operation, handler: Handler) -> Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
         service = request.app[SERVICE]
         request[OPERATION] = operation
+        await body_of(request, service.config.body_timeout_ms / 1000)
         # Probes tell whether the worker lives, not whether it has much to do.
         with service.quotas.place(operation) if operation.versioned else nullcontext():
             try:
@@ -188,9 +178,7 @@ async def open_session_request(request: web.Request) -> web.Response:
 async def play_spin(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     body = await request.read()
-    operator_id = await service.gate.operator(request, body)
-    answer = await service.desk.play(operator_id, body, request.headers.get("Idempotency-Key"))
-    return json_answer(answer.body, answer.replayed)
+    return json_answer(*await play(service, request, body))
 
 
 async def stored_spin(request: web.Request) -> asyncpg.Record:

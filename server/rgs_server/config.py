@@ -46,6 +46,7 @@ class Config:
     queue_max: int = 4096  # spins waiting per worker before 503
     commit_timeout_ms: int = 5000  # of one commit, and of all tries of one spin
     body_bytes_max: int = 65536
+    body_timeout_ms: int = 10000  # for a body to come after its head
     signature_window_s: int = 300  # age of a request's timestamp
     in_flight_max: int = 4096  # requests being answered, per worker; more are 503 at once
     operator_in_flight_max: int = 1024  # of one operator that has no bound of its own; more are 429
@@ -90,6 +91,7 @@ LIMITS: dict[str, tuple[int, int]] = {
     "queue_max": (1, 1_000_000),
     "commit_timeout_ms": (100, 600_000),
     "body_bytes_max": (1024, 16 * 1024 * 1024),
+    "body_timeout_ms": (100, 600_000),
     "signature_window_s": (1, 86_400),
     "in_flight_max": (1, 1_000_000),
     "operator_in_flight_max": (1, 1_000_000),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import asyncpg
 from aiohttp import web
+from multidict import MultiMapping
 
 from rgs_server import signing
 from rgs_server.access_tokens import AccessTokens, read_token_request
@@ -20,16 +22,19 @@ from rgs_server.config import Config
 from rgs_server.contract.operations import Operation
 from rgs_server.contract.problems import Problem
 from rgs_server.kept import Kept
-from rgs_server.nonces import NONCE_CHARS_MAX, NonceMemory
+from rgs_server.nonces import NONCE_CHARS_MAX, NonceMemory, Use
 from rgs_server.quotas import Quota, Quotas
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store
 from rgs_server.tls import common_name
 
 Stores = Callable[[], AbstractAsyncContextManager[Store]]
+T = TypeVar("T")
 
 OPERATION = web.RequestKey("operation", Operation)
 """The operation that a request calls."""
+NONCE: web.RequestKey[Use | None] = web.RequestKey("nonce")
+"""The nonce of a signature that is written with the work of its request."""
 LEAVE: web.RequestKey[Callable[[], None]] = web.RequestKey("leave")
 """What is to be called when it is answered."""
 ORIGIN = web.RequestKey("origin", str)
@@ -101,6 +106,22 @@ class Client:
     retired: bool
 
 
+class Call(Protocol):
+    """What the gate has to see of a request, of aiohttp's or another one. It keeps what it finds out in it."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def raw_path(self) -> str: ...
+    @property
+    def headers(self) -> MultiMapping[str]: ...
+    @property
+    def transport(self) -> asyncio.BaseTransport | None: ...
+    def __getitem__(self, key: web.RequestKey[T], /) -> T: ...
+    def __setitem__(self, key: web.RequestKey[T], value: T, /) -> None: ...
+    def get(self, key: web.RequestKey[T], /) -> T | None: ...
+
+
 class Gate:
     """Lets requests of operators through, and says whose they are. Keys are kept for a while."""
 
@@ -117,21 +138,24 @@ class Gate:
         self._keys = Kept(self._read_key, config.key_cache_s)
         self._clients = Kept(self._read_client, config.key_cache_s)
 
-    async def operator(self, request: web.Request, body: bytes) -> str:
-        """The operator whose key signed the request, or whose client's token it shows. Raises Problem."""
+    async def operator(self, request: Call, body: bytes, *, nonce_with_work: bool = False) -> str:
+        """The operator whose key signed the request, or whose client's token it shows. Raises Problem.
+
+        With `nonce_with_work` the nonce of the signature is only held, as request[NONCE]: what the caller does next writes it.
+        """
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             key = await self._signer(request, body)
             operator, key_id = key.operator, request.headers[signing.KEY_ID]
             request[PERSON] = Person(key_id, key.person or key_id)
-            await self._admit(request, operator, request.headers.get(signing.NONCE))
+            await self._admit(request, operator, request.headers.get(signing.NONCE), nonce_with_work)
         elif signing.SIGNATURE in request.headers:
             raise Problem("SIGNATURE_INVALID", "sign the request or show a token, not both")
         else:
             client, client_id = await self._bearer(token.strip(), request[OPERATION])
             operator, by = client.operator, f"client:{client_id}"
             request[PERSON] = Person(by, client.person or by)
-            await self._admit(request, operator, None)
+            await self._admit(request, operator, None, nonce_with_work)
         request[CALLER] = operator
         return operator.operator_id
 
@@ -162,16 +186,30 @@ class Gate:
             raise Problem("SCOPE_MISSING", f"this needs a token with the scope '{operation.scope}'")
         return client, grant.client_id
 
-    async def _admit(self, request: web.Request, operator: Operator, nonce: str | None) -> None:
+    async def _admit(self, request: Call, operator: Operator, nonce: str | None, nonce_with_work: bool) -> None:
         """Checks all that does not depend on how an operator has proved itself. Raises Problem."""
         self._check_place(request, operator)
         request[LEAVE] = await self._quotas.admit(operator.operator_id, operator.quota, request[OPERATION])
         # Last of all: what is refused before does not use the nonce up, nor fill the memory.
-        if nonce is not None and not await self._nonces.first_use(operator.operator_id, nonce):
-            self._quotas.give_back(operator.operator_id, operator.quota, request[OPERATION])
-            raise Problem("NONCE_REUSED", "a request with this nonce was taken before; sign again with a new one")
+        if nonce is None:
+            request[NONCE] = None
+            return
+        try:
+            use = self._nonces.hold(operator.operator_id, nonce)
+            if nonce_with_work:
+                request[NONCE] = use
+            else:
+                await self._nonces.write(use)
+        except Problem as problem:
+            self.refused(operator, request[OPERATION], problem)
+            raise
 
-    async def _signer(self, request: web.Request, body: bytes) -> Key:
+    def refused(self, operator: Operator, operation: Operation, problem: Problem) -> None:
+        """What others replay is not taken from the quota of an operator."""
+        if problem.code == "NONCE_REUSED":
+            self._quotas.give_back(operator.operator_id, operator.quota, operation)
+
+    async def _signer(self, request: Call, body: bytes) -> Key:
         """The key that signed the request. Raises Problem."""
         given = request.headers
         key_id, timestamp = given.get(signing.KEY_ID, ""), given.get(signing.TIMESTAMP, "")
@@ -208,13 +246,13 @@ class Gate:
             )
         return key
 
-    def leave(self, request: web.Request) -> None:
+    def leave(self, request: Call) -> None:
         """A request is answered, whether it was let through or not."""
         leave = request.get(LEAVE)
         if leave is not None:
             leave()
 
-    def _check_place(self, request: web.Request, operator: Operator) -> None:
+    def _check_place(self, request: Call, operator: Operator) -> None:
         """Raises Problem when an operator does not call from there, or not with that certificate."""
         origin = request.headers.get("Origin")
         if origin is not None:
@@ -226,7 +264,7 @@ class Gate:
         if operator.certificates:
             self._check_certificate(request, operator)
 
-    def _check_network(self, request: web.Request, operator: Operator) -> None:
+    def _check_network(self, request: Call, operator: Operator) -> None:
         peer = request.transport.get_extra_info("peername") if request.transport else None
         forwarded_for = request.headers.getall("X-Forwarded-For", [])
         address = caller(str(peer[0]) if peer else "", forwarded_for, self._trusted)
@@ -234,7 +272,7 @@ class Gate:
             shown = address or "an address that cannot be read"
             raise Problem("FORBIDDEN", f"{shown} is in none of the networks of operator '{operator.operator_id}'")
 
-    def _check_certificate(self, request: web.Request, operator: Operator) -> None:
+    def _check_certificate(self, request: Call, operator: Operator) -> None:
         certificate = request.transport.get_extra_info("peercert") if request.transport else None
         name = common_name(certificate)
         if name not in operator.certificates:

@@ -13,11 +13,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import os
 import re
-import secrets
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -36,11 +36,12 @@ from rgs_server.config import Config
 from rgs_server.contract.money import format_amount, parse_amount
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import SpinRequest, decode_spin
+from rgs_server.nonces import NonceMemory, Use, kept_seconds, reused
 from rgs_server.play_limits import PlayerLimits, check_limits, check_mode
 from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.seamless import IN_PROGRESS_WAIT_S, Cashier, in_progress
 from rgs_server.sessions import Rulebook, seed_context
-from rgs_server.store import SpinRow, Store
+from rgs_server.store import SpinRow, Store, Taken
 
 log = logging.getLogger("rgs.spins")
 
@@ -56,6 +57,10 @@ DATABASE_BUSY = (
     asyncpg.SerializationError,
 )
 BACKOFF_S = 0.05
+EXPIRY_S = 0.05
+"""How often spins are looked for that were not answered in time: a timer for each of them would cost more than its draw."""
+EVENT_IDS = 256
+"""Drawn at once."""
 COLLISIONS_MAX = 3
 """Attempts of a single spin that another worker forestalls; it is seen in the next one."""
 
@@ -68,6 +73,8 @@ LANE_SETTINGS = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",
+    # To plan the statement takes longer than to commit one spin, and after every ANALYZE the server would do so fifty times.
+    "plan_cache_mode": "force_generic_plan",
 }
 """A lane finds single rows by their keys. Plans are made while tables are small and kept, and a plan
 that reads whole tables would cost more with every spin."""
@@ -132,66 +139,105 @@ class Pending:
     stake_minor: int
     deadline: float
     future: asyncio.Future[Answer]
+    """Done with the answer, and never cancelled: shield it."""
+    first: asyncio.Future[Answer]
+    """The same for the request that sent the spin, which may leave without an end to the work: a shield costs more."""
     debited: bool = False
+    nonce: Use | None = None
+    """Of the signature, where there is one: written no later than the spin is answered."""
 
     @property
     def session_key(self) -> tuple[str, str]:
         return self.operator_id, self.request.session_id
 
+    def replayed(self, taken: Taken) -> bool:
+        """Whether its nonce was used by another request before."""
+        return self.nonce is not None and self.nonce.digest in taken.replayed
+
     def answer(self, body: bytes, replayed: bool) -> None:
         if not self.future.done():
-            self.future.set_result(Answer(body, replayed))
+            self.future.set_result(answer := Answer(body, replayed))
+            if not self.first.done():
+                self.first.set_result(answer)
 
     def fail(self, problem: Problem) -> None:
         if not self.future.done():
             self.future.set_exception(problem)
+            if not self.first.done():
+                self.first.set_exception(problem)
 
 
 class SpinDesk:
     """Takes spins, joins repeated ones, and hands the rest to the lane of their session."""
 
     def __init__(
-        self, config: Config, url: str, rules: Rulebook, sealer: Sealer, cashier: Cashier, clock: Clock
+        self,
+        config: Config,
+        url: str,
+        rules: Rulebook,
+        sealer: Sealer,
+        cashier: Cashier,
+        nonces: NonceMemory,
+        clock: Clock,
     ) -> None:
         self._config = config
+        self._nonces = nonces
         self._lanes = [Lane(config, url, rules, sealer, cashier, clock) for _ in range(config.commit_lanes)]
         self._in_flight: dict[tuple[str, str], Pending] = {}
+        self._expiry: asyncio.Task[None] | None = None
 
     def start(self) -> None:
+        self._expiry = asyncio.create_task(self._expire(), name="spin expiry")
         for lane in self._lanes:
             lane.start()
 
     async def stop(self) -> None:
         """Finishes what is queued, then closes the connections."""
         await asyncio.gather(*(lane.stop() for lane in self._lanes))
+        if self._expiry is not None:
+            self._expiry.cancel()
 
-    async def play(self, operator_id: str, body: bytes, header_key: str | None) -> Answer:
-        """Plays a spin or repeats its answer. Raises Problem."""
-        pending = self._decode(operator_id, body, header_key)
-        scope = (operator_id, pending.idempotency_key)
-        running = self._in_flight.get(scope)
+    async def play(self, operator_id: str, body: bytes, header_key: str | None, nonce: Use | None = None) -> Answer:
+        """Plays a spin or repeats its answer, and writes the nonce of its signature. Raises Problem."""
+        try:
+            pending = self._decode(operator_id, body, header_key)
+            pending.nonce = nonce
+            scope = (operator_id, pending.idempotency_key)
+            running = self._in_flight.get(scope)
+            if running is None:
+                self._lanes[hash(pending.session_key) % len(self._lanes)].submit(pending)
+        except Problem:
+            if nonce is not None:  # what is refused must not be taken when somebody sends it again
+                await self._nonces.write(nonce)
+            raise
         if running is not None:
+            if nonce is not None:
+                await self._nonces.write(nonce)
             if running.fingerprint != pending.fingerprint:
                 raise conflict(pending)
             try:
+                # Shielded: those who joined may leave, the first one's answer is not theirs to give up.
                 answer = await asyncio.wait_for(asyncio.shield(running.future), IN_PROGRESS_WAIT_S)
             except TimeoutError:
                 raise in_progress(pending.request.spin_id) from None
             return Answer(answer.body, True)
-        lane = self._lanes[hash(pending.session_key) % len(self._lanes)]
-        lane.submit(pending)
         self._in_flight[scope] = pending
-        pending.future.add_done_callback(lambda _: self._in_flight.pop(scope, None))
-        return await self._wait(pending)
+        pending.future.add_done_callback(lambda future: self._ended(scope, nonce, future))
+        return await pending.first
 
-    async def _wait(self, pending: Pending) -> Answer:
+    def _ended(self, scope: tuple[str, str], nonce: Use | None, future: asyncio.Future[Answer]) -> None:
+        future.exception()  # seen, also where nobody else looks
+        self._in_flight.pop(scope, None)
+        if nonce is not None:
+            self._nonces.release(nonce)
+
+    async def _expire(self) -> None:
+        """Answers those whose time is over, whatever their lane is doing; a commit that is under way goes on."""
         while True:
-            try:
-                # Shielded: a client that hangs up must not undo a commit that is under way.
-                return await asyncio.wait_for(asyncio.shield(pending.future), pending.deadline - time.monotonic())
-            except TimeoutError:
-                if pending.deadline <= time.monotonic():  # a wallet that has to be asked takes more time
-                    raise Problem("INTERNAL", "the commit did not finish in time; repeat the same request") from None
+            await asyncio.sleep(EXPIRY_S)
+            now = time.monotonic()
+            for pending in [pending for pending in self._in_flight.values() if pending.deadline <= now]:
+                pending.fail(Problem("INTERNAL", "the commit did not finish in time; repeat the same request"))
 
     def _decode(self, operator_id: str, body: bytes, header_key: str | None) -> Pending:
         request = decode_spin(body)
@@ -215,6 +261,7 @@ class SpinDesk:
             request.spin_id, request.round_id, request.session_id, str(minor), request.stake.currency, request.spin_type,
             *([] if request.mode == BASE_MODE else [request.mode]),  # so as before there were modes
         ]  # fmt: skip
+        loop = asyncio.get_running_loop()
         return Pending(
             operator_id=operator_id,
             request=request,
@@ -222,7 +269,8 @@ class SpinDesk:
             fingerprint=hashlib.sha256(orjson.dumps(parts)).digest(),
             stake_minor=minor,
             deadline=time.monotonic() + self._config.commit_timeout_ms / 1000,
-            future=asyncio.get_running_loop().create_future(),
+            future=loop.create_future(),
+            first=loop.create_future(),
         )
 
 
@@ -238,6 +286,7 @@ class Lane:
         self._clock = clock
         self._sealer = sealer
         self._cashier = cashier
+        self._event_ids = event_ids()
         self._debits: set[asyncio.Task[None]] = set()
         self._queue: deque[Pending] = deque()
         self._arrived = asyncio.Event()
@@ -354,24 +403,38 @@ class Lane:
             except SessionMoved:
                 later.append(pending)
                 moved.append(pending)
-        if drawn:
-            taken = await store.commit_spins([row for _, row in drawn], MECHANIC_VERSION)
-            for pending, row in drawn:
-                if (row.operator_id, row.spin_id) in taken:
-                    session = self._sessions[pending.session_key]
-                    session.next_nonce = row.nonce + 1
-                    session.limits.last_round_at = row.created_at
-                    if session.balance_minor is not None:
-                        session.balance_minor += row.win_minor - row.stake_minor
-                    session.waiting_round = None if row.choice is None else row.round_id
-                    pending.answer(row.response, replayed=False)
-                    if session.seamless and row.choice is None:
-                        self._cashier.look()  # its win is to be paid
-                else:
-                    refused.append((pending, None))
+        taken = await self._commit(store, [row for _, row in drawn], [pending for pending, _ in (*drawn, *refused)])
+        for pending, row in drawn:
+            if (row.operator_id, row.spin_id) in taken.spins:
+                session = self._sessions[pending.session_key]
+                session.next_nonce = row.nonce + 1
+                session.limits.last_round_at = row.created_at
+                if session.balance_minor is not None:
+                    session.balance_minor += row.win_minor - row.stake_minor
+                session.waiting_round = None if row.choice is None else row.round_id
+                pending.answer(row.response, replayed=False)
+                if session.seamless and row.choice is None:
+                    self._cashier.look()  # its win is to be paid
+            else:
+                refused.append((pending, None))
+        if taken.replayed:
+            for pending, _ in refused:
+                if pending.replayed(taken):
+                    pending.fail(reused())
+            refused = [(pending, reason) for pending, reason in refused if not pending.replayed(taken)]
         again = await self._resolve(store, refused) if refused else []
         self._forget(moved)
         return again + later
+
+    async def _commit(self, store: Store, rows: Sequence[SpinRow], spins: Sequence[Pending]) -> Taken:
+        """Writes rows with the nonces of the spins that are theirs or are to be refused."""
+        uses = sorted(pending.nonce for pending in spins if pending.nonce is not None)
+        digests, claims = [use.digest for use in uses], [use.claim for use in uses]
+        kept_s = kept_seconds(self._config)
+        if rows:
+            return await store.commit_spins(rows, MECHANIC_VERSION, digests, claims, kept_s)
+        new = await store.remember_nonces(digests, claims, kept_s) if uses else set()
+        return Taken(set(), set(digests) - new)
 
     async def _resolve(
         self, store: Store, refused: Sequence[tuple[Pending, Problem | DebitFirst | None]]
@@ -514,7 +577,7 @@ class Lane:
             raise Problem(
                 "ROUND_UNPLAYABLE", "the next round of this session cannot be drawn; open a new session"
             ) from error
-        event_id = f"evt-{secrets.token_hex(16)}"
+        event_id = next(self._event_ids)
         won_minor = outcome.win_units * unit_minor
         win_minor = won_minor if asked is None else 0  # nothing is paid before the round is over
         return SpinRow(
@@ -570,6 +633,7 @@ class Lane:
             ),
             created_at=created_at,
             session_version=session.version,
+            nonce_digest=None if pending.nonce is None else pending.nonce.digest,
         )
 
     def _check_play(self, session: Session, now: datetime, stake_minor: int, ahead: Ahead) -> None:
@@ -663,6 +727,14 @@ class Lane:
         store, self._store = self._store, None
         if store is not None:
             store.connection.terminate()
+
+
+def event_ids() -> Iterator[str]:
+    """Ids of 128 random bits each, without end. The kernel is asked for many at once: a call costs more than the rest."""
+    while True:
+        digits = os.urandom(16 * EVENT_IDS).hex()
+        for start in range(0, 32 * EVENT_IDS, 32):
+            yield f"evt-{digits[start : start + 32]}"
 
 
 def waits_for_choice(round_id: str) -> Problem:

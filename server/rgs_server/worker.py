@@ -27,12 +27,15 @@ from rgs_server.registry import RegistryRefused, read_registry
 from rgs_server.sealing import Sealer
 from rgs_server.service import SERVICE, Service
 from rgs_server.sessions import Rulebook
+from rgs_server.spin_listener import SpinListener
 from rgs_server.tls import load_files, server_context
 
 log = logging.getLogger("rgs.worker")
 
 PARENT_CHECK_S = 1.0
 UNREADY_S = 0.2
+KEEPALIVE_S = 75
+BACKLOG = 128
 
 
 async def serve(config: Config, parent: int) -> None:
@@ -52,7 +55,7 @@ async def serve(config: Config, parent: int) -> None:
     runner = web.AppRunner(
         create_app(service),
         access_log=None,
-        keepalive_timeout=75,
+        keepalive_timeout=KEEPALIVE_S,
         shutdown_timeout=config.drain_timeout_ms / 1000,
         handle_signals=False,
     )
@@ -64,8 +67,11 @@ async def serve(config: Config, parent: int) -> None:
     context = server_context(config)
     # Always, or the signal would end a worker that has no files to read again.
     loop.add_signal_handler(signal.SIGHUP, reload_files, context, service)
-    site = web.TCPSite(runner, config.host, config.port, reuse_port=True, ssl_context=context)
-    await site.start()
+    assert runner.server is not None
+    listener = SpinListener(runner.app[SERVICE], runner.server, KEEPALIVE_S)
+    server = await loop.create_server(
+        listener.connection, config.host, config.port, reuse_port=True, ssl=context, backlog=BACKLOG
+    )
     # Tables, models and code live as long as the process: keep the collector from walking them.
     gc.collect()
     gc.freeze()
@@ -78,8 +84,9 @@ async def serve(config: Config, parent: int) -> None:
     # Drain: not ready, every answer closes its connection, no new connections, open requests finish.
     runner.app[SERVICE].draining = True
     await asyncio.sleep(UNREADY_S)
-    await site.stop()
+    server.close()
     await asyncio.sleep(UNREADY_S)
+    await listener.stop(config.drain_timeout_ms / 1000)
     await runner.cleanup()
     log.info("worker drained")
 

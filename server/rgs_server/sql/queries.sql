@@ -9,22 +9,31 @@
 -- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 idempotency_key $6 fingerprint $7 nonce
 -- $8 spin_type $9 stake_minor $10 win_minor $11 win_units $12 outcome_digest $13 telemetry_ref
 -- $14 response $15 event $16 created_at $17 session_version $18 mode $19 choice $20 options (a JSON list)
--- $21 won_minor $22 choose_by $23 mechanic_version (arrays, but for the last). A row with a choice is of a round that waits for
+-- $21 won_minor $22 choose_by $23 nonce_digest (arrays) $24 mechanic_version. A row with a choice is of a round that waits for
 -- it: its stake is taken, its row in spins comes when it is decided.
-WITH input AS (
+-- $25 digest $26 claim (arrays, in order of the digests, each once) $27 seconds: nonces of signatures, of these rows and of
+-- requests that are refused. A row whose nonce was taken before by another request is left out; digests of those are answered.
+-- Nonces come before sessions in every worker, so that here, too, two cannot wait for each other.
+WITH remembered AS (
+    INSERT INTO nonces AS n (digest, claim, expires_at)
+    SELECT t.digest, t.claim, now() + make_interval(secs => $27) FROM unnest($25::bytea[], $26::bigint[]) AS t(digest, claim)
+    ON CONFLICT (digest) DO UPDATE SET claim = n.claim WHERE n.claim = excluded.claim
+    RETURNING digest
+),
+input AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bigint[],
-                         $8::text[], $9::numeric[], $10::numeric[], $11::bigint[], $12::bytea[], $13::text[],
+                         $8::text[], $9::text[]::numeric[], $10::text[]::numeric[], $11::bigint[], $12::bytea[], $13::text[],
                          $14::bytea[], $15::bytea[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[], $20::text[],
-                         $21::numeric[], $22::timestamptz[])
+                         $21::text[]::numeric[], $22::timestamptz[], $23::bytea[])
         AS t(operator_id, session_id, spin_id, round_id, idempotency_key, fingerprint, nonce, spin_type,
              stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, response, event, created_at,
-             session_version, mode, choice, options, won_minor, choose_by)
+             session_version, mode, choice, options, won_minor, choose_by, nonce_digest)
 ),
 locked AS MATERIALIZED (
-    SELECT s.operator_id, s.session_id, s.next_nonce, s.version, s.currency, s.exponent, s.build_hash, s.player_id,
-           s.game_id, s.wallet, s.balance_minor, s.settle_within_s, s.one_round
+    SELECT s.ctid AS row_version, s.operator_id, s.session_id, s.player_id, s.game_id, s.one_round
     FROM sessions s
     WHERE (s.operator_id, s.session_id) IN (SELECT i.operator_id, i.session_id FROM input i)
+      AND (SELECT count(*) FROM remembered) >= 0
     ORDER BY s.operator_id, s.session_id
     FOR UPDATE
 ),
@@ -40,30 +49,39 @@ fresh AS MATERIALIZED (
       AND NOT EXISTS (SELECT FROM round_ends e WHERE e.operator_id = i.operator_id AND e.round_id = i.round_id)
       AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = i.operator_id AND w.round_id = i.round_id)
       AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = i.operator_id AND w.spin_id = i.spin_id)
+      AND (i.nonce_digest IS NULL OR i.nonce_digest IN (SELECT r.digest FROM remembered r))
+),
+ready AS MATERIALIZED (
+    -- Once for each session, not for each spin: what keeps all of its spins from being taken.
+    SELECT l.row_version,
+           l.one_round AND (EXISTS (
+               SELECT FROM open_rounds r WHERE r.operator_id = l.operator_id AND r.player_id = l.player_id
+                                           AND r.game_id = l.game_id) OR EXISTS (
+               SELECT FROM waiting_rounds w WHERE w.operator_id = l.operator_id AND w.player_id = l.player_id
+                                              AND w.game_id = l.game_id)) AS has_round
+    FROM locked l
+    WHERE NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = l.operator_id AND w.session_id = l.session_id)
 ),
 good AS MATERIALIZED (
-    SELECT f.*, l.currency, l.exponent, l.build_hash, l.player_id, l.game_id, l.settle_within_s, l.one_round,
-           l.wallet,
-           CASE l.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'held' ELSE 'platform' END AS stake_account,
-           CASE l.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'payable' ELSE 'platform' END AS win_account,
-           l.balance_minor + sum(f.win_minor - f.stake_minor)
+    -- Sessions are read once more, by their key, and what is read has to be what was locked: a join with the locked ones
+    -- would compare each spin with each session. IS TRUE keeps the planner from making a join of it after all.
+    SELECT f.*, s.currency, s.exponent, s.build_hash, s.player_id, s.game_id, s.settle_within_s, s.one_round, s.wallet,
+           CASE s.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'held' ELSE 'platform' END AS stake_account,
+           CASE s.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'payable' ELSE 'platform' END AS win_account,
+           s.balance_minor + sum(f.win_minor - f.stake_minor)
                OVER (PARTITION BY f.operator_id, f.session_id ORDER BY f.nonce) AS balance_after
-    FROM fresh f JOIN locked l USING (operator_id, session_id)
-    WHERE f.first_nonce = l.next_nonce AND f.nonce = l.next_nonce + f.place AND f.session_version = l.version
-      AND NOT (l.one_round AND (f.place > 0 OR EXISTS (
-              SELECT FROM open_rounds r WHERE r.operator_id = l.operator_id AND r.player_id = l.player_id
-                                          AND r.game_id = l.game_id) OR EXISTS (
-              SELECT FROM waiting_rounds w WHERE w.operator_id = l.operator_id AND w.player_id = l.player_id
-                                             AND w.game_id = l.game_id)))
-      AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = l.operator_id AND w.session_id = l.session_id)
-      AND (l.wallet <> 'seamless' OR EXISTS (
+    FROM fresh f JOIN sessions s USING (operator_id, session_id)
+    WHERE (s.ctid IN (SELECT r.row_version FROM ready r)) IS TRUE
+      AND f.first_nonce = s.next_nonce AND f.nonce = s.next_nonce + f.place AND f.session_version = s.version
+      AND NOT (s.one_round AND (f.place > 0 OR s.ctid IN (SELECT r.row_version FROM ready r WHERE r.has_round)))
+      AND (s.wallet <> 'seamless' OR EXISTS (
               SELECT FROM wallet_steps w WHERE w.operator_id = f.operator_id AND w.txn_id = 'debit:' || f.spin_id
                                            AND w.round_id = f.round_id AND w.state = 'accepted'))
 ),
 new_spins AS (
     INSERT INTO spins (operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, mechanic_version, nonce, spin_type, mode,
                        policy, currency, stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at)
-    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $23::smallint, nonce, spin_type, mode, '', currency,
+    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $24::smallint, nonce, spin_type, mode, '', currency,
            stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at
     FROM good WHERE choice IS NULL
 ),
@@ -114,7 +132,9 @@ moved AS (
           FROM good GROUP BY operator_id, session_id) g
     WHERE s.operator_id = g.operator_id AND s.session_id = g.session_id
 )
-SELECT operator_id, spin_id FROM good;
+SELECT operator_id, spin_id, NULL AS replayed FROM good
+UNION ALL
+SELECT NULL, NULL, u.digest FROM unnest($25::bytea[]) AS u(digest) WHERE u.digest NOT IN (SELECT r.digest FROM remembered r);
 
 -- name: find_answers
 -- What is on record for spins that were not taken: by key, else by spin, else by round.
