@@ -18,9 +18,9 @@ from rgs_core.certified.certificate import load_certificate
 from rgs_core.commands.arguments import OFF, OK, add_json, count
 from rgs_core.language.model import Build
 from rgs_core.language.model_file import load
-from rgs_core.monitor.counts import AMOUNT_DIGITS
+from rgs_core.monitor.counts import AMOUNT_DIGITS, rolled_up
 from rgs_core.monitor.null_law import NullLaw, certificate_null, exact_null
-from rgs_core.monitor.reading import CountedEvents, EventsError, read_csv, read_events
+from rgs_core.monitor.reading import WINDOW_DAYS_MAX, CountedEvents, EventsError, read_csv, read_events
 from rgs_core.monitor.verdicts import Verdict, judge
 from rgs_core.sheet.sheet import Sheet
 
@@ -28,6 +28,7 @@ HELP = "judge played rounds by the certified law: verdicts of every cell; exit 1
 EXAMPLES = """\
   rgs monitor events.jsonl                     (spin_finished, one a line)
   rgs monitor spins.csv --window 7 --json
+  rgs monitor events.jsonl --over channel,operator
   zcat export.jsonl.gz | rgs monitor -         (docs/live-math.md explains the table)"""
 
 STYLES = {"page": "bold red", "investigate": "yellow", "info": "cyan", "within": "green", "insufficient": "dim"}
@@ -43,14 +44,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="model file beside the shipped games; again for more",
     )
     parser.add_argument("--window", type=count, default=1, metavar="DAYS", help="days of a window (default: 1)")
+    parser.add_argument(
+        "--over", default="", metavar="FIELDS", help="merge cells over stakes, channel, operator (comma-separated)"
+    )
     add_json(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
+    if args.window > WINDOW_DAYS_MAX:
+        raise ValueError(f"a window has at most {WINDOW_DAYS_MAX} days")
     counted = read(args.events)
     wanted = {(cell.build_hash, cell.mode) for cell in counted.days}
     nulls = nulls_of(wanted, [Path(name) for name in args.model])
-    verdicts = judge(counted.days, nulls, window_days=args.window, names=counted.names)
+    days = rolled_up(counted.days, [name for name in args.over.split(",") if name])
+    verdicts = judge(days, nulls, window_days=args.window, names=counted.names)
     paged = any(verdict.level == "page" for verdict in verdicts)
     if args.json:
         print(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -17,6 +17,9 @@ Status = Literal["normal", "retried", "recovered", "voided"]
 """How the round ended: as usual, on a repeated request, by recovery, or voided."""
 
 STATUSES: tuple[Status, ...] = get_args(Status)
+
+ROLLED_UP = ("stakes", "channel", "operator")
+"""What cells may be merged over; builds, modes and kinds of money are judged apart."""
 
 AMOUNT_DIGITS = 8
 """Stakes and wins are whole numbers of 10^-8 of the currency, whatever its exponent."""
@@ -105,6 +108,22 @@ class Counts:
         for _, stake, _, n in self:
             levels[stake] += n
         return Stakes.of(levels)
+
+
+def rolled_up(days: Mapping[Cell, Mapping[int, Counts]], over: Collection[str]) -> dict[Cell, dict[int, Counts]]:
+    """Cells merged over some of `ROLLED_UP`; stakes are merged within their currency, as amounts of two do not add up.
+
+    ValueError for another field.
+    """
+    if unknown := set(over) - set(ROLLED_UP):
+        raise ValueError(f"cells are not rolled up over {', '.join(sorted(unknown))}; use {', '.join(ROLLED_UP)}")
+    found: dict[Cell, dict[int, Counts]] = {}
+    for cell, counted in days.items():
+        merged = {name: cell.stakes.split()[0] if name == "stakes" else "all" for name in over}
+        into = found.setdefault(replace(cell, **merged), {})
+        for day, counts in counted.items():
+            into.setdefault(day, Counts()).merge(counts)
+    return found
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class SumLaw:
 
     def _log_mgf(self, t: float) -> float:
         """log E exp(t S), S the sum in stakes of the smallest unit."""
-        return sum(n * self._log_mgf_of_one(t * b) for b, n in self.levels)
+        return math.fsum(n * self._log_mgf_of_one(t * b) for b, n in self.levels)
 
     def _log_mgf_of_one(self, t: float) -> float:
         exponents = t * self._x
@@ -85,10 +85,9 @@ class SumLaw:
     def _bound(self, t: float, sign: int) -> float:
         """Distance from the mean, on one side, outside of which the law tilted by t has at most OUTSIDE."""
         base, slope = self._log_mgf(t), self._mean_at(t)
-        steps = np.geomspace(1e-4, 60.0, 60) / self.sd
+        steps: list[float] = (np.geomspace(1e-4, 60.0, 60) / self.sd).tolist()
         return min(
-            max(0.0, (self._log_mgf(t + sign * s) - base - sign * s * slope - math.log(OUTSIDE)) / float(s))
-            for s in steps
+            max(0.0, (self._log_mgf(t + sign * s) - base - sign * s * slope - math.log(OUTSIDE)) / s) for s in steps
         )
 
     def _mean_at(self, t: float) -> float:
@@ -124,12 +123,12 @@ class SumLaw:
             phi = np.fft.rfft(grid)
             phi[np.abs(phi) < 1e-300] = 1e-300  # no logarithm of 0
             log_phi += n * np.log(phi)
-        law = np.fft.irfft(np.exp(log_phi), size)
+        law: Floats = np.asarray(np.fft.irfft(np.exp(log_phi), size), dtype=np.float64)
         np.maximum(law, 0.0, out=law)
         first = math.floor((centre - low) / step) - 1
         first = max(first, 0)
-        values = (first + np.arange(size)) * step
-        return values, np.roll(law, -(first % size))
+        values: Floats = (first + np.arange(size, dtype=np.float64)) * step
+        return values, np.asarray(np.roll(law, -(first % size)), dtype=np.float64)
 
     def band(self, confidence: float = 0.95) -> tuple[float, float]:
         """The RTP between the exact quantiles at (1 - confidence) / 2 on each side, both ends inside."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, cast
+
+import numpy as np
 
 from rgs_core.errors import RgsError
 from rgs_core.monitor.counts import AMOUNT_DIGITS, STATUSES, Cell, Counts, Status, stake_bucket
 
 LINE_CHARACTERS_MAX = 1 << 16
 AMOUNT_MAX = Decimal(10) ** 15
+WINDOW_DAYS_MAX = 366
 
 
 class EventsError(RgsError):
@@ -65,13 +68,10 @@ class CountedEvents:
 
     @property
     def names(self) -> dict[int, str]:
-        """The date of each day from the first to the last."""
+        """The date of each day, and of those before them that a window may reach back to."""
         seen = [day for counted in self.days.values() for day in counted]
-        return {
-            day: date.fromordinal(day).isoformat()
-            for day in range(min(seen, default=1) - 31, max(seen, default=0) + 1)
-            if day > 0
-        }
+        span = range(min(seen) - WINDOW_DAYS_MAX, max(seen) + 1) if seen else range(0)
+        return {day: str(np.datetime64(day, "D")) for day in span}
 
 
 def read_events(lines: Iterable[str], source: str) -> CountedEvents:
@@ -162,9 +162,11 @@ def _feature(event: Mapping[str, Any]) -> bool | None:
 
 
 def _day(event: Mapping[str, Any]) -> int:
-    """The UTC day of `ts`, as a proleptic Gregorian ordinal."""
+    """The UTC day of `ts`, counted from 1970-01-01."""
     text = _text(event, "ts")
     try:
-        return date.fromisoformat(text[:10]).toordinal()
+        if not re.match(r"\d{4}-\d\d-\d\dT", text, re.ASCII):
+            raise ValueError
+        return int(np.datetime64(text[:10], "D").astype(np.int64))
     except ValueError:
-        raise EventsError(f"ts is {text!r}; it begins with a date such as 2026-01-31") from None
+        raise EventsError(f"ts is {text!r}; it is a UTC time such as 2026-01-31T12:00:00.000Z") from None
