@@ -140,8 +140,8 @@ def listening(port: int) -> bool:
 
 
 def measure(service: Service, folder: Path, args: argparse.Namespace) -> None:
-    asyncio.run(open_sessions(service))
-    requests = spin_requests(service)
+    asyncio.run(open_sessions(service, args.sessions))
+    requests = spin_requests(service, args.sessions)
     load = Load(folder, requests)
     processes = {name: variant(name, service) for name in ("memory", "transaction")}
     ports = {"service": service.config.port, **{name: port for name, (_, port) in processes.items()}}
@@ -199,8 +199,8 @@ def workers(args: argparse.Namespace) -> None:
                 service = Service(Path(folder), workers=count)
                 service.start()
                 try:
-                    asyncio.run(open_sessions(service))
-                    load = Load(Path(folder), spin_requests(service))
+                    asyncio.run(open_sessions(service, args.sessions))
+                    load = Load(Path(folder), spin_requests(service, args.sessions))
                     load.run(service.config.port, 8, min(1.0, args.seconds), most=2000)
                     rates.append(load.run(service.config.port, 128, args.seconds).rate)
                 finally:
@@ -216,11 +216,16 @@ def main() -> None:
     arguments.add_argument("--seconds", type=float, default=3.0, help="of each cell (default: %(default)s)")
     arguments.add_argument("--repetitions", type=int, default=3, help="of every cell (default: %(default)s)")
     arguments.add_argument("--connections", default="1,8,32,128", help="of the closed loops (default: %(default)s)")
+    arguments.add_argument(
+        "--sessions", type=int, default=1024, help="that take turns, as players do (default: %(default)s)"
+    )
     arguments.add_argument("--rate", type=float, default=4000.0, help="of the open loop (default: %(default)s)")
     arguments.add_argument("--no-workers", action="store_true", help="leave the last table out")
     args = arguments.parse_args()
     if args.tiny:
-        args = argparse.Namespace(seconds=0.3, repetitions=1, connections="1,8", rate=100.0, no_workers=False)
+        args = argparse.Namespace(
+            seconds=0.3, repetitions=1, connections="1,8", sessions=64, rate=100.0, no_workers=False
+        )
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         service = Service(Path(folder), workers=1)

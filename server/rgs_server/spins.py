@@ -6,6 +6,9 @@ spin never waits for a timer. A batch is drawn with the nonces that follow in ea
 in one statement, which takes a row only if its key, spin and round are new and its nonce is the next.
 What was not taken is looked up: it was answered before, clashes, or the session had moved on in another
 worker and is drawn again. An outcome that was not written was never shown to anybody.
+
+While the database writes a batch, the worker draws the next one, as if the first were written already. Where it
+is not, in any part of a session, what was drawn ahead in that session is thrown away and drawn again.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import re
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -109,6 +112,10 @@ class Session:
     limits: PlayerLimits
     waiting_round: str | None
     choose_within: timedelta
+    unwritten: int = 0
+    """Spins that were drawn and are not on record yet: nonce, balance and the rest are as they are to be after them."""
+    moved: bool = False
+    """Something may have changed elsewhere: nothing more is drawn before it is read again."""
 
 
 class SessionMoved(Exception):
@@ -118,14 +125,8 @@ class SessionMoved(Exception):
 class DebitFirst(Exception):
     """The stake has to be taken at the platform's wallet before anything is drawn."""
 
-
-@dataclass(slots=True)
-class Ahead:
-    """What the drawn spins of a batch do to a session once they are written."""
-
-    spins: int = 0
-    net_minor: int = 0
-    waits: bool = False  # the last of them, for a choice of its player
+    def __init__(self, session: Session) -> None:
+        self.session = session
 
 
 @dataclass(slots=True, eq=False)
@@ -165,6 +166,31 @@ class Pending:
             self.future.set_exception(problem)
             if not self.first.done():
                 self.first.set_exception(problem)
+
+
+class Drawn(NamedTuple):
+    """A spin that was played and not written yet, with what was kept of its session then."""
+
+    pending: Pending
+    row: SpinRow
+    session: Session
+
+
+@dataclass(slots=True)
+class Batch:
+    """Spins that one statement writes or refuses."""
+
+    drawn: list[Drawn] = field(default_factory=list)
+    refused: list[tuple[Pending, Problem | DebitFirst | None]] = field(default_factory=list)
+    """They are told so when it is sure that they were not answered before. None: drawn, and not taken."""
+    names: set[tuple[str, str, str]] = field(default_factory=set)
+    """Of spins and rounds: one that stood twice would spoil the statement for all."""
+
+    def __len__(self) -> int:
+        return len(self.drawn) + len(self.refused)
+
+    def spins(self) -> list[Pending]:
+        return [*(pending for pending, _, _ in self.drawn), *(pending for pending, _ in self.refused)]
 
 
 class SpinDesk:
@@ -295,6 +321,8 @@ class Lane:
         self._sessions: OrderedDict[tuple[str, str], Session] = OrderedDict()
         self._unplayable: set[tuple[str, str]] = set()
         self._just_read: set[tuple[str, str]] = set()
+        self._ahead: Batch | None = None
+        """What is drawn while another batch is written; None while none is."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -308,123 +336,156 @@ class Lane:
             await self._task
 
     def submit(self, pending: Pending) -> None:
-        """Queues a spin. Raises Problem when the queue is full or the service is stopping."""
+        """Draws a spin ahead or queues it. Raises Problem when the queue is full or the service is stopping."""
         if self._stopping:
             raise Problem("MAINTENANCE", "the service is stopping; repeat the request, another worker takes it")
+        ahead = self._ahead
+        if (
+            ahead is not None
+            and len(ahead) < self._config.batch_max
+            and pending.session_key in self._sessions
+            and self._add(ahead, pending)
+        ):
+            return
         if len(self._queue) >= self._config.queue_max:
             raise Problem("OVERLOADED", f"{len(self._queue)} spins are waiting; repeat the same request later")
         self._queue.append(pending)
         self._arrived.set()
 
     async def _run(self) -> None:
-        while not (self._stopping and not self._queue):
-            if not self._queue:
+        while True:
+            batch, self._ahead = self._ahead or Batch(), None
+            if not batch and not self._queue:
+                if self._stopping:
+                    break
                 self._arrived.clear()
                 await self._arrived.wait()
-                continue
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._config.batch_max))]
+            room = self._config.batch_max - len(batch)
+            queued = [self._queue.popleft() for _ in range(min(len(self._queue), room))]
             try:
-                await self._settle(batch)
+                await self._settle(batch, queued)
             except Exception:
                 # The lane must outlive any fault: without it every later spin would hang.
-                log.exception("a batch of %d spins failed", len(batch))
+                log.exception("a batch of %d spins failed", len(batch) + len(queued))
+                self._take_back()
                 self._sessions.clear()
                 await self._disconnect()
-                for pending in batch:
+                for pending in (*batch.spins(), *queued):
                     pending.fail(Problem("INTERNAL", "the spin could not be settled; repeat the same request"))
         await self._disconnect()
 
-    async def _settle(self, batch: list[Pending]) -> None:
-        """Answers every spin of a batch, trying again while their deadlines allow."""
+    async def _settle(self, batch: Batch, queued: list[Pending], *, alone: bool = False) -> None:
+        """Writes a batch with what is queued, trying again while deadlines allow. `alone`: nothing is drawn meanwhile."""
         pause = BACKOFF_S
         collisions = 0
-        while batch:
+        spins = [*batch.spins(), *queued]
+        while spins:
             try:
                 store = await self._connected()
-                batch = await self._attempt(store, batch)
-                pause = BACKOFF_S
+                await self._load(store, queued)
+                self._queue.extendleft(reversed([pending for pending in queued if not self._add(batch, pending)]))
+                self._just_read.clear()
+                spins = batch.spins()
+                if spins:
+                    self._ahead = None if alone else Batch()
+                    await self._write(store, batch)
+                return
             except (*CONNECTION_LOST, *DATABASE_BUSY) as error:
                 # Committed or not is unknown here; the next attempt finds out by the same keys.
                 log.warning("database trouble, trying again: %r", error)
-                self._forget(batch)
+                self._take_back()
+                self._forget(spins)
                 await self._disconnect()
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 0.5)
             except asyncpg.PostgresError as error:
-                self._forget(batch)
-                if len(batch) > 1:
+                self._take_back()
+                self._forget(spins)
+                if len(spins) > 1:
                     # One row spoils a whole statement: settle them one by one.
-                    for pending in batch:
-                        await self._settle([pending])
+                    for pending in spins:
+                        await self._settle(Batch(), [pending], alone=True)
                     return
                 collisions += isinstance(error, asyncpg.UniqueViolationError)
                 if not 0 < collisions < COLLISIONS_MAX:
                     log.error("the database refused a spin: %s", error)
-                    batch[0].fail(Problem("INTERNAL", "the spin could not be written; repeat the same request"))
+                    spins[0].fail(Problem("INTERNAL", "the spin could not be written; repeat the same request"))
                     return
                 await asyncio.sleep(BACKOFF_S)
-            batch = self._drop_expired(batch)
+            batch, queued = Batch(), self._drop_expired(spins)
+            spins = queued
 
-    def _drop_expired(self, batch: list[Pending]) -> list[Pending]:
+    def _drop_expired(self, spins: Sequence[Pending]) -> list[Pending]:
         now = time.monotonic()
-        for pending in batch:
+        for pending in spins:
             if pending.deadline <= now:
                 pending.fail(Problem("INTERNAL", "the database did not answer in time; repeat the same request"))
-        return [pending for pending in batch if pending.deadline > now]
+        return [pending for pending in spins if pending.deadline > now]
 
-    async def _attempt(self, store: Store, batch: list[Pending]) -> list[Pending]:
-        """One draw and commit. Returns the spins to be drawn again."""
-        await self._load(store, batch)
-        drawn: list[tuple[Pending, SpinRow]] = []
-        refused: list[tuple[Pending, Problem | DebitFirst | None]] = []
-        aheads: dict[tuple[str, str], Ahead] = {}
-        names: set[tuple[str, str, str]] = set()
-        later: list[Pending] = []
-        moved: list[Pending] = []
-        for pending in batch:
-            # A spin or round that stands twice in a batch would spoil the statement for all.
-            own = {
-                (pending.operator_id, "spin", pending.request.spin_id),
-                (pending.operator_id, "round", pending.request.round_id),
-            }
-            if own & names:
-                later.append(pending)
-                continue
-            names |= own
-            ahead = aheads.setdefault(pending.session_key, Ahead())
-            try:
-                row = self._draw(pending, ahead)
-                drawn.append((pending, row))
-                ahead.spins += 1
-                ahead.net_minor += row.win_minor - row.stake_minor
-                ahead.waits = row.choice is not None
-            except (Problem, DebitFirst) as reason:
-                refused.append((pending, reason))
-            except SessionMoved:
-                later.append(pending)
-                moved.append(pending)
-        taken = await self._commit(store, [row for _, row in drawn], [pending for pending, _ in (*drawn, *refused)])
-        for pending, row in drawn:
+    def _take_back(self) -> None:
+        """Queues what was drawn ahead, as if it had not been."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            spins = ahead.spins()
+            self._forget(spins)
+            self._queue.extendleft(reversed(spins))
+
+    def _add(self, batch: Batch, pending: Pending) -> bool:
+        """Draws or refuses a spin in a batch; False when it has to wait for another one."""
+        own = names_of(pending)
+        session = self._sessions.get(pending.session_key)
+        if own & batch.names or (session is not None and session.moved):
+            return False
+        try:
+            drawn = self._draw(pending, session)
+        except (Problem, DebitFirst) as reason:
+            batch.refused.append((pending, reason))
+        except SessionMoved:
+            assert session is not None
+            session.moved = True
+            return False
+        else:
+            batch.drawn.append(drawn)
+        batch.names |= own
+        return True
+
+    async def _write(self, store: Store, batch: Batch) -> None:
+        """Commits a batch and answers its spins; those that another worker forestalled are queued."""
+        taken = await self._commit(store, [drawn.row for drawn in batch.drawn], batch.spins())
+        refused = batch.refused
+        forestalled: set[tuple[str, str]] = set()
+        for pending, row, session in batch.drawn:
+            session.unwritten -= 1
             if (row.operator_id, row.spin_id) in taken.spins:
-                session = self._sessions[pending.session_key]
-                session.next_nonce = row.nonce + 1
-                session.limits.last_round_at = row.created_at
-                if session.balance_minor is not None:
-                    session.balance_minor += row.win_minor - row.stake_minor
-                session.waiting_round = None if row.choice is None else row.round_id
                 pending.answer(row.response, replayed=False)
                 if session.seamless and row.choice is None:
                     self._cashier.look()  # its win is to be paid
             else:
                 refused.append((pending, None))
+                forestalled.add(pending.session_key)
+        if forestalled:
+            self._undo(forestalled)
         if taken.replayed:
             for pending, _ in refused:
                 if pending.replayed(taken):
                     pending.fail(reused())
             refused = [(pending, reason) for pending, reason in refused if not pending.replayed(taken)]
-        again = await self._resolve(store, refused) if refused else []
-        self._forget(moved)
-        return again + later
+        if refused:
+            self._queue.extendleft(reversed(await self._resolve(store, refused)))
+
+    def _undo(self, sessions: set[tuple[str, str]]) -> None:
+        """Forgets sessions, and what was drawn ahead in them."""
+        for key in sessions:
+            self._sessions.pop(key, None)
+        ahead = self._ahead
+        if ahead is None:
+            return
+        wrong = [drawn for drawn in ahead.drawn if drawn.pending.session_key in sessions]
+        if wrong:
+            ahead.drawn = [drawn for drawn in ahead.drawn if drawn.pending.session_key not in sessions]
+            for pending, _, _ in wrong:
+                ahead.names -= names_of(pending)
+            self._queue.extendleft(reversed([drawn.pending for drawn in wrong]))
 
     async def _commit(self, store: Store, rows: Sequence[SpinRow], spins: Sequence[Pending]) -> Taken:
         """Writes rows with the nonces of the spins that are theirs or are to be refused."""
@@ -465,7 +526,7 @@ class Lane:
                 round_id = pending.request.round_id
                 pending.fail(Problem("ROUND_ALREADY_CLOSED", f"round '{round_id}' was voided; open a new one"))
             elif isinstance(problem, DebitFirst):
-                self._start_debit(pending)
+                self._start_debit(pending, problem.session)
             elif problem is not None:
                 pending.fail(problem)
             elif record["debit_state"] in ("abandoned", "refused"):
@@ -481,9 +542,9 @@ class Lane:
         self._forget(again)
         return again
 
-    def _start_debit(self, pending: Pending) -> None:
+    def _start_debit(self, pending: Pending, session: Session) -> None:
         """Takes the stake at the wallet, beside the lane; the spin then comes back."""
-        task = asyncio.create_task(self._debit(pending, self._sessions[pending.session_key]))
+        task = asyncio.create_task(self._debit(pending, session))
         self._debits.add(task)
         task.add_done_callback(self._debits.discard)
 
@@ -518,10 +579,9 @@ class Lane:
                 reason = f"the spin was refused: {problem.code}"
                 await self._cashier.give_back(pending.operator_id, request.session_id, request.spin_id, reason)
 
-    def _draw(self, pending: Pending, ahead: Ahead) -> SpinRow:
-        """Plays the spin that follows those `ahead`. Raises Problem or SessionMoved before any draw."""
+    def _draw(self, pending: Pending, session: Session | None) -> Drawn:
+        """Plays the next spin of a session. Raises Problem, SessionMoved or DebitFirst before any draw."""
         request = pending.request
-        session = self._sessions.get(pending.session_key)
         if session is None and pending.session_key in self._unplayable:
             raise Problem("BUILD_UNAVAILABLE", "this worker cannot play the session's build; repeat the same request")
         if session is None:
@@ -541,29 +601,29 @@ class Lane:
             step = format_amount(build.play.cost_units, session.exponent)
             raise Problem("STAKE_NOT_ALLOWED", f"{build.label} takes multiples of {step} {session.currency}")
         created_at = self._clock()
-        just_read = pending.session_key in self._just_read and not ahead.spins
-        if ahead.waits or session.waiting_round is not None:
-            if not just_read:
+        # Nobody is refused for what may be different by now.
+        certain = pending.session_key in self._just_read and not session.unwritten
+        if session.waiting_round is not None:
+            if not certain:
                 raise SessionMoved
-            assert session.waiting_round is not None
             raise waits_for_choice(session.waiting_round)
         try:
-            self._check_play(session, created_at, pending.stake_minor, ahead)
+            self._check_play(session, created_at, pending.stake_minor)
         except Problem:
-            if not just_read:
+            if not certain:
                 raise SessionMoved from None
             raise
         balance_minor = session.balance_minor
         if balance_minor is not None:
-            balance_minor += ahead.net_minor - pending.stake_minor
+            balance_minor -= pending.stake_minor
             if balance_minor < 0:
-                if not just_read:
+                if not certain:
                     raise SessionMoved
                 held = format_amount(balance_minor + pending.stake_minor, session.exponent)
                 raise Problem("INSUFFICIENT_FUNDS", f"the session holds {held} {session.currency}")
         if session.seamless and not pending.debited:
-            raise DebitFirst
-        nonce = session.next_nonce + ahead.spins
+            raise DebitFirst(session)
+        nonce = session.next_nonce
         asked = None
         try:
             if playable.staged is None:
@@ -580,7 +640,9 @@ class Lane:
         event_id = next(self._event_ids)
         won_minor = outcome.win_units * unit_minor
         win_minor = won_minor if asked is None else 0  # nothing is paid before the round is over
-        return SpinRow(
+        if balance_minor is not None:
+            balance_minor += win_minor
+        row = SpinRow(
             operator_id=pending.operator_id,
             session_id=request.session_id,
             spin_id=request.spin_id,
@@ -610,7 +672,7 @@ class Lane:
                 currency=session.currency,
                 exponent=session.exponent,
                 telemetry_ref=event_id,
-                balance_minor=None if balance_minor is None else balance_minor + win_minor,
+                balance_minor=balance_minor,
                 asked=asked,
             ),
             event=answers.spin_event(
@@ -635,22 +697,32 @@ class Lane:
             session_version=session.version,
             nonce_digest=None if pending.nonce is None else pending.nonce.digest,
         )
+        session.unwritten += 1
+        session.next_nonce = nonce + 1
+        session.balance_minor = balance_minor
+        session.limits.last_round_at = created_at
+        session.waiting_round = None if asked is None else request.round_id
+        return Drawn(pending, row, session)
 
-    def _check_play(self, session: Session, now: datetime, stake_minor: int, ahead: Ahead) -> None:
+    def _check_play(self, session: Session, now: datetime, stake_minor: int) -> None:
         """Raises Problem where no round may begin: the build, the player, the market."""
         build_hash = session.playable.build.build_hash
         if not self._rules.registry.allows(build_hash, session.geo, now):
             reasons = self._rules.registry.reasons(session.playable, session.geo, now)
             raise Problem("BUILD_NOT_CERTIFIED", "; ".join(reason.detail for reason in reasons))
         market = session.limits.market
-        if ahead.spins and market is not None and market.cycle_ms:
+        if session.unwritten and market is not None and market.cycle_ms:
             raise Problem("TOO_FAST", "another round of the session is being written", retry_after_ms=market.cycle_ms)
         check_limits(session.limits, now, stake_minor, session.currency, session.exponent)
 
     # -- sessions and connection ----------------------------------------------------------------
 
     async def _load(self, store: Store, batch: Sequence[Pending]) -> None:
-        """Reads the sessions of a batch that are not kept."""
+        """Reads the sessions of a batch that are not kept, or have moved and are at rest."""
+        for pending in batch:
+            session = self._sessions.get(pending.session_key)
+            if session is not None and session.moved and not session.unwritten:
+                del self._sessions[pending.session_key]
         missing = {p.session_key for p in batch} - self._sessions.keys()
         self._unplayable.clear()
         self._just_read = missing
@@ -727,6 +799,12 @@ class Lane:
         store, self._store = self._store, None
         if store is not None:
             store.connection.terminate()
+
+
+def names_of(pending: Pending) -> set[tuple[str, str, str]]:
+    """Of its spin and its round."""
+    operator_id, request = pending.operator_id, pending.request
+    return {(operator_id, "spin", request.spin_id), (operator_id, "round", request.round_id)}
 
 
 def event_ids() -> Iterator[str]:
