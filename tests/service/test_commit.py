@@ -12,37 +12,7 @@ from rgs_server.client import Reply
 from rgs_server.spins import LANE_SETTINGS
 from rgs_server.store import QUERIES, SpinRow, Store, create_schema
 from service_process import Service, run, spin_body
-
-ROW = SpinRow(
-    operator_id="op-sandbox",
-    session_id="",
-    spin_id="",
-    round_id="",
-    idempotency_key="",
-    fingerprint=b"f" * 32,
-    nonce=0,
-    spin_type="cash",
-    stake_minor=100,
-    win_minor=0,
-    win_units=0,
-    outcome_digest=b"d" * 32,
-    telemetry_ref="",
-    response=b"{}",
-    event=b"{}",
-    created_at=datetime(2026, 1, 1, tzinfo=UTC),
-)
-
-
-def row(session: str, name: str, nonce: int) -> SpinRow:
-    unique = f"{session}-{name}"
-    return ROW._replace(
-        session_id=session,
-        spin_id=unique,
-        round_id=unique,
-        idempotency_key=unique,
-        telemetry_ref=unique,
-        nonce=nonce,
-    )
+from spin_rows import row
 
 
 def commit(service: Service, *rows: SpinRow) -> list[str]:
