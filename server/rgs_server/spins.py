@@ -64,6 +64,8 @@ EXPIRY_S = 0.05
 """How often spins are looked for that were not answered in time: a timer for each of them would cost more than its draw."""
 EVENT_IDS = 256
 """Drawn at once."""
+SHARED_READS = 8
+"""Spins in a row that nobody else played between, after which a session is taken to be this worker's alone."""
 COLLISIONS_MAX = 3
 """Attempts of a single spin that another worker forestalls; it is seen in the next one."""
 
@@ -116,6 +118,8 @@ class Session:
     """Spins that were drawn and are not on record yet: nonce, balance and the rest are as they are to be after them."""
     moved: bool = False
     """Something may have changed elsewhere: nothing more is drawn before it is read again."""
+    shared: int = 0
+    """Above 0: another worker played it lately. It is read before each spin, which costs less than to draw in vain."""
 
 
 class SessionMoved(Exception):
@@ -339,11 +343,12 @@ class Lane:
         """Draws a spin ahead or queues it. Raises Problem when the queue is full or the service is stopping."""
         if self._stopping:
             raise Problem("MAINTENANCE", "the service is stopping; repeat the request, another worker takes it")
-        ahead = self._ahead
+        ahead, session = self._ahead, self._sessions.get(pending.session_key)
         if (
             ahead is not None
             and len(ahead) < self._config.batch_max
-            and pending.session_key in self._sessions
+            and session is not None
+            and not session.shared
             and self._add(ahead, pending)
         ):
             return
@@ -474,16 +479,17 @@ class Lane:
             self._queue.extendleft(reversed(await self._resolve(store, refused)))
 
     def _undo(self, sessions: set[tuple[str, str]]) -> None:
-        """Forgets sessions, and what was drawn ahead in them."""
-        for key in sessions:
-            self._sessions.pop(key, None)
+        """Has sessions read again, and what was drawn ahead in them drawn again."""
+        for key in sessions & self._sessions.keys():
+            self._sessions[key].moved = True
         ahead = self._ahead
         if ahead is None:
             return
         wrong = [drawn for drawn in ahead.drawn if drawn.pending.session_key in sessions]
         if wrong:
             ahead.drawn = [drawn for drawn in ahead.drawn if drawn.pending.session_key not in sessions]
-            for pending, _, _ in wrong:
+            for pending, _, session in wrong:
+                session.unwritten -= 1
                 ahead.names -= names_of(pending)
             self._queue.extendleft(reversed([drawn.pending for drawn in wrong]))
 
@@ -539,7 +545,6 @@ class Lane:
                 pending.fail(Problem("ROUND_OPEN", f"round '{other}' of this player in this game is not settled"))
             else:
                 again.append(pending)  # another worker used the nonce: read the session and draw again
-        self._forget(again)
         return again
 
     def _start_debit(self, pending: Pending, session: Session) -> None:
@@ -718,42 +723,53 @@ class Lane:
     # -- sessions and connection ----------------------------------------------------------------
 
     async def _load(self, store: Store, batch: Sequence[Pending]) -> None:
-        """Reads the sessions of a batch that are not kept, or have moved and are at rest."""
-        for pending in batch:
-            session = self._sessions.get(pending.session_key)
-            if session is not None and session.moved and not session.unwritten:
-                del self._sessions[pending.session_key]
-        missing = {p.session_key for p in batch} - self._sessions.keys()
+        """Reads the sessions of a batch that are not kept, or are at rest and may have moved."""
+        kept = self._sessions
+        missing = {
+            p.session_key
+            for p in batch
+            if (session := kept.get(p.session_key)) is None
+            or ((session.moved or session.shared) and not session.unwritten)
+        }
         self._unplayable.clear()
         self._just_read = missing
         if missing:
             operators, sessions = zip(*sorted(missing), strict=True)
-            for record in await store.load_sessions(list(operators), list(sessions)):
-                self._keep(record)
+            records = await store.load_sessions(list(operators), list(sessions))
+            before = {key: kept.pop(key, None) for key in missing}
+            for record in records:
+                self._keep(record, before[record["operator_id"], record["session_id"]])
         for pending in batch:
             if pending.session_key in self._sessions:
                 self._sessions.move_to_end(pending.session_key)
         while len(self._sessions) > max(self._config.session_cache_max, len(batch)):
             self._sessions.popitem(last=False)
 
-    def _keep(self, record: asyncpg.Record) -> None:
+    def _keep(self, record: asyncpg.Record, before: Session | None) -> None:
+        """Keeps a session as it was read; what never changes is taken from what was kept before."""
         operator_id, session_id = record["operator_id"], record["session_id"]
         playable = self._rules.catalogue.get(record["build_hash"])
         if playable is None:
             log.error("session %s needs build %s, which is not loaded", session_id, record["build_hash"])
             self._unplayable.add((operator_id, session_id))
             return
-        try:
-            seed = self._sealer.open(record["seed_sealed"], seed_context(operator_id, session_id))
-        except SealBroken as error:
-            log.error("%s", error)
-            self._unplayable.add((operator_id, session_id))
-            return
+        shared = 0
+        if before is not None:
+            key = before.key
+            shared = SHARED_READS if record["next_nonce"] != before.next_nonce else max(0, before.shared - 1)
+        else:
+            try:
+                seed = self._sealer.open(record["seed_sealed"], seed_context(operator_id, session_id))
+            except SealBroken as error:
+                log.error("%s", error)
+                self._unplayable.add((operator_id, session_id))
+                return
+            key = derive_key(seed, record["client_seed"])
         self._sessions[operator_id, session_id] = Session(
             player_id=record["player_id"],
             game_id=record["game_id"],
             playable=playable,
-            key=derive_key(seed, record["client_seed"]),
+            key=key,
             currency=record["currency"],
             exponent=record["exponent"],
             next_nonce=record["next_nonce"],
@@ -764,6 +780,7 @@ class Lane:
             geo=record["geo"],
             waiting_round=record["waiting_round"],
             choose_within=timedelta(seconds=record["choose_within_s"]),
+            shared=shared,
             limits=PlayerLimits(
                 self._rules.market_of(record["geo"]) if record["enforces_markets"] else None,
                 record["created_at"],
