@@ -60,6 +60,7 @@ class Config:
     wallet_tries: int = 3  # of a debit, before it is rolled back
     webhook_timeout_ms: int = 5000  # of one delivery of an event
     sweep_s: int = 5  # between looks for rounds left unsettled and balances left behind
+    monitor_s: int = 60  # between looks of the math monitor; 0: no monitor
     drain_timeout_ms: int = 10000  # for open requests at SIGTERM
     log_level: str = "info"  # debug, info, warning or error
 
@@ -102,6 +103,7 @@ LIMITS: dict[str, tuple[int, int]] = {
     "wallet_tries": (1, 10),
     "webhook_timeout_ms": (50, 60_000),
     "sweep_s": (1, 3600),
+    "monitor_s": (0, 86_400),
     "drain_timeout_ms": (0, 600_000),
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from importlib import resources
 from typing import Any, NamedTuple
@@ -22,6 +22,8 @@ SCHEMA_LOCK = 7_249_001
 ROLL_UP_LOCK = 7_249_003
 """Advisory lock of the worker that sums up hours."""
 ROLL_UP_TIMEOUT_S = 600.0
+MONITOR_LOCK = 7_249_004
+"""Advisory lock of the process that monitors the math."""
 SWEEP_LOCK = 7_249_002
 """Advisory lock of the worker that deletes what has expired."""
 
@@ -488,6 +490,39 @@ class Store:
         """False when another worker does it."""
         statement = QUERIES["roll_up_hour"]
         return await self.connection.fetchrow(statement, hour, ROLL_UP_LOCK, timeout=ROLL_UP_TIMEOUT_S) is not None
+
+    async def take_monitoring(self) -> bool:
+        """Whether this connection monitors from now on until it ends; False while another one does."""
+        return bool(await self.connection.fetchval(QUERIES["take_monitoring"], MONITOR_LOCK))
+
+    async def next_slice(self, length: timedelta) -> datetime | None:
+        """None before the first session."""
+        begin: datetime | None = await self.connection.fetchval(QUERIES["next_slice"], length)
+        return begin
+
+    async def last_slice(self) -> datetime | None:
+        """The last one that is counted."""
+        begin: datetime | None = await self.connection.fetchval(QUERIES["last_slice"])
+        return begin
+
+    async def count_slice(self, begin: datetime, length: timedelta) -> set[date]:
+        """Returns the days whose counts have changed."""
+        return {row["day"] for row in await self.connection.fetch(QUERIES["count_slice"], begin, length)}
+
+    async def math_counts(self, first: date) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["math_counts"], first)
+
+    async def add_verdict(self, *values: Any) -> None:
+        """In the order of the columns of the statement."""
+        await self.connection.execute(QUERIES["add_verdict"], *values)
+
+    async def last_judged_day(self) -> date | None:
+        day: date | None = await self.connection.fetchval(QUERIES["last_judged_day"])
+        return day
+
+    async def last_verdicts(self, operator_id: str | None) -> list[asyncpg.Record]:
+        """The last verdict of each cell, of one operator or of all."""
+        return await self.connection.fetch(QUERIES["last_verdicts"], operator_id)
 
     async def add_agreement(
         self, operator_id: str, agreement_id: str, valid_from: date, terms: str, created_at: datetime

@@ -27,6 +27,7 @@ from rgs_server.token_keys import ensure_token_key
 
 log = logging.getLogger("rgs.supervisor")
 
+WORKER, MONITOR = "rgs_server.worker", "rgs_server.monitoring.process"
 RESTART_PAUSE_S = 0.2
 RESTART_PAUSE_MAX_S = 5.0
 HEALTHY_AFTER_S = 2.0
@@ -147,8 +148,9 @@ class Supervisor:
                 await refuse_plain_signatures(owner_url)
                 await refuse_changeable_records(config.database_url)
             worker = replace(config, owner_database_url="")
-            keepers = [asyncio.create_task(self._keep(worker, n)) for n in range(config.workers)]
-            self._workers = [None] * config.workers
+            modules = [WORKER] * config.workers + [MONITOR] * (config.monitor_s > 0)
+            self._workers = [None] * len(modules)
+            keepers = [asyncio.create_task(self._keep(worker, n, module)) for n, module in enumerate(modules)]
             ready = asyncio.create_task(when_up(worker)) if when_up else None
             stop = asyncio.create_task(self._stopping.wait())
             watcher = self._postgres.watcher if self._postgres else None
@@ -165,8 +167,8 @@ class Supervisor:
             if self._postgres is not None:
                 await self._postgres.stop()
 
-    async def _keep(self, config: Config, number: int) -> None:
-        """Runs worker `number` and starts it again when it dies."""
+    async def _keep(self, config: Config, number: int, module: str) -> None:
+        """Runs process `number`, a worker or the monitor, and starts it again when it dies."""
         pause = RESTART_PAUSE_S
         served = False
         loop = asyncio.get_running_loop()
@@ -175,7 +177,7 @@ class Supervisor:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "rgs_server.worker",
+                module,
                 str(os.getpid()),
                 env={**os.environ, **environment_of(config)},
                 stdin=asyncio.subprocess.DEVNULL,
@@ -189,10 +191,10 @@ class Supervisor:
                 return
             lived = loop.time() - started
             # A worker that never came up says why on its standard error; starting it again cannot help.
-            if code > 0 and not served and lived < STARTS_WITHIN_S:
-                raise WorkerFailed(f"a worker ended with status {code} at its start; its message is above")
+            if module == WORKER and code > 0 and not served and lived < STARTS_WITHIN_S:
+                raise WorkerFailed(f"{module} ended with status {code} at its start; its message is above")
             served = True
-            log.warning("worker %d (pid %d) ended with %d and is started again", number, process.pid, code)
+            log.warning("%s %d (pid %d) ended with %d and is started again", module, number, process.pid, code)
             pause = RESTART_PAUSE_S if lived > HEALTHY_AFTER_S else min(2 * pause, RESTART_PAUSE_MAX_S)
             await asyncio.sleep(pause)
 

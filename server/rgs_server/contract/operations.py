@@ -339,6 +339,15 @@ OPERATIONS: tuple[Operation, ...] = (
         },
     ),
     Operation(
+        "listVerdicts",
+        "GET",
+        "/monitor/verdicts",
+        "Read what live math monitoring found",
+        answers.VerdictsAnswer,
+        "The last verdict on the rounds of each build, mode and size of stake: once a day, when all rounds of the day are "
+        "counted, and at once where it is `page`. When a cell comes to `investigate` or `page` the event `math_alert` says so.",
+    ),
+    Operation(
         "getSession",
         "GET",
         "/sessions/{session_id}",

@@ -1016,6 +1016,80 @@ summed AS (
 )
 SELECT hour FROM done;
 
+-- name: take_monitoring
+-- Whether this connection monitors until it ends.
+-- $1 advisory lock
+SELECT pg_try_advisory_lock($1);
+
+-- name: next_slice
+-- The slice that is counted next: the one after the last, or that of the first session.
+-- $1 length of a slice
+SELECT coalesce((SELECT max(slice) + $1::interval FROM counted_slices),
+                (SELECT date_bin($1::interval, min(created_at), timestamptz '2000-01-01 00:00:00Z') FROM sessions)) AS slice;
+
+-- name: last_slice
+SELECT max(slice) FROM counted_slices;
+
+-- name: count_slice
+-- Counts the rounds of a slice of time, and the voids in it of rounds that were counted before. Returns the days whose counts
+-- have changed; nothing where another process does it. Rounds of which a step at the wallet took more than one attempt are
+-- retried; those whose credit has not been taken by now are recovered, when they are.
+-- $1 begin $2 length
+WITH done AS (
+    INSERT INTO counted_slices (slice) VALUES ($1) ON CONFLICT DO NOTHING RETURNING slice
+),
+played AS (
+    SELECT p.*, 1 AS rounds,
+           coalesce((SELECT CASE WHEN bool_or(w.kind = 'credit' AND w.state IN ('pending', 'failed')) THEN 'recovered'
+                                 WHEN bool_or(w.attempts > 1) THEN 'retried' END
+                     FROM wallet_steps w
+                     WHERE w.operator_id = p.operator_id AND w.round_id = p.round_id), 'normal') AS status
+    FROM spins p
+    WHERE p.created_at >= $1 AND p.created_at < $1::timestamptz + $2::interval AND EXISTS (SELECT FROM done)
+    UNION ALL
+    -- Only rounds whose money the platform moves are voided; they have no steps at a wallet.
+    SELECT p.*, moved.rounds, moved.status
+    FROM round_ends e
+    JOIN spins p ON p.operator_id = e.operator_id AND p.spin_id = e.spin_id
+    CROSS JOIN (VALUES (-1, 'normal'), (1, 'voided')) AS moved(rounds, status)
+    WHERE e.ending = 'voided' AND e.created_at >= $1 AND e.created_at < $1::timestamptz + $2::interval
+      AND EXISTS (SELECT FROM done)
+),
+counted AS (
+    INSERT INTO math_counts AS c (day, operator_id, game_id, build_hash, mode, spin_type, currency, exponent, stake_minor,
+                                  win_minor, status, feature, rounds)
+    SELECT (p.created_at AT TIME ZONE 'UTC')::date, p.operator_id, s.game_id, p.build_hash, p.mode, p.spin_type, p.currency,
+           s.exponent, p.stake_minor, p.win_minor, p.status,
+           convert_from(k.response, 'UTF8')::jsonb #> '{outcome,features}' <> '[]'::jsonb, sum(p.rounds)
+    FROM played p
+    JOIN sessions s USING (operator_id, session_id)
+    JOIN idempotency k ON k.operator_id = p.operator_id AND k.operation = 'spin' AND k.key = p.idempotency_key
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+    ON CONFLICT (day, operator_id, build_hash, game_id, mode, spin_type, currency, stake_minor, win_minor, status, feature)
+    DO UPDATE SET rounds = c.rounds + excluded.rounds
+    RETURNING c.day
+)
+SELECT DISTINCT day FROM counted;
+
+-- name: math_counts
+-- $1 first day
+SELECT * FROM math_counts WHERE day >= $1 AND rounds <> 0;
+
+-- name: add_verdict
+-- $1 operator_id $2 game_id $3 build_hash $4 mode $5 spin_type $6 stakes $7 kind $8 day $9 level $10 verdict $11 judged_at
+INSERT INTO math_verdicts (operator_id, game_id, build_hash, mode, spin_type, stakes, kind, day, level, verdict, judged_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+
+-- name: last_judged_day
+SELECT max(day) FROM math_verdicts WHERE kind = 'day';
+
+-- name: last_verdicts
+-- The last one of each cell.
+-- $1 operator_id (NULL: of all)
+SELECT DISTINCT ON (operator_id, build_hash, game_id, mode, spin_type, stakes) *
+FROM math_verdicts WHERE $1::text IS NULL OR operator_id = $1
+ORDER BY operator_id, build_hash, game_id, mode, spin_type, stakes, verdict_id DESC;
+
 -- name: add_agreement
 -- $1 operator_id $2 agreement_id $3 valid_from $4 terms $5 created_at
 INSERT INTO fee_agreements (operator_id, agreement_id, valid_from, terms, created_at) VALUES ($1, $2, $3, $4, $5);
