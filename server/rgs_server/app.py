@@ -7,6 +7,7 @@ import hashlib
 import logging
 import re
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import nullcontext
 from typing import Literal
@@ -30,6 +31,7 @@ from rgs_server.origins import answer_headers
 from rgs_server.service import REPLAYED, SERVICE, Service, json_answer
 from rgs_server.sessions import open_session, seed_context
 from rgs_server.spins import waits_for_choice
+from rgs_server.telemetry.metrics import NO_OPERATION
 from rgs_server.tls import STRICT_TRANSPORT
 
 GAMES_MAX = 1000
@@ -46,7 +48,7 @@ NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 def create_app(service: Service) -> web.Application:
     """The application around a service."""
-    app = web.Application(middlewares=[problems_middleware], client_max_size=service.config.body_bytes_max)
+    app = web.Application(middlewares=[observing_middleware, problems_middleware], client_max_size=service.config.body_bytes_max)
     app[SERVICE] = service
     handlers: dict[str, Handler] = {
         "openSession": open_session_request,
@@ -80,6 +82,18 @@ def create_app(service: Service) -> web.Application:
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def observing_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Counts every request with the time that it took."""
+    started = time.perf_counter()
+    response = await handler(request)
+    operation = request.get(OPERATION)
+    request.app[SERVICE].metrics.answered(
+        NO_OPERATION if operation is None else operation.operation_id, response.status, time.perf_counter() - started
+    )
+    return response
 
 
 @web.middleware
@@ -120,6 +134,7 @@ def problem_answer(request: web.Request, problem: Problem) -> web.Response:
     match = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
     trace_id = match[1] if match else secrets.token_hex(16)
     operation = request.get(OPERATION)
+    request.app[SERVICE].metrics.refused(NO_OPERATION if operation is None else operation.operation_id, problem.code)
     oauth = operation is not None and operation.form
     conflicts = problem.code == "IDEMPOTENCY_CONFLICT" and CALLER in request
     status = request[CALLER].conflict_status if conflicts else problem.kind.status

@@ -24,6 +24,7 @@ from rgs_server.sessions import Rulebook
 from rgs_server.spins import SpinDesk
 from rgs_server.store import Store
 from rgs_server.sweeping import Sweeper
+from rgs_server.telemetry.metrics import Metrics
 from rgs_server.token_keys import TokenKeys
 from rgs_server.webhooks import WebhookRelay
 
@@ -41,20 +42,25 @@ class Service:
         self._url = url
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self.clock = clock
-        self.cashier = Cashier(config, self.store, sealer, self.clock)
-        self.desk = SpinDesk(config, url, rules, sealer, self.cashier, clock)
+        self.metrics = Metrics()
+        self.cashier = Cashier(config, self.store, sealer, self.clock, self.metrics)
+        self.desk = SpinDesk(config, url, rules, sealer, self.cashier, clock, self.metrics)
         self.quotas = Quotas(config, self.store)
+        self.metrics.watch("rgs_in_flight_requests", lambda: self.quotas.in_flight)
         self.origins = Origins(config, self.store)
         self.player_tokens = PlayerTokens(config, sealer, self.store)
         self.token_keys = TokenKeys(config, sealer, self.store)
         self.tokens = AccessTokens(config, self.token_keys)
         self._nonces = NonceMemory(config, url)
         self.gate = Gate(config, sealer, self.store, self._nonces, self.quotas, self.tokens)
-        self._relay = WebhookRelay(config, self.store, sealer, self.clock)
-        self._sweeper = Sweeper(self.store, sealer, rules, self.clock, config.sweep_s)
+        self._relay = WebhookRelay(config, self.store, sealer, self.clock, self.metrics)
+        self._sweeper = Sweeper(self.store, sealer, rules, self.clock, config.sweep_s, self.metrics)
 
     async def start(self) -> None:
         self._pool = await asyncpg.create_pool(self._url, min_size=1, max_size=4, command_timeout=5)
+        pool = self._pool
+        self.metrics.watch("rgs_pool_connections", pool.get_idle_size, "idle")
+        self.metrics.watch("rgs_pool_connections", lambda: pool.get_size() - pool.get_idle_size(), "used")
         self._nonces.start()
         self.desk.start()
         self._sweeper.start()
@@ -79,8 +85,10 @@ class Service:
                 yield Store(connection)  # type: ignore[arg-type]
         except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
             log.warning("database trouble: %r", error)
+            self.metrics.database_failures.add()
             raise Problem("INTERNAL", "the database does not answer; repeat the same request") from error
         except asyncpg.CannotConnectNowError as error:
+            self.metrics.database_failures.add()
             raise Problem("INTERNAL", "the database is starting; repeat the same request") from error
 
 

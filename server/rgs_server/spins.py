@@ -42,6 +42,7 @@ from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.seamless import Cashier
 from rgs_server.sessions import Rulebook, seed_context
 from rgs_server.store import SpinRow, Store
+from rgs_server.telemetry.metrics import Metrics
 
 log = logging.getLogger("rgs.spins")
 
@@ -91,6 +92,7 @@ class Session:
     player_id: str
     game_id: str
     playable: Playable
+    build_label: str
     key: bytes
     currency: str
     exponent: int
@@ -134,10 +136,16 @@ class Pending:
     deadline: float
     future: asyncio.Future[Answer]
     debited: bool = False
+    causes: tuple[str, ...] = ()  # why it did not go straight through
 
     @property
     def session_key(self) -> tuple[str, str]:
         return self.operator_id, self.request.session_id
+
+    def delay(self, cause: str) -> None:
+        """Takes down why it did not go straight through, each cause once."""
+        if cause not in self.causes:
+            self.causes = (*self.causes, cause)
 
     def answer(self, body: bytes, replayed: bool) -> None:
         if not self.future.done():
@@ -152,11 +160,21 @@ class SpinDesk:
     """Takes spins, joins repeated ones, and hands the rest to the lane of their session."""
 
     def __init__(
-        self, config: Config, url: str, rules: Rulebook, sealer: Sealer, cashier: Cashier, clock: Clock
+        self,
+        config: Config,
+        url: str,
+        rules: Rulebook,
+        sealer: Sealer,
+        cashier: Cashier,
+        clock: Clock,
+        metrics: Metrics,
     ) -> None:
         self._config = config
-        self._lanes = [Lane(config, url, rules, sealer, cashier, clock) for _ in range(config.commit_lanes)]
+        self._metrics = metrics
+        self._lanes = [Lane(config, url, rules, sealer, cashier, clock, metrics) for _ in range(config.commit_lanes)]
         self._in_flight: dict[tuple[str, str], Pending] = {}
+        metrics.watch("rgs_queue_spins", lambda: max(lane.waiting for lane in self._lanes))
+        metrics.watch("rgs_queue_spins_max", lambda: config.queue_max)
 
     def start(self) -> None:
         for lane in self._lanes:
@@ -175,12 +193,15 @@ class SpinDesk:
             if running.fingerprint != pending.fingerprint:
                 raise conflict(pending)
             answer = await self._wait(running)
+            self._metrics.spin_answered(True, ())
             return Answer(answer.body, True)
         lane = self._lanes[hash(pending.session_key) % len(self._lanes)]
         lane.submit(pending)
         self._in_flight[scope] = pending
         pending.future.add_done_callback(lambda _: self._in_flight.pop(scope, None))
-        return await self._wait(pending)
+        answer = await self._wait(pending)
+        self._metrics.spin_answered(answer.replayed, pending.causes)
+        return answer
 
     async def _wait(self, pending: Pending) -> Answer:
         while True:
@@ -228,9 +249,17 @@ class Lane:
     """One connection and one commit at a time."""
 
     def __init__(
-        self, config: Config, url: str, rules: Rulebook, sealer: Sealer, cashier: Cashier, clock: Clock
+        self,
+        config: Config,
+        url: str,
+        rules: Rulebook,
+        sealer: Sealer,
+        cashier: Cashier,
+        clock: Clock,
+        metrics: Metrics,
     ) -> None:
         self._config = config
+        self._metrics = metrics
         self._url = url
         self._rules = rules
         self._clock = clock
@@ -255,6 +284,11 @@ class Lane:
         self._arrived.set()
         if self._task is not None:
             await self._task
+
+    @property
+    def waiting(self) -> int:
+        """Spins that wait for a commit."""
+        return len(self._queue)
 
     def submit(self, pending: Pending) -> None:
         """Queues a spin. Raises Problem when the queue is full or the service is stopping."""
@@ -295,6 +329,9 @@ class Lane:
             except (*CONNECTION_LOST, *DATABASE_BUSY) as error:
                 # Committed or not is unknown here; the next attempt finds out by the same keys.
                 log.warning("database trouble, trying again: %r", error)
+                self._metrics.database_retries.add()
+                for pending in batch:
+                    pending.delay("database")
                 self._forget(batch)
                 await self._disconnect()
                 await asyncio.sleep(pause)
@@ -353,7 +390,10 @@ class Lane:
                 later.append(pending)
                 moved.append(pending)
         if drawn:
+            started = time.perf_counter()
             taken = await store.commit_spins([row for _, row in drawn], MECHANIC_VERSION)
+            self._metrics.commit_seconds.observe(time.perf_counter() - started)
+            self._metrics.batch_spins.observe(len(drawn))
             for pending, row in drawn:
                 if (row.operator_id, row.spin_id) in taken:
                     session = self._sessions[pending.session_key]
@@ -363,11 +403,17 @@ class Lane:
                         session.balance_minor += row.win_minor - row.stake_minor
                     session.waiting_round = None if row.choice is None else row.round_id
                     pending.answer(row.response, replayed=False)
+                    played = self._metrics.played(session.game_id, session.build_label, row.mode, session.currency)
+                    played.begun(row.stake_minor)
+                    if row.choice is None:
+                        played.won(row.win_minor)
                     if session.seamless and row.choice is None:
                         self._cashier.look()  # its win is to be paid
                 else:
                     refused.append((pending, None))
         again = await self._resolve(store, refused) if refused else []
+        for pending in (*again, *moved):
+            pending.delay("redrawn")
         self._forget(moved)
         return again + later
 
@@ -615,6 +661,7 @@ class Lane:
             player_id=record["player_id"],
             game_id=record["game_id"],
             playable=playable,
+            build_label=playable.build.label,
             key=derive_key(seed, record["client_seed"]),
             currency=record["currency"],
             exponent=record["exponent"],
@@ -646,6 +693,7 @@ class Lane:
         """The lane's own connection; a pool would take a broken one back and hand it out again."""
         if self._store is None or self._store.connection.is_closed():
             timeout = self._config.commit_timeout_ms / 1000
+            self._metrics.database_connects.add()
             self._store = Store(
                 await asyncpg.connect(
                     self._url,

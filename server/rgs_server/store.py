@@ -470,6 +470,12 @@ class Store:
         assert record is not None
         return record
 
+    # -- what operations watches ----------------------------------------------------------------
+
+    async def observed_state(self, most: int) -> list[asyncpg.Record]:
+        """(metric, label, value) of what waits in the database; counts stop at `most`."""
+        return await self.connection.fetch(QUERIES["observed_state"], most)
+
     # -- seals ----------------------------------------------------------------------------------
 
     async def seals_of_other_keys(self, prefix: bytes, most: int) -> list[asyncpg.Record]:

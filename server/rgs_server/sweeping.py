@@ -20,6 +20,7 @@ from rgs_server.contract.problems import Problem
 from rgs_server.sealing import Sealer
 from rgs_server.sessions import Rulebook
 from rgs_server.store import Store
+from rgs_server.telemetry.metrics import Metrics
 
 log = logging.getLogger("rgs.sweep")
 
@@ -36,7 +37,9 @@ class Sweeper:
         rules: Rulebook,
         clock: Clock,
         every_s: int,
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._stores = stores
         self._clock = clock
         self._sealer = sealer
@@ -57,8 +60,9 @@ class Sweeper:
             await asyncio.sleep(self._every_s)
             try:
                 async with self._stores() as store:
-                    await decide_overdue(store, self._sealer, self._rules, self._clock(), BATCH)
-                    await report_unsettled(store, self._clock())
+                    ended = await decide_overdue(store, self._sealer, self._rules, self._clock(), BATCH, self._metrics)
+                    self._metrics.elastic["timed_out"].add(ended)
+                    self._metrics.elastic["unsettled"].add(await report_unsettled(store, self._clock()))
                     await close_idle(store, self._sealer, self._clock())
             except Problem as problem:
                 log.warning("no sweep: %s", problem.detail)

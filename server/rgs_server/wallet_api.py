@@ -6,6 +6,7 @@ verdict only if it is 200 with `status`; everything else leaves open what happen
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ from msgspec import Meta, Struct
 
 from rgs_server import signing
 from rgs_server.contract.answers import encode, money
+from rgs_server.telemetry.metrics import Metrics
 
 ANSWER_BYTES_MAX = 65_536
 
@@ -65,16 +67,23 @@ def step_body(step: Any, player_id: str, game_id: str) -> bytes:
 class WalletClient:
     """Calls wallets over connections that it keeps. Open and close it in a running loop."""
 
-    def __init__(self, timeout_ms: int) -> None:
+    def __init__(self, timeout_ms: int, metrics: Metrics) -> None:
         self._timeout_ms = timeout_ms
+        self._metrics = metrics
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
 
-    async def call(self, wallet: Wallet, kind: str, body: bytes) -> Verdict:
-        """One try. Never raises for what a wallet or a network can do."""
+    async def call(self, wallet: Wallet, operator_id: str, kind: str, body: bytes) -> Verdict:
+        """One try, counted. Never raises for what a wallet or a network can do."""
+        started = time.perf_counter()
+        verdict = await self._call(wallet, kind, body)
+        self._metrics.wallet_called(operator_id, kind, verdict.status, time.perf_counter() - started)
+        return verdict
+
+    async def _call(self, wallet: Wallet, kind: str, body: bytes) -> Verdict:
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=self._timeout_ms / 1000)
             # No limit over all wallets: those that hang would hold the connections of the others.

@@ -32,6 +32,7 @@ from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store
+from rgs_server.telemetry.metrics import Metrics
 
 log = logging.getLogger("rgs.webhooks")
 
@@ -90,8 +91,14 @@ class WebhookRelay:
     """Delivers what is due, in this worker and beside the others."""
 
     def __init__(
-        self, config: Config, stores: Callable[[], AbstractAsyncContextManager[Store]], sealer: Sealer, clock: Clock
+        self,
+        config: Config,
+        stores: Callable[[], AbstractAsyncContextManager[Store]],
+        sealer: Sealer,
+        clock: Clock,
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._timeout_s = config.webhook_timeout_ms / 1000
         self._stores = stores
         self._sealer = sealer
@@ -164,7 +171,9 @@ class WebhookRelay:
 
         async def one(event: asyncpg.Record) -> str:
             async with places:
-                return await self._send(receiver, event)
+                error = await self._send(receiver, event)
+            self._metrics.event_sent(receiver.operator_id, delivered=not error)
+            return error
 
         errors = await asyncio.gather(*(one(event) for event in events))
         now = self._clock()

@@ -1,6 +1,6 @@
 """One worker process: serves the shared port until SIGTERM, then finishes what it has begun.
 
-Started by the supervisor as `python -m rgs_server.worker PARENT_PID`; the settings are in the environment.
+Started by the supervisor as `python -m rgs_server.worker PARENT_PID METRICS_PIPE`; the settings are in the environment.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from rgs_server.registry import RegistryRefused, read_registry
 from rgs_server.sealing import Sealer
 from rgs_server.service import SERVICE, Service
 from rgs_server.sessions import Rulebook
+from rgs_server.telemetry.reports import Reporter
 from rgs_server.tls import load_files, server_context
 
 log = logging.getLogger("rgs.worker")
@@ -33,8 +34,8 @@ PARENT_CHECK_S = 1.0
 UNREADY_S = 0.2
 
 
-async def serve(config: Config, parent: int) -> None:
-    """Serves until SIGTERM, SIGINT or the end of the supervisor, process `parent`."""
+async def serve(config: Config, parent: int, metrics_pipe: int | None) -> None:
+    """Serves until SIGTERM, SIGINT or the end of the supervisor, process `parent`. Metrics go down a pipe (a descriptor)."""
     service = Service(
         config,
         config.database_url,
@@ -45,6 +46,7 @@ async def serve(config: Config, parent: int) -> None:
         ),
         Sealer(*read_master_keys(config.master_key_path)),
     )
+    reporter = Reporter(service.metrics, metrics_pipe)
     # Keep-alive is long: platforms keep their connections. Drain closes them on their next answer.
     runner = web.AppRunner(
         create_app(service),
@@ -63,6 +65,7 @@ async def serve(config: Config, parent: int) -> None:
     loop.add_signal_handler(signal.SIGHUP, reload_files, context, config)
     site = web.TCPSite(runner, config.host, config.port, reuse_port=True, ssl_context=context)
     await site.start()
+    reporter.start()
     # Tables, models and code live as long as the process: keep the collector from walking them.
     gc.collect()
     gc.freeze()
@@ -78,6 +81,7 @@ async def serve(config: Config, parent: int) -> None:
     await site.stop()
     await asyncio.sleep(UNREADY_S)
     await runner.cleanup()
+    await reporter.stop()
     log.info("worker drained")
 
 
@@ -98,7 +102,7 @@ def main() -> int:
     config = read_config()
     configure_logging(config.log_level)
     try:
-        uvloop.run(serve(config, int(sys.argv[1])))
+        uvloop.run(serve(config, int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None))
     except (ConfigError, RegistryRefused) as error:
         print(f"rgs-server: {error}", file=sys.stderr)
         return 2

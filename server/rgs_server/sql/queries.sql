@@ -793,6 +793,39 @@ DELETE FROM nonces USING turn WHERE mine AND expires_at < now();
 -- Cheapest proof that the database answers.
 SELECT 1;
 
+-- name: observed_state
+-- What operations watches: (metric, label, value). Counts and searches stop at $1 rows, so that they cost little however bad
+-- it is. Identity order of events is nearly that of time.
+SELECT 'rgs_wallet_steps' AS metric, 'unfinished' AS label, count(*)::float8 AS value
+FROM (SELECT FROM wallet_steps WHERE next_try_at IS NOT NULL LIMIT $1) unfinished
+UNION ALL
+SELECT 'rgs_wallet_steps', 'failed', count(*) FROM (SELECT FROM wallet_steps WHERE state = 'failed' LIMIT $1) failed
+UNION ALL
+SELECT 'rgs_wallet_step_age_seconds', '', coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)
+FROM (SELECT created_at FROM wallet_steps WHERE next_try_at IS NOT NULL ORDER BY next_try_at LIMIT $1) unfinished
+UNION ALL
+SELECT 'rgs_outbox_events', w.operator_id, waiting.events
+FROM webhooks w
+CROSS JOIN LATERAL (SELECT count(*) AS events
+                    FROM (SELECT FROM outbox o WHERE o.operator_id = w.operator_id LIMIT $1) counted) waiting
+WHERE w.disabled_at IS NULL
+UNION ALL
+SELECT 'rgs_outbox_lag_seconds', w.operator_id,
+       coalesce((SELECT extract(epoch FROM clock_timestamp() - o.created_at) FROM outbox o
+                 WHERE o.operator_id = w.operator_id ORDER BY o.event_seq LIMIT 1), 0)
+FROM webhooks w WHERE w.disabled_at IS NULL
+UNION ALL
+SELECT 'rgs_dead_events', w.operator_id, (SELECT count(*) FROM (SELECT FROM dead_events d
+                                                                WHERE d.operator_id = w.operator_id LIMIT $1) counted)
+FROM webhooks w
+UNION ALL
+SELECT 'rgs_waiting_rounds', 'choice', count(*) FROM (SELECT FROM waiting_rounds LIMIT $1) counted
+UNION ALL
+SELECT 'rgs_waiting_rounds', 'settlement', count(*) FROM (SELECT FROM open_rounds WHERE reported_at IS NULL LIMIT $1) counted
+UNION ALL
+SELECT 'rgs_waiting_rounds', 'late_settlement', count(*)
+FROM (SELECT FROM open_rounds WHERE reported_at IS NOT NULL LIMIT $1) counted;
+
 -- name: take_lanes
 -- Lanes with something due that nobody has, for one worker.
 -- $1 now $2 lease_until $3 operators whose lanes it has
