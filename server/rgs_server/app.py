@@ -48,7 +48,9 @@ NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 def create_app(service: Service) -> web.Application:
     """The application around a service."""
-    app = web.Application(middlewares=[observing_middleware, problems_middleware], client_max_size=service.config.body_bytes_max)
+    app = web.Application(
+        middlewares=[observing_middleware, problems_middleware], client_max_size=service.config.body_bytes_max
+    )
     app[SERVICE] = service
     handlers: dict[str, Handler] = {
         "openSession": open_session_request,

@@ -13,7 +13,13 @@ SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
 GAME = ("game", "build", "mode", "currency")
 
 COUNTED = (
-    Description("rgs_request_duration_seconds", "histogram", "From a request's head to its answer.", ("operation", "class"), SECONDS),
+    Description(
+        "rgs_request_duration_seconds",
+        "histogram",
+        "From a request's head to its answer.",
+        ("operation", "class"),
+        SECONDS,
+    ),
     Description("rgs_errors", "counter", "Answers with a problem, by its code.", ("operation", "code")),
     Description("rgs_spins_answered", "counter", "Spins answered with an outcome, new or repeated."),
     Description("rgs_spins_elastic", "counter", "Spins that did not go straight through, by cause.", ("cause",)),
@@ -22,7 +28,9 @@ COUNTED = (
     Description("rgs_wins_minor", "counter", "Wins in minor units, counted when their round is over.", GAME),
     Description("rgs_commit_duration_seconds", "histogram", "One statement that writes a batch of spins.", (), SECONDS),
     Description("rgs_batch_spins", "histogram", "Spins drawn for one commit.", (), SIZES),
-    Description("rgs_database_connects", "counter", "Connections that spin lanes opened; the first of each lane included."),
+    Description(
+        "rgs_database_connects", "counter", "Connections that spin lanes opened; the first of each lane included."
+    ),
     Description("rgs_database_retries", "counter", "Commits that were tried again after trouble with the database."),
     Description("rgs_database_failures", "counter", "Other requests that the database did not serve."),
     Description("rgs_wallet_calls", "counter", "Calls of platforms' wallets.", ("operator", "kind", "result")),

@@ -137,5 +137,3 @@ def resident_bytes() -> float:
         return float(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES
     except OSError:
         return 0.0
-
-

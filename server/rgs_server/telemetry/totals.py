@@ -71,7 +71,11 @@ def exposed(description: Description, numbers: Iterable[tuple[Labels, Value]]) -
             below = 0.0
             for bound, count in zip((*description.bounds, float("inf")), counts, strict=True):
                 below += count
-                metric.add_sample(f"{description.name}_bucket", labels | {"le": "+Inf" if bound == float("inf") else repr(bound)}, below)
+                metric.add_sample(
+                    f"{description.name}_bucket",
+                    labels | {"le": "+Inf" if bound == float("inf") else repr(bound)},
+                    below,
+                )
             metric.add_sample(f"{description.name}_count", labels, below)
             metric.add_sample(f"{description.name}_sum", labels, total)
         else:
