@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import logging
 import re
-import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import nullcontext
@@ -31,6 +30,7 @@ from rgs_server.origins import answer_headers
 from rgs_server.service import REPLAYED, SERVICE, Service, json_answer
 from rgs_server.sessions import open_session, seed_context
 from rgs_server.spins import waits_for_choice
+from rgs_server.telemetry.context import CONTEXT, RequestContext
 from rgs_server.telemetry.metrics import NO_OPERATION
 from rgs_server.tls import STRICT_TRANSPORT
 
@@ -38,9 +38,7 @@ GAMES_MAX = 1000
 
 log = logging.getLogger("rgs.http")
 
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-"""W3C Trace Context, level 1."""
-
+REQUEST = "%s was answered with %d"
 
 NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 """Headers of all that has to do with tokens (RFC 6749, section 5.1)."""
@@ -88,13 +86,19 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def observing_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Counts every request with the time that it took."""
+    """Names a request for what is logged below, and counts it with the time that it took. Those that fail or are slow are
+    logged."""
+    service = request.app[SERVICE]
+    CONTEXT.set(RequestContext(request))  # a connection's next request sets its own
     started = time.perf_counter()
     response = await handler(request)
+    seconds = time.perf_counter() - started
     operation = request.get(OPERATION)
-    request.app[SERVICE].metrics.answered(
-        NO_OPERATION if operation is None else operation.operation_id, response.status, time.perf_counter() - started
-    )
+    service.metrics.answered(NO_OPERATION if operation is None else operation.operation_id, response.status, seconds)
+    if response.status >= 500 or seconds >= service.slow_s:
+        log.warning(REQUEST, request.method, response.status, extra={"duration_ms": round(1000 * seconds, 1)})
+    elif log.isEnabledFor(logging.DEBUG):
+        log.debug(REQUEST, request.method, response.status, extra={"duration_ms": round(1000 * seconds, 1)})
     return response
 
 
@@ -121,7 +125,7 @@ async def problems_middleware(request: web.Request, handler: Handler) -> web.Str
     except (asyncio.CancelledError, web.HTTPException):
         raise
     except Exception:
-        log.exception("%s %s failed", request.method, request.path)
+        log.exception("%s failed", request.method)
         response = problem_answer(request, Problem("INTERNAL", "an unexpected fault; repeat the same request"))
     if service.draining:
         response.force_close()
@@ -133,11 +137,13 @@ async def problems_middleware(request: web.Request, handler: Handler) -> web.Str
 
 
 def problem_answer(request: web.Request, problem: Problem) -> web.Response:
-    match = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-    trace_id = match[1] if match else secrets.token_hex(16)
+    context = CONTEXT.get()
+    trace_id = (context or RequestContext(request)).trace_id
     operation = request.get(OPERATION)
     request.app[SERVICE].metrics.refused(NO_OPERATION if operation is None else operation.operation_id, problem.code)
     oauth = operation is not None and operation.form
+    if problem.kind.status >= 500 or log.isEnabledFor(logging.DEBUG):
+        log.log(logging.WARNING if problem.kind.status >= 500 else logging.DEBUG, "%s", problem)
     conflicts = problem.code == "IDEMPOTENCY_CONFLICT" and CALLER in request
     status = request[CALLER].conflict_status if conflicts else problem.kind.status
     answer = web.Response(

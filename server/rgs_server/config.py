@@ -58,6 +58,7 @@ class Config:
     sweep_s: int = 5  # between looks for rounds left unsettled and balances left behind
     drain_timeout_ms: int = 10000  # for open requests at SIGTERM
     log_level: str = "info"  # debug, info, warning or error
+    log_slow_ms: int = 1000  # requests that take longer are logged
     metrics_host: str = "127.0.0.1"  # address of the page of metrics: whoever reaches it may read it
     metrics_port: int = 0  # of the supervisor; 0: no page
 
@@ -99,6 +100,7 @@ LIMITS: dict[str, tuple[int, int]] = {
     "webhook_timeout_ms": (50, 60_000),
     "sweep_s": (1, 3600),
     "drain_timeout_ms": (0, 600_000),
+    "log_slow_ms": (1, 600_000),
     "metrics_port": (0, 65535),
 }
 

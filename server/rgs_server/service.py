@@ -39,6 +39,7 @@ class Service:
         self.rules = rules
         self.sealer = sealer
         self.draining = False
+        self.slow_s = config.log_slow_ms / 1000
         self._url = url
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self.clock = clock

@@ -18,7 +18,7 @@ import secrets
 import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -42,6 +42,7 @@ from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.seamless import Cashier
 from rgs_server.sessions import Rulebook, seed_context
 from rgs_server.store import SpinRow, Store
+from rgs_server.telemetry.context import CONTEXT, RequestContext
 from rgs_server.telemetry.metrics import Metrics
 
 log = logging.getLogger("rgs.spins")
@@ -89,11 +90,11 @@ class Answer(NamedTuple):
 class Session:
     """What a lane keeps of a session. `next_nonce` may lag behind other workers; the commit finds out."""
 
-    player_id: str
+    player_id: str = field(repr=False)
     game_id: str
     playable: Playable
     build_label: str
-    key: bytes
+    key: bytes = field(repr=False)
     currency: str
     exponent: int
     next_nonce: int
@@ -137,10 +138,17 @@ class Pending:
     future: asyncio.Future[Answer]
     debited: bool = False
     causes: tuple[str, ...] = ()  # why it did not go straight through
+    context: RequestContext | None = None  # the request that asked for it
 
     @property
     def session_key(self) -> tuple[str, str]:
         return self.operator_id, self.request.session_id
+
+    def names(self) -> dict[str, str]:
+        """What a line of the log says of it."""
+        request = self.request
+        own = {"operator": self.operator_id, "session_id": request.session_id, "spin_id": request.spin_id}
+        return own if self.context is None else {**self.context.fields(), **own}
 
     def delay(self, cause: str) -> None:
         """Takes down why it did not go straight through, each cause once."""
@@ -242,6 +250,7 @@ class SpinDesk:
             stake_minor=minor,
             deadline=time.monotonic() + self._config.commit_timeout_ms / 1000,
             future=asyncio.get_running_loop().create_future(),
+            context=CONTEXT.get(),
         )
 
 
@@ -345,7 +354,7 @@ class Lane:
                     return
                 collisions += isinstance(error, asyncpg.UniqueViolationError)
                 if not 0 < collisions < COLLISIONS_MAX:
-                    log.error("the database refused a spin: %s", error)
+                    log.error("the database refused a spin: %s", error, extra=batch[0].names())
                     batch[0].fail(Problem("INTERNAL", "the spin could not be written; repeat the same request"))
                     return
                 await asyncio.sleep(BACKOFF_S)
@@ -488,7 +497,7 @@ class Lane:
             pending.fail(problem)
             return
         except Exception:
-            log.exception("a debit failed")
+            log.exception("a debit failed", extra=pending.names())
             pending.fail(Problem("INTERNAL", "the debit could not be made; repeat the same request"))
             return
         try:
@@ -554,7 +563,7 @@ class Lane:
                 if question is not None:
                     asked = answers.Asked(1, *question, created_at + session.choose_within)
         except RgsError as error:
-            log.error("round %d of session %s cannot be played: %s", nonce, request.session_id, error)
+            log.error("round %d cannot be played: %s", nonce, error, extra=pending.names())
             raise Problem(
                 "ROUND_UNPLAYABLE", "the next round of this session cannot be drawn; open a new session"
             ) from error

@@ -7,7 +7,7 @@ verdict only if it is 200 with `status`; everything else leaves open what happen
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import aiohttp
@@ -44,7 +44,7 @@ class Wallet:
 
     url: str
     key_id: str
-    secret: bytes
+    secret: bytes = field(repr=False)
 
 
 def step_body(step: Any, player_id: str, game_id: str) -> bytes:

@@ -18,7 +18,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
@@ -84,7 +84,7 @@ class Receiver:
 
     operator_id: str
     url: str
-    secret: str
+    secret: str = field(repr=False)
 
 
 class WebhookRelay:

@@ -19,12 +19,13 @@ from aiohttp import web
 from rgs_server.app import create_app
 from rgs_server.catalogue import load_catalogue
 from rgs_server.config import Config, ConfigError, read_config
-from rgs_server.logs import configure_logging
+from rgs_server.logs import BufferedLines, configure_logging
 from rgs_server.master_key import read_master_keys
 from rgs_server.registry import RegistryRefused, read_registry
 from rgs_server.sealing import Sealer
 from rgs_server.service import SERVICE, Service
 from rgs_server.sessions import Rulebook
+from rgs_server.telemetry.context import current_fields
 from rgs_server.telemetry.reports import Reporter
 from rgs_server.tls import load_files, server_context
 
@@ -34,8 +35,9 @@ PARENT_CHECK_S = 1.0
 UNREADY_S = 0.2
 
 
-async def serve(config: Config, parent: int, metrics_pipe: int | None) -> None:
-    """Serves until SIGTERM, SIGINT or the end of the supervisor, process `parent`. Metrics go down a pipe (a descriptor)."""
+async def serve(config: Config, parent: int, metrics_pipe: int | None, lines: BufferedLines) -> None:
+    """Serves until SIGTERM, SIGINT or the end of the supervisor, process `parent`. Metrics go down a pipe (a descriptor),
+    how many lines of the log were dropped among them."""
     service = Service(
         config,
         config.database_url,
@@ -47,6 +49,7 @@ async def serve(config: Config, parent: int, metrics_pipe: int | None) -> None:
         Sealer(*read_master_keys(config.master_key_path)),
     )
     reporter = Reporter(service.metrics, metrics_pipe)
+    lines.dropped = service.metrics.log_lines_dropped.add
     # Keep-alive is long: platforms keep their connections. Drain closes them on their next answer.
     runner = web.AppRunner(
         create_app(service),
@@ -100,9 +103,9 @@ def reload_files(context: ssl.SSLContext | None, config: Config) -> None:
 
 def main() -> int:
     config = read_config()
-    configure_logging(config.log_level)
+    lines = configure_logging(config.log_level, current_fields)
     try:
-        uvloop.run(serve(config, int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None))
+        uvloop.run(serve(config, int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None, lines))
     except (ConfigError, RegistryRefused) as error:
         print(f"rgs-server: {error}", file=sys.stderr)
         return 2
