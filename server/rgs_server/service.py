@@ -11,6 +11,7 @@ from aiohttp import web
 
 from rgs_server.access_tokens import AccessTokens
 from rgs_server.clock import Clock, system_clock
+from rgs_server.clock_watch import ClockWatch
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
 from rgs_server.gate import Gate
@@ -44,8 +45,9 @@ class Service:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self.clock = clock
         self.metrics = Metrics()
+        self.clock_watch = ClockWatch(self.store, clock, self.metrics)
         self.cashier = Cashier(config, self.store, sealer, self.clock, self.metrics)
-        self.desk = SpinDesk(config, url, rules, sealer, self.cashier, clock, self.metrics)
+        self.desk = SpinDesk(config, url, rules, sealer, self.cashier, self.clock_watch.now, self.metrics)
         self.quotas = Quotas(config, self.store)
         self.metrics.watch("rgs_in_flight_requests", lambda: self.quotas.in_flight)
         self.origins = Origins(config, self.store)
@@ -63,6 +65,7 @@ class Service:
         self.metrics.watch("rgs_pool_connections", pool.get_idle_size, "idle")
         self.metrics.watch("rgs_pool_connections", lambda: pool.get_size() - pool.get_idle_size(), "used")
         self._nonces.start()
+        await self.clock_watch.start()
         self.desk.start()
         self._sweeper.start()
         self._relay.start()
@@ -72,6 +75,7 @@ class Service:
         await self._sweeper.stop()
         await self._relay.stop()
         await self.desk.stop()
+        await self.clock_watch.stop()
         await self.cashier.stop()
         await self._nonces.stop()
         if self._pool is not None:

@@ -472,6 +472,11 @@ class Store:
 
     # -- what operations watches ----------------------------------------------------------------
 
+    async def database_time(self) -> datetime:
+        """What the database's clock says now."""
+        now: datetime = await self.connection.fetchval(QUERIES["database_time"])
+        return now
+
     async def observed_state(self, most: int) -> list[asyncpg.Record]:
         """(metric, label, value) of what waits in the database; counts stop at `most`."""
         return await self.connection.fetch(QUERIES["observed_state"], most)

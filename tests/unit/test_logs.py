@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import logging
@@ -63,10 +64,12 @@ def test_lines_are_json_whatever_is_in_them(log: tuple[logging.Logger, Logged]) 
     assert len(lines()) == 2
 
 
-SEED = secrets.token_hex(32)
-URLSAFE = secrets.token_urlsafe(32)
-WEBHOOK = new_secret()
-BASE64 = base64.b64encode(secrets.token_bytes(32)).decode()
+# Formed as the service makes them, and the same in every run.
+RANDOM = hashlib.sha256(b"a secret").digest()
+SEED = RANDOM.hex()
+URLSAFE = base64.urlsafe_b64encode(RANDOM).rstrip(b"=").decode()
+BASE64 = base64.b64encode(RANDOM).decode()
+WEBHOOK = f"whsec_{BASE64}"
 JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJwbGF5ZXItMSJ9.c2lnbmF0dXJl"
 
 
@@ -121,6 +124,11 @@ def test_tracebacks_and_fields_are_redacted_too(log: tuple[logging.Logger, Logge
     text = json.dumps(lines())
     assert not [secret for secret in (SEED, URLSAFE, WEBHOOK, "short", "p-jane-doe") if secret in text]
     assert "ValueError" in text
+
+
+def test_secrets_that_the_service_makes_are_known_by_their_form() -> None:
+    for secret in (new_secret(), secrets.token_urlsafe(32), secrets.token_hex(32)):
+        assert secret not in redacted(f"secret: {secret}, {secret}")
 
 
 def test_what_holds_a_secret_does_not_show_it() -> None:

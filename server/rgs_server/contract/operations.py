@@ -172,6 +172,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "WALLET_REFUSED",
             "WALLET_TIMEOUT",
             "ROUND_UNPLAYABLE",
+            "CLOCK_WRONG",
             "OVERLOADED",
             "BUILD_UNAVAILABLE",
             "MAINTENANCE",

@@ -793,6 +793,9 @@ DELETE FROM nonces USING turn WHERE mine AND expires_at < now();
 -- Cheapest proof that the database answers.
 SELECT 1;
 
+-- name: database_time
+SELECT clock_timestamp();
+
 -- name: observed_state
 -- What operations watches: (metric, label, value). Counts and searches stop at $1 rows, so that they cost little however bad
 -- it is. Identity order of events is nearly that of time.
