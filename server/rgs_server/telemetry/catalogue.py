@@ -59,7 +59,7 @@ OBSERVED = (
     Description("rgs_outbox_lag_seconds", "gauge", "Since the oldest event that is not delivered.", ("operator",)),
     Description("rgs_outbox_events", "gauge", "Events that wait for their receiver (at most 10,000).", ("operator",)),
     Description("rgs_dead_events", "gauge", "Events that were put aside (at most 10,000).", ("operator",)),
-    Description("rgs_waiting_rounds", "gauge", "Rounds that wait (at most 10,000).", ("for",)),
+    Description("rgs_waiting_rounds", "gauge", "Rounds that wait (at most 10,000).", ("waits_for",)),
 )
 """Read from the database by the supervisor; the same wherever it is asked."""
 
