@@ -20,7 +20,7 @@ from rgs_core.seeds import derive_key
 from rgs_server import answers, routes
 from rgs_server.contract import pages
 from rgs_server.contract.answers import GameRow, GamesAnswer, Health, JwkSet, Ready, ReplayAnswer, encode
-from rgs_server.contract.openapi import document
+from rgs_server.contract.openapi import with_contact
 from rgs_server.contract.operations import OPERATIONS, ROOT, Operation
 from rgs_server.contract.problems import PAGES, Problem
 from rgs_server.contract.requests import decode_session
@@ -61,6 +61,7 @@ def create_app(service: Service) -> web.Application:
         "getKeys": get_keys,
         "getHealth": get_health,
         "getReady": get_ready,
+        "getStatus": get_status,
     }
     for operation in OPERATIONS:
         handler = endpoint(operation, handlers[operation.operation_id])
@@ -325,11 +326,24 @@ async def get_ready(request: web.Request) -> web.Response:
     return json_answer(encode(Ready("ready", len(service.rules.catalogue))))
 
 
+async def get_status(request: web.Request) -> web.Response:
+    """For people where a browser asks, else for machines."""
+    state = await request.app[SERVICE].status_board.read()
+    if "text/html" in request.headers.get("Accept", ""):
+        answer = page(pages.status_page(state))
+    else:
+        answer = json_answer(encode(state))
+    answer.headers["Cache-Control"] = "no-store"
+    answer.headers["Vary"] = "Accept"
+    return answer
+
+
 # --- Documents and pages: nothing in them is secret, nothing is signed -------------------------------
 
 
-async def get_document(_: web.Request) -> web.Response:
-    return web.Response(body=msgspec.json.encode(document()), content_type="application/json")
+async def get_document(request: web.Request) -> web.Response:
+    document = with_contact(request.app[SERVICE].config.contact)
+    return web.Response(body=msgspec.json.encode(document), content_type="application/json")
 
 
 def page(text: str) -> web.Response:

@@ -48,6 +48,11 @@ class ClockWatch:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    @property
+    def is_right(self) -> bool:
+        """Whether rounds may begin."""
+        return not self._wrong
+
     def now(self) -> datetime:
         """The time at which a round begins. Raises Problem CLOCK_WRONG where none may."""
         if self._wrong:

@@ -23,6 +23,7 @@ from rgs_server.sealing import Sealer
 from rgs_server.seamless import Cashier
 from rgs_server.sessions import Rulebook
 from rgs_server.spins import SpinDesk
+from rgs_server.status import StatusBoard
 from rgs_server.store import Store
 from rgs_server.sweeping import Sweeper
 from rgs_server.telemetry.metrics import Metrics
@@ -48,6 +49,9 @@ class Service:
         self.clock_watch = ClockWatch(self.store, clock, self.metrics)
         self.cashier = Cashier(config, self.store, sealer, self.clock, self.metrics)
         self.desk = SpinDesk(config, url, rules, sealer, self.cashier, self.clock_watch.now, self.metrics)
+        self.status_board = StatusBoard(
+            config, self.store, clock, lambda: self.clock_watch.is_right, lambda: self.desk.waiting
+        )
         self.quotas = Quotas(config, self.store)
         self.metrics.watch("rgs_in_flight_requests", lambda: self.quotas.in_flight)
         self.origins = Origins(config, self.store)

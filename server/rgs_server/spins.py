@@ -181,8 +181,13 @@ class SpinDesk:
         self._metrics = metrics
         self._lanes = [Lane(config, url, rules, sealer, cashier, clock, metrics) for _ in range(config.commit_lanes)]
         self._in_flight: dict[tuple[str, str], Pending] = {}
-        metrics.watch("rgs_queue_spins", lambda: max(lane.waiting for lane in self._lanes))
+        metrics.watch("rgs_queue_spins", lambda: self.waiting)
         metrics.watch("rgs_queue_spins_max", lambda: config.queue_max)
+
+    @property
+    def waiting(self) -> int:
+        """Spins that wait in the fullest lane."""
+        return max(lane.waiting for lane in self._lanes)
 
     def start(self) -> None:
         for lane in self._lanes:

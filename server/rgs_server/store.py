@@ -477,6 +477,12 @@ class Store:
         now: datetime = await self.connection.fetchval(QUERIES["database_time"])
         return now
 
+    async def service_state(self, wallets_before: datetime, events_before: datetime, most: int) -> asyncpg.Record:
+        """How many operators have wallets and receivers, and of how many they are late."""
+        record = await self.connection.fetchrow(QUERIES["service_state"], wallets_before, events_before, most)
+        assert record is not None
+        return record
+
     async def observed_state(self, most: int) -> list[asyncpg.Record]:
         """(metric, label, value) of what waits in the database; counts stop at `most`."""
         return await self.connection.fetch(QUERIES["observed_state"], most)

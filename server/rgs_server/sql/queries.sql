@@ -796,6 +796,18 @@ SELECT 1;
 -- name: database_time
 SELECT clock_timestamp();
 
+-- name: service_state
+-- Of how many operators wallets and receivers are late, and how many have one.
+-- $1 steps before that are late $2 events before that are late $3 steps looked at, at most
+SELECT (SELECT count(*) FROM operator_wallets) AS wallets,
+       (SELECT count(DISTINCT operator_id)
+        FROM (SELECT operator_id, created_at FROM wallet_steps WHERE next_try_at IS NOT NULL ORDER BY next_try_at LIMIT $3) due
+        WHERE created_at < $1) AS wallets_late,
+       (SELECT count(*) FROM webhooks WHERE disabled_at IS NULL) AS events,
+       (SELECT count(*) FROM webhooks w
+        WHERE disabled_at IS NULL
+          AND (SELECT o.created_at FROM outbox o WHERE o.operator_id = w.operator_id ORDER BY o.event_seq LIMIT 1) < $2) AS events_late;
+
 -- name: observed_state
 -- What operations watches: (metric, label, value). Counts and searches stop at $1 rows, so that they cost little however bad
 -- it is. Identity order of events is nearly that of time.
