@@ -25,7 +25,7 @@ $(VENV)/.ready: $(EXT) | $(BIN)/python
 
 $(VENV)/.ready-dev: $(VENV)/.ready
 	@echo "adding the tools for tests and benches"
-	@$(PIP) -e '.[server,embedded,report,cluster,exchange,dev]'
+	@$(PIP) -e '.[server,embedded,report,cluster,exchange,telemetry,dev]'
 	@touch $@
 
 setup: $(VENV)/.ready-dev  ## make .venv with everything

@@ -90,11 +90,13 @@ async def observing_middleware(request: web.Request, handler: Handler) -> web.St
     """Names a request for what is logged below, and counts it with the time that it took. Those that fail or are slow are
     logged."""
     service = request.app[SERVICE]
-    CONTEXT.set(RequestContext(request))  # a connection's next request sets its own
+    context = RequestContext(request, service.tracing)
+    CONTEXT.set(context)  # a connection's next request sets its own
     started = time.perf_counter()
     response = await handler(request)
     seconds = time.perf_counter() - started
     operation = request.get(OPERATION)
+    context.end(response.status)
     service.metrics.answered(NO_OPERATION if operation is None else operation.operation_id, response.status, seconds)
     if response.status >= 500 or seconds >= service.slow_s:
         log.warning(REQUEST, request.method, response.status, extra={"duration_ms": round(1000 * seconds, 1)})

@@ -26,6 +26,7 @@ from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.sessions import Rulebook, seed_context
 from rgs_server.settlement import read_round
 from rgs_server.store import Store
+from rgs_server.telemetry.context import current_traceparent
 from rgs_server.telemetry.metrics import Metrics
 
 log = logging.getLogger("rgs.choices")
@@ -202,7 +203,15 @@ class Waiting:
         digest = bytes.fromhex(outcome.digest())
         policy = with_decisions(build, [made for made in self._decisions if made != (GAMBLE, COLLECT)]).policy
         await self._store.finish_round(
-            *names, policy, won_minor, outcome.win_units, digest, event, self._now, MECHANIC_VERSION
+            *names,
+            policy,
+            won_minor,
+            outcome.win_units,
+            digest,
+            event,
+            self._now,
+            MECHANIC_VERSION,
+            current_traceparent(),
         )
         self._won_minor = won_minor
         return response

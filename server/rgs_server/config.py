@@ -59,6 +59,7 @@ class Config:
     drain_timeout_ms: int = 10000  # for open requests at SIGTERM
     log_level: str = "info"  # debug, info, warning or error
     log_slow_ms: int = 1000  # requests that take longer are logged
+    traces_url: str = ""  # OTLP/HTTP receiver of spans (extra "telemetry"); empty: none are made
     contact: str = ""  # where platforms report trouble: https://… or mailto:…
     incident_file: str = ""  # text of an incident, shown by GET /status while it is there
     metrics_host: str = "127.0.0.1"  # address of the page of metrics: whoever reaches it may read it

@@ -24,6 +24,7 @@ from rgs_server.contract.problems import Problem
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store
 from rgs_server.telemetry.metrics import Metrics
+from rgs_server.telemetry.tracing import Tracing
 from rgs_server.wallet_api import Verdict, Wallet, WalletClient, step_body
 
 log = logging.getLogger("rgs.wallet")
@@ -41,13 +42,15 @@ Stores = Callable[[], AbstractAsyncContextManager[Store]]
 class Cashier:
     """Asks wallets for stakes, and pays what is due."""
 
-    def __init__(self, config: Config, stores: Stores, sealer: Sealer, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, config: Config, stores: Stores, sealer: Sealer, clock: Clock, metrics: Metrics, tracing: Tracing
+    ) -> None:
         self._config = config
         self._metrics = metrics
         self._stores = stores
         self._sealer = sealer
         self._clock = clock
-        self._client = WalletClient(config.wallet_timeout_ms, metrics)
+        self._client = WalletClient(config.wallet_timeout_ms, metrics, tracing)
         self._due = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._paying: dict[asyncio.Task[None], str] = {}
@@ -84,6 +87,7 @@ class Cashier:
         fingerprint: bytes,
         player_id: str,
         game_id: str,
+        traceparent: str | None,
     ) -> None:
         """Returns when the wallet has taken the stake. Raises Problem when it has not, or when nobody knows."""
         txn_id = f"debit:{spin_id}"
@@ -92,7 +96,9 @@ class Cashier:
         due = now + timedelta(seconds=self.debit_budget_s + self._config.commit_timeout_ms / 1000)
         async with self._stores() as store:
             wallet = await self._wallet(store, operator_id)
-            await store.begin_debit(operator_id, session_id, spin_id, round_id, stake_minor, fingerprint, now, due)
+            await store.begin_debit(
+                operator_id, session_id, spin_id, round_id, stake_minor, fingerprint, now, due, traceparent
+            )
             step = await store.find_step(operator_id, txn_id)
         if step is None:
             raise Problem("ROUND_ALREADY_CLOSED", f"round '{round_id}' has another spin, or the session is closed")
@@ -138,7 +144,7 @@ class Cashier:
         for attempt in range(self._config.wallet_tries):
             if attempt:
                 await asyncio.sleep(0.5 * fraction())
-            verdict = await self._client.call(wallet, operator_id, "debit", body)
+            verdict = await self._client.call(wallet, operator_id, "debit", body, step["traceparent"])
             if verdict.status != "unknown":
                 break
         if attempt and verdict.status == "accepted":
@@ -212,7 +218,7 @@ class Cashier:
             verdict = Verdict("unknown", reason=NO_WALLET)
         else:
             body = step_body(step, step["player_id"], step["game_id"])
-            verdict = await self._client.call(wallet, step["operator_id"], step["kind"], body)
+            verdict = await self._client.call(wallet, step["operator_id"], step["kind"], body, step["traceparent"])
         operator_id, txn_id, now = step["operator_id"], step["txn_id"], self._clock()
         async with self._stores() as store:
             if verdict.status == "accepted":

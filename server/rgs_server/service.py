@@ -27,6 +27,7 @@ from rgs_server.status import StatusBoard
 from rgs_server.store import Store
 from rgs_server.sweeping import Sweeper
 from rgs_server.telemetry.metrics import Metrics
+from rgs_server.telemetry.tracing import tracing_to
 from rgs_server.token_keys import TokenKeys
 from rgs_server.webhooks import WebhookRelay
 
@@ -46,8 +47,9 @@ class Service:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self.clock = clock
         self.metrics = Metrics()
+        self.tracing = tracing_to(config.traces_url)
         self.clock_watch = ClockWatch(self.store, clock, self.metrics)
-        self.cashier = Cashier(config, self.store, sealer, self.clock, self.metrics)
+        self.cashier = Cashier(config, self.store, sealer, self.clock, self.metrics, self.tracing)
         self.desk = SpinDesk(config, url, rules, sealer, self.cashier, self.clock_watch.now, self.metrics)
         self.status_board = StatusBoard(
             config, self.store, clock, lambda: self.clock_watch.is_right, lambda: self.desk.waiting
@@ -60,7 +62,7 @@ class Service:
         self.tokens = AccessTokens(config, self.token_keys)
         self._nonces = NonceMemory(config, url)
         self.gate = Gate(config, sealer, self.store, self._nonces, self.quotas, self.tokens)
-        self._relay = WebhookRelay(config, self.store, sealer, self.clock, self.metrics)
+        self._relay = WebhookRelay(config, self.store, sealer, self.clock, self.metrics, self.tracing)
         self._sweeper = Sweeper(self.store, sealer, rules, self.clock, config.sweep_s, self.metrics)
 
     async def start(self) -> None:
@@ -84,6 +86,7 @@ class Service:
         await self._nonces.stop()
         if self._pool is not None:
             await self._pool.close()
+        await self.tracing.stop()
 
     @asynccontextmanager
     async def store(self) -> AsyncIterator[Store]:

@@ -406,7 +406,8 @@ class Lane:
         if drawn:
             started = time.perf_counter()
             taken = await store.commit_spins([row for _, row in drawn], MECHANIC_VERSION)
-            self._metrics.commit_seconds.observe(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._metrics.commit_seconds.observe(seconds)
             self._metrics.batch_spins.observe(len(drawn))
             for pending, row in drawn:
                 if (row.operator_id, row.spin_id) in taken:
@@ -416,6 +417,8 @@ class Lane:
                     if session.balance_minor is not None:
                         session.balance_minor += row.win_minor - row.stake_minor
                     session.waiting_round = None if row.choice is None else row.round_id
+                    if pending.context is not None and pending.context.span is not None:
+                        pending.context.span.contained("commit", seconds, spins=len(drawn))
                     pending.answer(row.response, replayed=False)
                     played = self._metrics.played(session.game_id, session.build_label, row.mode, session.currency)
                     played.begun(row.stake_minor)
@@ -495,6 +498,7 @@ class Lane:
                 pending.fingerprint,
                 session.player_id,
                 session.game_id,
+                None if pending.context is None else pending.context.traceparent,
             )
             pending.debited = True
             self.submit(pending)
@@ -628,6 +632,7 @@ class Lane:
             ),
             created_at=created_at,
             session_version=session.version,
+            traceparent=None if pending.context is None else pending.context.traceparent,
         )
 
     def _check_play(self, session: Session, now: datetime, stake_minor: int, ahead: Ahead) -> None:

@@ -64,6 +64,7 @@ class SpinRow:
     options: str | None = None
     won_minor: int = 0
     choose_by: datetime | None = None
+    traceparent: str | None = None
 
 
 class Store:
@@ -80,7 +81,7 @@ class Store:
                 "operator_id", "session_id", "spin_id", "round_id", "idempotency_key", "fingerprint", "nonce",
                 "spin_type", "stake_minor", "win_minor", "win_units", "outcome_digest", "telemetry_ref",
                 "response", "event", "created_at", "session_version", "mode", "choice", "options", "won_minor",
-                "choose_by",
+                "choose_by", "traceparent",
             )
         ]  # fmt: skip
         for index in (8, 9, 20):
@@ -171,8 +172,18 @@ class Store:
         event: bytes,
         created_at: datetime,
         mechanic_version: int,
+        traceparent: str | None,
     ) -> None:
-        values = (policy, Decimal(win_minor), win_units, outcome_digest, event, created_at, mechanic_version)
+        values = (
+            policy,
+            Decimal(win_minor),
+            win_units,
+            outcome_digest,
+            event,
+            created_at,
+            mechanic_version,
+            traceparent,
+        )
         await self.connection.execute(QUERIES["finish_round"], operator_id, round_id, *values)
 
     async def settle_round(

@@ -20,6 +20,7 @@ from rgs_server.client import Credentials, Reply
 from rgs_server.clock import time_text
 from rgs_server.operators import Rules
 from rgs_server.telemetry.metrics import Metrics
+from rgs_server.telemetry.tracing import Tracing
 from rgs_server.wallet_api import Wallet, WalletClient
 from service_process import Send, Service, code, run, sending, session_body, spin_body
 from wallet_server import WalletServer
@@ -394,7 +395,7 @@ def test_calls_that_hang_leave_connections_to_other_wallets(wallet: WalletServer
     async def job() -> None:
         deaf = socket.create_server(("127.0.0.1", 0), backlog=512)  # takes connections, and never reads
         port = deaf.getsockname()[1]
-        client = WalletClient(5000, Metrics())
+        client = WalletClient(5000, Metrics(), Tracing())
         step = {
             "txn_id": "debit:healthy", "player_id": "p-healthy", "amount": {"amount": "1.00", "currency": "EUR", "minor": 100},
         }  # fmt: skip

@@ -17,7 +17,7 @@ import pytest
 from rgs_server.client import Credentials
 from rgs_server.logs import BufferedLines, json_lines
 from rgs_server.redaction import REDACTED, redacted
-from rgs_server.telemetry.context import read_traceparent
+from rgs_server.telemetry.traceparent import read_traceparent
 from rgs_server.wallet_api import Wallet
 from rgs_server.webhooks import Receiver, new_secret
 

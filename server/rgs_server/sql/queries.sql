@@ -9,16 +9,16 @@
 -- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 idempotency_key $6 fingerprint $7 nonce
 -- $8 spin_type $9 stake_minor $10 win_minor $11 win_units $12 outcome_digest $13 telemetry_ref
 -- $14 response $15 event $16 created_at $17 session_version $18 mode $19 choice $20 options (a JSON list)
--- $21 won_minor $22 choose_by $23 mechanic_version (arrays, but for the last). A row with a choice is of a round that waits for
+-- $21 won_minor $22 choose_by $23 traceparent $24 mechanic_version (arrays, but for the last). A row with a choice is of a round that waits for
 -- it: its stake is taken, its row in spins comes when it is decided.
 WITH input AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bigint[],
                          $8::text[], $9::numeric[], $10::numeric[], $11::bigint[], $12::bytea[], $13::text[],
                          $14::bytea[], $15::bytea[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[], $20::text[],
-                         $21::numeric[], $22::timestamptz[])
+                         $21::numeric[], $22::timestamptz[], $23::text[])
         AS t(operator_id, session_id, spin_id, round_id, idempotency_key, fingerprint, nonce, spin_type,
              stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, response, event, created_at,
-             session_version, mode, choice, options, won_minor, choose_by)
+             session_version, mode, choice, options, won_minor, choose_by, traceparent)
 ),
 locked AS MATERIALIZED (
     SELECT s.operator_id, s.session_id, s.next_nonce, s.version, s.currency, s.exponent, s.build_hash, s.player_id,
@@ -63,7 +63,7 @@ good AS MATERIALIZED (
 new_spins AS (
     INSERT INTO spins (operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, mechanic_version, nonce, spin_type, mode,
                        policy, currency, stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at)
-    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $23::smallint, nonce, spin_type, mode, '', currency,
+    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $24::smallint, nonce, spin_type, mode, '', currency,
            stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at
     FROM good WHERE choice IS NULL
 ),
@@ -93,9 +93,9 @@ debits_used AS (
 ),
 new_credits AS (
     INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
-                              state, next_try_at, created_at)
+                              state, traceparent, next_try_at, created_at)
     SELECT operator_id, 'credit:' || spin_id, 'credit', round_id, spin_id, session_id, currency, exponent, win_minor,
-           'pending', created_at, created_at
+           'pending', traceparent, created_at, created_at
     FROM good WHERE wallet = 'seamless' AND choice IS NULL
 ),
 new_open_rounds AS (
@@ -105,8 +105,8 @@ new_open_rounds AS (
     FROM good WHERE settle_within_s IS NOT NULL AND choice IS NULL
 ),
 new_events AS (
-    INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
-    SELECT telemetry_ref, operator_id, 'spin_finished', event, created_at FROM good WHERE choice IS NULL ORDER BY created_at
+    INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at, traceparent)
+    SELECT telemetry_ref, operator_id, 'spin_finished', event, created_at, traceparent FROM good WHERE choice IS NULL ORDER BY created_at
 ),
 moved AS (
     UPDATE sessions s SET next_nonce = s.next_nonce + g.spins, balance_minor = s.balance_minor + g.net_minor
@@ -280,6 +280,7 @@ WHERE operator_id = $1 AND round_id = $2;
 -- A round is decided: all that a spin writes and that its first answer did not. In a transaction that has the session
 -- (`change_session`).
 -- $1 operator_id $2 round_id $3 policy $4 win_minor $5 win_units $6 outcome_digest $7 event $8 created_at $9 mechanic_version
+-- $10 traceparent
 WITH gone AS (
     DELETE FROM waiting_rounds WHERE operator_id = $1 AND round_id = $2 RETURNING *
 ),
@@ -307,8 +308,8 @@ booked AS (
 ),
 due AS (
     INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
-                              state, next_try_at, created_at)
-    SELECT operator_id, 'credit:' || spin_id, 'credit', round_id, spin_id, session_id, currency, exponent, $4, 'pending', $8, $8
+                              state, traceparent, next_try_at, created_at)
+    SELECT operator_id, 'credit:' || spin_id, 'credit', round_id, spin_id, session_id, currency, exponent, $4, 'pending', $10, $8, $8
     FROM round WHERE wallet = 'seamless'
 ),
 opened AS (
@@ -316,8 +317,8 @@ opened AS (
     SELECT operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, $8 + settle_within_s * interval '1 second'
     FROM round WHERE settle_within_s IS NOT NULL
 )
-INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
-SELECT telemetry_ref, operator_id, 'spin_finished', $7, $8 FROM round;
+INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at, traceparent)
+SELECT telemetry_ref, operator_id, 'spin_finished', $7, $8, $10 FROM round;
 
 -- name: settle_round
 -- Whatever ended the round first stands.
@@ -439,10 +440,10 @@ WHERE e.operator_id = $1 AND e.created_at >= $2 AND e.created_at < $3 AND e.endi
 
 -- name: begin_debit
 -- Writes down that a stake is going to be asked for, unless it was, or the round has another spin.
--- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 amount_minor $6 fingerprint $7 created_at $8 due_at
+-- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 amount_minor $6 fingerprint $7 created_at $8 due_at $9 traceparent
 INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
-                          fingerprint, state, next_try_at, created_at)
-SELECT $1, 'debit:' || $3, 'debit', $4, $3, $2, currency, exponent, $5, $6, 'pending', $8, $7
+                          fingerprint, state, next_try_at, created_at, traceparent)
+SELECT $1, 'debit:' || $3, 'debit', $4, $3, $2, currency, exponent, $5, $6, 'pending', $8, $7, $9
 FROM sessions WHERE operator_id = $1 AND session_id = $2 AND closed_at IS NULL
 ON CONFLICT DO NOTHING;
 
@@ -482,9 +483,9 @@ WITH gone AS (
     RETURNING *
 )
 INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
-                          state, next_try_at, created_at)
+                          state, traceparent, next_try_at, created_at)
 SELECT operator_id, 'rollback:' || spin_id, 'rollback', round_id, spin_id, session_id, currency, exponent, amount_minor,
-       'pending', $3, $3
+       'pending', traceparent, $3, $3
 FROM gone RETURNING txn_id;
 
 -- name: overdue_debits

@@ -257,6 +257,7 @@ CREATE TABLE wallet_steps (
     attempts      integer NOT NULL DEFAULT 0,
     next_try_at   timestamptz,
     last_error    text,
+    traceparent   text,                              -- the platform's trace that it belongs to
     created_at    timestamptz NOT NULL,
     ended_at      timestamptz,
     PRIMARY KEY (txn_id, operator_id),
@@ -325,7 +326,8 @@ CREATE TABLE outbox (
     created_at   timestamptz NOT NULL,
     attempts     integer NOT NULL DEFAULT 0,
     next_try_at  timestamptz NOT NULL DEFAULT '-infinity',
-    last_error   text
+    last_error   text,
+    traceparent  text                                -- the platform's trace that it belongs to
 );
 CREATE INDEX outbox_of_operator ON outbox (operator_id, event_seq);
 

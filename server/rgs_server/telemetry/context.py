@@ -2,68 +2,57 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from contextvars import ContextVar
-from typing import NamedTuple
 
 from aiohttp import web
 
 from rgs_server.gate import CALLER, OPERATION
+from rgs_server.telemetry.traceparent import read_traceparent
+from rgs_server.telemetry.tracing import Span, Tracing
 
-TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 IDS = ("session_id", "round_id", "spin_id", "txn_id")
 """Of what stands in paths, that which is written to logs. Ids of players are not: they are personal data."""
 ID_CHARS_MAX = 128
 
 
-class TraceParent(NamedTuple):
-    """Where a caller is in its trace (W3C Trace Context, level 1, section 3.2)."""
-
-    trace_id: str
-    span_id: str
-    sampled: bool
-
-    def __str__(self) -> str:
-        return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
-
-
-def read_traceparent(header: str) -> TraceParent | None:
-    """None where the header is not valid, which is then treated as if it were not there (section 3.2.2)."""
-    match = TRACEPARENT.fullmatch(header)
-    if match is None or match[1] == "ff" or (match[1] == "00" and match[5]):
-        return None
-    if set(match[2]) == {"0"} or set(match[3]) == {"0"}:
-        return None
-    return TraceParent(match[2], match[3], bool(int(match[4], 16) & 1))
-
-
 class RequestContext:
-    """The names of one request. Nothing is read of it before somebody asks: most requests write no line."""
+    """The names of one request. Little is read of it before somebody asks: most requests write no line."""
 
-    __slots__ = ("_read", "_request", "_trace_id", "_traceparent")
+    __slots__ = ("_request", "_trace_id", "_traceparent", "span")
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, tracing: Tracing | None = None) -> None:
         self._request = request
-        self._read = False
-        self._traceparent: TraceParent | None = None
+        header = request.headers.get("traceparent")
+        self._traceparent = None if header is None else read_traceparent(header)
         self._trace_id: str | None = None
+        self.span: Span | None = None
+        """Of the request, where its caller asks for spans and somebody takes them."""
+        if tracing is not None and self._traceparent is not None:
+            self.span = tracing.begin("request", header, "server")
 
     @property
-    def traceparent(self) -> TraceParent | None:
-        """What the caller sent, where that is valid."""
-        if not self._read:
-            self._traceparent = read_traceparent(self._request.headers.get("traceparent", ""))
-            self._read = True
-        return self._traceparent
+    def traceparent(self) -> str | None:
+        """What is handed on to whom we call: our own place in the caller's trace, else the caller's."""
+        if self.span is not None:
+            return self.span.traceparent
+        return None if self._traceparent is None else str(self._traceparent)
 
     @property
     def trace_id(self) -> str:
         """That of the caller's trace, or one of our own."""
         if self._trace_id is None:
-            given = self.traceparent
+            given = self._traceparent
             self._trace_id = secrets.token_hex(16) if given is None else given.trace_id
         return self._trace_id
+
+    def end(self, status: int) -> None:
+        """The request is answered."""
+        if self.span is not None:
+            fields = self.fields()
+            fields.pop("trace_id")
+            self.span.rename(fields.get("operation", self._request.method), status=status, **fields)
+            self.span.end("" if status < 500 else f"answered with {status}")
 
     def fields(self) -> dict[str, str]:
         """What a line of the log says of the request."""
@@ -88,3 +77,9 @@ def current_fields() -> dict[str, str]:
     """What a line says of the request that is being answered; nothing outside of requests."""
     context = CONTEXT.get()
     return {} if context is None else context.fields()
+
+
+def current_traceparent() -> str | None:
+    """What is written down with what a request does, so that it stays a part of its trace."""
+    context = CONTEXT.get()
+    return None if context is None else context.traceparent
