@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
@@ -197,9 +198,15 @@ def test_a_supervisor_that_hangs_does_not_hold_up_a_worker() -> None:
         reporter = reports.Reporter(metrics, write_end)
         reporter.start()
         await asyncio.sleep(3.5 * reports.EVERY_S)
-        await reporter.stop()
         os.set_blocking(read_end, False)
-        assert 0 < len(os.read(read_end, 1 << 20)) <= 1 << 16
+        received = bytearray()
+        for _ in range(30):  # before the next report is due
+            with contextlib.suppress(BlockingIOError):
+                received += os.read(read_end, 1 << 20)
+            await asyncio.sleep(0.005)
+        assert len(received) > 1 << 16, "a report did not fit into the pipe"
+        assert received.count(b"\n") == 1, "reports queue up behind a supervisor that does not read"
+        await reporter.stop()
         os.close(read_end)
 
     run(job())

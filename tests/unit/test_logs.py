@@ -143,6 +143,13 @@ def test_what_holds_a_secret_does_not_show_it() -> None:
 def test_a_reader_that_does_not_read_holds_nobody_up_and_what_is_dropped_is_counted() -> None:
     read_end, write_end = os.pipe()
     dropped: list[None] = []
+    received = bytearray()
+
+    def read() -> None:
+        while chunk := os.read(read_end, 1 << 16):
+            received.extend(chunk)
+
+    reader = threading.Thread(target=read)
     with os.fdopen(write_end, "w") as stream:
         handler = BufferedLines(stream, lines_max=50)
         handler.dropped = lambda: dropped.append(None)
@@ -150,18 +157,11 @@ def test_a_reader_that_does_not_read_holds_nobody_up_and_what_is_dropped_is_coun
         logger.addHandler(handler)
         for _ in range(5000):  # far more than a pipe and the buffer hold
             logger.info("x" * 1000)
-        assert dropped
-        received = bytearray()
-
-        def read() -> None:
-            while chunk := os.read(read_end, 1 << 16):
-                received.extend(chunk)
-
-        reader = threading.Thread(target=read)
         reader.start()
         handler.close()
     reader.join(20)
     os.close(read_end)
+    assert dropped
     assert received.count(b"\n") == 5000 - len(dropped)
 
 
