@@ -164,7 +164,7 @@ async def choose_in_round(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     round_id = path_id(request, "round_id", "ROUND_UNKNOWN")
     async with service.store() as store:
-        answer = await choose(store, service.builds, operator_id, round_id, body, service.clock())
+        answer = await choose(store, service.builds, operator_id, round_id, body, service.clock(), service.metrics)
     service.cashier.look()  # a win may be due
     return json_answer(*answer)
 

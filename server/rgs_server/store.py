@@ -68,6 +68,7 @@ class SpinRow(NamedTuple):
     won_minor: int = 0
     choose_by: datetime | None = None
     nonce_digest: bytes | None = None  # of the signature's nonce, where there is one
+    traceparent: str | None = None  # the platform's trace that it belongs to
 
 
 AMOUNTS = (8, 9, 20)
@@ -213,8 +214,18 @@ class Store:
         event: bytes,
         created_at: datetime,
         mechanic_version: int,
+        traceparent: str | None,
     ) -> None:
-        values = (policy, Decimal(win_minor), win_units, outcome_digest, event, created_at, mechanic_version)
+        values = (
+            policy,
+            Decimal(win_minor),
+            win_units,
+            outcome_digest,
+            event,
+            created_at,
+            mechanic_version,
+            traceparent,
+        )
         await self.connection.execute(QUERIES["finish_round"], operator_id, round_id, *values)
 
     async def settle_round(
@@ -524,6 +535,10 @@ class Store:
         """The last verdict of each cell, of one operator or of all."""
         return await self.connection.fetch(QUERIES["last_verdicts"], operator_id)
 
+    async def observed_math(self) -> list[asyncpg.Record]:
+        """The last verdict of each cell, for metrics."""
+        return await self.connection.fetch(QUERIES["observed_math"])
+
     async def add_agreement(
         self, operator_id: str, agreement_id: str, valid_from: date, terms: str, created_at: datetime
     ) -> None:
@@ -649,6 +664,23 @@ class Store:
         record = await self.connection.fetchrow(QUERIES["event_counts"], operator_id)
         assert record is not None
         return record
+
+    # -- what operations watches ----------------------------------------------------------------
+
+    async def database_time(self) -> datetime:
+        """What the database's clock says now."""
+        now: datetime = await self.connection.fetchval(QUERIES["database_time"])
+        return now
+
+    async def service_state(self, wallets_before: datetime, events_before: datetime, most: int) -> asyncpg.Record:
+        """How many operators have wallets and receivers, and of how many they are late."""
+        record = await self.connection.fetchrow(QUERIES["service_state"], wallets_before, events_before, most)
+        assert record is not None
+        return record
+
+    async def observed_state(self, most: int) -> list[asyncpg.Record]:
+        """(metric, label, value) of what waits in the database; counts stop at `most`."""
+        return await self.connection.fetch(QUERIES["observed_state"], most)
 
     # -- seals ----------------------------------------------------------------------------------
 

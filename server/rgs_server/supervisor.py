@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from rgs_server.master_key import ensure_master_key, read_master_keys
 from rgs_server.postgres import EmbeddedPostgres
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store, changeable_records, create_schema
+from rgs_server.telemetry.page import Page, WorkerNumbers
+from rgs_server.telemetry.reports import read_reports, report_pipe
 from rgs_server.tls import server_context
 from rgs_server.token_keys import ensure_token_key
 
@@ -86,7 +89,7 @@ async def refuse_plain_signatures(url: str) -> None:
         )
 
 
-def require_free_port(host: str, port: int) -> None:
+def require_free_port(host: str, port: int, setting: str) -> None:
     """Raises AlreadyRunning when anything listens there; workers share ports, so they would not notice."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, kind, protocol) as probe:
@@ -94,7 +97,7 @@ def require_free_port(host: str, port: int) -> None:
         try:
             probe.bind(address)
         except OSError as error:
-            raise AlreadyRunning(f"cannot listen on {host}:{port} ({error.strerror}); set RGS_PORT") from None
+            raise AlreadyRunning(f"cannot listen on {host}:{port} ({error.strerror}); set {setting}") from None
 
 
 @contextmanager
@@ -117,6 +120,8 @@ class Supervisor:
         self._postgres: EmbeddedPostgres | None = None
         self._workers: list[asyncio.subprocess.Process | None] = []
         self._stopping = asyncio.Event()
+        self._numbers = WorkerNumbers(config.workers)
+        self._page: Page | None = None
 
     async def run(self, when_up: Callable[[Config], Coroutine[Any, Any, None]] | None = None) -> None:
         """Starts everything, calls `when_up`, serves, stops. Raises what prevents the start."""
@@ -125,7 +130,9 @@ class Supervisor:
             loop.add_signal_handler(signum, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, self._tell_workers, signal.SIGHUP)
         server_context(self._config)  # what is wrong with certificates is said before anything starts
-        require_free_port(self._config.host, self._config.port)
+        require_free_port(self._config.host, self._config.port, "RGS_PORT")
+        if self._config.metrics_port:
+            require_free_port(self._config.metrics_host, self._config.metrics_port, "RGS_METRICS_PORT")
         if self._config.database_url:
             await self._run(self._config, when_up)
             return
@@ -148,6 +155,9 @@ class Supervisor:
                 await refuse_plain_signatures(owner_url)
                 await refuse_changeable_records(config.database_url)
             worker = replace(config, owner_database_url="")
+            if config.metrics_port:
+                self._page = Page(self._numbers, worker.database_url)
+                await self._page.start(config.metrics_host, config.metrics_port)
             modules = [WORKER] * config.workers + [MONITOR] * (config.monitor_s > 0)
             self._workers = [None] * len(modules)
             keepers = [asyncio.create_task(self._keep(worker, n, module)) for n, module in enumerate(modules)]
@@ -164,6 +174,8 @@ class Supervisor:
             await self._stop_workers(keepers)
         finally:
             self._kill_workers()
+            if self._page is not None:
+                await self._page.stop()
             if self._postgres is not None:
                 await self._postgres.stop()
 
@@ -174,19 +186,27 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             started = loop.time()
+            read_end, write_end = report_pipe()
+            reports = asyncio.create_task(read_reports(read_end, partial(self._numbers.report, number)))
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 module,
                 str(os.getpid()),
+                str(write_end),
                 env={**os.environ, **environment_of(config)},
                 stdin=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
+                pass_fds=(write_end,),
             )
+            os.close(write_end)
             self._workers[number] = process
             if self._stopping.is_set():
                 process.terminate()  # it was not there yet when the others were told
             code = await process.wait()
+            await reports
+            if module == WORKER:
+                self._numbers.end(number)
             if self._stopping.is_set():
                 return
             lived = loop.time() - started

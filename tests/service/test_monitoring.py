@@ -14,13 +14,14 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import asyncpg
 import pytest
 from monitored import laws_of, monitor_of, stored
 from rgs_server.monitoring.slices import SETTLED_AFTER, SLICE, count_slices
 from rgs_server.operators import Rules
 from rgs_server.store import Store
-from service_process import BUILD, GAME, Send, Service, run, sending, session_body, spin_body
+from service_process import BUILD, GAME, Send, Service, free_port, run, sending, session_body, spin_body
 
 from rgs_core import Engine, games
 from rgs_core.game import seeded_key
@@ -219,6 +220,35 @@ def test_a_cell_that_pays_wrong_is_paged_at_once_and_others_are_not(alone: Servi
     theirs = sending(alone, credentials)("GET", "/monitor/verdicts").json()["verdicts"]
     assert [row["level"] for row in theirs] == ["page"]
     assert theirs[0]["reasons"]
+
+
+def test_the_page_of_metrics_shows_verdicts(tmp_path: Path) -> None:
+    port = free_port()
+    running = Service(tmp_path, workers=1, metrics_port=port)
+    running.start()
+    try:
+
+        async def job() -> str:
+            today = datetime.now(UTC).date()
+            await play(running, "op-sandbox", 50, today - timedelta(days=1))
+            async with stored(running) as store:
+                noon = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
+                (verdict,) = await monitor_of(store).look(store, noon)
+            async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/metrics") as reply:
+                text = await reply.text()
+            labels = (
+                '{build="lantern_tide/rtp_96",game="lantern_tide",mode="base",operator="op-sandbox",stakes="EUR 1"}'
+            )
+            lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("rgs_monitor_"))
+            assert float(lines[f"rgs_monitor_rtp{labels}"]) == pytest.approx(verdict.rtp)
+            assert float(lines[f"rgs_monitor_rtp_certified{labels}"]) == pytest.approx(verdict.theory)
+            assert float(lines[f"rgs_monitor_page{labels}"]) == 0
+            return text
+
+        assert "rgs_monitor_level" in run(job())
+    finally:
+        running.stop()
+        running.remove()
 
 
 def test_a_build_with_choices_is_counted_and_not_judged(alone: Service) -> None:

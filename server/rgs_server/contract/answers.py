@@ -640,4 +640,28 @@ class Ready(Struct, frozen=True):
     builds: Annotated[int, Meta(description="builds that can be played")]
 
 
+ServiceState = Literal["operational", "degraded", "down"]
+
+
+class Component(Struct, frozen=True):
+    """A part of the service."""
+
+    name: Annotated[
+        str,
+        Meta(description="database, clock, spins, wallets, events; others may be added", examples=["database"]),
+    ]
+    status: ServiceState
+
+
+class StatusAnswer(Struct, frozen=True):
+    """How the service does."""
+
+    status: Annotated[ServiceState, Meta(description="that of the worst component; `degraded` in an incident")]
+    version: str
+    time: Annotated[str, Meta(description="when it was looked at")]
+    components: list[Component]
+    incident: Annotated[str | None, Meta(description="what the operator of the service says of it")]
+    contact: Annotated[str | None, Meta(description="where to report trouble: a page, or `mailto:`")]
+
+
 encode = msgspec.json.encode

@@ -24,7 +24,7 @@ from rgs_server.contract.requests import (
 
 VERSION = 1
 ROOT = "/rgs"
-UNVERSIONED = ("/healthz", "/readyz", "/.well-known/")
+UNVERSIONED = ("/healthz", "/readyz", "/status", "/.well-known/")
 SCOPES = {"play": "open sessions, play and finish rounds", "read": "read what is there"}
 """What an access token may be good for."""
 
@@ -173,6 +173,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "WALLET_REFUSED",
             "WALLET_TIMEOUT",
             "ROUND_UNPLAYABLE",
+            "CLOCK_WRONG",
             "OVERLOADED",
             "BUILD_UNAVAILABLE",
             "MAINTENANCE",
@@ -509,6 +510,17 @@ OPERATIONS: tuple[Operation, ...] = (
         "Verifies access tokens without this service (RFC 7517).",
         signed=False,
         problems=("INTERNAL",),
+    ),
+    Operation(
+        "getStatus",
+        "GET",
+        "/status",
+        "How does the service do",
+        answers.StatusAnswer,
+        "The parts of the service, and what is said of an incident, a few seconds old; always 200. A page for people where "
+        "`Accept` asks for `text/html`. `wallets` and `events` are degraded where those of most operators are late: a single "
+        "wallet or receiver is no incident.",
+        signed=False,
     ),
     Operation("getHealth", "GET", "/healthz", "Is the process alive", answers.Health, signed=False),
     Operation(

@@ -99,6 +99,8 @@ def main() -> int:
     config = read_config()
     configure_logging(config.log_level)
     os.nice(NICENESS)
+    if len(sys.argv) > 2:
+        os.close(int(sys.argv[2]))  # the pipe that workers report their metrics by: verdicts are in the database
     asyncio.run(serve(config, int(sys.argv[1])))
     return 0
 

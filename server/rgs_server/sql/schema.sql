@@ -272,6 +272,7 @@ CREATE TABLE wallet_steps (
     next_try_at   timestamptz,
     asked_until   timestamptz,                       -- of a debit: until then a worker asks for it, and nobody else
     last_error    text,
+    traceparent   text,                              -- the platform's trace that it belongs to
     created_at    timestamptz NOT NULL,
     ended_at      timestamptz,
     PRIMARY KEY (txn_id, operator_id),
@@ -344,7 +345,8 @@ CREATE TABLE outbox (
     created_at   timestamptz NOT NULL,
     attempts     integer NOT NULL DEFAULT 0,
     next_try_at  timestamptz NOT NULL DEFAULT '-infinity',
-    last_error   text
+    last_error   text,
+    traceparent  text                                -- the platform's trace that it belongs to
 );
 CREATE INDEX outbox_of_operator ON outbox (operator_id, event_seq);
 
