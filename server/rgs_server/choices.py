@@ -18,14 +18,13 @@ from rgs_core.language.model import MECHANIC_VERSION
 from rgs_core.language.policies import GAMBLE, with_decisions
 from rgs_core.seeds import derive_key
 from rgs_core.stages import Decision, StagedRounds, check
-from rgs_server import answers
-from rgs_server.clock import time_text
+from rgs_server import answers, happenings
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import ChoiceRequest, decode_choice
 from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.sessions import Rulebook, seed_context
 from rgs_server.settlement import read_round
-from rgs_server.store import Store
+from rgs_server.store import EventRow, Store
 
 log = logging.getLogger("rgs.choices")
 
@@ -61,14 +60,14 @@ async def decide_overdue(store: Store, sealer: Sealer, rules: Rulebook, now: dat
             waiting = await store.lock_waiting_round(operator_id, round_id)
             if waiting is None or waiting["due_at"] > now:
                 continue  # decided meanwhile
+            ended_round = Waiting(store, sealer, rules, waiting, now)
             try:
-                decided = await Waiting(store, sealer, rules, waiting, now).finish()
+                decided = await ended_round.finish()
             except Problem as problem:  # another worker may have its build
                 log.error("round %s of %s cannot be ended: %s", round_id, operator_id, problem.detail)
                 continue
-            event_id = f"evt-autoclosed-{operator_id}-{round_id}"
-            payload = answers.autoclosed_event(waiting, decided, event_id, time_text(now))
-            await store.add_events([(event_id, operator_id, "round_autoclosed", payload, now)])
+            build_hash = ended_round.build_hash
+            await store.add_events([happenings.round_autoclosed(waiting, build_hash, decided, now)])
             log.warning("round %s of %s was ended for its player: %s", round_id, operator_id, ", ".join(decided))
             ended += 1
     return ended
@@ -99,6 +98,11 @@ class Waiting:
         for decision in open_ones:
             await self._take(decision, "time")
         return ["=".join(decision) for decision in open_ones]
+
+    @property
+    def build_hash(self) -> str:
+        """Of its session, which `finish` or `decide` has taken."""
+        return str(self._session["build_hash"])
 
     async def _begin(self) -> None:
         """Takes the session, so that no spin is written meanwhile, and finds what plays the round. Raises Problem."""
@@ -176,10 +180,32 @@ class Waiting:
             mode=record["mode"],
             nonce=record["nonce"],
         )
+        following = happenings.feature_events(
+            build,
+            outcome,
+            telemetry_ref=record["telemetry_ref"],
+            created_at=self._now,
+            spin_id=record["spin_id"],
+            round_id=self._round_id,
+            session_id=record["session_id"],
+            player_id=record["player_id"],
+            game_id=record["game_id"],
+            operator_id=self._operator_id,
+            unit_minor=unit_minor,
+            currency=session["currency"],
+            exponent=session["exponent"],
+        )
         digest = bytes.fromhex(outcome.digest())
         policy = with_decisions(build, [made for made in self._decisions if made != (GAMBLE, COLLECT)]).policy
         await self._store.finish_round(
-            *names, policy, won_minor, outcome.win_units, digest, event, self._now, MECHANIC_VERSION
+            *names, policy, won_minor, outcome.win_units, digest, self._now, MECHANIC_VERSION
+        )
+        told = [(record["telemetry_ref"], "spin_finished", event), *following]
+        await self._store.add_events(
+            [
+                EventRow(event_id, self._operator_id, record["session_id"], event_type, payload, self._now)
+                for event_id, event_type, payload in told
+            ]
         )
         return response
 

@@ -10,6 +10,7 @@ import asyncpg
 from aiohttp import web
 
 from rgs_server.access_tokens import AccessTokens
+from rgs_server.bus import Bus
 from rgs_server.clock import Clock, system_clock
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
@@ -18,6 +19,7 @@ from rgs_server.nonces import NonceMemory
 from rgs_server.origins import Origins
 from rgs_server.player_tokens import PlayerTokens
 from rgs_server.quotas import Quotas
+from rgs_server.relay import Relay, Sink
 from rgs_server.sealing import Sealer
 from rgs_server.seamless import Cashier
 from rgs_server.sessions import Rulebook
@@ -25,7 +27,7 @@ from rgs_server.spins import SpinDesk
 from rgs_server.store import Store
 from rgs_server.sweeping import Sweeper
 from rgs_server.token_keys import TokenKeys
-from rgs_server.webhooks import WebhookRelay
+from rgs_server.webhooks import Webhooks
 
 log = logging.getLogger("rgs.http")
 
@@ -50,20 +52,23 @@ class Service:
         self.tokens = AccessTokens(config, self.token_keys)
         self._nonces = NonceMemory(config, url)
         self.gate = Gate(config, sealer, self.store, self._nonces, self.quotas, self.tokens)
-        self._relay = WebhookRelay(config, self.store, sealer, self.clock)
-        self._sweeper = Sweeper(self.store, sealer, rules, self.clock, config.sweep_s)
+        sinks: list[Sink] = [Webhooks(config, sealer, clock), *([Bus(config)] if config.nats_url else [])]
+        self._relays = [Relay(sink, self.store, clock) for sink in sinks]
+        self._sweeper = Sweeper(self.store, sealer, rules, self.clock, config.sweep_s, config.events_days)
 
     async def start(self) -> None:
         self._pool = await asyncpg.create_pool(self._url, min_size=1, max_size=4, command_timeout=5)
         self._nonces.start()
         self.desk.start()
         self._sweeper.start()
-        self._relay.start()
+        for relay in self._relays:
+            relay.start()
         self.cashier.start()
 
     async def stop(self) -> None:
         await self._sweeper.stop()
-        await self._relay.stop()
+        for relay in self._relays:
+            await relay.stop()
         await self.desk.stop()
         await self.cashier.stop()
         await self._nonces.stop()

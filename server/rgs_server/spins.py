@@ -29,7 +29,7 @@ from rgs_core.errors import RgsError
 from rgs_core.language.model import BASE_MODE, MECHANIC_VERSION
 from rgs_core.outcome import Played
 from rgs_core.seeds import derive_key
-from rgs_server import answers
+from rgs_server import answers, happenings
 from rgs_server.catalogue import Playable
 from rgs_server.clock import Clock
 from rgs_server.config import Config
@@ -41,7 +41,7 @@ from rgs_server.play_limits import PlayerLimits, check_limits, check_mode
 from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.seamless import Cashier
 from rgs_server.sessions import Rulebook, seed_context
-from rgs_server.store import SpinRow, Store
+from rgs_server.store import EventRow, SpinRow, Store
 
 log = logging.getLogger("rgs.spins")
 
@@ -103,6 +103,7 @@ class Session:
     limits: PlayerLimits
     waiting_round: str | None
     choose_within: timedelta
+    told: str = ""  # the last event that a refused round has caused
 
 
 class SessionMoved(Exception):
@@ -367,9 +368,32 @@ class Lane:
                         self._cashier.look()  # its win is to be paid
                 else:
                     refused.append((pending, None))
+        if refused:
+            await self._tell(store, refused)
         again = await self._resolve(store, refused) if refused else []
         self._forget(moved)
         return again + later
+
+    async def _tell(self, store: Store, refused: Sequence[tuple[Pending, Problem | DebitFirst | None]]) -> None:
+        """Writes what the platform has to know of rounds that are refused, once each."""
+        now = self._clock()
+        events: dict[str, EventRow] = {}
+        for pending, reason in refused:
+            session = self._sessions.get(pending.session_key)
+            if not isinstance(reason, Problem):
+                continue
+            facts, reminders, nonce = None, 0, 0
+            if session is not None:
+                facts = session.player_id, session.game_id, session.playable.build.build_hash
+                reminders, nonce = session.limits.reminders(now), session.next_nonce
+            event = happenings.round_refused(reason, *pending.session_key, facts, reminders, nonce, now)
+            if event is not None and (session is None or session.told != event.event_id):
+                events[event.event_id] = event
+        await store.add_events(list(events.values()))
+        for event in events.values():
+            session = self._sessions.get((event.operator_id, event.session_id or ""))
+            if session is not None:
+                session.told = event.event_id
 
     async def _resolve(
         self, store: Store, refused: Sequence[tuple[Pending, Problem | DebitFirst | None]]
@@ -568,6 +592,23 @@ class Lane:
             ),
             created_at=created_at,
             session_version=session.version,
+            following=[]
+            if asked is not None
+            else happenings.feature_events(
+                build,
+                outcome,
+                telemetry_ref=event_id,
+                created_at=created_at,
+                spin_id=request.spin_id,
+                round_id=request.round_id,
+                session_id=request.session_id,
+                player_id=session.player_id,
+                game_id=session.game_id,
+                operator_id=pending.operator_id,
+                unit_minor=unit_minor,
+                currency=session.currency,
+                exponent=session.exponent,
+            ),
         )
 
     def _check_play(self, session: Session, now: datetime, stake_minor: int, ahead: Ahead) -> None:

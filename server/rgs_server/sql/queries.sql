@@ -11,18 +11,20 @@
 -- $14 response $15 event $16 created_at $17 session_version $18 mode $19 choice $20 options (a JSON list)
 -- $21 won_minor $22 choose_by $23 mechanic_version (arrays, but for the last). A row with a choice is of a round that waits for
 -- it: its stake is taken, its row in spins comes when it is decided.
+-- $24 how many events follow spin_finished, of each row; these are $25 operator_id $26 spin_id $27 place $28 event_id
+-- $29 event_type $30 payload
 WITH input AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bigint[],
                          $8::text[], $9::numeric[], $10::numeric[], $11::bigint[], $12::bytea[], $13::text[],
                          $14::bytea[], $15::bytea[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[], $20::text[],
-                         $21::numeric[], $22::timestamptz[])
+                         $21::numeric[], $22::timestamptz[], $24::integer[])
         AS t(operator_id, session_id, spin_id, round_id, idempotency_key, fingerprint, nonce, spin_type,
              stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, response, event, created_at,
-             session_version, mode, choice, options, won_minor, choose_by)
+             session_version, mode, choice, options, won_minor, choose_by, following)
 ),
 locked AS MATERIALIZED (
     SELECT s.operator_id, s.session_id, s.next_nonce, s.version, s.currency, s.exponent, s.build_hash, s.player_id,
-           s.game_id, s.wallet, s.balance_minor, s.settle_within_s, s.one_round
+           s.game_id, s.wallet, s.balance_minor, s.settle_within_s, s.one_round, s.event_count
     FROM sessions s
     WHERE (s.operator_id, s.session_id) IN (SELECT i.operator_id, i.session_id FROM input i)
     ORDER BY s.operator_id, s.session_id
@@ -47,7 +49,10 @@ good AS MATERIALIZED (
            CASE l.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'held' ELSE 'platform' END AS stake_account,
            CASE l.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'payable' ELSE 'platform' END AS win_account,
            l.balance_minor + sum(f.win_minor - f.stake_minor)
-               OVER (PARTITION BY f.operator_id, f.session_id ORDER BY f.nonce) AS balance_after
+               OVER (PARTITION BY f.operator_id, f.session_id ORDER BY f.nonce) AS balance_after,
+           CASE WHEN f.choice IS NULL THEN 1 + f.following ELSE 0 END AS told,
+           l.event_count + sum(CASE WHEN f.choice IS NULL THEN 1 + f.following ELSE 0 END)
+               OVER (PARTITION BY f.operator_id, f.session_id ORDER BY f.nonce) AS last_seq
     FROM fresh f JOIN locked l USING (operator_id, session_id)
     WHERE f.first_nonce = l.next_nonce AND f.nonce = l.next_nonce + f.place AND f.session_version = l.version
       AND NOT (l.one_round AND (f.place > 0 OR EXISTS (
@@ -105,12 +110,19 @@ new_open_rounds AS (
     FROM good WHERE settle_within_s IS NOT NULL AND choice IS NULL
 ),
 new_events AS (
-    INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
-    SELECT telemetry_ref, operator_id, 'spin_finished', event, created_at FROM good WHERE choice IS NULL ORDER BY created_at
+    INSERT INTO events (event_id, operator_id, session_id, seq, event_type, payload, created_at)
+    SELECT telemetry_ref, operator_id, session_id, last_seq - following, 'spin_finished', event, created_at
+    FROM good WHERE choice IS NULL
+    UNION ALL
+    SELECT e.event_id, g.operator_id, g.session_id, g.last_seq - g.following + e.place, e.event_type, e.payload, g.created_at
+    FROM unnest($25::text[], $26::text[], $27::integer[], $28::text[], $29::text[], $30::bytea[])
+        AS e(operator_id, spin_id, place, event_id, event_type, payload)
+    JOIN good g USING (operator_id, spin_id) WHERE g.choice IS NULL
 ),
 moved AS (
-    UPDATE sessions s SET next_nonce = s.next_nonce + g.spins, balance_minor = s.balance_minor + g.net_minor
-    FROM (SELECT operator_id, session_id, count(*) AS spins, sum(win_minor - stake_minor) AS net_minor
+    UPDATE sessions s SET next_nonce = s.next_nonce + g.spins, balance_minor = s.balance_minor + g.net_minor,
+                          event_count = s.event_count + g.told
+    FROM (SELECT operator_id, session_id, count(*) AS spins, sum(win_minor - stake_minor) AS net_minor, sum(told) AS told
           FROM good GROUP BY operator_id, session_id) g
     WHERE s.operator_id = g.operator_id AND s.session_id = g.session_id
 )
@@ -277,9 +289,9 @@ UPDATE waiting_rounds SET decisions = $3, choice = $4, options = $5, won_minor =
 WHERE operator_id = $1 AND round_id = $2;
 
 -- name: finish_round
--- A round is decided: all that a spin writes and that its first answer did not. In a transaction that has the session
--- (`change_session`).
--- $1 operator_id $2 round_id $3 policy $4 win_minor $5 win_units $6 outcome_digest $7 event $8 created_at $9 mechanic_version
+-- A round is decided: all that a spin writes and that its first answer did not, but for its events. In a transaction that has
+-- the session (`change_session`).
+-- $1 operator_id $2 round_id $3 policy $4 win_minor $5 win_units $6 outcome_digest $7 created_at $8 mechanic_version
 WITH gone AS (
     DELETE FROM waiting_rounds WHERE operator_id = $1 AND round_id = $2 RETURNING *
 ),
@@ -290,8 +302,8 @@ round AS MATERIALIZED (
 new_spin AS (
     INSERT INTO spins (operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, mechanic_version, nonce, spin_type, mode,
                        policy, currency, stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at)
-    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $9::smallint, nonce, spin_type, mode, $3, currency,
-           stake_minor, $4, $5, $6, telemetry_ref, $8 FROM round
+    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $8::smallint, nonce, spin_type, mode, $3, currency,
+           stake_minor, $4, $5, $6, telemetry_ref, $7 FROM round
 ),
 paid AS (
     UPDATE sessions s SET balance_minor = s.balance_minor + $4 FROM round r
@@ -302,22 +314,18 @@ booked AS (
                         amount_minor, balance_before_minor, balance_after_minor, created_at)
     SELECT operator_id, 'win:' || spin_id, 'win', session_id, spin_id, 'game',
            CASE wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'payable' ELSE 'platform' END, currency, exponent, $4,
-           balance_minor, balance_minor + $4, $8
+           balance_minor, balance_minor + $4, $7
     FROM round WHERE $4::numeric > 0
 ),
 due AS (
     INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
                               state, next_try_at, created_at)
-    SELECT operator_id, 'credit:' || spin_id, 'credit', round_id, spin_id, session_id, currency, exponent, $4, 'pending', $8, $8
+    SELECT operator_id, 'credit:' || spin_id, 'credit', round_id, spin_id, session_id, currency, exponent, $4, 'pending', $7, $7
     FROM round WHERE wallet = 'seamless'
-),
-opened AS (
-    INSERT INTO open_rounds (operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, due_at)
-    SELECT operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, $8 + settle_within_s * interval '1 second'
-    FROM round WHERE settle_within_s IS NOT NULL
 )
-INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
-SELECT telemetry_ref, operator_id, 'spin_finished', $7, $8 FROM round;
+INSERT INTO open_rounds (operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, due_at)
+SELECT operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, $7 + settle_within_s * interval '1 second'
+FROM round WHERE settle_within_s IS NOT NULL;
 
 -- name: settle_round
 -- Whatever ended the round first stands.
@@ -565,24 +573,66 @@ ON CONFLICT (operator_id) DO UPDATE SET url = excluded.url, key_id = excluded.ke
 RETURNING operator_id;
 
 -- name: overdue_rounds
--- Rounds to be reported as unsettled; another worker takes others.
+-- Rounds to be reported as unsettled; another worker takes others. With their sessions, which are then told of; what somebody
+-- else has in hand comes later, since he may want what we have.
 -- $1 now $2 most
-SELECT r.*, p.stake_minor, p.win_minor, p.currency, s.exponent
+SELECT r.*, p.stake_minor, p.win_minor, p.currency, s.exponent, s.build_hash
 FROM open_rounds r
 JOIN spins p USING (operator_id, spin_id)
 JOIN sessions s ON s.operator_id = r.operator_id AND s.session_id = r.session_id
 WHERE r.reported_at IS NULL AND r.due_at <= $1
-ORDER BY r.due_at LIMIT $2 FOR UPDATE OF r SKIP LOCKED;
+ORDER BY r.due_at LIMIT $2 FOR UPDATE OF r, s SKIP LOCKED;
 
 -- name: report_rounds
 -- $1 now $2 operator_id $3 round_id (arrays)
 UPDATE open_rounds SET reported_at = $1
 WHERE (operator_id, round_id) IN (SELECT * FROM unnest($2::text[], $3::text[]));
 
+-- name: lock_sessions
+-- Sessions that are told of, in key order, until the end of the transaction.
+-- $1 operator_id $2 session_id (arrays)
+SELECT FROM sessions WHERE (operator_id, session_id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+ORDER BY operator_id, session_id FOR UPDATE;
+
 -- name: add_events
--- $1 event_id $2 operator_id $3 event_type $4 payload $5 created_at (arrays)
-INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::timestamptz[]);
+-- Numbers the events of each session and writes them, but for those that were told before. In a transaction that has the
+-- sessions (`lock_sessions`): what another one told before it had to let them go is seen here.
+-- $1 event_id $2 operator_id $3 session_id (NULL: of none) $4 event_type $5 payload $6 created_at (arrays)
+WITH input AS MATERIALIZED (
+    SELECT i.*, s.event_count + row_number() OVER (PARTITION BY i.operator_id, i.session_id ORDER BY i.place) AS seq
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[]) WITH ORDINALITY
+        AS i(event_id, operator_id, session_id, event_type, payload, created_at, place)
+    LEFT JOIN sessions s USING (operator_id, session_id)
+    WHERE NOT EXISTS (SELECT FROM events e WHERE e.event_id = i.event_id)
+),
+counted AS (
+    UPDATE sessions s SET event_count = i.seq
+    FROM (SELECT operator_id, session_id, max(seq) AS seq FROM input WHERE session_id IS NOT NULL
+          GROUP BY operator_id, session_id) i
+    WHERE s.operator_id = i.operator_id AND s.session_id = i.session_id
+)
+INSERT INTO events (event_id, operator_id, session_id, seq, event_type, payload, created_at)
+SELECT event_id, operator_id, session_id, CASE WHEN session_id IS NOT NULL THEN seq END, event_type, payload, created_at
+FROM input ORDER BY place
+ON CONFLICT (event_id) DO NOTHING;
+
+-- name: list_events
+-- $1 operator_id $2 session_id $3 after_seq $4 most
+SELECT * FROM events WHERE operator_id = $1 AND session_id = $2 AND seq > $3 ORDER BY seq LIMIT $4;
+
+-- name: forget_events
+-- Deletes what is old and was taken, the oldest first; returns how many.
+-- $1 before $2 most
+WITH gone AS (
+    DELETE FROM events WHERE event_seq IN (
+        SELECT e.event_seq FROM events e
+        WHERE e.created_at < $1
+          AND NOT EXISTS (SELECT FROM outbox o, sinks k WHERE o.operator_id = e.operator_id AND o.sink = k.sink AND o.event_seq = e.event_seq)
+          AND NOT EXISTS (SELECT FROM dead_events d, sinks k WHERE d.operator_id = e.operator_id AND d.sink = k.sink AND d.event_seq = e.event_seq)
+        ORDER BY e.event_seq LIMIT $2)
+    RETURNING event_seq
+)
+SELECT count(*) FROM gone;
 
 -- name: idle_sessions
 -- Sessions that hold money and have had neither a spin nor a transfer for so long as their operator allows.
@@ -794,51 +844,62 @@ DELETE FROM nonces USING turn WHERE mine AND expires_at < now();
 SELECT 1;
 
 -- name: take_lanes
--- Lanes with something due that nobody has, for one worker.
--- $1 now $2 lease_until $3 operators whose lanes it has
-UPDATE webhooks w SET lease_until = $2
-FROM (
-    SELECT operator_id FROM webhooks h
-    WHERE disabled_at IS NULL AND lease_until <= $1 AND operator_id <> ALL ($3::text[])
-      AND EXISTS (SELECT FROM outbox o WHERE o.operator_id = h.operator_id AND o.next_try_at <= $1)
-    FOR UPDATE SKIP LOCKED
-) free
-WHERE w.operator_id = free.operator_id
-RETURNING w.operator_id, w.url, w.secret_sealed;
+-- Lanes to a sink with something due that nobody has, for one worker.
+-- $1 sink $2 now $3 lease_until $4 operators whose lanes it has
+INSERT INTO lanes AS l (operator_id, sink, lease_until)
+SELECT o.operator_id, $1, $3 FROM operators o
+WHERE o.operator_id <> ALL ($4::text[])
+  AND ($1 <> 'webhook' OR EXISTS (SELECT FROM webhooks w WHERE w.operator_id = o.operator_id AND w.disabled_at IS NULL))
+  AND NOT EXISTS (SELECT FROM lanes x WHERE x.operator_id = o.operator_id AND x.sink = $1
+                                        AND (x.lease_until > $2 OR x.resumes_at > $2))
+  AND EXISTS (SELECT FROM outbox d WHERE d.operator_id = o.operator_id AND d.sink = $1 AND d.next_try_at <= $2)
+ON CONFLICT (operator_id, sink) DO UPDATE SET lease_until = excluded.lease_until
+WHERE l.lease_until <= $2 AND l.resumes_at <= $2
+RETURNING l.operator_id, l.failures;
+
+-- name: receiver_of
+-- $1 operator_id
+SELECT url, secret_sealed FROM webhooks WHERE operator_id = $1 AND disabled_at IS NULL;
 
 -- name: due_events
--- $1 operator_id $2 now $3 most
-SELECT * FROM outbox WHERE operator_id = $1 AND next_try_at <= $2 ORDER BY event_seq LIMIT $3;
+-- $1 sink $2 operator_id $3 now $4 most
+SELECT e.*, d.attempts, d.created_at AS owed_since FROM outbox d JOIN events e USING (event_seq)
+WHERE d.operator_id = $2 AND d.sink = $1 AND d.next_try_at <= $3
+ORDER BY d.event_seq LIMIT $4;
 
 -- name: keep_lane
--- $1 operator_id $2 lease_until
-UPDATE webhooks SET lease_until = $2 WHERE operator_id = $1 AND disabled_at IS NULL RETURNING operator_id;
+-- $1 sink $2 operator_id $3 lease_until
+UPDATE lanes SET lease_until = $3
+WHERE operator_id = $2 AND sink = $1
+  AND ($1 <> 'webhook' OR EXISTS (SELECT FROM webhooks w WHERE w.operator_id = $2 AND w.disabled_at IS NULL))
+RETURNING operator_id;
 
 -- name: leave_lane
--- $1 operator_id
-UPDATE webhooks SET lease_until = '-infinity' WHERE operator_id = $1;
+-- $1 sink $2 operator_id $3 resumes_at $4 failures
+UPDATE lanes SET lease_until = '-infinity', resumes_at = $3, failures = $4 WHERE operator_id = $2 AND sink = $1;
 
 -- name: events_delivered
--- $1 event_seq (array)
-DELETE FROM outbox WHERE event_seq = ANY ($1::bigint[]);
+-- $1 sink $2 operator_id $3 event_seq (array)
+DELETE FROM outbox WHERE operator_id = $2 AND sink = $1 AND event_seq = ANY ($3::bigint[]);
 
 -- name: postpone_event
--- $1 event_seq $2 next_try_at $3 last_error
-UPDATE outbox SET attempts = attempts + 1, next_try_at = $2, last_error = $3 WHERE event_seq = $1;
+-- $1 sink $2 operator_id $3 event_seq $4 next_try_at $5 last_error
+UPDATE outbox SET attempts = attempts + 1, next_try_at = $4, last_error = $5
+WHERE operator_id = $2 AND sink = $1 AND event_seq = $3;
 
 -- name: bury_event
--- $1 event_seq $2 died_at $3 last_error
-WITH gone AS (DELETE FROM outbox WHERE event_seq = $1 RETURNING *)
-INSERT INTO dead_events (event_id, operator_id, event_type, payload, created_at, died_at, last_error)
-SELECT event_id, operator_id, event_type, payload, created_at, $2, $3 FROM gone;
+-- $1 sink $2 operator_id $3 event_seq $4 died_at $5 last_error
+WITH gone AS (DELETE FROM outbox WHERE operator_id = $2 AND sink = $1 AND event_seq = $3 RETURNING *)
+INSERT INTO dead_events (operator_id, sink, event_seq, died_at, last_error)
+SELECT operator_id, sink, event_seq, $4, $5 FROM gone;
 
 -- name: raise_events
 -- Puts what was put aside back, to be sent at once; returns how many.
--- $1 operator_id
+-- $1 operator_id $2 now
 WITH raised AS (DELETE FROM dead_events WHERE operator_id = $1 RETURNING *),
 again AS (
-    INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
-    SELECT event_id, operator_id, event_type, payload, created_at FROM raised RETURNING event_id
+    INSERT INTO outbox (operator_id, sink, event_seq, created_at)
+    SELECT operator_id, sink, event_seq, $2 FROM raised RETURNING event_seq
 )
 SELECT count(*) FROM again;
 
@@ -847,7 +908,9 @@ SELECT count(*) FROM again;
 UPDATE webhooks SET disabled_at = $2 WHERE operator_id = $1;
 
 -- name: set_webhook
+-- A receiver that is named is tried at once.
 -- $1 operator_id $2 url $3 secret_sealed (NULL: as before)
+WITH at_once AS (UPDATE lanes SET resumes_at = '-infinity', failures = 0 WHERE operator_id = $1 AND sink = 'webhook')
 INSERT INTO webhooks (operator_id, url, secret_sealed) VALUES ($1, $2, $3)
 ON CONFLICT (operator_id) DO UPDATE SET url = excluded.url, disabled_at = NULL, secret_sealed = excluded.secret_sealed;
 
@@ -855,15 +918,41 @@ ON CONFLICT (operator_id) DO UPDATE SET url = excluded.url, disabled_at = NULL, 
 -- $1 operator_id
 DELETE FROM webhooks WHERE operator_id = $1;
 
+-- name: open_bus
+INSERT INTO sinks (sink) VALUES ('bus') ON CONFLICT DO NOTHING;
+
+-- name: close_bus
+-- Nothing is owed to the bus any more; returns how many events it had not taken.
+WITH closed AS (DELETE FROM sinks WHERE sink = 'bus'),
+dropped AS (DELETE FROM outbox WHERE sink = 'bus' RETURNING event_seq),
+forgotten AS (DELETE FROM dead_events WHERE sink = 'bus')
+SELECT count(*) FROM dropped;
+
+-- name: open_sinks
+SELECT sink FROM sinks ORDER BY sink;
+
 -- name: event_counts
--- What waits for an operator, since when, and what was put aside.
+-- What waits for an operator's receiver, since when, and what was put aside.
 -- $1 operator_id
 SELECT (SELECT url FROM webhooks WHERE operator_id = $1) AS url,
        (SELECT disabled_at FROM webhooks WHERE operator_id = $1) AS disabled_at,
-       (SELECT count(*) FROM outbox WHERE operator_id = $1) AS waiting,
-       (SELECT min(created_at) FROM outbox WHERE operator_id = $1) AS oldest_at,
-       (SELECT last_error FROM outbox WHERE operator_id = $1 AND last_error IS NOT NULL ORDER BY event_seq LIMIT 1) AS last_error,
-       (SELECT count(*) FROM dead_events WHERE operator_id = $1) AS dead;
+       (SELECT count(*) FROM outbox WHERE operator_id = $1 AND sink = 'webhook') AS waiting,
+       (SELECT min(created_at) FROM outbox WHERE operator_id = $1 AND sink = 'webhook') AS oldest_at,
+       (SELECT last_error FROM outbox WHERE operator_id = $1 AND sink = 'webhook' AND last_error IS NOT NULL
+        ORDER BY event_seq LIMIT 1) AS last_error,
+       (SELECT count(*) FROM dead_events WHERE operator_id = $1 AND sink = 'webhook') AS dead;
+
+-- name: event_lag
+-- What waits in each lane that is served: how many events, $1 at most, the time of the oldest, and how many were put aside.
+SELECT o.operator_id, k.sink, waiting.events, waiting.oldest_at, aside.events AS dead
+FROM operators o CROSS JOIN sinks k
+CROSS JOIN LATERAL (SELECT count(*) AS events, min(created_at) AS oldest_at
+                    FROM (SELECT d.created_at FROM outbox d WHERE d.operator_id = o.operator_id AND d.sink = k.sink
+                          ORDER BY d.event_seq LIMIT $1) first_ones) waiting
+CROSS JOIN LATERAL (SELECT count(*) AS events
+                    FROM (SELECT FROM dead_events d WHERE d.operator_id = o.operator_id AND d.sink = k.sink LIMIT $1) first_ones) aside
+WHERE k.sink <> 'webhook' OR EXISTS (SELECT FROM webhooks w WHERE w.operator_id = o.operator_id AND w.disabled_at IS NULL)
+ORDER BY o.operator_id, k.sink;
 
 -- name: seals_of_other_keys
 -- Secrets that are sealed under another key than the one whose seals begin with $1.
