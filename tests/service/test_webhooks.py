@@ -96,6 +96,9 @@ def operator(own: Service, receiver: ReceiverServer) -> tuple[str, Send]:
     assert secret is not None
     receiver.secret = secret
     assert send("POST", "/sessions", session_body(operator_id, operator_id)).status == 200
+    wait_for(lambda: waiting(own, operator_id) == 0, own.log_text)
+    assert [event["type"] for event in receiver.events] == ["session_opened"]
+    receiver.events.clear()
     return operator_id, send
 
 
@@ -126,6 +129,7 @@ def test_every_event_arrives_once_and_signed(own: Service, receiver: ReceiverSer
         f"/rgs/v1/operators/{operator_id}",
     )
     assert event["data"]["event_id"] == event["id"]
+    assert (event["operatorid"], event["sessionid"]) == (operator_id, operator_id)
     assert {event["id"] for event in receiver.events} == {
         row["telemetry_ref"]
         for row in run(own.fetch("SELECT telemetry_ref FROM spins WHERE operator_id = $1", operator_id))
@@ -172,7 +176,7 @@ def test_nothing_is_lost_when_workers_are_killed(own: Service, receiver: Receive
         os.kill(pid, signal.SIGKILL)
     # The lane of a killed worker is free when its lease is over; here it is over now.
     wait_for(lambda: len(own.workers()) == 2, own.log_text)
-    run(own.fetch("UPDATE webhooks SET lease_until = '-infinity' WHERE operator_id = $1", operator_id))
+    run(own.fetch("UPDATE lanes SET lease_until = '-infinity' WHERE operator_id = $1", operator_id))
     wait_for(lambda: waiting(own, operator_id) == 0, own.log_text, timeout_s=30)
     assert spins_of(receiver) == {f"{operator_id}-{n}" for n in range(30)}
 
@@ -192,7 +196,6 @@ def test_events_that_nobody_takes_are_put_aside_and_raised(
     assert main(["webhook", operator_id]) == 0
     assert "put aside: 3" in capsys.readouterr().out
     receiver.status = 204
-    run(own.fetch("UPDATE dead_events SET created_at = now() WHERE operator_id = $1", operator_id))
     assert main(["webhook", operator_id, "--replay"]) == 0
     assert "3 events are sent again" in capsys.readouterr().out
     wait_for(lambda: waiting(own, operator_id) == 0, own.log_text)
