@@ -12,6 +12,7 @@ from aiohttp import web
 from rgs_server.access_tokens import AccessTokens
 from rgs_server.archive import BuildArchive
 from rgs_server.billing.reports import Reports
+from rgs_server.bus import Bus
 from rgs_server.choices import Builds
 from rgs_server.clock import Clock, system_clock
 from rgs_server.clock_watch import ClockWatch
@@ -22,6 +23,7 @@ from rgs_server.nonces import NonceMemory
 from rgs_server.origins import Origins
 from rgs_server.player_tokens import PlayerTokens
 from rgs_server.quotas import Quotas
+from rgs_server.relay import Relay, Sink
 from rgs_server.rule_files import RuleFiles
 from rgs_server.sealing import Sealer
 from rgs_server.seamless import Cashier
@@ -33,7 +35,7 @@ from rgs_server.sweeping import Sweeper
 from rgs_server.telemetry.metrics import Metrics
 from rgs_server.telemetry.tracing import tracing_to
 from rgs_server.token_keys import TokenKeys
-from rgs_server.webhooks import WebhookRelay
+from rgs_server.webhooks import Webhooks
 
 log = logging.getLogger("rgs.http")
 
@@ -70,8 +72,9 @@ class Service:
         self.token_keys = TokenKeys(config, sealer, self.store)
         self.tokens = AccessTokens(config, self.token_keys)
         self.gate = Gate(config, sealer, self.store, self._nonces, self.quotas, self.tokens)
-        self._relay = WebhookRelay(config, self.store, sealer, self.clock, self.metrics, self.tracing)
-        self._sweeper = Sweeper(self.store, self.builds, self.clock, config.sweep_s, self.metrics)
+        sinks: list[Sink] = [Webhooks(config, sealer, clock), *([Bus(config)] if config.nats_url else [])]
+        self._relays = [Relay(sink, self.store, clock, self.metrics, self.tracing) for sink in sinks]
+        self._sweeper = Sweeper(self.store, self.builds, self.clock, config.sweep_s, self.metrics, config.events_days)
 
     async def start(self) -> None:
         self._pool = await asyncpg.create_pool(self._url, min_size=1, max_size=4, command_timeout=5)
@@ -83,14 +86,16 @@ class Service:
         await self.clock_watch.start()
         self.desk.start()
         self._sweeper.start()
-        self._relay.start()
+        for relay in self._relays:
+            relay.start()
         self.cashier.start()
         self.rule_files.start()
 
     async def stop(self) -> None:
         await self.rule_files.stop()
         await self._sweeper.stop()
-        await self._relay.stop()
+        for relay in self._relays:
+            await relay.stop()
         await self.desk.stop()
         await self.clock_watch.stop()
         await self.cashier.stop()
