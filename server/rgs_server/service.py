@@ -33,6 +33,7 @@ from rgs_server.status import StatusBoard
 from rgs_server.store import Store
 from rgs_server.sweeping import Sweeper
 from rgs_server.telemetry.metrics import Metrics
+from rgs_server.telemetry.minutes import Minutes
 from rgs_server.telemetry.tracing import tracing_to
 from rgs_server.token_keys import TokenKeys
 from rgs_server.webhooks import Webhooks
@@ -65,6 +66,7 @@ class Service:
         self.status_board = StatusBoard(
             config, self.store, clock, lambda: self.clock_watch.is_right, lambda: self.desk.waiting
         )
+        self._minutes = Minutes(self.store, clock, self.metrics)
         self.quotas = Quotas(config, self.store)
         self.metrics.watch("rgs_in_flight_requests", lambda: self.quotas.in_flight)
         self.origins = Origins(config, self.store)
@@ -90,6 +92,7 @@ class Service:
             relay.start()
         self.cashier.start()
         self.rule_files.start()
+        self._minutes.start()
 
     async def stop(self) -> None:
         await self.rule_files.stop()
@@ -101,6 +104,7 @@ class Service:
         await self.cashier.stop()
         await self._nonces.stop()
         await self.reports.stop()
+        await self._minutes.stop()
         if self._pool is not None:
             await self._pool.close()
         await self.tracing.stop()

@@ -531,6 +531,16 @@ class Store:
         statement = QUERIES["roll_up_hour"]
         return await self.connection.fetchrow(statement, hour, ROLL_UP_LOCK, timeout=ROLL_UP_TIMEOUT_S) is not None
 
+    async def add_minute(self, *values: Any) -> None:
+        """In the order of the parameters of the statement."""
+        await self.connection.execute(QUERIES["add_minute"], *values)
+
+    async def traffic(self, since: datetime, length: timedelta) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["traffic"], since, length)
+
+    async def traffic_errors(self, since: datetime) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["traffic_errors"], since)
+
     async def take_monitoring(self) -> bool:
         """Whether this connection monitors from now on until it ends; False while another one does."""
         return bool(await self.connection.fetchval(QUERIES["take_monitoring"], MONITOR_LOCK))

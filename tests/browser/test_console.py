@@ -5,6 +5,7 @@ With RGS_SCREENSHOTS=FOLDER it also takes the pictures of the documentation.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -201,12 +202,32 @@ def test_verdicts_of_the_monitor(page: playwright.Page, seen: Seen) -> None:
     picture(page, "console-verdicts")
 
 
+def test_latency_and_errors_are_drawn(page: playwright.Page, seen: Seen) -> None:
+    page.click("nav a[href='#traffic']")
+    page.wait_for_selector("body[data-state=traffic-shown]")
+
+    async def job() -> None:
+        async with stored(seen.service) as store:
+            for minutes in (11, 6, 1):
+                counts = [100, 300, 200, 50, *[0] * 10, 2, *[0] * 7, 1.5]
+                row = (datetime.now(UTC) - timedelta(minutes=minutes), "w", ["playSpin"], ["2xx"], [json.dumps(counts)])
+                await store.add_minute(*row, ["playSpin"], ["OVERLOADED"], [3], datetime(2026, 1, 1, tzinfo=UTC))
+
+    run(job())
+    page.reload()
+    page.wait_for_selector("body[data-state=traffic-shown]")
+    assert page.locator("section[aria-label='latency of spins'] svg.chart polyline").count() == 2
+    assert page.locator("section[aria-label='requests'] svg.chart").count() == 1
+    assert "OVERLOADED" in page.locator("section[aria-label='errors']").inner_text()
+    picture(page, "console-traffic")
+
+
 def test_who_may_not_look(browser: playwright.Browser, seen: Seen) -> None:
     assert seen.service.credentials is not None
     url = seen.service.credentials.url
     context = browser.new_context()
     page = context.new_page()
-    for path in ("me", "rounds", "round?operator=op-console&spin=seen-1", "open", "rtp"):
+    for path in ("me", "rounds", "round?operator=op-console&spin=seen-1", "open", "rtp", "traffic"):
         reply = page.request.get(f"{url}/console/api/{path}")
         assert (reply.status, reply.json()["code"]) == (401, "LOGIN_REQUIRED")
     page.goto(f"{url}/console")

@@ -1163,6 +1163,30 @@ summed AS (
 )
 SELECT hour FROM done;
 
+-- name: add_minute
+-- What a worker has answered since it said so last; deletes what is old.
+-- $1 at $2 worker $3 operation $4 class $5 counts (arrays) $6 operation $7 code $8 errors (arrays) $9 kept since
+WITH gone AS (DELETE FROM traffic WHERE at < $9),
+gone_errors AS (DELETE FROM traffic_errors WHERE at < $9),
+added AS (
+    INSERT INTO traffic (at, worker, operation, class, counts)
+    SELECT $1, $2, t.operation, t.class, t.counts
+    FROM unnest($3::text[], $4::text[], $5::text[]) AS t(operation, class, counts)
+)
+INSERT INTO traffic_errors (at, worker, operation, code, errors)
+SELECT $1, $2, t.operation, t.code, t.errors
+FROM unnest($6::text[], $7::text[], $8::bigint[]) AS t(operation, code, errors);
+
+-- name: traffic
+-- $1 since $2 length of a bin
+SELECT date_bin($2::interval, at, timestamptz '2000-01-01 00:00:00Z') AS bin, operation, class, counts
+FROM traffic WHERE at >= $1;
+
+-- name: traffic_errors
+-- $1 since
+SELECT operation, code, sum(errors)::bigint AS errors FROM traffic_errors WHERE at >= $1
+GROUP BY operation, code ORDER BY 3 DESC, 1, 2 LIMIT 50;
+
 -- name: take_monitoring
 -- Whether this connection monitors until it ends.
 -- $1 advisory lock

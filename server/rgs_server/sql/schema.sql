@@ -615,6 +615,24 @@ CREATE INDEX verdicts_of_day ON math_verdicts (day) WHERE kind = 'day';
 CREATE TRIGGER math_verdicts_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON math_verdicts
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+-- What workers have answered, written every minute, kept for a week. `counts`: JSON, requests by bucket of their duration, then seconds.
+CREATE TABLE traffic (
+    at         timestamptz NOT NULL,                  -- the end of the time that it is about
+    worker     text NOT NULL,
+    operation  text NOT NULL,
+    class      text NOT NULL,
+    counts     text NOT NULL,
+    PRIMARY KEY (at, worker, operation, class)
+);
+CREATE TABLE traffic_errors (
+    at         timestamptz NOT NULL,                  -- the end of the time that it is about
+    worker     text NOT NULL,
+    operation  text NOT NULL,
+    code       text NOT NULL,
+    errors     bigint NOT NULL,
+    PRIMARY KEY (at, worker, operation, code)
+);
+
 -- People who look at the console; passwords are made for them and kept as scrypt.
 CREATE TABLE console_people (
     name             text PRIMARY KEY,
