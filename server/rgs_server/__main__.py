@@ -18,6 +18,10 @@ import asyncpg
 from rgs_core.errors import RgsError
 from rgs_server import sandbox
 from rgs_server.addresses import networks
+from rgs_server.audit import commands as audit
+from rgs_server.audit.exporting import ExportRefused
+from rgs_server.audit.log_keys import LogKeyMissing
+from rgs_server.audit.tree import LogBroken
 from rgs_server.client import Client, Credentials, client_context, curl_line
 from rgs_server.clock import read_time
 from rgs_server.config import Config, ConfigError, read_config
@@ -60,6 +64,8 @@ examples:
   rgs-server keys --rotate                       a new key signs access tokens
   rgs-server operator op-acme --wallets transfer,platform --settle-within 60
   rgs-server reconcile op-acme january.csv --since 2026-01-01T00:00:00.000Z --until 2026-02-01T00:00:00.000Z
+  rgs-server audit key > studio.pub
+  rgs-server audit export --from 2026-01-01T00:00:00.000Z --to 2026-02-01T00:00:00.000Z --out january
   rgs-server call GET /rgs/v1/games              signed with the sandbox credentials
   rgs-server call POST /rgs/v1/spins '{"spin_id": "…", …}'
   rgs-server call --curl POST /rgs/v1/spins @spin.json
@@ -169,6 +175,7 @@ def parser() -> argparse.ArgumentParser:
     registry.add_argument("file", metavar="FILE", help="JSON with entries; signed in place")
     registry.add_argument("--sign", metavar="KEY", help="ed25519 private key (PEM)")
     registry.add_argument("--check", metavar="KEY", help="ed25519 public key (PEM)")
+    audit.configure(commands.add_parser("audit", help="export the audit log, print its key, say how long it is kept"))
     contract = commands.add_parser("openapi", help="print the contract, or compare it with an older one")
     contract.add_argument("--against", metavar="FILE", help="fail when it takes away or narrows what FILE promised")
     contract.add_argument(
@@ -213,6 +220,8 @@ def main(arguments: list[str] | None = None) -> int:
             return run(operator(config, args))
         if args.command == "reconcile":
             return run(reconcile(config, args))
+        if args.command == "audit":
+            return run(audit.run(config, args))
         if args.command == "reseal":
             return run(seal_again(config))
         if args.command == "webhook":
@@ -221,7 +230,7 @@ def main(arguments: list[str] | None = None) -> int:
             return run(keys(config, args))
         return run(call(config, args))
     except (
-        AlreadyRunning, ConfigError, DatabaseUnreachable, KeyUnknown, ListRefused, MasterKeyError, OperatorRefused, PostgresUnavailable, RegistryRefused, RgsError, SealBroken, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
+        AlreadyRunning, ConfigError, DatabaseUnreachable, ExportRefused, KeyUnknown, ListRefused, LogBroken, LogKeyMissing, MasterKeyError, OperatorRefused, PostgresUnavailable, RegistryRefused, RgsError, SealBroken, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
         OSError, asyncpg.PostgresError, aiohttp.ClientError,
     ) as error:  # fmt: skip
         print(f"rgs-server {args.command}: {error}", file=sys.stderr)

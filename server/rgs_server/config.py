@@ -56,6 +56,8 @@ class Config:
     wallet_tries: int = 3  # of a debit, before it is rolled back
     webhook_timeout_ms: int = 5000  # of one delivery of an event
     sweep_s: int = 5  # between looks for rounds left unsettled and balances left behind
+    audit_place: str = ""  # folder for checkpoints of the audit log, each written once; empty: in the database alone
+    checkpoint_s: int = 10  # between checkpoints of a log that grows
     drain_timeout_ms: int = 10000  # for open requests at SIGTERM
     log_level: str = "info"  # debug, info, warning or error
 
@@ -96,6 +98,7 @@ LIMITS: dict[str, tuple[int, int]] = {
     "wallet_tries": (1, 10),
     "webhook_timeout_ms": (50, 60_000),
     "sweep_s": (1, 3600),
+    "checkpoint_s": (1, 3600),
     "drain_timeout_ms": (0, 600_000),
 }
 

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from rgs_server import balances, players, settlement
 from rgs_server.answers import spin_record
+from rgs_server.audit import proofs
 from rgs_server.clock import read_time
 from rgs_server.contract.answers import SpinsAnswer, encode
 from rgs_server.contract.problems import Problem
@@ -22,6 +23,7 @@ from rgs_server.store import Store
 ENDINGS_DAYS = 30
 SPINS_MAX = 100
 NONCE_MAX = 2**63 - 2
+SIZE_MAX = 2**63 - 1
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -147,6 +149,20 @@ async def list_unfinished(request: web.Request) -> web.Response:
         return json_answer(await balances.unfinished(store, operator_id))
 
 
+async def get_checkpoint(request: web.Request) -> web.Response:
+    await caller(request)
+    service = request.app[SERVICE]
+    async with service.store() as store:
+        return json_answer(await proofs.newest_checkpoint(store, service.sealer))
+
+
+async def prove_consistency(request: web.Request) -> web.Response:
+    await caller(request)
+    first, second = (number(request, name, SIZE_MAX) for name in ("first", "second"))
+    async with request.app[SERVICE].store() as store:
+        return json_answer(await proofs.consistency_proof(store, first, second))
+
+
 HANDLERS: dict[str, Handler] = {
     "getRound": read(settlement.round_state, "round_id", "ROUND_UNKNOWN"),
     "settleRound": step(settlement.settle, "round_id", "ROUND_UNKNOWN"),
@@ -161,6 +177,10 @@ HANDLERS: dict[str, Handler] = {
     "validateBuild": validate_build,
     "listUnfinished": list_unfinished,
     "resolveTransaction": resolve_transaction,
+    "getCheckpoint": get_checkpoint,
+    "proveSpin": read(proofs.spin_proof, "spin_id", "SPIN_UNKNOWN"),
+    "proveTransaction": read(proofs.transaction_proof, "txn_id", "TRANSACTION_UNKNOWN"),
+    "proveConsistency": prove_consistency,
     "getTransaction": read(balances.read_transaction, "txn_id", "TRANSACTION_UNKNOWN"),
 }
 """By the id of their operation."""

@@ -17,6 +17,7 @@ from typing import Any
 
 import asyncpg
 
+from rgs_server.audit.log_keys import ensure_log_key
 from rgs_server.config import Config, ConfigError, environment_of
 from rgs_server.master_key import ensure_master_key, read_master_keys
 from rgs_server.postgres import EmbeddedPostgres
@@ -143,6 +144,7 @@ class Supervisor:
             owner_url = config.owner_database_url or config.database_url
             await prepare_database(owner_url, config.database_url)
             await ensure_token_key(owner_url, sealer)
+            await ensure_log_key(owner_url, sealer)
             if config.in_production:
                 await refuse_plain_signatures(owner_url)
                 await refuse_changeable_records(config.database_url)

@@ -9,5 +9,8 @@ BEGIN
     EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON spins, ledger, round_ends, idempotency FROM %I', worker);
     EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON resolutions FROM %I', worker);
     EXECUTE format('GRANT UPDATE (confirmed_by, confirmed_at) ON resolutions TO %I', worker);
+    EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON audit_facts, audit_leaves, audit_nodes, audit_checkpoints FROM %I', worker);
+    EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON audit_keys, audit_retention, audit_holds FROM %I', worker);
+    EXECUTE format('GRANT UPDATE (private_sealed) ON audit_keys TO %I', worker);
     EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON schema_version FROM %I', worker);
 END $$;

@@ -748,6 +748,7 @@ SELECT * FROM (
     UNION ALL SELECT 'operator_keys', operator_id, key_id, 'key:' || key_id, secret_sealed FROM operator_keys
     UNION ALL SELECT 'webhooks', operator_id, operator_id, 'webhook:' || operator_id, secret_sealed FROM webhooks
     UNION ALL SELECT 'token_keys', '', kid, 'token-key:' || kid, private_sealed FROM token_keys
+    UNION ALL SELECT 'audit_keys', '', name, 'audit-key:' || name, private_sealed FROM audit_keys
     UNION ALL SELECT 'player_token_rules', operator_id, operator_id, 'player-tokens:' || operator_id, secret_sealed
               FROM player_token_rules WHERE secret_sealed IS NOT NULL
 ) s WHERE substr(sealed, 1, length($1::bytea)) <> $1::bytea LIMIT $2;
@@ -774,6 +775,10 @@ hooks AS (
 signers AS (
     UPDATE token_keys t SET private_sealed = i.after FROM input i
     WHERE i.place = 'token_keys' AND t.kid = i.name AND t.private_sealed = i.before
+),
+logs AS (
+    UPDATE audit_keys a SET private_sealed = i.after FROM input i
+    WHERE i.place = 'audit_keys' AND a.name = i.name AND a.private_sealed = i.before
 )
 UPDATE player_token_rules r SET secret_sealed = i.after FROM input i
 WHERE i.place = 'player_token_rules' AND r.operator_id = i.operator_id AND r.secret_sealed = i.before;

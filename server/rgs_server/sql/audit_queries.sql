@@ -1,0 +1,118 @@
+-- Statements of the audit log; audit/audit_store.py has a method for each.
+
+-- name: take_turn
+-- Whether this transaction is the one that sequences.
+-- $1 advisory lock
+SELECT pg_try_advisory_xact_lock($1);
+
+-- name: last_leaf
+-- and whether it was written in a transaction that this database has not reached: then the database was restored from a
+-- dump, in which transactions count from the beginning.
+SELECT position, written_in::text, fact_id, sequenced_at,
+       written_in >= pg_snapshot_xmax(pg_current_snapshot()) AS of_another_database
+FROM audit_leaves ORDER BY position DESC LIMIT 1;
+
+-- name: sequence_facts
+-- Gives the facts that follow a given one the positions from $1 on. Of transactions that may still run, none are taken: what
+-- they are about to write belongs before what began later.
+-- $1 first position $2 sequenced_at $3 written_in and $4 fact_id of the last fact $5 most $6 whether they are all of another
+-- database, where nothing runs any more
+WITH taken AS (
+    SELECT f, $1 - 1 + row_number() OVER (ORDER BY (f).written_in, (f).fact_id) AS place
+    FROM (
+        SELECT f FROM audit_facts f
+        WHERE (f.written_in, f.fact_id) > ($3::text::xid8, $4::bigint)
+          AND (f.written_in < pg_snapshot_xmin(pg_current_snapshot()) OR $6::boolean)
+          AND NOT EXISTS (SELECT FROM audit_leaves l WHERE l.written_in = f.written_in AND l.fact_id = f.fact_id)
+        ORDER BY f.written_in, f.fact_id LIMIT $5
+    ) next
+)
+INSERT INTO audit_leaves (position, written_in, fact_id, sequenced_at, leaf_hash, about)
+SELECT place, (f).written_in, (f).fact_id, $2::timestamptz,
+       sha256('\x00'::bytea || convert_to(audit_leaf(place, $2::timestamptz, f), 'UTF8')),
+       audit_about((f).kind, (f).operator_id, (f).subject)
+FROM taken
+RETURNING position, leaf_hash;
+
+-- name: add_nodes
+-- $1 level $2 number $3 hash (arrays)
+INSERT INTO audit_nodes (level, number, hash) SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::bytea[]);
+
+-- name: find_nodes
+-- $1 level $2 number (arrays)
+SELECT level, number, hash FROM audit_nodes
+WHERE (level, number) IN (SELECT * FROM unnest($1::smallint[], $2::bigint[]));
+
+-- name: leaf_hashes
+-- $1 first position $2 end (arrays)
+SELECT l.position, l.leaf_hash FROM unnest($1::bigint[], $2::bigint[]) AS t(first, until)
+JOIN audit_leaves l ON l.position >= t.first AND l.position < t.until ORDER BY l.position;
+
+-- name: find_leaf
+-- The last one about a subject, with its bytes.
+-- $1 kind $2 operator_id $3 subject
+SELECT l.position, audit_leaf(l.position, l.sequenced_at, f) AS leaf
+FROM audit_leaves l JOIN audit_facts f USING (written_in, fact_id)
+WHERE l.about = audit_about($1, $2, $3) AND f.kind = $1 AND f.operator_id = $2 AND f.subject = $3
+ORDER BY l.position DESC LIMIT 1;
+
+-- name: read_leaves
+-- $1 first position $2 end
+SELECT l.position, l.leaf_hash, audit_leaf(l.position, l.sequenced_at, f) AS leaf
+FROM audit_leaves l LEFT JOIN audit_facts f USING (written_in, fact_id)
+WHERE l.position >= $1 AND l.position < $2 ORDER BY l.position;
+
+-- name: position_at
+-- Of the first leaf that was sequenced at a time or later; NULL where there is none.
+-- $1 time
+SELECT min(position) FROM audit_leaves WHERE sequenced_at >= $1;
+
+-- name: last_checkpoint
+SELECT tree_size, made_at, root, note FROM audit_checkpoints ORDER BY tree_size DESC, made_at DESC LIMIT 1;
+
+-- name: add_checkpoint
+-- $1 tree_size $2 made_at $3 root $4 note
+INSERT INTO audit_checkpoints (tree_size, made_at, root, note) VALUES ($1, $2, $3, $4);
+
+-- name: newest_key
+SELECT name, public_key, private_sealed FROM audit_keys ORDER BY created_at DESC LIMIT 1;
+
+-- name: add_key
+-- $1 name $2 public_key $3 private_sealed
+INSERT INTO audit_keys (name, public_key, private_sealed) VALUES ($1, $2, $3);
+
+-- name: add_fact
+-- Of the service itself.
+-- $1 kind $2 subject $3 fact
+INSERT INTO audit_facts (kind, operator_id, subject, fact) VALUES ($1, '', $2, $3);
+
+-- name: set_retention
+-- $1 keep_days
+INSERT INTO audit_retention (keep_days) VALUES ($1) ON CONFLICT (only_row) DO UPDATE SET keep_days = excluded.keep_days;
+
+-- name: keep_forever
+DELETE FROM audit_retention;
+
+-- name: place_hold
+-- $1 hold_id $2 operator_id $3 since $4 until $5 reason
+INSERT INTO audit_holds (hold_id, operator_id, since, until, reason) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING RETURNING hold_id;
+
+-- name: release_hold
+-- $1 hold_id
+UPDATE audit_holds SET released_at = now() WHERE hold_id = $1 AND released_at IS NULL RETURNING hold_id;
+
+-- name: list_holds
+SELECT * FROM audit_holds ORDER BY placed_at, hold_id;
+
+-- name: erase_expired
+-- Some facts whose time is over; returns how many. Their leaves stay, as hashes.
+-- $1 most
+WITH gone AS (
+    DELETE FROM audit_facts WHERE (written_in, fact_id) IN (
+        SELECT f.written_in, f.fact_id FROM audit_facts f
+        WHERE f.written_at < now() - (SELECT keep_days FROM audit_retention) * interval '1 day' AND audit_expired(f)
+        LIMIT $1)
+    RETURNING fact_id
+)
+SELECT count(*) FROM gone;
