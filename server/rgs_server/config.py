@@ -57,6 +57,8 @@ class Config:
     webhook_timeout_ms: int = 5000  # of one delivery of an event
     sweep_s: int = 5  # between looks for rounds left unsettled and balances left behind
     audit_place: str = ""  # folder for checkpoints of the audit log, each written once; empty: in the database alone
+    files_digest: str = ""  # of the critical files, as `rgs-server audit files` prints it; empty: of those at the start
+    rehash_s: int = 86400  # between looks whether critical files have changed
     checkpoint_s: int = 10  # between checkpoints of a log that grows
     drain_timeout_ms: int = 10000  # for open requests at SIGTERM
     log_level: str = "info"  # debug, info, warning or error
@@ -99,6 +101,7 @@ LIMITS: dict[str, tuple[int, int]] = {
     "webhook_timeout_ms": (50, 60_000),
     "sweep_s": (1, 3600),
     "checkpoint_s": (1, 3600),
+    "rehash_s": (1, 86_400),
     "drain_timeout_ms": (0, 600_000),
 }
 

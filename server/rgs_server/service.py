@@ -64,12 +64,16 @@ class Service:
         self.desk.start()
         self._sweeper.start()
         self._sequencer.start()
+        if self.rules.files is not None:
+            self.rules.files.start(self.store)
         self._relay.start()
         self.cashier.start()
 
     async def stop(self) -> None:
         await self._sweeper.stop()
         await self._sequencer.stop()
+        if self.rules.files is not None:
+            await self.rules.files.stop()
         await self._relay.stop()
         await self.desk.stop()
         await self.cashier.stop()

@@ -12,6 +12,7 @@ import orjson
 
 from rgs_core.seeds import commitment, new_server_seed
 from rgs_server import answers
+from rgs_server.audit.critical_files import FileWatch
 from rgs_server.catalogue import Playable
 from rgs_server.clock import time_text
 from rgs_server.contract.answers import BuildReason, BuildVerdict, MarketRules, SessionAnswer, encode, money
@@ -26,11 +27,13 @@ from rgs_server.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """What may be played where. `unknown_market`: what becomes of countries without a pack."""
+    """What may be played where. `unknown_market`: what becomes of countries without a pack; `files`: whether the code and
+    the models are what they were."""
 
     catalogue: Mapping[str, Playable]
     registry: Registry
     unknown_market: str
+    files: FileWatch | None = None
 
 
 def seed_context(operator_id: str, session_id: str) -> str:

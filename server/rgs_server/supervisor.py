@@ -17,6 +17,7 @@ from typing import Any
 
 import asyncpg
 
+from rgs_server.audit.critical_files import tell_start
 from rgs_server.audit.log_keys import ensure_log_key
 from rgs_server.config import Config, ConfigError, environment_of
 from rgs_server.master_key import ensure_master_key, read_master_keys
@@ -148,7 +149,7 @@ class Supervisor:
             if config.in_production:
                 await refuse_plain_signatures(owner_url)
                 await refuse_changeable_records(config.database_url)
-            worker = replace(config, owner_database_url="")
+            worker = replace(await tell_start(owner_url, config), owner_database_url="")
             keepers = [asyncio.create_task(self._keep(worker, n)) for n in range(config.workers)]
             self._workers = [None] * config.workers
             ready = asyncio.create_task(when_up(worker)) if when_up else None

@@ -17,6 +17,7 @@ import uvloop
 from aiohttp import web
 
 from rgs_server.app import create_app
+from rgs_server.audit.critical_files import FileWatch
 from rgs_server.catalogue import load_catalogue
 from rgs_server.config import Config, ConfigError, read_config
 from rgs_server.logs import configure_logging
@@ -42,6 +43,7 @@ async def serve(config: Config, parent: int) -> None:
             load_catalogue(config.models_dir),
             read_registry(config.registry_file, config.registry_key_file),
             config.unknown_market,
+            FileWatch(config),
         ),
         Sealer(*read_master_keys(config.master_key_path)),
     )

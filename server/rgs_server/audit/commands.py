@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 
 from rgs_server.audit.audit_store import AuditStore
+from rgs_server.audit.critical_files import critical_files, digest_of, hashed
 from rgs_server.audit.exporting import export_range
 from rgs_server.audit.log_keys import log_key
 from rgs_server.clock import read_time, time_text
@@ -27,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--from", dest="since", metavar="TIME", required=True, help="such as 2026-01-31T00:00:00.000Z")
     export.add_argument("--to", dest="until", metavar="TIME", required=True, help="the end, not included")
     export.add_argument("--out", metavar="FOLDER", type=Path, required=True)
+    actions.add_parser("files", help="print the digests of the critical files, and the one of all for RGS_FILES_DIGEST")
     keep = actions.add_parser("retention", help="say how long facts are kept, or erase those whose time is over")
     keep.add_argument("--keep-days", metavar="N", type=int, help=f"from {KEEP_DAYS_MIN} on; 0: for ever")
     keep.add_argument("--erase", action="store_true", help="erase now; leaves stay in the tree as hashes")
@@ -41,6 +43,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 async def run(config: Config, args: argparse.Namespace) -> int:
     """Raises ConfigError and what the actions raise."""
+    if args.action == "files":
+        return files(config)
     if not config.database_url:
         raise ConfigError("set RGS_DATABASE_URL: the log is in the database of the service")
     if args.action == "export":
@@ -55,6 +59,14 @@ async def run(config: Config, args: argparse.Namespace) -> int:
         return await (retention if args.action == "retention" else hold)(store, args)
     finally:
         await connection.close()
+
+
+def files(config: Config) -> int:
+    digests = hashed(critical_files(config))
+    for name, digest in digests.items():
+        print(f"{digest}  {name}")
+    print(f"RGS_FILES_DIGEST={digest_of(digests)}")
+    return 0
 
 
 async def export(config: Config, args: argparse.Namespace) -> int:
