@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 import orjson
@@ -329,7 +330,7 @@ def swept_event(operator_id: str, closed: bytes, event_id: str, ts: str) -> byte
     )
 
 
-def audit_record(record: asyncpg.Record, server_seed: bytes | None) -> AuditRecord:
+def audit_record(record: asyncpg.Record | Mapping[str, Any], server_seed: bytes | None) -> AuditRecord:
     """What `rgs replay` needs to recompute a spin without this service."""
     return AuditRecord(
         derivation="rgs-rng-1",

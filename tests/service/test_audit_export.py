@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -107,6 +109,23 @@ def test_what_cannot_be_exported(own: Service, tmp_path: Path, capsys: pytest.Ca
     ):
         assert main(["audit", "export", "--from", since, "--to", until, "--out", str(tmp_path / out)]) == 2
         assert message in capsys.readouterr().err
+
+
+def test_a_closed_session_is_verified_offline(own: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From the service to the script that a player runs."""
+    told = own.send("POST", "/rgs/v1/sessions", session_body("offline")).json()["seed_commitment"]
+    for n in range(4):
+        assert own.send("POST", "/rgs/v1/spins", spin_body(f"offline-{n}", "offline")).status == 200
+    records, session = tmp_path / "records.json", tmp_path / "session.json"
+    write = ["audit", "session", "op-sandbox", "offline", "--out", str(records)]
+    assert main(write) == 2
+    assert "is open" in capsys.readouterr().err
+    assert own.send("POST", "/rgs/v1/sessions/offline/close").status == 200
+    assert main(write) == 0
+    assert rgs(["audit", "session", str(records), "--out", str(session)]) == 0
+    script = Path(__file__).parents[2] / "docs/verify/verify_session.py"
+    done = subprocess.run([sys.executable, "-I", str(script), str(session), told], capture_output=True, text=True)
+    assert (done.returncode, done.stdout[:15]) == (0, "RIGHT: 4 rounds")
 
 
 def altered(own: Service, *statements: str) -> None:

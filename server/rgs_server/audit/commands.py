@@ -12,6 +12,7 @@ from rgs_server.audit.audit_store import AuditStore
 from rgs_server.audit.critical_files import critical_files, digest_of, hashed
 from rgs_server.audit.exporting import export_range
 from rgs_server.audit.log_keys import log_key
+from rgs_server.audit.session_records import write_records
 from rgs_server.clock import read_time, time_text
 from rgs_server.config import Config, ConfigError
 from rgs_server.master_key import read_master_keys
@@ -29,6 +30,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--to", dest="until", metavar="TIME", required=True, help="the end, not included")
     export.add_argument("--out", metavar="FOLDER", type=Path, required=True)
     actions.add_parser("files", help="print the digests of the critical files, and the one of all for RGS_FILES_DIGEST")
+    session = actions.add_parser("session", help="write the audit records of a closed session, for 'rgs audit session'")
+    session.add_argument("operator_id", metavar="OPERATOR_ID")
+    session.add_argument("session_id", metavar="SESSION_ID")
+    session.add_argument("--out", metavar="FILE", type=Path, required=True)
     keep = actions.add_parser("retention", help="say how long facts are kept, or erase those whose time is over")
     keep.add_argument("--keep-days", metavar="N", type=int, help=f"from {KEEP_DAYS_MIN} on; 0: for ever")
     keep.add_argument("--erase", action="store_true", help="erase now; leaves stay in the tree as hashes")
@@ -49,6 +54,11 @@ async def run(config: Config, args: argparse.Namespace) -> int:
         raise ConfigError("set RGS_DATABASE_URL: the log is in the database of the service")
     if args.action == "export":
         return await export(config, args)
+    if args.action == "session":
+        sealer = Sealer(*read_master_keys(config.master_key_path))
+        written = await write_records(config.database_url, sealer, args.operator_id, args.session_id, args.out)
+        print(f"{args.out}: {written:,} rounds; the seed is in it, as it is public now")
+        return 0
     # Retention and holds belong to the owner of the tables: workers cannot touch them.
     connection = await asyncpg.connect(config.owner_database_url or config.database_url)
     try:

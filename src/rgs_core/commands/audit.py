@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from rgs_core.audit.export import Report, read_checkpoint, verify_export
 from rgs_core.audit.notes import VerifierKey, read_keys
 from rgs_core.audit.proofs import read_proof
+from rgs_core.audit.sessions import session_document
 from rgs_core.commands.arguments import OFF, OK, add_json
+from rgs_core.commands.replay import build_of
+from rgs_core.errors import AuditError
+from rgs_core.language.model import Build
 
 HELP = "verify an export of the audit log, or the proof that something is in it; exit 1 when something is wrong"
 EXAMPLES = """\
   rgs audit verify january/ --key studio.pub
   rgs audit verify january/ --key studio.pub --checkpoint newest.txt
-  rgs audit proof spin-1.json --key studio.pub      (the answer of GET /rgs/v1/audit/spins/spin-1)"""
+  rgs audit proof spin-1.json --key studio.pub      (the answer of GET /rgs/v1/audit/spins/spin-1)
+  rgs audit session records.json --out session.json"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +33,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verify.add_argument("export", metavar="EXPORT", type=Path, help="folder that 'rgs-server audit export' has made")
     proof = actions.add_parser("proof", help="verify that a leaf is in the log")
     proof.add_argument("proof", metavar="PROOF", type=Path, help="JSON that the service has answered")
+    session = actions.add_parser("session", help="write a finished session with all numbers drawn, for docs/verify")
+    session.add_argument("records", metavar="RECORDS", type=Path, help="that 'rgs-server audit session' has written")
+    session.add_argument("--model", help="model file of the build; a shipped game by default")
+    session.add_argument(
+        "--out", metavar="FILE", required=True, type=Path, help="for the page and the script in docs/verify"
+    )
     for action in (verify, proof):
         action.add_argument(
             "--key", metavar="FILE", required=True, help="public key of the log (name+id+key), in a file or as it is"
@@ -42,6 +55,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
+    if args.action == "session":
+        return run_session(args, console)
     keys = keys_of(args.key)
     if args.action == "proof":
         return run_proof(args, keys, console)
@@ -74,6 +89,24 @@ def run_proof(args: argparse.Namespace, keys: list[VerifierKey], console: Consol
         for fault in faults:
             console.print(f"  {fault}", markup=False, highlight=False, soft_wrap=True)
     return OFF if faults else OK
+
+
+def run_session(args: argparse.Namespace, console: Console) -> int:
+    document = json.loads(args.records.read_text("utf-8"))
+    if not isinstance(document, dict) or not isinstance(document.get("records"), list):
+        raise AuditError(f"{args.records} holds no records of a session")
+    builds: dict[tuple[str, str], Build] = {}
+
+    def build(record: Mapping[str, Any]) -> Build:
+        name = (record["build_hash"], record["mode"])
+        if name not in builds:
+            builds[name] = build_of(record, args.model)
+        return builds[name]
+
+    session = session_document(document["records"], document["rounds_played"], build)
+    args.out.write_text(json.dumps(session, ensure_ascii=False) + "\n", "utf-8")
+    console.print(f"{args.out}: {len(session['rounds']):,} rounds, all of them replayed", highlight=False, markup=False)
+    return OK
 
 
 def show(report: Report, seen: int, console: Console) -> None:
