@@ -22,6 +22,7 @@ from rgs_server.audit import commands as audit
 from rgs_server.audit.exporting import ExportRefused
 from rgs_server.audit.log_keys import LogKeyMissing
 from rgs_server.audit.tree import LogBroken
+from rgs_server.audit.write_once import AlreadyWritten
 from rgs_server.client import Client, Credentials, client_context, curl_line
 from rgs_server.clock import read_time
 from rgs_server.config import Config, ConfigError, read_config
@@ -230,7 +231,7 @@ def main(arguments: list[str] | None = None) -> int:
             return run(keys(config, args))
         return run(call(config, args))
     except (
-        AlreadyRunning, ConfigError, DatabaseUnreachable, ExportRefused, KeyUnknown, ListRefused, LogBroken, LogKeyMissing, MasterKeyError, OperatorRefused, PostgresUnavailable, RegistryRefused, RgsError, SealBroken, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
+        AlreadyRunning, AlreadyWritten, ConfigError, DatabaseUnreachable, ExportRefused, KeyUnknown, ListRefused, LogBroken, LogKeyMissing, MasterKeyError, OperatorRefused, PostgresUnavailable, RegistryRefused, RgsError, SealBroken, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
         OSError, asyncpg.PostgresError, aiohttp.ClientError,
     ) as error:  # fmt: skip
         print(f"rgs-server {args.command}: {error}", file=sys.stderr)

@@ -56,7 +56,8 @@ class Config:
     wallet_tries: int = 3  # of a debit, before it is rolled back
     webhook_timeout_ms: int = 5000  # of one delivery of an event
     sweep_s: int = 5  # between looks for rounds left unsettled and balances left behind
-    audit_place: str = ""  # folder for checkpoints of the audit log, each written once; empty: in the database alone
+    audit_place: str = ""  # folder or s3://bucket/prefix for checkpoints, each written once; empty: in the database alone
+    audit_keep_days: int = 3650  # for which a bucket locks them
     files_digest: str = ""  # of the critical files, as `rgs-server audit files` prints it; empty: of those at the start
     rehash_s: int = 86400  # between looks whether critical files have changed
     checkpoint_s: int = 10  # between checkpoints of a log that grows
@@ -100,6 +101,7 @@ LIMITS: dict[str, tuple[int, int]] = {
     "wallet_tries": (1, 10),
     "webhook_timeout_ms": (50, 60_000),
     "sweep_s": (1, 3600),
+    "audit_keep_days": (1, 36_500),
     "checkpoint_s": (1, 3600),
     "rehash_s": (1, 86_400),
     "drain_timeout_ms": (0, 600_000),

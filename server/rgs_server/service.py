@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import asyncpg
 from aiohttp import web
 
 from rgs_server.access_tokens import AccessTokens
+from rgs_server.audit.places import place_of
 from rgs_server.audit.sequencer import Sequencer
-from rgs_server.audit.write_once import WriteOnceFolder
 from rgs_server.clock import Clock, system_clock
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
@@ -54,8 +53,7 @@ class Service:
         self._nonces = NonceMemory(config, url)
         self.gate = Gate(config, sealer, self.store, self._nonces, self.quotas, self.tokens)
         self._relay = WebhookRelay(config, self.store, sealer, self.clock)
-        place = WriteOnceFolder(Path(config.audit_place)) if config.audit_place else None
-        self._sequencer = Sequencer(self.store, sealer, self.clock, config.checkpoint_s, place)
+        self._sequencer = Sequencer(self.store, sealer, self.clock, config.checkpoint_s, place_of(config))
         self._sweeper = Sweeper(self.store, sealer, self.clock, config.sweep_s)
 
     async def start(self) -> None:

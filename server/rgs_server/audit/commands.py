@@ -8,10 +8,12 @@ from pathlib import Path
 
 import asyncpg
 
+from rgs_core.audit.export import FILES
 from rgs_server.audit.audit_store import AuditStore
 from rgs_server.audit.critical_files import critical_files, digest_of, hashed
 from rgs_server.audit.exporting import export_range
 from rgs_server.audit.log_keys import log_key
+from rgs_server.audit.places import place_of
 from rgs_server.audit.session_records import write_records
 from rgs_server.clock import read_time, time_text
 from rgs_server.config import Config, ConfigError
@@ -29,6 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--from", dest="since", metavar="TIME", required=True, help="such as 2026-01-31T00:00:00.000Z")
     export.add_argument("--to", dest="until", metavar="TIME", required=True, help="the end, not included")
     export.add_argument("--out", metavar="FOLDER", type=Path, required=True)
+    export.add_argument("--publish", action="store_true", help="write it to RGS_AUDIT_PLACE, too, under exports/FOLDER")
     actions.add_parser("files", help="print the digests of the critical files, and the one of all for RGS_FILES_DIGEST")
     session = actions.add_parser("session", help="write the audit records of a closed session, for 'rgs audit session'")
     session.add_argument("operator_id", metavar="OPERATOR_ID")
@@ -82,7 +85,13 @@ def files(config: Config) -> int:
 async def export(config: Config, args: argparse.Namespace) -> int:
     since, until = range_of(args)
     sealer = Sealer(*read_master_keys(config.master_key_path))
+    place = place_of(config) if args.publish else None
+    if args.publish and place is None:
+        raise ConfigError("--publish: set RGS_AUDIT_PLACE")
     manifest = await export_range(config.database_url, sealer, since, until, args.out)
+    if place is not None:
+        for name in FILES:
+            await place.put(f"exports/{args.out.name}/{name}", (args.out / name).read_bytes())
     end = manifest.first_position + manifest.leaves
     print(f"{args.out}: leaves {manifest.first_position:,} to {end:,} of {manifest.tree_size:,}, verified")
     return 0
