@@ -56,7 +56,9 @@ class Config:
     wallet_tries: int = 3  # of a debit, before it is rolled back
     webhook_timeout_ms: int = 5000  # of one delivery of an event
     sweep_s: int = 5  # between looks for rounds left unsettled and balances left behind
-    audit_place: str = ""  # folder or s3://bucket/prefix for checkpoints, each written once; empty: in the database alone
+    audit_place: str = (
+        ""  # folder or s3://bucket/prefix for checkpoints, each written once; empty: in the database alone
+    )
     audit_keep_days: int = 3650  # for which a bucket locks them
     files_digest: str = ""  # of the critical files, as `rgs-server audit files` prints it; empty: of those at the start
     rehash_s: int = 86400  # between looks whether critical files have changed

@@ -151,9 +151,8 @@ async def list_unfinished(request: web.Request) -> web.Response:
 
 async def get_checkpoint(request: web.Request) -> web.Response:
     await caller(request)
-    service = request.app[SERVICE]
-    async with service.store() as store:
-        return json_answer(await proofs.newest_checkpoint(store, service.sealer))
+    async with request.app[SERVICE].store() as store:
+        return json_answer(await proofs.newest_checkpoint(store))
 
 
 async def prove_consistency(request: web.Request) -> web.Response:

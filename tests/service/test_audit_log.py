@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -397,5 +397,31 @@ def test_batches_follow_each_other(own: Service, monkeypatch: pytest.MonkeyPatch
             pass
         assert await order(store) == [str(n) for n in range(30)]
         assert not await sequencer.step()
+
+    in_database(own, steps)
+
+
+def test_a_transaction_that_stays_open_is_told(own: Service, caplog: pytest.LogCaptureFixture) -> None:
+    """It holds the log back: nothing behind it has a final place."""
+
+    async def steps(store: Store, sequencer: Sequencer) -> None:
+        await sequencer.step()
+        holder = await asyncpg.connect(own.database_url.replace("/postgres?", "/sequenced?"))
+        try:
+            async with holder.transaction():
+                await holder.execute("SELECT pg_current_xact_id()")
+                await store.connection.execute(
+                    "INSERT INTO audit_facts (written_at, kind, operator_id, subject, fact) "
+                    "VALUES ($1, 'test', '', 'waiting', '{}')",
+                    NOW - timedelta(minutes=1),
+                )
+                sequencer._clock = lambda: NOW + timedelta(minutes=2)  # a checkpoint is due
+                await sequencer.step()
+                assert await order(store) == []
+                assert "some transaction stays open" in caplog.text
+        finally:
+            await holder.close()
+        await sequencer.step()
+        assert await order(store) == ["waiting"]
 
     in_database(own, steps)

@@ -36,6 +36,11 @@ class AuditStore:
         rows = await self.connection.fetch(QUERIES["sequence_facts"], *arguments)
         return [row["leaf_hash"] for row in sorted(rows, key=lambda row: int(row["position"]))]
 
+    async def waiting_since(self) -> datetime | None:
+        """When the oldest fact that has no position yet was written."""
+        since: datetime | None = await self.connection.fetchval(QUERIES["waiting_since"])
+        return since
+
     async def add_nodes(self, nodes: Sequence[tuple[Node, bytes]]) -> None:
         levels = [node.level for node, _ in nodes]
         numbers = [node.number for node, _ in nodes]

@@ -12,7 +12,7 @@ from rgs_core.audit.export import FILES
 from rgs_server.audit.audit_store import AuditStore
 from rgs_server.audit.critical_files import critical_files, digest_of, hashed
 from rgs_server.audit.exporting import export_range
-from rgs_server.audit.log_keys import log_key
+from rgs_server.audit.log_keys import public_key
 from rgs_server.audit.places import place_of
 from rgs_server.audit.session_records import write_records
 from rgs_server.clock import read_time, time_text
@@ -67,7 +67,7 @@ async def run(config: Config, args: argparse.Namespace) -> int:
     try:
         store = AuditStore(connection)
         if args.action == "key":
-            print((await log_key(store, Sealer(*read_master_keys(config.master_key_path)))).public)
+            print(await public_key(store))
             return 0
         return await (retention if args.action == "retention" else hold)(store, args)
     finally:

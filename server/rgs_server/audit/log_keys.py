@@ -37,15 +37,26 @@ def context_of(name: str) -> str:
     return f"audit-key:{name}"
 
 
+async def public_key(store: AuditStore) -> VerifierKey:
+    """What verifies the log. Raises LogKeyMissing."""
+    row = await _newest(store)
+    return VerifierKey(row["name"], row["public_key"])
+
+
 async def log_key(store: AuditStore, sealer: Sealer) -> LogKey:
     """The key of the log. Raises LogKeyMissing, SealBroken."""
-    row = await store.newest_key()
-    if row is None:
-        raise LogKeyMissing("the database has no key of the audit log; 'rgs-server serve' makes it at its start")
+    row = await _newest(store)
     private = Ed25519PrivateKey.from_private_bytes(sealer.open(row["private_sealed"], context_of(row["name"])))
     if private.public_key().public_bytes_raw() != row["public_key"]:
         raise LogKeyMissing(f"the halves of the key '{row['name']}' of the audit log do not belong together")
     return LogKey(VerifierKey(row["name"], row["public_key"]), private)
+
+
+async def _newest(store: AuditStore) -> asyncpg.Record:
+    row = await store.newest_key()
+    if row is None:
+        raise LogKeyMissing("the database has no key of the audit log; 'rgs-server serve' makes it at its start")
+    return row
 
 
 async def ensure_log_key(url: str, sealer: Sealer) -> None:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from rgs_core.audit.merkle import consistency_spans, inclusion_spans
 from rgs_server.audit.audit_store import AuditStore
-from rgs_server.audit.log_keys import log_key
+from rgs_server.audit.log_keys import public_key
 from rgs_server.audit.tree import root_at, span_hashes
 from rgs_server.clock import time_text
 from rgs_server.contract.answers import AuditCheckpoint, ConsistencyProof, InclusionProof, encode
 from rgs_server.contract.problems import Problem
-from rgs_server.sealing import Sealer
 from rgs_server.store import Store
 
 
-async def newest_checkpoint(store: Store, sealer: Sealer) -> bytes:
+async def newest_checkpoint(store: Store) -> bytes:
     """The answer with the newest checkpoint. Raises Problem."""
     audit = AuditStore(store.connection)
     row = await audit.last_checkpoint()
     if row is None:
         raise Problem("AUDIT_PENDING", "the log was not signed yet")
-    public = str((await log_key(audit, sealer)).public)
+    public = str(await public_key(audit))
     return encode(AuditCheckpoint(row["tree_size"], row["root"].hex(), time_text(row["made_at"]), row["note"], public))
 
 

@@ -33,6 +33,9 @@ BATCH = 2000
 IDLE_CHECKPOINT_S = 60
 """A log that does not grow is signed so often, which shows that nothing has happened."""
 
+HELD_BACK_S = 30
+"""Facts that wait longer are held back by a transaction that somebody has left open."""
+
 
 class Sequencer:
     """A task of each worker. `place`: where checkpoints are published beside the database; None: nowhere."""
@@ -137,6 +140,9 @@ class Sequencer:
             self._key = await log_key(store, self._sealer)
         checkpoint = Checkpoint(self._key.public.name, frontier.size, frontier.root, time_text(now))
         note = self._key.note(checkpoint)
+        since = await store.waiting_since()
+        if since is not None and now - since > timedelta(seconds=HELD_BACK_S):
+            log.error("facts wait since %s to be sequenced: some transaction stays open", time_text(since))
         await store.add_checkpoint(frontier.size, now, frontier.root, note)
         return checkpoint, note
 

@@ -473,7 +473,9 @@ class AuditCheckpoint(Struct, frozen=True):
     root: Hash
     made_at: Time
     checkpoint: Annotated[str, Meta(description="the signed note (C2SP tlog-checkpoint, Ed25519); keep it")]
-    public_key: Annotated[str, Meta(description="`name+id+key`; get it another way, too: a log vouches for itself here")]
+    public_key: Annotated[
+        str, Meta(description="`name+id+key`; get it another way, too: a log vouches for itself here")
+    ]
 
 
 class InclusionProof(Struct, frozen=True):

@@ -34,6 +34,12 @@ SELECT place, (f).written_in, (f).fact_id, $2::timestamptz,
 FROM taken
 RETURNING position, leaf_hash;
 
+-- name: waiting_since
+-- When the oldest fact behind the last leaf was written; NULL where none waits.
+SELECT min(f.written_at) FROM audit_facts f
+LEFT JOIN (SELECT written_in, fact_id FROM audit_leaves ORDER BY position DESC LIMIT 1) last ON true
+WHERE (f.written_in, f.fact_id) > (coalesce(last.written_in, '0'), coalesce(last.fact_id, 0));
+
 -- name: add_nodes
 -- $1 level $2 number $3 hash (arrays)
 INSERT INTO audit_nodes (level, number, hash) SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::bytea[]);
