@@ -17,7 +17,7 @@ from rgs_server.config import environment_of
 from rgs_server.store import RECORDS, changeable_records
 from service_process import Service, free_port, run, spin_body
 
-TEXTS = {"audit_leaves": "about", "audit_nodes": "hash", "audit_checkpoints": "note"}
+TEXTS = {"builds": "model", "audit_leaves": "about", "audit_nodes": "hash", "audit_checkpoints": "note"}
 """A column of text or bytes, where none is called operator_id."""
 
 
@@ -104,7 +104,7 @@ def test_production_needs_an_owner_apart_from_the_workers(service: Service, tmp_
 
     status, said = started(owner, "")
     assert status == 2
-    assert "may change rows of spins, ledger, round_ends, idempotency, audit_facts" in said
+    assert "may change rows of spins, ledger, round_ends, idempotency, builds, audit_facts" in said
     assert started(worker, owner)[0] == 0
     status, said = started(worker, "")
     assert (status, "worker serves" in said) == (0, True)

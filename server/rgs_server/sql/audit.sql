@@ -106,8 +106,13 @@ CREATE TRIGGER sessions_opened AFTER INSERT ON sessions
 -- All but what spins and transfers move, which have facts of their own, and the seal of the seed.
 CREATE TRIGGER sessions_changed AFTER UPDATE OF operator_id, session_id, player_id, game_id, build_hash, geo, currency,
         exponent, client_seed, seed_commitment, wallet, settle_within_s, one_round, enforces_markets, age, time_limit_min,
-        blocked, acknowledged, closed_at, close_reason, fingerprint, response, created_at OR DELETE ON sessions
+        blocked, acknowledged, acknowledged_at, closed_at, close_reason, fingerprint, response, created_at OR DELETE ON sessions
     FOR EACH ROW EXECUTE FUNCTION audit_row('session', 'session_id', 'seed_sealed', 'response');
+-- What was offered to a player, and that it was decided; by row, so that batches without choices pay nothing for it.
+CREATE TRIGGER waiting_rounds_audited AFTER INSERT OR UPDATE OR DELETE ON waiting_rounds
+    FOR EACH ROW EXECUTE FUNCTION audit_row('waiting_round', 'round_id');
+CREATE TRIGGER choices_audited AFTER INSERT ON choices
+    FOR EACH ROW EXECUTE FUNCTION audit_row('choice', 'round_id', 'response');
 CREATE TRIGGER round_ends_audited AFTER INSERT ON round_ends
     FOR EACH ROW EXECUTE FUNCTION audit_row('round_end', 'round_id');
 CREATE TRIGGER wallet_steps_audited AFTER INSERT OR DELETE OR UPDATE OF operator_id, txn_id, kind, round_id, spin_id,
@@ -129,6 +134,8 @@ CREATE TRIGGER operator_origins_audited AFTER INSERT OR UPDATE OR DELETE ON oper
     FOR EACH ROW EXECUTE FUNCTION audit_row('operator_origin', 'origin');
 CREATE TRIGGER operator_games_audited AFTER INSERT OR UPDATE OR DELETE ON operator_games
     FOR EACH ROW EXECUTE FUNCTION audit_row('operator_game', 'build_ref');
+CREATE TRIGGER builds_audited AFTER INSERT ON builds
+    FOR EACH ROW EXECUTE FUNCTION audit_row('build', 'build_hash', 'source');
 CREATE TRIGGER player_flags_audited AFTER INSERT OR UPDATE OR DELETE ON player_flags
     FOR EACH ROW EXECUTE FUNCTION audit_row('player_flag', 'player_id');
 CREATE TRIGGER oauth_clients_audited AFTER INSERT OR UPDATE OR DELETE ON oauth_clients
@@ -139,6 +146,16 @@ CREATE TRIGGER player_token_rules_audited AFTER INSERT OR UPDATE OR DELETE ON pl
     FOR EACH ROW EXECUTE FUNCTION audit_row('player_token_rule', 'operator_id', 'secret_sealed');
 CREATE TRIGGER webhooks_audited AFTER INSERT OR DELETE OR UPDATE OF url, secret_sealed, disabled_at ON webhooks
     FOR EACH ROW EXECUTE FUNCTION audit_row('webhook', 'operator_id', 'secret_sealed', 'lease_until');
+CREATE TRIGGER fee_agreements_audited AFTER INSERT ON fee_agreements
+    FOR EACH ROW EXECUTE FUNCTION audit_row('fee_agreement', 'agreement_id');
+CREATE TRIGGER closings_audited AFTER INSERT ON closings
+    FOR EACH ROW EXECUTE FUNCTION audit_row('closing', 'month');
+CREATE TRIGGER closing_totals_audited AFTER INSERT ON closing_totals
+    FOR EACH ROW EXECUTE FUNCTION audit_row('closing_total', 'month');
+CREATE TRIGGER closing_lines_audited AFTER INSERT ON closing_lines
+    FOR EACH ROW EXECUTE FUNCTION audit_row('closing_line', 'month');
+CREATE TRIGGER console_people_audited AFTER INSERT OR UPDATE OR DELETE ON console_people
+    FOR EACH ROW EXECUTE FUNCTION audit_row('console_person', 'name', 'salt', 'password_digest');
 CREATE TRIGGER audit_keys_audited AFTER INSERT OR UPDATE OR DELETE ON audit_keys
     FOR EACH ROW EXECUTE FUNCTION audit_row('audit_key', 'name', 'private_sealed');
 
