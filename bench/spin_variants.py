@@ -81,7 +81,7 @@ class TransactionDesk(SpinDesk):
                 operator_id,
             )
             (record,) = await store.load_sessions([operator_id], [pending.request.session_id])
-            lane._keep(record)
+            lane._keep(record, None)
             row = lane._draw(pending, lane._sessions[pending.session_key]).row
             await self.write(connection, pending, row)
         return Answer(row.response, False)
