@@ -135,11 +135,11 @@ def altered(own: Service, *statements: str) -> None:
         connection = await asyncpg.connect(own.database_url)
         try:
             async with connection.transaction():
-                for table in ("audit_facts", "audit_leaves"):
+                for table in ("audit_facts", "audit_leaves", "spins"):
                     await connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
                 for statement in statements:
                     await connection.execute(statement)
-                for table in ("audit_facts", "audit_leaves"):
+                for table in ("audit_facts", "audit_leaves", "spins"):
                     await connection.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
         finally:
             await connection.close()
@@ -147,35 +147,36 @@ def altered(own: Service, *statements: str) -> None:
     run(job())
 
 
-def test_facts_that_were_changed_in_the_database_are_found(
+def test_spins_that_were_changed_in_the_database_are_found(
     own: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The fact alone; the fact with its hash; both times nothing is exported as if it were right."""
+    """The spin alone; the spin with its hash; both times nothing is exported as if it were right."""
     play(own, "changed-1")
     until = end_of_now(own)
-    change = "UPDATE audit_facts SET fact = replace(fact, '{0}', '{1}') WHERE subject = 'changed-1' AND kind = 'spin'"
+    change = "UPDATE spins SET stake_minor = {1} WHERE spin_id = 'changed-1' AND stake_minor = {0}"
     rehash = (
-        "UPDATE audit_leaves l SET leaf_hash = sha256('\\x00'::bytea || "
-        "convert_to(audit_leaf(l.position, l.sequenced_at, f), 'UTF8')) "
-        "FROM audit_facts f WHERE f.fact_id = l.fact_id AND f.subject = 'changed-1' AND f.kind = 'spin'"
+        "UPDATE audit_leaves l SET leaf_hashes = audit_hash(v.leaf) "
+        "FROM audit_log v WHERE v.first = l.position AND v.subject = 'changed-1' AND v.kind = 'spin'"
     )
     for number, statements in enumerate(([], [rehash])):
-        altered(own, change.format('"stake_minor":100', '"stake_minor":900'), *statements)
+        altered(own, change.format(100, 900), *statements)
         out = str(tmp_path / str(number))
         assert main(["audit", "export", "--from", BEGINNING, "--to", until, "--out", out]) == 2
         said = capsys.readouterr().err
         assert ("not what was signed" if statements else "not the one that was hashed") in said
-        altered(own, change.format('"stake_minor":900', '"stake_minor":100'), *statements)
+        altered(own, change.format(900, 100), *statements)
     assert main(["audit", "export", "--from", BEGINNING, "--to", until, "--out", str(tmp_path / "right")]) == 0
 
 
 def aged(own: Service, subject: str) -> None:
     """Makes a fact and its leaf two years old: what was hashed does not change but for that."""
-    altered(own, f"UPDATE audit_facts SET written_at = written_at - interval '2 years' WHERE subject = '{subject}'")
+    altered(
+        own, f"UPDATE audit_facts SET written_at = written_at - interval '2 years' WHERE '{subject}' = ANY (subjects)"
+    )
 
 
 def kept(own: Service, subject: str) -> bool:
-    return bool(run(own.fetch("SELECT FROM audit_facts WHERE subject = $1", subject)))
+    return bool(run(own.fetch("SELECT FROM audit_facts WHERE $1 = ANY (subjects)", subject)))
 
 
 def test_facts_are_erased_when_their_time_is_over_unless_they_are_held(
@@ -183,7 +184,7 @@ def test_facts_are_erased_when_their_time_is_over_unless_they_are_held(
 ) -> None:
     play(own, "old-1", "young-1")
     aged(own, "old-1")
-    delete = "DELETE FROM audit_facts WHERE subject = 'old-1' RETURNING 1"
+    delete = "DELETE FROM audit_facts WHERE 'old-1' = ANY (subjects) RETURNING 1"
     with pytest.raises(asyncpg.RaiseError, match="is kept"):
         run(own.fetch(delete))
     assert keep("--erase") == 0

@@ -17,7 +17,7 @@ from rgs_server.config import environment_of
 from rgs_server.store import RECORDS, changeable_records
 from service_process import Service, free_port, run, spin_body
 
-TEXTS = {"builds": "model", "audit_leaves": "about", "audit_nodes": "hash", "audit_checkpoints": "note"}
+TEXTS = {"builds": "model", "audit_leaves": "leaf_hashes", "audit_nodes": "hash", "audit_checkpoints": "note"}
 """A column of text or bytes, where none is called operator_id."""
 
 

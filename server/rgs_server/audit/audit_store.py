@@ -14,6 +14,13 @@ QUERIES = read_queries("audit_queries.sql")
 TURN_LOCK = 7_249_003
 """Advisory lock of the worker that sequences."""
 
+HASH_SIZE = 32
+
+
+def split(hashes: bytes) -> list[bytes]:
+    """Hashes that are kept one behind the other."""
+    return [hashes[n : n + HASH_SIZE] for n in range(0, len(hashes), HASH_SIZE)]
+
 
 class AuditStore:
     """The statements, on one connection."""
@@ -34,7 +41,7 @@ class AuditStore:
         """Hashes of the new leaves, in the order of their positions."""
         arguments = (position, sequenced_at, written_in, fact_id, most, no_longer_run)
         rows = await self.connection.fetch(QUERIES["sequence_facts"], *arguments)
-        return [row["leaf_hash"] for row in sorted(rows, key=lambda row: int(row["position"]))]
+        return [one for row in sorted(rows, key=lambda row: int(row["position"])) for one in split(row["leaf_hashes"])]
 
     async def waiting_since(self) -> datetime | None:
         """When the oldest fact that has no position yet was written."""
@@ -53,16 +60,19 @@ class AuditStore:
         return {Node(row["level"], row["number"]): row["hash"] for row in rows}
 
     async def leaf_hashes(self, spans: Sequence[Span]) -> dict[int, bytes]:
-        """By position."""
+        """By position; also of leaves that share a row with them."""
         firsts, ends = [span.first for span in spans], [span.end for span in spans]
         rows = await self.connection.fetch(QUERIES["leaf_hashes"], firsts, ends)
-        return {row["position"]: row["leaf_hash"] for row in rows}
+        return {row["position"] + n: value for row in rows for n, value in enumerate(split(row["leaf_hashes"]))}
 
-    async def find_leaf(self, kind: str, operator_id: str, subject: str) -> asyncpg.Record | None:
-        return await self.connection.fetchrow(QUERIES["find_leaf"], kind, operator_id, subject)
+    async def find_spin_leaf(self, operator_id: str, spin_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_spin_leaf"], operator_id, spin_id)
+
+    async def find_ledger_leaf(self, operator_id: str, txn_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_ledger_leaf"], operator_id, txn_id)
 
     async def read_leaves(self, span: Span) -> list[asyncpg.Record]:
-        """`leaf` is None where the fact was erased."""
+        """`leaf` and `kind` are None where the fact was erased; `leaf` alone where the row that it tells is gone."""
         return await self.connection.fetch(QUERIES["read_leaves"], span.first, span.end)
 
     async def position_at(self, time: datetime) -> int | None:

@@ -96,8 +96,10 @@ async def _leaves(store: AuditStore, span: Span) -> AsyncIterator[Sequence[bytes
         if [row["position"] for row in rows] != list(range(*part)):
             raise LogBroken(f"leaves {part.first} to {part.end} are not all there")
         for row in rows:
-            if row["leaf"] is None:
+            if row["kind"] is None:
                 raise ExportRefused(f"the fact of leaf {row['position']} was erased; begin the range later")
+            if row["leaf"] is None:
+                raise LogBroken(f"the {row['kind']} that leaf {row['position']} tells is gone")
             if leaf_hash(row["leaf"].encode()) != row["leaf_hash"]:
                 raise LogBroken(f"the fact of leaf {row['position']} is not the one that was hashed")
         yield [row["leaf"].encode() for row in rows]

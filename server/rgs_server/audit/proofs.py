@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncpg
+
 from rgs_core.audit.merkle import consistency_spans, inclusion_spans
 from rgs_server.audit.audit_store import AuditStore
 from rgs_server.audit.log_keys import public_key
@@ -24,7 +26,8 @@ async def newest_checkpoint(store: Store) -> bytes:
 
 async def spin_proof(store: Store, operator_id: str, spin_id: str) -> bytes:
     """That the bet and its outcome are in the log. Raises Problem."""
-    known = await _inclusion(store, "spin", operator_id, spin_id)
+    audit = AuditStore(store.connection)
+    known = await _inclusion(audit, await audit.find_spin_leaf(operator_id, spin_id))
     if known is None and await store.find_spin(operator_id, spin_id) is None:
         raise Problem("SPIN_UNKNOWN", f"no spin '{spin_id[:255]}'")
     return _answer(known, f"spin '{spin_id[:255]}'")
@@ -32,7 +35,8 @@ async def spin_proof(store: Store, operator_id: str, spin_id: str) -> bytes:
 
 async def transaction_proof(store: Store, operator_id: str, txn_id: str) -> bytes:
     """That a movement of money is in the log. Raises Problem."""
-    known = await _inclusion(store, "ledger", operator_id, txn_id)
+    audit = AuditStore(store.connection)
+    known = await _inclusion(audit, await audit.find_ledger_leaf(operator_id, txn_id))
     if known is None and await store.find_transaction(operator_id, txn_id) is None:
         raise Problem("TRANSACTION_UNKNOWN", f"no transaction '{txn_id[:255]}'")
     return _answer(known, f"transaction '{txn_id[:255]}'")
@@ -44,11 +48,9 @@ def _answer(proof: InclusionProof | None, what: str) -> bytes:
     return encode(proof)
 
 
-async def _inclusion(store: Store, kind: str, operator_id: str, subject: str) -> InclusionProof | None:
-    """None where the newest checkpoint does not cover a fact of that subject."""
-    audit = AuditStore(store.connection)
+async def _inclusion(audit: AuditStore, found: asyncpg.Record | None) -> InclusionProof | None:
+    """None where the newest checkpoint does not cover the leaf."""
     signed = await audit.last_checkpoint()
-    found = await audit.find_leaf(kind, operator_id, subject)
     if signed is None or found is None or found["position"] >= signed["tree_size"]:
         return None
     path = await span_hashes(audit, inclusion_spans(found["position"], signed["tree_size"]))

@@ -29,7 +29,7 @@ log = logging.getLogger("rgs.audit")
 
 EVERY_S = 1.0
 BATCH = 2000
-"""Facts in one transaction: some tens of milliseconds."""
+"""Facts in one transaction, and the rest of a row of many: some tens of milliseconds."""
 IDLE_CHECKPOINT_S = 60
 """A log that does not grow is signed so often, which shows that nothing has happened."""
 
@@ -95,7 +95,10 @@ class Sequencer:
                 # Never before what is there: a range that a checkpoint closes stays closed when clocks go back.
                 times = [*([last["sequenced_at"]] if last else []), *([signed["made_at"]] if signed else [])]
                 now = max([self._clock(), *times])
-                leaves = await self._sequence(store, last, size, now)
+                try:
+                    leaves = await self._sequence(store, last, size, now)
+                except asyncpg.IntegrityConstraintViolationError as error:
+                    raise LogBroken(f"a spin or a movement of money that a fact names is gone: {error}") from error
                 nodes = [node for leaf in leaves for node in frontier.append(leaf) if stored(node[0])]
                 if nodes:
                     await store.add_nodes(nodes)
@@ -103,7 +106,7 @@ class Sequencer:
             self._frontier = frontier
         if made is not None:
             await self._publish(*made)
-        return len(leaves) == BATCH
+        return len(leaves) >= BATCH
 
     @staticmethod
     async def _read(store: AuditStore, size: int, signed: asyncpg.Record | None) -> Frontier:

@@ -1,38 +1,51 @@
 -- Statements of the audit log; audit/audit_store.py has a method for each.
 
 -- name: take_turn
--- Whether this transaction is the one that sequences.
+-- Whether this transaction is the one that sequences. Its statements find rows by their keys: plans are made while tables are
+-- small, and kept.
 -- $1 advisory lock
-SELECT pg_try_advisory_xact_lock($1);
+SELECT pg_try_advisory_xact_lock($1), set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+       set_config('enable_mergejoin', 'off', true);
 
 -- name: last_leaf
 -- and whether it was written in a transaction that this database has not reached: then the database was restored from a
 -- dump, in which transactions count from the beginning.
-SELECT position, written_in::text, fact_id, sequenced_at,
+SELECT position + leaves - 1 AS position, written_in::text, fact_id, sequenced_at,
        written_in >= pg_snapshot_xmax(pg_current_snapshot()) AS of_another_database
-FROM audit_leaves ORDER BY position DESC LIMIT 1;
+FROM audit_leaves l ORDER BY l.position DESC LIMIT 1;
 
 -- name: sequence_facts
 -- Gives the facts that follow a given one the positions from $1 on. Of transactions that may still run, none are taken: what
--- they are about to write belongs before what began later.
--- $1 first position $2 sequenced_at $3 written_in and $4 fact_id of the last fact $5 most $6 whether they are all of another
--- database, where nothing runs any more
-WITH taken AS (
-    SELECT f, $1 - 1 + row_number() OVER (ORDER BY (f).written_in, (f).fact_id) AS place
+-- they are about to write belongs before what began later. What a row tells gets its positions together.
+-- $1 first position $2 sequenced_at $3 written_in and $4 fact_id of the last fact $5 so many, and the rest of the last row
+-- $6 whether they are all of another database, where nothing runs any more
+WITH next AS (
+    SELECT f, coalesce(cardinality(f.subjects), 1) AS leaves FROM audit_facts f
+    WHERE (f.written_in, f.fact_id) > ($3::text::xid8, $4::bigint)
+      AND (f.written_in < pg_snapshot_xmin(pg_current_snapshot()) OR $6::boolean)
+      AND NOT EXISTS (SELECT FROM audit_leaves l WHERE l.written_in = f.written_in AND l.fact_id = f.fact_id)
+    ORDER BY f.written_in, f.fact_id LIMIT $5
+),
+taken AS MATERIALIZED (
+    SELECT t.*, audit_common($2::timestamptz, f) AS common, uuid_send((f).salt) AS salt
     FROM (
-        SELECT f FROM audit_facts f
-        WHERE (f.written_in, f.fact_id) > ($3::text::xid8, $4::bigint)
-          AND (f.written_in < pg_snapshot_xmin(pg_current_snapshot()) OR $6::boolean)
-          AND NOT EXISTS (SELECT FROM audit_leaves l WHERE l.written_in = f.written_in AND l.fact_id = f.fact_id)
-        ORDER BY f.written_in, f.fact_id LIMIT $5
-    ) next
+        SELECT f, leaves, $1::bigint + sum(leaves) OVER (ORDER BY (f).written_in, (f).fact_id)::bigint - leaves AS first FROM next
+    ) t
+    WHERE first < $1 + $5
 )
-INSERT INTO audit_leaves (position, written_in, fact_id, sequenced_at, leaf_hash, about)
-SELECT place, (f).written_in, (f).fact_id, $2::timestamptz,
-       sha256('\x00'::bytea || convert_to(audit_leaf(place, $2::timestamptz, f), 'UTF8')),
-       audit_about((f).kind, (f).operator_id, (f).subject)
+INSERT INTO audit_leaves (position, leaves, written_in, fact_id, sequenced_at, leaf_hashes)
+SELECT first, leaves, (f).written_in, (f).fact_id, $2::timestamptz, CASE WHEN (f).subjects IS NULL
+           THEN audit_hash(audit_leaf(first, common, (f).operator_id, (f).subject, (f).salt::text, (f).fact))
+               ELSE (SELECT string_agg(audit_hash(audit_leaf(first + u.n - 1, common, u.operator_id, u.subject, audit_salt(salt, u.n),
+                     CASE (f).kind
+                         WHEN 'spin' THEN (SELECT audit_spin(p) FROM spins p
+                                           WHERE p.spin_id = u.subject AND p.operator_id = u.operator_id)
+                         ELSE (SELECT audit_movement(l) FROM ledger l WHERE l.txn_id = u.subject AND l.operator_id = u.operator_id)
+                     END)), '' ORDER BY u.n)
+                 FROM unnest((f).operator_ids, (f).subjects) WITH ORDINALITY AS u(operator_id, subject, n))
+       END
 FROM taken
-RETURNING position, leaf_hash;
+RETURNING position, leaf_hashes;
 
 -- name: waiting_since
 -- When the oldest fact behind the last leaf was written; NULL where none waits.
@@ -50,23 +63,30 @@ SELECT level, number, hash FROM audit_nodes
 WHERE (level, number) IN (SELECT * FROM unnest($1::smallint[], $2::bigint[]));
 
 -- name: leaf_hashes
+-- Those of whole rows.
 -- $1 first position $2 end (arrays)
-SELECT l.position, l.leaf_hash FROM unnest($1::bigint[], $2::bigint[]) AS t(first, until)
-JOIN audit_leaves l ON l.position >= t.first AND l.position < t.until ORDER BY l.position;
+SELECT DISTINCT l.position, l.leaf_hashes FROM unnest($1::bigint[], $2::bigint[]) AS t(first, until)
+JOIN audit_leaves l ON l.position < t.until
+                   AND l.position >= (SELECT max(b.position) FROM audit_leaves b WHERE b.position <= t.first);
 
--- name: find_leaf
--- The last one about a subject, with its bytes.
--- $1 kind $2 operator_id $3 subject
-SELECT l.position, audit_leaf(l.position, l.sequenced_at, f) AS leaf
-FROM audit_leaves l JOIN audit_facts f USING (written_in, fact_id)
-WHERE l.about = audit_about($1, $2, $3) AND f.kind = $1 AND f.operator_id = $2 AND f.subject = $3
-ORDER BY l.position DESC LIMIT 1;
+-- name: find_spin_leaf
+-- $1 operator_id $2 spin_id
+SELECT position, leaf FROM audit_log
+WHERE written_in = (SELECT written_in FROM spins WHERE operator_id = $1 AND spin_id = $2)
+  AND kind = 'spin' AND operator_id = $1 AND subject = $2;
+
+-- name: find_ledger_leaf
+-- $1 operator_id $2 txn_id
+SELECT position, leaf FROM audit_log
+WHERE written_in = (SELECT written_in FROM ledger WHERE operator_id = $1 AND txn_id = $2)
+  AND kind = 'ledger' AND operator_id = $1 AND subject = $2;
 
 -- name: read_leaves
+-- kind is NULL where the fact was erased.
 -- $1 first position $2 end
-SELECT l.position, l.leaf_hash, audit_leaf(l.position, l.sequenced_at, f) AS leaf
-FROM audit_leaves l LEFT JOIN audit_facts f USING (written_in, fact_id)
-WHERE l.position >= $1 AND l.position < $2 ORDER BY l.position;
+SELECT position, leaf_hash, kind, leaf FROM audit_log
+WHERE first >= (SELECT max(position) FROM audit_leaves WHERE position <= $1) AND first < $2 AND position >= $1 AND position < $2
+ORDER BY position;
 
 -- name: position_at
 -- Of the first leaf that was sequenced at a time or later; NULL where there is none.
