@@ -23,7 +23,8 @@ from rgs_core.errors import AuditError
 from rgs_core.language.model_file import load
 
 ROOT = Path(__file__).parents[2]
-SCRIPT, PAGE = ROOT / "docs/verify/verify_session.py", ROOT / "docs/verify/verify_session.html"
+SCRIPT = ROOT / "docs/verify/verify_session.py"
+PAGE = ROOT / "server/rgs_server/audit/assets/verify_session.html"
 NODE = shutil.which("node")
 SEED = bytes(range(32))
 CLIENT_SEED = "any wörds"
