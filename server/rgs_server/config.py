@@ -65,6 +65,7 @@ class Config:
     )
     audit_keep_days: int = 3650  # for which a bucket locks them
     files_digest: str = ""  # of the critical files, as `rgs-server audit files` prints it; empty: of those at the start
+    files_found: str = ""  # the same of those that the supervisor found; set by it, for its workers
     rehash_s: int = 86400  # between looks whether critical files have changed
     checkpoint_s: int = 10  # between checkpoints of a log that grows
     drain_timeout_ms: int = 10000  # for open requests at SIGTERM

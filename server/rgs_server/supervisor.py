@@ -118,13 +118,17 @@ class Supervisor:
         self._postgres: EmbeddedPostgres | None = None
         self._workers: list[asyncio.subprocess.Process | None] = []
         self._stopping = asyncio.Event()
+        self._worker = config
+        """Settings of workers that start from now on."""
+        self._owner_url = ""
+        self._reading: asyncio.Task[None] | None = None
 
     async def run(self, when_up: Callable[[Config], Coroutine[Any, Any, None]] | None = None) -> None:
         """Starts everything, calls `when_up`, serves, stops. Raises what prevents the start."""
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, self._tell_workers, signal.SIGHUP)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
         server_context(self._config)  # what is wrong with certificates is said before anything starts
         require_free_port(self._config.host, self._config.port)
         if self._config.database_url:
@@ -149,8 +153,9 @@ class Supervisor:
             if config.in_production:
                 await refuse_plain_signatures(owner_url)
                 await refuse_changeable_records(config.database_url)
-            worker = replace(await tell_start(owner_url, config), owner_database_url="")
-            keepers = [asyncio.create_task(self._keep(worker, n)) for n in range(config.workers)]
+            worker = self._worker = replace(await tell_start(owner_url, config), owner_database_url="")
+            self._owner_url = owner_url
+            keepers = [asyncio.create_task(self._keep(n)) for n in range(config.workers)]
             self._workers = [None] * config.workers
             ready = asyncio.create_task(when_up(worker)) if when_up else None
             stop = asyncio.create_task(self._stopping.wait())
@@ -168,7 +173,7 @@ class Supervisor:
             if self._postgres is not None:
                 await self._postgres.stop()
 
-    async def _keep(self, config: Config, number: int) -> None:
+    async def _keep(self, number: int) -> None:
         """Runs worker `number` and starts it again when it dies."""
         pause = RESTART_PAUSE_S
         served = False
@@ -180,7 +185,7 @@ class Supervisor:
                 "-m",
                 "rgs_server.worker",
                 str(os.getpid()),
-                env={**os.environ, **environment_of(config)},
+                env={**os.environ, **environment_of(self._worker)},
                 stdin=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
             )
@@ -198,6 +203,18 @@ class Supervisor:
             log.warning("worker %d (pid %d) ended with %d and is started again", number, process.pid, code)
             pause = RESTART_PAUSE_S if lived > HEALTHY_AFTER_S else min(2 * pause, RESTART_PAUSE_MAX_S)
             await asyncio.sleep(pause)
+
+    def _reload(self) -> None:
+        self._reading = asyncio.create_task(self._read_again())
+
+    async def _read_again(self) -> None:
+        """Tells workers to read their files again, after it was logged what is there now."""
+        if self._owner_url:
+            try:
+                self._worker = await tell_start(self._owner_url, self._worker, "models")
+            except (OSError, asyncpg.PostgresError) as error:
+                log.error("what files are read again could not be logged: %s", error)
+        self._tell_workers(signal.SIGHUP)
 
     def _tell_workers(self, signum: int) -> None:
         for process in self._workers:

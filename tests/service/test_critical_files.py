@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from own_models import add_model
 from rgs_server.__main__ import main
 from rgs_server.audit.critical_files import critical_files, digest_of, hashed
 from rgs_server.config import Config
@@ -79,6 +80,28 @@ def test_a_changed_byte_stops_new_rounds(own: Service, models: Path) -> None:
     assert own.database_url not in json.dumps(facts(own, "start"))
 
 
+def hang_up(own: Service, models: Path) -> None:
+    """Adds a game and has it read."""
+    add_model(models, "added_aviary")
+    assert own.process is not None
+    own.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "models in force" in own.log_text())
+
+
+def test_models_that_are_added_at_a_hangup_are_right(own: Service, models: Path) -> None:
+    """Also for workers that are started later; what is added without it is not."""
+    hang_up(own, models)
+    wait_for(lambda: spin(own, "with-it")[0] == 200)
+    (added,) = facts(own, "models")
+    assert "models/added_aviary.toml" in added["files"]  # type: ignore[operator]
+    os.kill(own.workers()[0], signal.SIGKILL)
+    own.wait_until_ready()
+    assert spin(own, "another-worker")[0] == 200
+    (models / "another.toml").write_text("")
+    wait_for(lambda: "critical files have changed, no round begins: models/another.toml" in own.log_text())
+    assert spin(own, "without-it") == (503, "BUILD_UNAVAILABLE")
+
+
 def test_files_that_were_not_approved_play_no_round(
     own: Service, models: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -93,6 +116,9 @@ def test_files_that_were_not_approved_play_no_round(
     own.config = replace(own.config, files_digest=said.removeprefix("RGS_FILES_DIGEST="))
     own.start()
     assert spin(own, "approved")[0] == 200
+    hang_up(own, models)
+    wait_for(lambda: "no round begins: models/added_aviary.toml" in own.log_text())
+    assert spin(own, "added") == (503, "BUILD_UNAVAILABLE")
 
 
 def test_what_is_critical(models: Path) -> None:

@@ -91,9 +91,9 @@ class AuditStore:
     async def add_key(self, name: str, public_key: bytes, private_sealed: bytes) -> None:
         await self.connection.execute(QUERIES["add_key"], name, public_key, private_sealed)
 
-    async def add_fact(self, kind: str, subject: str, fact: str) -> None:
-        """`fact` is JSON."""
-        await self.connection.execute(QUERIES["add_fact"], kind, subject, fact)
+    async def add_fact(self, kind: str, subject: str, fact: str, operator_id: str = "") -> None:
+        """`fact` is JSON. Without operator_id it is of the service itself."""
+        await self.connection.execute(QUERIES["add_fact"], kind, operator_id, subject, fact)
 
     async def set_retention(self, keep_days: int) -> None:
         await self.connection.execute(QUERIES["set_retention"], keep_days)

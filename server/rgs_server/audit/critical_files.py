@@ -1,8 +1,8 @@
 """The files that decide outcomes and money, hashed at the start and every day: a changed byte stops new rounds.
 
-They are the code and tables of both packages with the compiled extension, every model with its certificates, and the key that
-verifies the registry. The registry itself is signed and may change between starts. Configuration that is no file is in the
-fact of each start.
+They are the code and tables of both packages with the compiled extension, every model with its certificates, packs of markets,
+and the key that verifies the registry. The registry itself is signed and may change between starts. Models that are added at
+SIGHUP are a fact, and right from then on. Configuration that is no file is in the fact of each start.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ log = logging.getLogger("rgs.audit")
 
 KINDS = {".py", ".so", ".pyd", ".sql", ".toml"}
 SHOWN_MAX = 20
+MODELS = "models/"
+"""The names of models of one's own, which may be added while the service runs."""
 SECRET = {"database_url", "owner_database_url"}
 """Settings that may hold passwords."""
 
@@ -46,6 +48,8 @@ def critical_files(config: Config) -> dict[str, Path]:
     folders = {"shipped": games.folder()}
     if config.models_dir:
         folders["models"] = Path(config.models_dir)
+    if config.markets_dir:
+        folders["markets"] = Path(config.markets_dir)
     for kind, folder in folders.items():
         for path in [*folder.glob("*.toml"), *folder.glob("certificates/*.toml")]:
             found[f"{kind}/{path.relative_to(folder)}"] = path
@@ -79,7 +83,8 @@ class FileWatch:
         self._first = hashed(critical_files(config))
         self._task: asyncio.Task[None] | None = None
         self.changed: Sequence[str] = ()
-        if config.files_digest and digest_of(self._first) != config.files_digest:
+        wanted = config.files_digest or config.files_found
+        if wanted and digest_of(self._first) != wanted:
             self.changed = ("all files: they were others when the service began, or RGS_FILES_DIGEST names others",)
 
     def require_unchanged(self) -> None:
@@ -111,6 +116,16 @@ class FileWatch:
         names = sorted(name for name in now.keys() | self._first.keys() if now.get(name) != self._first.get(name))
         self.changed = tuple(dict.fromkeys((*self.changed, *names)))
 
+    async def take_models(self) -> None:
+        """The models that were read again are right from now on, unless RGS_FILES_DIGEST says which they have to be."""
+        if self._config.files_digest:
+            await self.look()
+            return
+        now = await asyncio.to_thread(lambda: hashed(critical_files(self._config)))
+        others = {name: digest for name, digest in self._first.items() if not name.startswith(MODELS)}
+        self._first = others | {name: digest for name, digest in now.items() if name.startswith(MODELS)}
+        self.changed = tuple(name for name in self.changed if not name.startswith(MODELS))
+
     async def _tell(self, stores: Callable[[], AbstractAsyncContextManager[Store]]) -> bool:
         """Writes the fact; False where the database did not take it, to be tried again."""
         try:
@@ -122,16 +137,16 @@ class FileWatch:
         return True
 
 
-async def tell_start(url: str, config: Config) -> Config:
-    """Writes the fact of a start: version, settings and files. Returns the settings for the workers, which then know what
-    files they have to find."""
+async def tell_start(url: str, config: Config, kind: str = "start") -> Config:
+    """Writes the fact of a start, or that models were read again: version, settings and files. Returns the settings for the
+    workers that start from then on, which then know what files they have to find."""
     digests = hashed(critical_files(config))
     digest = digest_of(digests)
     settings = {field.name: getattr(config, field.name) for field in fields(Config) if field.name not in SECRET}
     fact = {"version": rgs_core.__version__, "files_digest": digest, "settings": settings, "files": digests}
     connection = await asyncpg.connect(url)
     try:
-        await AuditStore(connection).add_fact("start", digest, json.dumps(fact, ensure_ascii=False))
+        await AuditStore(connection).add_fact(kind, digest, json.dumps(fact, ensure_ascii=False))
     finally:
         await connection.close()
-    return replace(config, files_digest=config.files_digest or digest)
+    return replace(config, files_found=digest)

@@ -108,9 +108,8 @@ SELECT name, public_key, private_sealed FROM audit_keys ORDER BY created_at DESC
 INSERT INTO audit_keys (name, public_key, private_sealed) VALUES ($1, $2, $3);
 
 -- name: add_fact
--- Of the service itself.
--- $1 kind $2 subject $3 fact
-INSERT INTO audit_facts (kind, operator_id, subject, fact) VALUES ($1, '', $2, $3);
+-- $1 kind $2 operator_id (empty: of the service itself) $3 subject $4 fact
+INSERT INTO audit_facts (kind, operator_id, subject, fact) VALUES ($1, $2, $3, $4);
 
 -- name: set_retention
 -- $1 keep_days
