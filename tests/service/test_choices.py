@@ -348,12 +348,13 @@ def test_time_decides_for_those_who_do_not(hasty: Service) -> None:
     first, *rest = [tuple(row) for row in play.rows(sql, asked["round_id"])]
     assert first == (1, "tide", "neap", "time")
     assert rest in ([], [(2, "gamble", "collect", "time")])
+    assert ("time", "tide", "neap") in told(play, asked["round_id"])
     late = play.choose(asked["round_id"], 1, "tide", "storm")
     assert code(late) == (409, "IDEMPOTENCY_CONFLICT")
     assert "for the player, who had not decided in time" in late.json()["detail"]
     events = play.rows("SELECT event_type, payload FROM outbox WHERE operator_id = $1", play.operator_id)
-    told = [json.loads(row["payload"]) for row in events if row["event_type"] == "round_autoclosed"]
-    assert [event["decided"][0] for event in told] == ["tide=neap"]
+    ended = [json.loads(row["payload"]) for row in events if row["event_type"] == "round_autoclosed"]
+    assert [event["decided"][0] for event in ended] == ["tide=neap"]
     assert play.send("GET", f"/spins/{asked['spin_id']}/replay").json()["result"] == "match"
 
 
