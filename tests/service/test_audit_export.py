@@ -168,6 +168,22 @@ def test_spins_that_were_changed_in_the_database_are_found(
     assert main(["audit", "export", "--from", BEGINNING, "--to", until, "--out", str(tmp_path / "right")]) == 0
 
 
+def test_a_spin_that_was_taken_away_is_found(own: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is not taken for one whose fact was erased."""
+    play(own, "gone-1")
+    until = end_of_now(own)
+    altered(
+        own,
+        "CREATE TABLE taken AS SELECT * FROM spins WHERE spin_id = 'gone-1'",
+        "DELETE FROM spins WHERE spin_id = 'gone-1'",
+    )
+    arguments = ["audit", "export", "--from", BEGINNING, "--to", until, "--out"]
+    assert main([*arguments, str(tmp_path / "gone")]) == 2
+    assert "the spin that leaf " in capsys.readouterr().err
+    altered(own, "INSERT INTO spins SELECT * FROM taken", "DROP TABLE taken")
+    assert main([*arguments, str(tmp_path / "back")]) == 0
+
+
 def aged(own: Service, subject: str) -> None:
     """Makes a fact and its leaf two years old: what was hashed does not change but for that."""
     altered(

@@ -132,12 +132,12 @@ SELECT * FROM audit_holds ORDER BY placed_at, hold_id;
 
 -- name: erase_expired
 -- Some facts whose time is over; returns how many. Their leaves stay, as hashes.
--- $1 most
+-- $1 most rows
 WITH gone AS (
     DELETE FROM audit_facts WHERE (written_in, fact_id) IN (
         SELECT f.written_in, f.fact_id FROM audit_facts f
         WHERE f.written_at < now() - (SELECT keep_days FROM audit_retention) * interval '1 day' AND audit_expired(f)
         LIMIT $1)
-    RETURNING fact_id
+    RETURNING coalesce(cardinality(subjects), 1) AS facts
 )
-SELECT count(*) FROM gone;
+SELECT coalesce(sum(facts), 0) FROM gone;
