@@ -25,7 +25,7 @@ $(VENV)/.ready: $(EXT) | $(BIN)/python
 
 $(VENV)/.ready-dev: $(VENV)/.ready
 	@echo "adding the tools for tests and benches"
-	@$(PIP) -e '.[server,embedded,report,cluster,exchange,dev]'
+	@$(PIP) -e '.[server,embedded,report,cluster,exchange,telemetry,dev]'
 	@touch $@
 
 setup: $(VENV)/.ready-dev  ## make .venv with everything
@@ -91,9 +91,9 @@ bench-tiny: $(VENV)/.ready-dev  ## every bench once, tiny, so that none rots
 	$(BIN)/python bench/live_math.py --tiny
 	$(BIN)/python bench/dossier.py --tiny --out build/rng-dossier-tiny.md
 
-debian-tools:  ## optional (needs root): what tests of pages, of ARM and of the generator use where it is installed
+debian-tools:  ## optional (needs root): what tests of pages, of ARM, of alerts and of the generator use where it is installed
 	apt-get update -qq && apt-get install -y -qq --no-install-recommends \
-		chromium dieharder ent gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user >/dev/null
+		chromium dieharder ent gcc-aarch64-linux-gnu libc6-dev-arm64-cross prometheus qemu-user >/dev/null
 
 dossier: $(VENV)/.ready-dev  ## evidence about the generator: dieharder, ent, NIST and our battery -> build/rng-dossier.md
 	$(BIN)/python bench/dossier.py --out build/rng-dossier.md

@@ -21,6 +21,7 @@ from rgs_server.contract.answers import (
     BonusAward,
     BonusRetrigger,
     BonusTrigger,
+    CellVerdict,
     Ending,
     Feature,
     GameRow,
@@ -194,6 +195,26 @@ def spin_record(record: asyncpg.Record) -> SpinRecord:
         telemetry_ref=record["telemetry_ref"],
         answer=Raw(record["response"]),
         mode=record["mode"],
+    )
+
+
+def cell_verdict(record: asyncpg.Record) -> CellVerdict:
+    """A stored verdict."""
+    found = orjson.loads(record["verdict"])
+    return CellVerdict(
+        game_id=record["game_id"],
+        build_hash=record["build_hash"],
+        mode=record["mode"],
+        spin_type=record["spin_type"],
+        stakes=record["stakes"],
+        level=record["level"],
+        reasons=found["reasons"],
+        day=record["day"].isoformat(),
+        rounds=found["n"],
+        rtp=found["rtp"],
+        rtp_certified=found["theory"],
+        band=found["band"],
+        judged_at=time_text(record["judged_at"]),
     )
 
 

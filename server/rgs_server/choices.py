@@ -28,6 +28,8 @@ from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.sessions import Rulebook, seed_context
 from rgs_server.settlement import read_round
 from rgs_server.store import Store
+from rgs_server.telemetry.context import current_traceparent
+from rgs_server.telemetry.metrics import Metrics
 
 log = logging.getLogger("rgs.choices")
 
@@ -42,7 +44,7 @@ class Builds:
 
 
 async def choose(
-    store: Store, builds: Builds, operator_id: str, round_id: str, body: bytes, now: datetime
+    store: Store, builds: Builds, operator_id: str, round_id: str, body: bytes, now: datetime, metrics: Metrics
 ) -> tuple[bytes, bool]:
     """Decides a step of a round: (answer, whether it was given before). Raises Problem."""
     request = decode_choice(body)
@@ -60,10 +62,13 @@ async def choose(
         if waiting is None:
             await read_round(store, operator_id, round_id)
             raise Problem("ROUND_ALREADY_CLOSED", f"round '{round_id}' waits for no choice")
-        return await Waiting(store, builds, waiting, now).decide(request), False
+        deciding = Waiting(store, builds, waiting, now)
+        answer = await deciding.decide(request)
+    deciding.count(metrics)
+    return answer, False
 
 
-async def decide_overdue(store: Store, builds: Builds, now: datetime, most: int) -> int:
+async def decide_overdue(store: Store, builds: Builds, now: datetime, most: int, metrics: Metrics) -> int:
     """Ends rounds whose players did not decide in time, and tells their operators; returns how many."""
     ended = 0
     for row in await store.overdue_choices(now, most):
@@ -72,8 +77,9 @@ async def decide_overdue(store: Store, builds: Builds, now: datetime, most: int)
             waiting = await store.lock_waiting_round(operator_id, round_id)
             if waiting is None or waiting["due_at"] > now:
                 continue  # decided meanwhile
+            deciding = Waiting(store, builds, waiting, now)
             try:
-                decided = await Waiting(store, builds, waiting, now).finish()
+                decided = await deciding.finish()
             except Problem as problem:  # another worker may have its build
                 log.error("round %s of %s cannot be ended: %s", round_id, operator_id, problem.detail)
                 continue
@@ -82,6 +88,7 @@ async def decide_overdue(store: Store, builds: Builds, now: datetime, most: int)
             await store.add_events([(event_id, operator_id, "round_autoclosed", payload, now)])
             log.warning("round %s of %s was ended for its player: %s", round_id, operator_id, ", ".join(decided))
             ended += 1
+        deciding.count(metrics)
     return ended
 
 
@@ -93,6 +100,14 @@ class Waiting:
         self._record, self._now = record, now
         self._operator_id, self._round_id = record["operator_id"], record["round_id"]
         self._decisions: tuple[Decision, ...] = tuple(written(text) for text in record["decisions"])
+        self._won_minor: int | None = None
+
+    def count(self, metrics: Metrics) -> None:
+        """Counts the win of a round that is over, once the transaction is."""
+        if self._won_minor is not None:
+            session, mode = self._session, self._record["mode"]
+            build = self._staged.build.label.removesuffix(f"@{mode}")
+            metrics.played(self._record["game_id"], build, mode, session["currency"]).won(self._won_minor)
 
     async def decide(self, request: ChoiceRequest) -> bytes:
         """Decides what is asked; the answer. Raises Problem."""
@@ -190,8 +205,17 @@ class Waiting:
         digest = bytes.fromhex(outcome.digest())
         policy = with_decisions(build, [made for made in self._decisions if made != (GAMBLE, COLLECT)]).policy
         await self._store.finish_round(
-            *names, policy, won_minor, outcome.win_units, digest, event, self._now, MECHANIC_VERSION
+            *names,
+            policy,
+            won_minor,
+            outcome.win_units,
+            digest,
+            event,
+            self._now,
+            MECHANIC_VERSION,
+            current_traceparent(),
         )
+        self._won_minor = won_minor
         return response
 
 

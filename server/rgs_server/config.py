@@ -68,8 +68,15 @@ class Config:
     files_found: str = ""  # the same of those that the supervisor found; set by it, for its workers
     rehash_s: int = 86400  # between looks whether critical files have changed
     checkpoint_s: int = 10  # between checkpoints of a log that grows
+    monitor_s: int = 60  # between looks of the math monitor; 0: no monitor
     drain_timeout_ms: int = 10000  # for open requests at SIGTERM
     log_level: str = "info"  # debug, info, warning or error
+    log_slow_ms: int = 1000  # requests that take longer are logged
+    traces_url: str = ""  # OTLP/HTTP receiver of spans (extra "telemetry"); empty: none are made
+    contact: str = ""  # where platforms report trouble: https://… or mailto:…
+    incident_file: str = ""  # text of an incident, shown by GET /status while it is there
+    metrics_host: str = "127.0.0.1"  # address of the page of metrics: whoever reaches it may read it
+    metrics_port: int = 0  # of the supervisor; 0: no page
 
     @property
     def in_production(self) -> bool:
@@ -113,7 +120,10 @@ LIMITS: dict[str, tuple[int, int]] = {
     "audit_keep_days": (1, 36_500),
     "checkpoint_s": (1, 3600),
     "rehash_s": (1, 86_400),
+    "monitor_s": (0, 86_400),
     "drain_timeout_ms": (0, 600_000),
+    "log_slow_ms": (1, 600_000),
+    "metrics_port": (0, 65535),
 }
 
 
@@ -140,6 +150,8 @@ def read_config(environment: Mapping[str, str] = os.environ) -> Config:
             except ValueError as error:
                 problems.append(f"{name}: {error}")
             values[field.name] = text
+        elif field.name == "contact" and text and not text.startswith(("https://", "mailto:")):
+            problems.append(f"{name}={text!r} is no page (https://…) and no address (mailto:…)")
         elif field.name in CHOICES and text not in CHOICES[field.name]:
             problems.append(f"{name}={text!r} is not one of {', '.join(CHOICES[field.name])}")
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from importlib import resources
 from typing import Any, NamedTuple
@@ -22,6 +22,8 @@ SCHEMA_LOCK = 7_249_001
 ROLL_UP_LOCK = 7_249_003
 """Advisory lock of the worker that sums up hours."""
 ROLL_UP_TIMEOUT_S = 600.0
+MONITOR_LOCK = 7_249_004
+"""Advisory lock of the process that monitors the math."""
 SWEEP_LOCK = 7_249_002
 """Advisory lock of the worker that deletes what has expired."""
 
@@ -66,6 +68,7 @@ class SpinRow(NamedTuple):
     won_minor: int = 0
     choose_by: datetime | None = None
     nonce_digest: bytes | None = None  # of the signature's nonce, where there is one
+    traceparent: str | None = None  # the platform's trace that it belongs to
 
 
 AMOUNTS = (8, 9, 20)
@@ -211,8 +214,18 @@ class Store:
         event: bytes,
         created_at: datetime,
         mechanic_version: int,
+        traceparent: str | None,
     ) -> None:
-        values = (policy, Decimal(win_minor), win_units, outcome_digest, event, created_at, mechanic_version)
+        values = (
+            policy,
+            Decimal(win_minor),
+            win_units,
+            outcome_digest,
+            event,
+            created_at,
+            mechanic_version,
+            traceparent,
+        )
         await self.connection.execute(QUERIES["finish_round"], operator_id, round_id, *values)
 
     async def settle_round(
@@ -489,6 +502,43 @@ class Store:
         statement = QUERIES["roll_up_hour"]
         return await self.connection.fetchrow(statement, hour, ROLL_UP_LOCK, timeout=ROLL_UP_TIMEOUT_S) is not None
 
+    async def take_monitoring(self) -> bool:
+        """Whether this connection monitors from now on until it ends; False while another one does."""
+        return bool(await self.connection.fetchval(QUERIES["take_monitoring"], MONITOR_LOCK))
+
+    async def next_slice(self, length: timedelta) -> datetime | None:
+        """None before the first session."""
+        begin: datetime | None = await self.connection.fetchval(QUERIES["next_slice"], length)
+        return begin
+
+    async def last_slice(self) -> datetime | None:
+        """The last one that is counted."""
+        begin: datetime | None = await self.connection.fetchval(QUERIES["last_slice"])
+        return begin
+
+    async def count_slice(self, begin: datetime, length: timedelta) -> set[date]:
+        """Returns the days whose counts have changed."""
+        return {row["day"] for row in await self.connection.fetch(QUERIES["count_slice"], begin, length)}
+
+    async def math_counts(self, first: date) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["math_counts"], first)
+
+    async def add_verdict(self, *values: Any) -> None:
+        """In the order of the columns of the statement."""
+        await self.connection.execute(QUERIES["add_verdict"], *values)
+
+    async def last_judged_day(self) -> date | None:
+        day: date | None = await self.connection.fetchval(QUERIES["last_judged_day"])
+        return day
+
+    async def last_verdicts(self, operator_id: str | None) -> list[asyncpg.Record]:
+        """The last verdict of each cell, of one operator or of all."""
+        return await self.connection.fetch(QUERIES["last_verdicts"], operator_id)
+
+    async def observed_math(self) -> list[asyncpg.Record]:
+        """The last verdict of each cell, for metrics."""
+        return await self.connection.fetch(QUERIES["observed_math"])
+
     async def add_agreement(
         self, operator_id: str, agreement_id: str, valid_from: date, terms: str, created_at: datetime
     ) -> None:
@@ -614,6 +664,23 @@ class Store:
         record = await self.connection.fetchrow(QUERIES["event_counts"], operator_id)
         assert record is not None
         return record
+
+    # -- what operations watches ----------------------------------------------------------------
+
+    async def database_time(self) -> datetime:
+        """What the database's clock says now."""
+        now: datetime = await self.connection.fetchval(QUERIES["database_time"])
+        return now
+
+    async def service_state(self, wallets_before: datetime, events_before: datetime, most: int) -> asyncpg.Record:
+        """How many operators have wallets and receivers, and of how many they are late."""
+        record = await self.connection.fetchrow(QUERIES["service_state"], wallets_before, events_before, most)
+        assert record is not None
+        return record
+
+    async def observed_state(self, most: int) -> list[asyncpg.Record]:
+        """(metric, label, value) of what waits in the database; counts stop at `most`."""
+        return await self.connection.fetch(QUERIES["observed_state"], most)
 
     # -- seals ----------------------------------------------------------------------------------
 

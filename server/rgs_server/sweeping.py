@@ -20,6 +20,7 @@ from rgs_server.clock import Clock, time_text
 from rgs_server.contract.problems import Problem
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store
+from rgs_server.telemetry.metrics import Metrics
 
 log = logging.getLogger("rgs.sweep")
 
@@ -35,7 +36,9 @@ class Sweeper:
         builds: Builds,
         clock: Clock,
         every_s: int,
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._stores = stores
         self._clock = clock
         self._builds = builds
@@ -55,8 +58,9 @@ class Sweeper:
             await asyncio.sleep(self._every_s)
             try:
                 async with self._stores() as store:
-                    await decide_overdue(store, self._builds, self._clock(), BATCH)
-                    await report_unsettled(store, self._clock())
+                    ended = await decide_overdue(store, self._builds, self._clock(), BATCH, self._metrics)
+                    self._metrics.elastic["timed_out"].add(ended)
+                    self._metrics.elastic["unsettled"].add(await report_unsettled(store, self._clock()))
                     await roll_up(store, self._clock())
                     await close_idle(store, self._builds.sealer, self._clock())
             except Problem as problem:

@@ -18,7 +18,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
@@ -32,6 +32,8 @@ from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store
+from rgs_server.telemetry.metrics import Metrics
+from rgs_server.telemetry.tracing import Tracing
 
 log = logging.getLogger("rgs.webhooks")
 
@@ -63,7 +65,7 @@ def signature(secret: str, event_id: str, timestamp: int, body: bytes) -> str:
 
 
 def envelope(event: asyncpg.Record) -> bytes:
-    """An event of the outbox as a CloudEvent (version 1.0, structured)."""
+    """An event of the outbox as a CloudEvent (version 1.0, structured), with its extension for distributed tracing."""
     return orjson.dumps(
         {
             "specversion": "1.0",
@@ -72,6 +74,7 @@ def envelope(event: asyncpg.Record) -> bytes:
             "type": event["event_type"],
             "time": time_text(event["created_at"]),
             "datacontenttype": "application/json",
+            **({} if event["traceparent"] is None else {"traceparent": event["traceparent"]}),
             "data": orjson.Fragment(event["payload"]),
         }
     )
@@ -83,15 +86,23 @@ class Receiver:
 
     operator_id: str
     url: str
-    secret: str
+    secret: str = field(repr=False)
 
 
 class WebhookRelay:
     """Delivers what is due, in this worker and beside the others."""
 
     def __init__(
-        self, config: Config, stores: Callable[[], AbstractAsyncContextManager[Store]], sealer: Sealer, clock: Clock
+        self,
+        config: Config,
+        stores: Callable[[], AbstractAsyncContextManager[Store]],
+        sealer: Sealer,
+        clock: Clock,
+        metrics: Metrics,
+        tracing: Tracing,
     ) -> None:
+        self._tracing = tracing
+        self._metrics = metrics
         self._timeout_s = config.webhook_timeout_ms / 1000
         self._stores = stores
         self._sealer = sealer
@@ -164,7 +175,9 @@ class WebhookRelay:
 
         async def one(event: asyncpg.Record) -> str:
             async with places:
-                return await self._send(receiver, event)
+                error = await self._traced(receiver, event)
+            self._metrics.event_sent(receiver.operator_id, delivered=not error)
+            return error
 
         errors = await asyncio.gather(*(one(event) for event in events))
         now = self._clock()
@@ -181,7 +194,16 @@ class WebhookRelay:
                 log.error("the receiver of %s is gone: nothing is sent to it any more", receiver.operator_id)
                 await store.disable_webhook(receiver.operator_id, now)
 
-    async def _send(self, receiver: Receiver, event: asyncpg.Record) -> str:
+    async def _traced(self, receiver: Receiver, event: asyncpg.Record) -> str:
+        """One try, as a part of the trace of what the event tells of."""
+        given: str | None = event["traceparent"]
+        span = self._tracing.begin("deliver event", given, "producer", operator=receiver.operator_id)
+        error = await self._send(receiver, event, given if span is None else span.traceparent)
+        if span is not None:
+            span.end(error)
+        return error
+
+    async def _send(self, receiver: Receiver, event: asyncpg.Record, traceparent: str | None) -> str:
         """One try; what went wrong, or "". Never raises for what a receiver or a network can do."""
         assert self._session is not None
         body, event_id = envelope(event), event["event_id"]
@@ -191,6 +213,7 @@ class WebhookRelay:
             "webhook-id": event_id,
             "webhook-timestamp": str(timestamp),
             "webhook-signature": signature(receiver.secret, event_id, timestamp, body),
+            **({} if traceparent is None else {"traceparent": traceparent}),
         }
         try:
             async with self._session.post(receiver.url, data=body, headers=headers, allow_redirects=False) as answer:

@@ -495,9 +495,11 @@ OTHERS = {
     "audit_facts": "of the log itself",
     "audit_leaves": "of the log itself",
     "audit_nodes": "of the log itself",
+    "counted_slices": "sums of spins",
     "dead_events": "copies of events",
     "hour_figures": "sums of spins",
     "idempotency": "answers",
+    "math_counts": "sums of spins",
     "nonces": "of signatures, for minutes",
     "open_rounds": "what is due: spins and round_end tell it",
     "outbox": "copies of events",
@@ -510,7 +512,7 @@ OTHERS = {
 
 UNTOLD = {
     "sessions": {"seed_sealed", "next_nonce", "version", "balance_minor", "touched_at"},
-    "wallet_steps": {"attempts", "next_try_at", "asked_until", "last_error"},
+    "wallet_steps": {"attempts", "next_try_at", "asked_until", "last_error", "traceparent"},
     "webhooks": {"operator_id", "lease_until"},
 }
 """Columns whose change alone leaves no fact: seals, and what spins, movements and tries move."""
@@ -543,5 +545,5 @@ def test_no_table_and_no_column_is_forgotten(own: Service) -> None:
             assert table in APPEND_ONLY, table
 
 
-APPEND_ONLY = {"spins", "ledger", "round_ends", "choices", "builds", "fee_agreements", "closings", "closing_totals", "closing_lines"}  # fmt: skip
+APPEND_ONLY = {"spins", "ledger", "round_ends", "choices", "builds", "fee_agreements", "closings", "closing_totals", "closing_lines", "math_verdicts"}  # fmt: skip
 """Where a trigger refuses changes, there is none to tell."""

@@ -78,6 +78,7 @@ def test_a_changed_byte_stops_new_rounds(own: Service, models: Path) -> None:
     assert own.send("POST", "/rgs/v1/spins", spin_body("restarted", "files-2")).status == 200
     assert facts(own, "start")[1]["files_digest"] != first["files_digest"]
     assert own.database_url not in json.dumps(facts(own, "start"))
+    assert not [name for name in first["settings"] if name.endswith("_url")], "they may hold passwords"  # type: ignore[attr-defined]
 
 
 def hang_up(own: Service, models: Path) -> None:

@@ -32,8 +32,8 @@ KINDS = {".py", ".so", ".pyd", ".sql", ".toml"}
 SHOWN_MAX = 20
 MODELS = "models/"
 """The names of models of one's own, which may be added while the service runs."""
-SECRET = {"database_url", "owner_database_url"}
-"""Settings that may hold passwords."""
+SECRET = "_url"
+"""What settings end with that may hold passwords."""
 
 
 def critical_files(config: Config) -> dict[str, Path]:
@@ -142,7 +142,7 @@ async def tell_start(url: str, config: Config, kind: str = "start") -> Config:
     workers that start from then on, which then know what files they have to find."""
     digests = hashed(critical_files(config))
     digest = digest_of(digests)
-    settings = {field.name: getattr(config, field.name) for field in fields(Config) if field.name not in SECRET}
+    settings = {field.name: getattr(config, field.name) for field in fields(Config) if not field.name.endswith(SECRET)}
     fact = {"version": rgs_core.__version__, "files_digest": digest, "settings": settings, "files": digests}
     connection = await asyncpg.connect(url)
     try:

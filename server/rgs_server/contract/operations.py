@@ -24,7 +24,7 @@ from rgs_server.contract.requests import (
 
 VERSION = 1
 ROOT = "/rgs"
-UNVERSIONED = ("/healthz", "/readyz", "/.well-known/")
+UNVERSIONED = ("/healthz", "/readyz", "/status", "/.well-known/")
 SCOPES = {"play": "open sessions, play and finish rounds", "read": "read what is there"}
 """What an access token may be good for."""
 
@@ -173,6 +173,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "WALLET_REFUSED",
             "WALLET_TIMEOUT",
             "ROUND_UNPLAYABLE",
+            "CLOCK_WRONG",
             "OVERLOADED",
             "BUILD_UNAVAILABLE",
             "MAINTENANCE",
@@ -337,6 +338,15 @@ OPERATIONS: tuple[Operation, ...] = (
             "first": "such as 2026-01-01; default: 30 days ago",
             "last": "included, at most 92 days on; default: today",
         },
+    ),
+    Operation(
+        "listVerdicts",
+        "GET",
+        "/monitor/verdicts",
+        "Read what live math monitoring found",
+        answers.VerdictsAnswer,
+        "The last verdict on the rounds of each build, mode and size of stake: once a day, when all rounds of the day are "
+        "counted, and at once where it is `page`. When a cell comes to `investigate` or `page` the event `math_alert` says so.",
     ),
     Operation(
         "getSession",
@@ -544,6 +554,17 @@ OPERATIONS: tuple[Operation, ...] = (
         "Verifies access tokens without this service (RFC 7517).",
         signed=False,
         problems=("INTERNAL",),
+    ),
+    Operation(
+        "getStatus",
+        "GET",
+        "/status",
+        "How does the service do",
+        answers.StatusAnswer,
+        "The parts of the service, and what is said of an incident, a few seconds old; always 200. A page for people where "
+        "`Accept` asks for `text/html`. `wallets` and `events` are degraded where those of most operators are late: a single "
+        "wallet or receiver is no incident.",
+        signed=False,
     ),
     Operation("getHealth", "GET", "/healthz", "Is the process alive", answers.Health, signed=False),
     Operation(

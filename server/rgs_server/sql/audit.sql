@@ -201,6 +201,8 @@ CREATE TRIGGER player_token_rules_audited AFTER INSERT OR UPDATE OR DELETE ON pl
     FOR EACH ROW EXECUTE FUNCTION audit_row('player_token_rule', 'operator_id', 'secret_sealed');
 CREATE TRIGGER webhooks_audited AFTER INSERT OR DELETE OR UPDATE OF url, secret_sealed, disabled_at ON webhooks
     FOR EACH ROW EXECUTE FUNCTION audit_row('webhook', 'operator_id', 'secret_sealed', 'lease_until');
+CREATE TRIGGER math_verdicts_audited AFTER INSERT ON math_verdicts
+    FOR EACH ROW EXECUTE FUNCTION audit_row('math_verdict', 'verdict_id');
 CREATE TRIGGER fee_agreements_audited AFTER INSERT ON fee_agreements
     FOR EACH ROW EXECUTE FUNCTION audit_row('fee_agreement', 'agreement_id');
 CREATE TRIGGER closings_audited AFTER INSERT ON closings

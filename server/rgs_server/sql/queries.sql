@@ -9,14 +9,14 @@
 -- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 idempotency_key $6 fingerprint $7 nonce
 -- $8 spin_type $9 stake_minor $10 win_minor $11 win_units $12 outcome_digest $13 telemetry_ref
 -- $14 response $15 event $16 created_at $17 session_version $18 mode $19 choice $20 options (a JSON list)
--- $21 won_minor $22 choose_by $23 nonce_digest (arrays) $24 mechanic_version. A row with a choice is of a round that waits for
+-- $21 won_minor $22 choose_by $23 nonce_digest $24 traceparent (arrays) $25 mechanic_version. A row with a choice is of a round that waits for
 -- it: its stake is taken, its row in spins comes when it is decided.
--- $25 digest $26 claim (arrays, in order of the digests, each once) $27 seconds: nonces of signatures, of these rows and of
+-- $26 digest $27 claim (arrays, in order of the digests, each once) $28 seconds: nonces of signatures, of these rows and of
 -- requests that are refused. A row whose nonce was taken before by another request is left out; digests of those are answered.
 -- Nonces come before sessions in every worker, so that here, too, two cannot wait for each other.
 WITH remembered AS (
     INSERT INTO nonces AS n (digest, claim, expires_at)
-    SELECT t.digest, t.claim, now() + make_interval(secs => $27) FROM unnest($25::bytea[], $26::bigint[]) AS t(digest, claim)
+    SELECT t.digest, t.claim, now() + make_interval(secs => $28) FROM unnest($26::bytea[], $27::bigint[]) AS t(digest, claim)
     ON CONFLICT (digest) DO UPDATE SET claim = n.claim WHERE n.claim = excluded.claim
     RETURNING digest
 ),
@@ -24,10 +24,10 @@ input AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bigint[],
                          $8::text[], $9::text[]::numeric[], $10::text[]::numeric[], $11::bigint[], $12::bytea[], $13::text[],
                          $14::bytea[], $15::bytea[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[], $20::text[],
-                         $21::text[]::numeric[], $22::timestamptz[], $23::bytea[])
+                         $21::text[]::numeric[], $22::timestamptz[], $23::bytea[], $24::text[])
         AS t(operator_id, session_id, spin_id, round_id, idempotency_key, fingerprint, nonce, spin_type,
              stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, response, event, created_at,
-             session_version, mode, choice, options, won_minor, choose_by, nonce_digest)
+             session_version, mode, choice, options, won_minor, choose_by, nonce_digest, traceparent)
 ),
 locked AS MATERIALIZED (
     SELECT s.ctid AS row_version, s.operator_id, s.session_id, s.player_id, s.game_id, s.one_round
@@ -81,7 +81,7 @@ good AS MATERIALIZED (
 new_spins AS (
     INSERT INTO spins (operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, mechanic_version, nonce, spin_type, mode,
                        policy, currency, stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at)
-    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $24::smallint, nonce, spin_type, mode, '', currency,
+    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $25::smallint, nonce, spin_type, mode, '', currency,
            stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at
     FROM good WHERE choice IS NULL
 ),
@@ -111,9 +111,9 @@ debits_used AS (
 ),
 new_credits AS (
     INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
-                              state, next_try_at, created_at)
+                              state, traceparent, next_try_at, created_at)
     SELECT operator_id, 'credit:' || spin_id, 'credit', round_id, spin_id, session_id, currency, exponent, win_minor,
-           'pending', created_at, created_at
+           'pending', traceparent, created_at, created_at
     FROM good WHERE wallet = 'seamless' AND choice IS NULL
 ),
 new_open_rounds AS (
@@ -123,8 +123,8 @@ new_open_rounds AS (
     FROM good WHERE settle_within_s IS NOT NULL AND choice IS NULL
 ),
 new_events AS (
-    INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
-    SELECT telemetry_ref, operator_id, 'spin_finished', event, created_at FROM good WHERE choice IS NULL ORDER BY created_at
+    INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at, traceparent)
+    SELECT telemetry_ref, operator_id, 'spin_finished', event, created_at, traceparent FROM good WHERE choice IS NULL ORDER BY created_at
 ),
 moved AS (
     UPDATE sessions s SET next_nonce = s.next_nonce + g.spins, balance_minor = s.balance_minor + g.net_minor
@@ -134,7 +134,7 @@ moved AS (
 )
 SELECT operator_id, spin_id, NULL AS replayed FROM good
 UNION ALL
-SELECT NULL, NULL, u.digest FROM unnest($25::bytea[]) AS u(digest) WHERE u.digest NOT IN (SELECT r.digest FROM remembered r);
+SELECT NULL, NULL, u.digest FROM unnest($26::bytea[]) AS u(digest) WHERE u.digest NOT IN (SELECT r.digest FROM remembered r);
 
 -- name: find_answers
 -- What is on record for spins that were not taken: by key, else by spin, else by round.
@@ -326,6 +326,7 @@ WHERE operator_id = $1 AND round_id = $2;
 -- A round is decided: all that a spin writes and that its first answer did not. In a transaction that has the session
 -- (`change_session`).
 -- $1 operator_id $2 round_id $3 policy $4 win_minor $5 win_units $6 outcome_digest $7 event $8 created_at $9 mechanic_version
+-- $10 traceparent
 WITH gone AS (
     DELETE FROM waiting_rounds WHERE operator_id = $1 AND round_id = $2 RETURNING *
 ),
@@ -353,8 +354,8 @@ booked AS (
 ),
 due AS (
     INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
-                              state, next_try_at, created_at)
-    SELECT operator_id, 'credit:' || spin_id, 'credit', round_id, spin_id, session_id, currency, exponent, $4, 'pending', $8, $8
+                              state, traceparent, next_try_at, created_at)
+    SELECT operator_id, 'credit:' || spin_id, 'credit', round_id, spin_id, session_id, currency, exponent, $4, 'pending', $10, $8, $8
     FROM round WHERE wallet = 'seamless'
 ),
 opened AS (
@@ -362,8 +363,8 @@ opened AS (
     SELECT operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, $8 + settle_within_s * interval '1 second'
     FROM round WHERE settle_within_s IS NOT NULL
 )
-INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
-SELECT telemetry_ref, operator_id, 'spin_finished', $7, $8 FROM round;
+INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at, traceparent)
+SELECT telemetry_ref, operator_id, 'spin_finished', $7, $8, $10 FROM round;
 
 -- name: settle_round
 -- Whatever ended the round first stands.
@@ -486,10 +487,10 @@ WHERE e.operator_id = $1 AND e.created_at >= $2 AND e.created_at < $3 AND e.endi
 -- name: begin_debit
 -- Writes down that a stake is going to be asked for, unless it was, or the round has another spin.
 -- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 amount_minor $6 fingerprint $7 created_at $8 due_at
--- $9 asked_until
+-- $9 asked_until $10 traceparent
 INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
-                          fingerprint, state, next_try_at, created_at, asked_until)
-SELECT $1, 'debit:' || $3, 'debit', $4, $3, $2, currency, exponent, $5, $6, 'pending', $8, $7, $9
+                          fingerprint, state, next_try_at, created_at, asked_until, traceparent)
+SELECT $1, 'debit:' || $3, 'debit', $4, $3, $2, currency, exponent, $5, $6, 'pending', $8, $7, $9, $10
 FROM sessions WHERE operator_id = $1 AND session_id = $2 AND closed_at IS NULL
 ON CONFLICT DO NOTHING RETURNING txn_id;
 
@@ -539,9 +540,9 @@ WITH gone AS (
     RETURNING *
 )
 INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
-                          state, next_try_at, created_at)
+                          state, traceparent, next_try_at, created_at)
 SELECT operator_id, 'rollback:' || spin_id, 'rollback', round_id, spin_id, session_id, currency, exponent, amount_minor,
-       'pending', $3, $3
+       'pending', traceparent, $3, $3
 FROM gone RETURNING txn_id;
 
 -- name: overdue_debits
@@ -853,6 +854,62 @@ DELETE FROM nonces USING turn WHERE mine AND expires_at < now();
 -- Cheapest proof that the database answers.
 SELECT 1;
 
+-- name: database_time
+SELECT clock_timestamp();
+
+-- name: service_state
+-- Of how many operators wallets and receivers are late, and how many have one.
+-- $1 steps before that are late $2 events before that are late $3 steps looked at, at most
+SELECT (SELECT count(*) FROM operator_wallets) AS wallets,
+       (SELECT count(DISTINCT operator_id)
+        FROM (SELECT operator_id, created_at FROM wallet_steps WHERE next_try_at IS NOT NULL ORDER BY next_try_at LIMIT $3) due
+        WHERE created_at < $1) AS wallets_late,
+       (SELECT count(*) FROM webhooks WHERE disabled_at IS NULL) AS events,
+       (SELECT count(*) FROM webhooks w
+        WHERE disabled_at IS NULL
+          AND (SELECT o.created_at FROM outbox o WHERE o.operator_id = w.operator_id ORDER BY o.event_seq LIMIT 1) < $2) AS events_late;
+
+-- name: observed_state
+-- What operations watches: (metric, label, value). Counts and searches stop at $1 rows, so that they cost little however bad
+-- it is. Identity order of events is nearly that of time.
+SELECT 'rgs_wallet_steps' AS metric, 'unfinished' AS label, count(*)::float8 AS value
+FROM (SELECT FROM wallet_steps WHERE next_try_at IS NOT NULL LIMIT $1) unfinished
+UNION ALL
+SELECT 'rgs_wallet_steps', 'failed', count(*) FROM (SELECT FROM wallet_steps WHERE state = 'failed' LIMIT $1) failed
+UNION ALL
+SELECT 'rgs_wallet_step_age_seconds', '', coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)
+FROM (SELECT created_at FROM wallet_steps WHERE next_try_at IS NOT NULL ORDER BY next_try_at LIMIT $1) unfinished
+UNION ALL
+SELECT 'rgs_outbox_events', w.operator_id, waiting.events
+FROM webhooks w
+CROSS JOIN LATERAL (SELECT count(*) AS events
+                    FROM (SELECT FROM outbox o WHERE o.operator_id = w.operator_id LIMIT $1) counted) waiting
+WHERE w.disabled_at IS NULL
+UNION ALL
+SELECT 'rgs_outbox_lag_seconds', w.operator_id,
+       coalesce((SELECT extract(epoch FROM clock_timestamp() - o.created_at) FROM outbox o
+                 WHERE o.operator_id = w.operator_id ORDER BY o.event_seq LIMIT 1), 0)
+FROM webhooks w WHERE w.disabled_at IS NULL
+UNION ALL
+SELECT 'rgs_dead_events', w.operator_id, (SELECT count(*) FROM (SELECT FROM dead_events d
+                                                                WHERE d.operator_id = w.operator_id LIMIT $1) counted)
+FROM webhooks w
+UNION ALL
+SELECT 'rgs_waiting_rounds', 'choice', count(*) FROM (SELECT FROM waiting_rounds LIMIT $1) counted
+UNION ALL
+SELECT 'rgs_waiting_rounds', 'settlement', count(*) FROM (SELECT FROM open_rounds WHERE reported_at IS NULL LIMIT $1) counted
+UNION ALL
+SELECT 'rgs_waiting_rounds', 'late_settlement', count(*)
+FROM (SELECT FROM open_rounds WHERE reported_at IS NOT NULL LIMIT $1) counted
+UNION ALL
+SELECT 'rgs_audit_checkpoint_age_seconds', '', extract(epoch FROM clock_timestamp() - c.made_at)
+FROM (SELECT made_at FROM audit_checkpoints ORDER BY tree_size DESC, made_at DESC LIMIT 1) c
+UNION ALL
+SELECT 'rgs_audit_unsequenced_age_seconds', '', coalesce((
+    SELECT extract(epoch FROM clock_timestamp() - f.written_at) FROM audit_facts f
+    WHERE (f.written_in, f.fact_id) > (l.written_in, l.fact_id) ORDER BY f.written_in, f.fact_id LIMIT 1), 0)
+FROM (SELECT written_in, fact_id FROM audit_leaves ORDER BY position DESC LIMIT 1) l;
+
 -- name: take_lanes
 -- Lanes with something due that nobody has, for one worker.
 -- $1 now $2 lease_until $3 operators whose lanes it has
@@ -1020,6 +1077,89 @@ summed AS (
     GROUP BY p.operator_id, s.game_id, p.build_hash, p.currency, s.exponent
 )
 SELECT hour FROM done;
+
+-- name: take_monitoring
+-- Whether this connection monitors until it ends.
+-- $1 advisory lock
+SELECT pg_try_advisory_lock($1);
+
+-- name: next_slice
+-- The slice that is counted next: the one after the last, or that of the first session.
+-- $1 length of a slice
+SELECT coalesce((SELECT max(slice) + $1::interval FROM counted_slices),
+                (SELECT date_bin($1::interval, min(created_at), timestamptz '2000-01-01 00:00:00Z') FROM sessions)) AS slice;
+
+-- name: last_slice
+SELECT max(slice) FROM counted_slices;
+
+-- name: count_slice
+-- Counts the rounds of a slice of time, and the voids in it of rounds that were counted before. Returns the days whose counts
+-- have changed; nothing where another process does it. Rounds of which a step at the wallet took more than one attempt are
+-- retried; those whose credit has not been taken by now are recovered, when they are.
+-- $1 begin $2 length
+WITH done AS (
+    INSERT INTO counted_slices (slice) VALUES ($1) ON CONFLICT DO NOTHING RETURNING slice
+),
+played AS (
+    SELECT p.*, 1 AS rounds,
+           coalesce((SELECT CASE WHEN bool_or(w.kind = 'credit' AND w.state IN ('pending', 'failed')) THEN 'recovered'
+                                 WHEN bool_or(w.attempts > 1) THEN 'retried' END
+                     FROM wallet_steps w
+                     WHERE w.operator_id = p.operator_id AND w.round_id = p.round_id), 'normal') AS status
+    FROM spins p
+    WHERE p.created_at >= $1 AND p.created_at < $1::timestamptz + $2::interval AND EXISTS (SELECT FROM done)
+    UNION ALL
+    -- Only rounds whose money the platform moves are voided; they have no steps at a wallet.
+    SELECT p.*, moved.rounds, moved.status
+    FROM round_ends e
+    JOIN spins p ON p.operator_id = e.operator_id AND p.spin_id = e.spin_id
+    CROSS JOIN (VALUES (-1, 'normal'), (1, 'voided')) AS moved(rounds, status)
+    WHERE e.ending = 'voided' AND e.created_at >= $1 AND e.created_at < $1::timestamptz + $2::interval
+      AND EXISTS (SELECT FROM done)
+),
+counted AS (
+    INSERT INTO math_counts AS c (day, operator_id, game_id, build_hash, mode, spin_type, currency, exponent, stake_minor,
+                                  win_minor, status, feature, rounds)
+    SELECT (p.created_at AT TIME ZONE 'UTC')::date, p.operator_id, s.game_id, p.build_hash, p.mode, p.spin_type, p.currency,
+           s.exponent, p.stake_minor, p.win_minor, p.status,
+           convert_from(k.response, 'UTF8')::jsonb #> '{outcome,features}' <> '[]'::jsonb, sum(p.rounds)
+    FROM played p
+    JOIN sessions s USING (operator_id, session_id)
+    JOIN idempotency k ON k.operator_id = p.operator_id AND k.operation = 'spin' AND k.key = p.idempotency_key
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+    ON CONFLICT (day, operator_id, build_hash, game_id, mode, spin_type, currency, stake_minor, win_minor, status, feature)
+    DO UPDATE SET rounds = c.rounds + excluded.rounds
+    RETURNING c.day
+)
+SELECT DISTINCT day FROM counted;
+
+-- name: math_counts
+-- $1 first day
+SELECT * FROM math_counts WHERE day >= $1 AND rounds <> 0;
+
+-- name: add_verdict
+-- $1 operator_id $2 game_id $3 build_hash $4 mode $5 spin_type $6 stakes $7 kind $8 day $9 level $10 verdict $11 judged_at
+INSERT INTO math_verdicts (operator_id, game_id, build_hash, mode, spin_type, stakes, kind, day, level, verdict, judged_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+
+-- name: last_judged_day
+SELECT max(day) FROM math_verdicts WHERE kind = 'day';
+
+-- name: last_verdicts
+-- The last one of each cell.
+-- $1 operator_id (NULL: of all)
+SELECT DISTINCT ON (operator_id, build_hash, game_id, mode, spin_type, stakes) *
+FROM math_verdicts WHERE $1::text IS NULL OR operator_id = $1
+ORDER BY operator_id, build_hash, game_id, mode, spin_type, stakes, verdict_id DESC;
+
+-- name: observed_math
+-- What metrics show of the last verdict of each cell.
+SELECT v.operator_id, v.game_id, b.model || '/' || b.profile AS build, v.mode, v.stakes, v.level,
+       (v.verdict::jsonb ->> 'rtp')::float8 AS rtp, (v.verdict::jsonb ->> 'theory')::float8 AS rtp_certified
+FROM (SELECT DISTINCT ON (operator_id, build_hash, game_id, mode, spin_type, stakes) *
+      FROM math_verdicts
+      ORDER BY operator_id, build_hash, game_id, mode, spin_type, stakes, verdict_id DESC) v
+JOIN builds b USING (build_hash);
 
 -- name: add_agreement
 -- $1 operator_id $2 agreement_id $3 valid_from $4 terms $5 created_at

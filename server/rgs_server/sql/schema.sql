@@ -273,6 +273,7 @@ CREATE TABLE wallet_steps (
     next_try_at   timestamptz,
     asked_until   timestamptz,                       -- of a debit: until then a worker asks for it, and nobody else
     last_error    text,
+    traceparent   text,                              -- the platform's trace that it belongs to
     created_at    timestamptz NOT NULL,
     ended_at      timestamptz,
     PRIMARY KEY (txn_id, operator_id),
@@ -346,7 +347,8 @@ CREATE TABLE outbox (
     created_at   timestamptz NOT NULL,
     attempts     integer NOT NULL DEFAULT 0,
     next_try_at  timestamptz NOT NULL DEFAULT '-infinity',
-    last_error   text
+    last_error   text,
+    traceparent  text                                -- the platform's trace that it belongs to
 );
 CREATE INDEX outbox_of_operator ON outbox (operator_id, event_seq);
 
@@ -528,6 +530,50 @@ CREATE TRIGGER closings_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON closi
 CREATE TRIGGER closing_totals_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON closing_totals
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER closing_lines_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON closing_lines
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- Rounds as live math monitoring counts them: by day, by what they were, by stake and win. A slice of time is counted once,
+-- when all of its rounds are written; a round that is voided later goes from one status to the other on its own day, so a
+-- row may fall. All of it can be counted again from spins and round_ends.
+CREATE TABLE counted_slices (
+    slice  timestamptz PRIMARY KEY
+);
+CREATE TABLE math_counts (
+    day          date NOT NULL,
+    operator_id  text NOT NULL,
+    game_id      text NOT NULL,
+    build_hash   text NOT NULL,
+    mode         text NOT NULL,
+    spin_type    text NOT NULL,
+    currency     text NOT NULL,
+    exponent     smallint NOT NULL,
+    stake_minor  numeric(38, 0) NOT NULL,
+    win_minor    numeric(38, 0) NOT NULL,
+    status       text NOT NULL CHECK (status IN ('normal', 'retried', 'recovered', 'voided')),
+    feature      boolean NOT NULL,                   -- whether the round triggered anything
+    rounds       bigint NOT NULL,
+    PRIMARY KEY (day, operator_id, build_hash, game_id, mode, spin_type, currency, stake_minor, win_minor, status, feature)
+);
+
+-- What the monitor found of a cell of rounds: once a day when the day is over (day), and when it had to be told at once
+-- (alarm). `verdict` is JSON as rgs_core.monitor.verdicts has it.
+CREATE TABLE math_verdicts (
+    verdict_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    operator_id  text NOT NULL,
+    game_id      text NOT NULL,
+    build_hash   text NOT NULL,
+    mode         text NOT NULL,
+    spin_type    text NOT NULL,
+    stakes       text NOT NULL,                      -- the bucket of the stake, such as EUR 0.5
+    kind         text NOT NULL CHECK (kind IN ('day', 'alarm')),
+    day          date NOT NULL,
+    level        text NOT NULL CHECK (level IN ('insufficient', 'within', 'info', 'investigate', 'page')),
+    verdict      text NOT NULL,
+    judged_at    timestamptz NOT NULL
+);
+CREATE INDEX verdicts_of_cell ON math_verdicts (operator_id, build_hash, game_id, mode, spin_type, stakes, verdict_id DESC);
+CREATE INDEX verdicts_of_day ON math_verdicts (day) WHERE kind = 'day';
+CREATE TRIGGER math_verdicts_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON math_verdicts
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- People who look at the console; passwords are made for them and kept as scrypt.
