@@ -18,7 +18,7 @@ from typing import Any
 
 import asyncpg
 
-from rgs_server.audit.critical_files import tell_start
+from rgs_server.audit.critical_files import FoundFiles
 from rgs_server.audit.log_keys import ensure_log_key
 from rgs_server.config import Config, ConfigError, environment_of
 from rgs_server.master_key import ensure_master_key, read_master_keys
@@ -124,7 +124,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._worker = config
         """Settings of workers that start from now on."""
-        self._owner_url = ""
+        self._files: FoundFiles | None = None
         self._reading: asyncio.Task[None] | None = None
         self._numbers = WorkerNumbers(config.workers)
         self._page: Page | None = None
@@ -161,8 +161,8 @@ class Supervisor:
             if config.in_production:
                 await refuse_plain_signatures(owner_url)
                 await refuse_changeable_records(config.database_url)
-            worker = self._worker = replace(await tell_start(owner_url, config), owner_database_url="")
-            self._owner_url = owner_url
+            self._files = FoundFiles(owner_url, replace(config, owner_database_url=""))
+            worker = self._worker = await self._files.tell_start()
             if config.metrics_port:
                 self._page = Page(self._numbers, worker.database_url)
                 await self._page.start(config.metrics_host, config.metrics_port)
@@ -231,10 +231,10 @@ class Supervisor:
 
     async def _read_again(self) -> None:
         """Tells workers to read their files again, after it was logged what is there now."""
-        if self._owner_url:
+        if self._files is not None:
             try:
-                self._worker = await tell_start(self._owner_url, self._worker, "models")
-            except (OSError, asyncpg.PostgresError) as error:
+                self._worker = await self._files.tell_models()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.error("what files are read again could not be logged: %s", error)
         self._tell_workers(signal.SIGHUP)
 

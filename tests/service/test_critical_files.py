@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from own_models import add_model
 from rgs_server.__main__ import main
-from rgs_server.audit.critical_files import critical_files, digest_of, hashed
+from rgs_server.audit.critical_files import critical_files, digest_of, hashed, with_models
 from rgs_server.config import Config
 from service_process import GAME, Service, code, run, session_body, spin_body, wait_for
 
@@ -98,6 +98,8 @@ def test_models_that_are_added_at_a_hangup_are_right(own: Service, models: Path)
     os.kill(own.workers()[0], signal.SIGKILL)
     own.wait_until_ready()
     assert spin(own, "another-worker")[0] == 200
+    # A hangup makes right what is new among the models, and nothing else.
+    assert [fact["files_digest"] for fact in facts(own, "models")] == [digest_of(added["files"])]  # type: ignore[arg-type]
     (models / "another.toml").write_text("")
     wait_for(lambda: "critical files have changed, no round begins: models/another.toml" in own.log_text())
     assert spin(own, "without-it") == (503, "BUILD_UNAVAILABLE")
@@ -120,6 +122,12 @@ def test_files_that_were_not_approved_play_no_round(
     hang_up(own, models)
     wait_for(lambda: "no round begins: models/added_aviary.toml" in own.log_text())
     assert spin(own, "added") == (503, "BUILD_UNAVAILABLE")
+
+
+def test_a_hangup_makes_nothing_right_but_models() -> None:
+    before = {"models/a.toml": "1", "models/gone.toml": "1", "rgs_server/spins.py": "1"}
+    now = {"models/a.toml": "2", "models/new.toml": "1", "rgs_server/spins.py": "2", "rgs_server/new.py": "1"}
+    assert with_models(before, now) == {"models/a.toml": "2", "models/new.toml": "1", "rgs_server/spins.py": "1"}
 
 
 def test_what_is_critical(models: Path) -> None:

@@ -30,6 +30,7 @@ log = logging.getLogger("rgs.audit")
 
 KINDS = {".py", ".so", ".pyd", ".sql", ".toml"}
 SHOWN_MAX = 20
+CONNECT_S = 10
 MODELS = "models/"
 """The names of models of one's own, which may be added while the service runs."""
 SECRET = "_url"
@@ -72,6 +73,12 @@ def hashed(files: Mapping[str, Path]) -> dict[str, str]:
 def digest_of(digests: Mapping[str, str]) -> str:
     """One digest of all: SHA-256 of the lines that sha256sum would print, sorted by name."""
     return hashlib.sha256("".join(f"{digests[name]}  {name}\n" for name in sorted(digests)).encode()).hexdigest()
+
+
+def with_models(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+    """Files of before with the models of now."""
+    others = {name: digest for name, digest in before.items() if not name.startswith(MODELS)}
+    return others | {name: digest for name, digest in now.items() if name.startswith(MODELS)}
 
 
 class FileWatch:
@@ -122,8 +129,7 @@ class FileWatch:
             await self.look()
             return
         now = await asyncio.to_thread(lambda: hashed(critical_files(self._config)))
-        others = {name: digest for name, digest in self._first.items() if not name.startswith(MODELS)}
-        self._first = others | {name: digest for name, digest in now.items() if name.startswith(MODELS)}
+        self._first = with_models(self._first, now)
         self.changed = tuple(name for name in self.changed if not name.startswith(MODELS))
 
     async def _tell(self, stores: Callable[[], AbstractAsyncContextManager[Store]]) -> bool:
@@ -137,16 +143,36 @@ class FileWatch:
         return True
 
 
-async def tell_start(url: str, config: Config, kind: str = "start") -> Config:
-    """Writes the fact of a start, or that models were read again: version, settings and files. Returns the settings for the
-    workers that start from then on, which then know what files they have to find."""
-    digests = hashed(critical_files(config))
-    digest = digest_of(digests)
-    settings = {field.name: getattr(config, field.name) for field in fields(Config) if not field.name.endswith(SECRET)}
-    fact = {"version": rgs_core.__version__, "files_digest": digest, "settings": settings, "files": digests}
-    connection = await asyncpg.connect(url)
-    try:
-        await AuditStore(connection).add_fact(kind, digest, json.dumps(fact, ensure_ascii=False))
-    finally:
-        await connection.close()
-    return replace(config, files_found=digest)
+class FoundFiles:
+    """What the supervisor found at the start, and the facts of it; its workers have to find the same."""
+
+    def __init__(self, url: str, config: Config) -> None:
+        self._url = url
+        self._config = config
+        self._digests: Mapping[str, str] = {}
+
+    async def tell_start(self) -> Config:
+        """Writes the fact of a start. Returns the settings of workers."""
+        self._digests = hashed(critical_files(self._config))
+        return await self._tell("start")
+
+    async def tell_models(self) -> Config:
+        """Writes the fact that models are read again, and which there are now. Returns the settings of workers that start from
+        now on: whatever else has changed is still not what they have to find."""
+        now = await asyncio.to_thread(lambda: hashed(critical_files(self._config)))
+        self._digests = with_models(self._digests, now)
+        return await self._tell("models")
+
+    async def _tell(self, kind: str) -> Config:
+        """Version, settings and files."""
+        config, digest = self._config, digest_of(self._digests)
+        settings = {
+            field.name: getattr(config, field.name) for field in fields(Config) if not field.name.endswith(SECRET)
+        }
+        fact = {"version": rgs_core.__version__, "files_digest": digest, "settings": settings, "files": self._digests}
+        connection = await asyncpg.connect(self._url, timeout=CONNECT_S)
+        try:
+            await AuditStore(connection).add_fact(kind, digest, json.dumps(fact, ensure_ascii=False))
+        finally:
+            await connection.close()
+        return replace(config, files_found=digest)
