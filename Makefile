@@ -40,6 +40,7 @@ check: $(VENV)/.ready-dev  ## formatting, lint, types, stubs
 	$(BIN)/python -m mypy.stubtest rgs_core._rng rgs_core._round rgs_core._engine
 	PATH=$(BIN):$$PATH cython-lint ext/rgs_core
 	$(BIN)/rgs-server openapi --against docs/openapi.json
+	$(BIN)/rgs-server asyncapi --against docs/asyncapi.json
 
 test: $(VENV)/.ready-dev  ## the whole suite: real PostgreSQL, real HTTP, killed processes
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --benchmark-disable
@@ -100,6 +101,7 @@ dossier: $(VENV)/.ready-dev  ## evidence about the generator: dieharder, ent, NI
 
 openapi: $(VENV)/.ready  ## rewrite docs/openapi.json; refuses to take away or narrow what it promised
 	$(BIN)/rgs-server openapi --write docs/openapi.json
+	$(BIN)/rgs-server asyncapi --write docs/asyncapi.json
 
 golden: $(VENV)/.ready-dev  ## rewrite the golden outcomes of the shipped games; review the diff
 	$(BIN)/python tests/golden/write_golden.py

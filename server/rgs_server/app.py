@@ -19,6 +19,7 @@ from rgs_server.audit.verify_page import add_verify_page
 from rgs_server.console.routes import add_console
 from rgs_server.contract import pages
 from rgs_server.contract.answers import GameRow, GamesAnswer, Health, JwkSet, Ready, encode
+from rgs_server.contract.asyncapi import asyncapi_document
 from rgs_server.contract.openapi import with_contact
 from rgs_server.contract.operations import OPERATIONS, ROOT, Operation
 from rgs_server.contract.problems import PAGES, Problem
@@ -68,6 +69,7 @@ def create_app(service: Service) -> web.Application:
         for path in [operation.full_path, *([ROOT + operation.path] if operation.versioned else [])]:
             app.router.add_route(operation.method, path, handler)
     app.router.add_get("/openapi.json", get_document)
+    app.router.add_get("/asyncapi.json", get_events_document)
     app.router.add_get("/docs", get_reference)
     app.router.add_get("/docs/assets/{name}", get_asset)
     app.router.add_get(PAGES, get_problem)
@@ -315,6 +317,10 @@ async def get_status(request: web.Request) -> web.Response:
 async def get_document(request: web.Request) -> web.Response:
     document = with_contact(request.app[SERVICE].config.contact)
     return web.Response(body=msgspec.json.encode(document), content_type="application/json")
+
+
+async def get_events_document(_: web.Request) -> web.Response:
+    return web.Response(body=msgspec.json.encode(asyncapi_document()), content_type="application/json")
 
 
 def page(text: str) -> web.Response:

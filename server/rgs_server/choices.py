@@ -19,15 +19,14 @@ from rgs_core.language.model import MECHANIC_VERSION
 from rgs_core.language.policies import GAMBLE, with_decisions
 from rgs_core.seeds import derive_key
 from rgs_core.stages import Decision, check
-from rgs_server import answers
+from rgs_server import answers, happenings
 from rgs_server.archive import BuildArchive, BuildLost
-from rgs_server.clock import time_text
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import ChoiceRequest, decode_choice
 from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.sessions import Rulebook, seed_context
 from rgs_server.settlement import read_round
-from rgs_server.store import Store
+from rgs_server.store import EventRow, Store
 from rgs_server.telemetry.context import current_traceparent
 from rgs_server.telemetry.metrics import Metrics
 
@@ -83,9 +82,8 @@ async def decide_overdue(store: Store, builds: Builds, now: datetime, most: int,
             except Problem as problem:  # another worker may have its build
                 log.error("round %s of %s cannot be ended: %s", round_id, operator_id, problem.detail)
                 continue
-            event_id = f"evt-autoclosed-{operator_id}-{round_id}"
-            payload = answers.autoclosed_event(waiting, decided, event_id, time_text(now))
-            await store.add_events([(event_id, operator_id, "round_autoclosed", payload, now)])
+            build_hash = deciding.build_hash
+            await store.add_events([happenings.round_autoclosed(waiting, build_hash, decided, now)])
             log.warning("round %s of %s was ended for its player: %s", round_id, operator_id, ", ".join(decided))
             ended += 1
         deciding.count(metrics)
@@ -125,6 +123,11 @@ class Waiting:
         for decision in open_ones:
             await self._take(decision, "time")
         return ["=".join(decision) for decision in open_ones]
+
+    @property
+    def build_hash(self) -> str:
+        """Of its session, which `finish` or `decide` has taken."""
+        return str(self._session["build_hash"])
 
     async def _begin(self) -> None:
         """Takes the session, so that no spin is written meanwhile, and finds what plays the round. Raises Problem."""
@@ -184,6 +187,21 @@ class Waiting:
             decisions = ["=".join(made) for made in self._decisions]
             await self._store.ask_next(*names, decisions, asked.choice, asked.options, won_minor, asked.choose_by)
             return response
+        following = happenings.feature_events(
+            build,
+            outcome,
+            telemetry_ref=record["telemetry_ref"],
+            created_at=self._now,
+            spin_id=record["spin_id"],
+            round_id=self._round_id,
+            session_id=record["session_id"],
+            player_id=record["player_id"],
+            game_id=record["game_id"],
+            operator_id=self._operator_id,
+            unit_minor=unit_minor,
+            currency=session["currency"],
+            exponent=session["exponent"],
+        )
         event = answers.spin_event(
             build,
             event_id=record["telemetry_ref"],
@@ -201,6 +219,7 @@ class Waiting:
             spin_type=record["spin_type"],
             mode=record["mode"],
             nonce=record["nonce"],
+            feature=bool(following),
         )
         digest = bytes.fromhex(outcome.digest())
         policy = with_decisions(build, [made for made in self._decisions if made != (GAMBLE, COLLECT)]).policy
@@ -210,10 +229,17 @@ class Waiting:
             won_minor,
             outcome.win_units,
             digest,
-            event,
             self._now,
             MECHANIC_VERSION,
             current_traceparent(),
+        )
+        told = [(record["telemetry_ref"], "spin_finished", event), *following]
+        trace = current_traceparent()
+        await self._store.add_events(
+            [
+                EventRow(event_id, self._operator_id, record["session_id"], event_type, payload, self._now, trace)
+                for event_id, event_type, payload in told
+            ]
         )
         self._won_minor = won_minor
         return response

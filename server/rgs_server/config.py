@@ -16,6 +16,10 @@ NOT_OURS = {"RGS_DEBUG", "RGS_SIMD"}
 """RGS_ variables of the build and of the core, not of the service."""
 
 
+EMBEDDED = "embedded"
+NATS_SCHEMES = ("nats://", "tls://", "ws://", "wss://")
+
+
 class ConfigError(Exception):
     """A setting is unknown, malformed or out of range."""
 
@@ -59,6 +63,12 @@ class Config:
     wallet_timeout_ms: int = 2000  # of one call of a platform's wallet
     wallet_tries: int = 3  # of a debit, before it is rolled back
     webhook_timeout_ms: int = 5000  # of one delivery of an event
+    nats_url: str = (
+        ""  # events go to a NATS JetStream too: nats:// or tls://; `embedded`: to one of our own in data_dir
+    )
+    nats_credentials_file: str = ""  # of the account there (.creds)
+    nats_ca_file: str = ""  # authority of its certificate (PEM), where the system does not know it
+    events_days: int = 30  # events are kept for so long, for receivers that miss some
     sweep_s: int = 5  # between looks for rounds left unsettled and balances left behind
     audit_place: str = (
         ""  # folder or s3://bucket/prefix for checkpoints, each written once; empty: in the database alone
@@ -116,6 +126,7 @@ LIMITS: dict[str, tuple[int, int]] = {
     "wallet_timeout_ms": (50, 60_000),
     "wallet_tries": (1, 10),
     "webhook_timeout_ms": (50, 60_000),
+    "events_days": (1, 3650),
     "sweep_s": (1, 3600),
     "audit_keep_days": (1, 36_500),
     "checkpoint_s": (1, 3600),
@@ -152,6 +163,8 @@ def read_config(environment: Mapping[str, str] = os.environ) -> Config:
             values[field.name] = text
         elif field.name == "contact" and text and not text.startswith(("https://", "mailto:")):
             problems.append(f"{name}={text!r} is no page (https://…) and no address (mailto:…)")
+        elif field.name == "nats_url" and text not in ("", EMBEDDED) and not text.startswith(NATS_SCHEMES):
+            problems.append(f"{name} is neither '{EMBEDDED}' nor an address like tls://nats.example:4222")
         elif field.name in CHOICES and text not in CHOICES[field.name]:
             problems.append(f"{name}={text!r} is not one of {', '.join(CHOICES[field.name])}")
         else:

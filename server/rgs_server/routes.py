@@ -16,6 +16,7 @@ from rgs_server.choices import choose
 from rgs_server.clock import read_time
 from rgs_server.contract.answers import ReportAnswer, SpinsAnswer, VerdictsAnswer, encode
 from rgs_server.contract.problems import Problem
+from rgs_server.envelopes import session_events
 from rgs_server.gate import PERSON
 from rgs_server.recall import recall
 from rgs_server.resolutions import resolve
@@ -27,6 +28,7 @@ ENDINGS_DAYS = 30
 REPORT_DAYS = 92
 SPINS_MAX = 100
 NONCE_MAX = 2**63 - 2
+SEQ_MAX = 2**63 - 1
 SIZE_MAX = 2**63 - 1
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -130,6 +132,14 @@ async def list_spins(request: web.Request) -> web.Response:
     return json_answer(encode(SpinsAnswer([spin_record(record) for record in records], next_nonce, more)))
 
 
+async def list_events(request: web.Request) -> web.Response:
+    operator_id, _ = await caller(request)
+    session_id = path_id(request, "session_id", "SESSION_UNKNOWN")
+    after_seq = number(request, "after_seq", SEQ_MAX) or 0
+    async with request.app[SERVICE].store() as store:
+        return json_answer(await session_events(store, operator_id, session_id, after_seq))
+
+
 def number(request: web.Request, name: str, most: int) -> int | None:
     """A whole number of the query; None where it is not there. Raises Problem."""
     text = request.query.get(name)
@@ -225,6 +235,7 @@ HANDLERS: dict[str, Handler] = {
     "reportDays": report_days,
     "listVerdicts": list_verdicts,
     "listSpins": list_spins,
+    "listEvents": list_events,
     "getSession": read(balances.session_state, "session_id", "SESSION_UNKNOWN"),
     "transferIn": step(balances.transfer_in, "session_id", "SESSION_UNKNOWN"),
     "closeSession": close_session,

@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
+from rgs_server import happenings
 from rgs_server.backoff import fraction, next_try
 from rgs_server.clock import Clock
 from rgs_server.config import Config
@@ -261,7 +262,11 @@ class Cashier:
             reason = f"refused: {verdict.code or verdict.reason}" if verdict.status == "refused" else verdict.reason
             if now - step["created_at"] > GIVE_UP_AFTER:
                 log.error("%s of %s has failed: %s", txn_id, operator_id, reason)
-                await store.fail_step(operator_id, txn_id, now, reason)
+                # The session first, as those do who write spins: what is told of it is numbered.
+                async with store.connection.transaction():
+                    await store.lock_session(operator_id, step["session_id"])
+                    await store.fail_step(operator_id, txn_id, now, reason)
+                    await store.add_events([happenings.step_failed(step, reason, now)])
             else:
                 await store.postpone_step(operator_id, txn_id, next_try(now, step["attempts"]), reason)
 

@@ -14,6 +14,7 @@ from rgs_server.archive import BuildArchive
 from rgs_server.audit.places import place_of
 from rgs_server.audit.sequencer import Sequencer
 from rgs_server.billing.reports import Reports
+from rgs_server.bus import Bus
 from rgs_server.choices import Builds
 from rgs_server.clock import Clock, system_clock
 from rgs_server.clock_watch import ClockWatch
@@ -24,6 +25,7 @@ from rgs_server.nonces import NonceMemory
 from rgs_server.origins import Origins
 from rgs_server.player_tokens import PlayerTokens
 from rgs_server.quotas import Quotas
+from rgs_server.relay import Relay, Sink
 from rgs_server.rule_files import RuleFiles
 from rgs_server.sealing import Sealer
 from rgs_server.seamless import Cashier
@@ -35,7 +37,7 @@ from rgs_server.sweeping import Sweeper
 from rgs_server.telemetry.metrics import Metrics
 from rgs_server.telemetry.tracing import tracing_to
 from rgs_server.token_keys import TokenKeys
-from rgs_server.webhooks import WebhookRelay
+from rgs_server.webhooks import Webhooks
 
 log = logging.getLogger("rgs.http")
 
@@ -72,9 +74,10 @@ class Service:
         self.token_keys = TokenKeys(config, sealer, self.store)
         self.tokens = AccessTokens(config, self.token_keys)
         self.gate = Gate(config, sealer, self.store, self._nonces, self.quotas, self.tokens)
-        self._relay = WebhookRelay(config, self.store, sealer, self.clock, self.metrics, self.tracing)
+        sinks: list[Sink] = [Webhooks(config, sealer, clock), *([Bus(config)] if config.nats_url else [])]
+        self._relays = [Relay(sink, self.store, clock, self.metrics, self.tracing) for sink in sinks]
         self._sequencer = Sequencer(self.store, sealer, self.clock, config.checkpoint_s, place_of(config))
-        self._sweeper = Sweeper(self.store, self.builds, self.clock, config.sweep_s, self.metrics)
+        self._sweeper = Sweeper(self.store, self.builds, self.clock, config.sweep_s, self.metrics, config.events_days)
 
     async def start(self) -> None:
         self._pool = await asyncpg.create_pool(self._url, min_size=1, max_size=4, command_timeout=5)
@@ -89,7 +92,8 @@ class Service:
         self._sequencer.start()
         if self.rules.files is not None:
             self.rules.files.start(self.store)
-        self._relay.start()
+        for relay in self._relays:
+            relay.start()
         self.cashier.start()
         self.rule_files.start()
 
@@ -99,7 +103,8 @@ class Service:
         await self._sequencer.stop()
         if self.rules.files is not None:
             await self.rules.files.stop()
-        await self._relay.stop()
+        for relay in self._relays:
+            await relay.stop()
         await self.desk.stop()
         await self.clock_watch.stop()
         await self.cashier.stop()

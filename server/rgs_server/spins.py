@@ -32,7 +32,7 @@ from rgs_core.errors import RgsError
 from rgs_core.language.model import BASE_MODE, MECHANIC_VERSION
 from rgs_core.outcome import Played
 from rgs_core.seeds import derive_key
-from rgs_server import answers
+from rgs_server import answers, happenings
 from rgs_server.catalogue import Playable
 from rgs_server.clock import Clock
 from rgs_server.config import Config
@@ -44,7 +44,7 @@ from rgs_server.play_limits import PlayerLimits, check_limits, check_mode
 from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.seamless import IN_PROGRESS_WAIT_S, Cashier, in_progress
 from rgs_server.sessions import Rulebook, seed_context
-from rgs_server.store import SpinRow, Store, Taken
+from rgs_server.store import EventRow, SpinRow, Store, Taken
 from rgs_server.telemetry.context import CONTEXT, RequestContext
 from rgs_server.telemetry.metrics import Metrics
 
@@ -123,6 +123,8 @@ class Session:
     """Something may have changed elsewhere: nothing more is drawn before it is read again."""
     shared: int = 0
     """Above 0: another worker played it lately. It is read before each spin, which costs less than to draw in vain."""
+    told: str = ""
+    """The last event that a refused round has caused."""
 
 
 class SessionMoved(Exception):
@@ -534,6 +536,7 @@ class Lane:
                     pending.fail(reused())
             refused = [(pending, reason) for pending, reason in refused if not pending.replayed(taken)]
         if refused:
+            await self._tell(store, refused)
             again = await self._resolve(store, refused)
             for pending in again:
                 pending.delay("redrawn")
@@ -564,6 +567,30 @@ class Lane:
             return await store.commit_spins(rows, MECHANIC_VERSION, digests, claims, kept_s)
         new = await store.remember_nonces(digests, claims, kept_s) if uses else set()
         return Taken(set(), set(digests) - new)
+
+    async def _tell(self, store: Store, refused: Sequence[tuple[Pending, Problem | DebitFirst | None]]) -> None:
+        """Writes what the platform has to know of rounds that are refused, once each."""
+        try:
+            now = self._clock()
+        except Problem:  # nobody knows what time it is; the next refusal is told of
+            return
+        events: dict[str, EventRow] = {}
+        for pending, reason in refused:
+            session = self._sessions.get(pending.session_key)
+            if not isinstance(reason, Problem):
+                continue
+            facts, reminders, nonce = None, 0, 0
+            if session is not None:
+                facts = session.player_id, session.game_id, session.playable.build.build_hash
+                reminders, nonce = session.limits.reminders(now), session.next_nonce
+            event = happenings.round_refused(reason, *pending.session_key, facts, reminders, nonce, now)
+            if event is not None and (session is None or session.told != event.event_id):
+                events[event.event_id] = event
+        await store.add_events(list(events.values()))
+        for event in events.values():
+            session = self._sessions.get((event.operator_id, event.session_id or ""))
+            if session is not None:
+                session.told = event.event_id
 
     async def _resolve(
         self, store: Store, refused: Sequence[tuple[Pending, Problem | DebitFirst | None]]
@@ -710,6 +737,25 @@ class Lane:
         win_minor = won_minor if asked is None else 0  # nothing is paid before the round is over
         if balance_minor is not None:
             balance_minor += win_minor
+        following = (
+            []
+            if asked is not None
+            else happenings.feature_events(
+                build,
+                outcome,
+                telemetry_ref=event_id,
+                created_at=created_at,
+                spin_id=request.spin_id,
+                round_id=request.round_id,
+                session_id=request.session_id,
+                player_id=session.player_id,
+                game_id=session.game_id,
+                operator_id=pending.operator_id,
+                unit_minor=unit_minor,
+                currency=session.currency,
+                exponent=session.exponent,
+            )
+        )
         row = SpinRow(
             operator_id=pending.operator_id,
             session_id=request.session_id,
@@ -760,11 +806,13 @@ class Lane:
                 spin_type=request.spin_type,
                 mode=request.mode,
                 nonce=nonce,
+                feature=bool(following),
             ),
             created_at=created_at,
             session_version=session.version,
             nonce_digest=None if pending.nonce is None else pending.nonce.digest,
             traceparent=None if pending.context is None else pending.context.traceparent,
+            following=following,
         )
         session.unwritten += 1
         session.next_nonce = nonce + 1

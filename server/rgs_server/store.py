@@ -69,6 +69,7 @@ class SpinRow(NamedTuple):
     choose_by: datetime | None = None
     nonce_digest: bytes | None = None  # of the signature's nonce, where there is one
     traceparent: str | None = None  # the platform's trace that it belongs to
+    following: Sequence[tuple[str, str, bytes]] = ()  # events behind `spin_finished`: (event_id, event_type, payload)
 
 
 AMOUNTS = (8, 9, 20)
@@ -80,6 +81,18 @@ class Taken(NamedTuple):
 
     spins: set[tuple[str, str]]
     replayed: set[bytes]
+
+
+class EventRow(NamedTuple):
+    """All that one event writes. `session_id` None: it is of no session, and has no number."""
+
+    event_id: str
+    operator_id: str
+    session_id: str | None
+    event_type: str
+    payload: bytes
+    created_at: datetime
+    traceparent: str | None = None  # the platform's trace that it belongs to
 
 
 class Store:
@@ -100,8 +113,15 @@ class Store:
         columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
         for index in AMOUNTS:
             columns[index] = [str(amount) for amount in columns[index]]
+        columns[-1] = [len(row.following) for row in rows]
+        following = [
+            (row.operator_id, row.spin_id, place, *event)
+            for row in rows
+            for place, event in enumerate(row.following, start=1)
+        ]
+        events: list[Sequence[Any]] = list(zip(*following, strict=True)) if following else [()] * 6
         found = await self.connection.fetch(
-            QUERIES["commit_spins"], *columns, mechanic_version, digests, claims, kept_s
+            QUERIES["commit_spins"], *columns, mechanic_version, digests, claims, kept_s, *events
         )
         taken = Taken(set(), set())
         for operator_id, spin_id, replayed in found:
@@ -211,17 +231,16 @@ class Store:
         win_minor: int,
         win_units: int,
         outcome_digest: bytes,
-        event: bytes,
         created_at: datetime,
         mechanic_version: int,
         traceparent: str | None,
     ) -> None:
+        """Writes all but the events of the round."""
         values = (
             policy,
             Decimal(win_minor),
             win_units,
             outcome_digest,
-            event,
             created_at,
             mechanic_version,
             traceparent,
@@ -343,10 +362,20 @@ class Store:
     async def report_rounds(self, now: datetime, operators: list[str], rounds: list[str]) -> None:
         await self.connection.execute(QUERIES["report_rounds"], now, operators, rounds)
 
-    async def add_events(self, events: Sequence[tuple[str, str, str, bytes, datetime]]) -> None:
-        """Rows of (event_id, operator_id, event_type, payload, created_at)."""
-        columns = [list(column) for column in zip(*events, strict=True)]
-        await self.connection.execute(QUERIES["add_events"], *columns)
+    async def add_events(self, events: Sequence[EventRow]) -> None:
+        """Writes events but for those that are there; does nothing without any."""
+        if not events:
+            return
+        async with self.connection.transaction():
+            told = {(event.operator_id, event.session_id) for event in events if event.session_id is not None}
+            if told:
+                operators, sessions = zip(*told, strict=True)
+                await self.lock_sessions(list(operators), list(sessions))
+            await self.connection.execute(QUERIES["add_events"], *map(list, zip(*events, strict=True)))
+
+    async def lock_sessions(self, operators: list[str], sessions: list[str]) -> None:
+        """Until the end of the transaction."""
+        await self.connection.execute(QUERIES["lock_sessions"], operators, sessions)
 
     async def idle_sessions(self, now: datetime, most: int) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["idle_sessions"], now, most)
@@ -626,30 +655,58 @@ class Store:
 
     # -- events ---------------------------------------------------------------------------------
 
-    async def take_lanes(self, now: datetime, lease_until: datetime, held: list[str]) -> list[asyncpg.Record]:
-        return await self.connection.fetch(QUERIES["take_lanes"], now, lease_until, held)
+    async def list_events(self, operator_id: str, session_id: str, after_seq: int, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["list_events"], operator_id, session_id, after_seq, most)
 
-    async def due_events(self, operator_id: str, now: datetime, most: int) -> list[asyncpg.Record]:
-        return await self.connection.fetch(QUERIES["due_events"], operator_id, now, most)
+    async def forget_events(self, before: datetime, most: int) -> int:
+        """Returns how many."""
+        return int(await self.connection.fetchval(QUERIES["forget_events"], before, most))
 
-    async def keep_lane(self, operator_id: str, lease_until: datetime) -> bool:
+    async def take_lanes(
+        self, sink: str, now: datetime, lease_until: datetime, held: list[str]
+    ) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["take_lanes"], sink, now, lease_until, held)
+
+    async def receiver_of(self, operator_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["receiver_of"], operator_id)
+
+    async def due_events(self, sink: str, operator_id: str, now: datetime, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["due_events"], sink, operator_id, now, most)
+
+    async def keep_lane(self, sink: str, operator_id: str, lease_until: datetime) -> bool:
         """False when the receiver was taken away or is gone."""
-        return await self.connection.fetchrow(QUERIES["keep_lane"], operator_id, lease_until) is not None
+        return await self.connection.fetchrow(QUERIES["keep_lane"], sink, operator_id, lease_until) is not None
 
-    async def leave_lane(self, operator_id: str) -> None:
-        await self.connection.execute(QUERIES["leave_lane"], operator_id)
+    async def leave_lane(self, sink: str, operator_id: str, resumes_at: datetime, failures: int) -> None:
+        await self.connection.execute(QUERIES["leave_lane"], sink, operator_id, resumes_at, failures)
 
-    async def events_delivered(self, events: list[int]) -> None:
-        await self.connection.execute(QUERIES["events_delivered"], events)
+    async def events_delivered(self, sink: str, operator_id: str, events: list[int]) -> None:
+        await self.connection.execute(QUERIES["events_delivered"], sink, operator_id, events)
 
-    async def postpone_event(self, event_seq: int, next_try_at: datetime, last_error: str) -> None:
-        await self.connection.execute(QUERIES["postpone_event"], event_seq, next_try_at, last_error)
+    async def postpone_event(
+        self, sink: str, operator_id: str, event_seq: int, next_try_at: datetime, last_error: str
+    ) -> None:
+        await self.connection.execute(QUERIES["postpone_event"], sink, operator_id, event_seq, next_try_at, last_error)
 
-    async def bury_event(self, event_seq: int, died_at: datetime, last_error: str) -> None:
-        await self.connection.execute(QUERIES["bury_event"], event_seq, died_at, last_error)
+    async def bury_event(self, sink: str, operator_id: str, event_seq: int, died_at: datetime, last_error: str) -> None:
+        await self.connection.execute(QUERIES["bury_event"], sink, operator_id, event_seq, died_at, last_error)
 
-    async def raise_events(self, operator_id: str) -> int:
-        return int(await self.connection.fetchval(QUERIES["raise_events"], operator_id))
+    async def raise_events(self, operator_id: str, now: datetime) -> int:
+        return int(await self.connection.fetchval(QUERIES["raise_events"], operator_id, now))
+
+    async def open_bus(self) -> None:
+        await self.connection.execute(QUERIES["open_bus"])
+
+    async def close_bus(self) -> int:
+        """Returns how many events the bus had not taken."""
+        return int(await self.connection.fetchval(QUERIES["close_bus"]))
+
+    async def open_sinks(self) -> list[str]:
+        return [row["sink"] for row in await self.connection.fetch(QUERIES["open_sinks"])]
+
+    async def event_lag(self, most: int) -> list[asyncpg.Record]:
+        """(operator_id, sink, events, oldest_at, dead) of each lane; counts stop at `most`."""
+        return await self.connection.fetch(QUERIES["event_lag"], most)
 
     async def disable_webhook(self, operator_id: str, disabled_at: datetime) -> None:
         await self.connection.execute(QUERIES["disable_webhook"], operator_id, disabled_at)

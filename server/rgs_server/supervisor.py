@@ -20,8 +20,9 @@ import asyncpg
 
 from rgs_server.audit.critical_files import FoundFiles
 from rgs_server.audit.log_keys import ensure_log_key
-from rgs_server.config import Config, ConfigError, environment_of
+from rgs_server.config import EMBEDDED, Config, ConfigError, environment_of
 from rgs_server.master_key import ensure_master_key, read_master_keys
+from rgs_server.nats_server import EmbeddedNats
 from rgs_server.postgres import EmbeddedPostgres
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store, changeable_records, create_schema
@@ -91,6 +92,20 @@ async def refuse_plain_signatures(url: str) -> None:
         )
 
 
+async def open_bus(url: str, has_bus: bool) -> None:
+    """From now on every event is owed to the bus. Only a person turns that off: a service that was started without the bus by
+    mistake must not lose what the others owe it."""
+    connection = await asyncpg.connect(url)
+    try:
+        store = Store(connection)
+        if has_bus:
+            await store.open_bus()
+        elif "bus" in await store.open_sinks():
+            log.warning("events wait for a bus, and RGS_NATS_URL is not set; set it, or: rgs-server bus --off")
+    finally:
+        await connection.close()
+
+
 def require_free_port(host: str, port: int, setting: str) -> None:
     """Raises AlreadyRunning when anything listens there; workers share ports, so they would not notice."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -120,6 +135,7 @@ class Supervisor:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._postgres: EmbeddedPostgres | None = None
+        self._nats: EmbeddedNats | None = None
         self._workers: list[asyncio.subprocess.Process | None] = []
         self._stopping = asyncio.Event()
         self._worker = config
@@ -139,7 +155,9 @@ class Supervisor:
         require_free_port(self._config.host, self._config.port, "RGS_PORT")
         if self._config.metrics_port:
             require_free_port(self._config.metrics_host, self._config.metrics_port, "RGS_METRICS_PORT")
-        if self._config.database_url:
+        if self._config.in_production and self._config.nats_url.startswith(("nats://", "ws://")):
+            raise ConfigError("RGS_NATS_URL: events go over tls:// or wss:// in production")
+        if self._config.database_url and self._config.nats_url != EMBEDDED:
             await self._run(self._config, when_up)
             return
         with only_one(self._config.data_path):
@@ -158,6 +176,11 @@ class Supervisor:
             await prepare_database(owner_url, config.database_url)
             await ensure_token_key(owner_url, sealer)
             await ensure_log_key(owner_url, sealer)
+            if config.nats_url == EMBEDDED:
+                self._nats = EmbeddedNats(config.data_path)
+                await self._nats.start()
+                config = replace(config, nats_url=self._nats.url)
+            await open_bus(owner_url, bool(config.nats_url))
             if config.in_production:
                 await refuse_plain_signatures(owner_url)
                 await refuse_changeable_records(config.database_url)
@@ -172,7 +195,8 @@ class Supervisor:
             ready = asyncio.create_task(when_up(worker)) if when_up else None
             stop = asyncio.create_task(self._stopping.wait())
             watcher = self._postgres.watcher if self._postgres else None
-            waiting = {stop, *keepers, *(task for task in (ready, watcher) if task)}
+            bus_watcher = self._nats.watcher if self._nats else None
+            waiting = {stop, *keepers, *(task for task in (ready, watcher, bus_watcher) if task)}
             while not self._stopping.is_set():
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
@@ -184,6 +208,8 @@ class Supervisor:
             self._kill_workers()
             if self._page is not None:
                 await self._page.stop()
+            if self._nats is not None:
+                await self._nats.stop()
             if self._postgres is not None:
                 await self._postgres.stop()
 

@@ -10,13 +10,15 @@ OTHERS = {
     "audit_leaves": "of the log itself",
     "audit_nodes": "of the log itself",
     "counted_slices": "sums of spins",
-    "dead_events": "copies of events",
+    "dead_events": "events that are due",
+    "events": "what spins and facts tell, as operators are told",
     "hour_figures": "sums of spins",
     "idempotency": "answers",
+    "lanes": "leases, for seconds",
     "math_counts": "sums of spins",
     "nonces": "of signatures, for minutes",
     "open_rounds": "what is due: spins and round_end tell it",
-    "outbox": "copies of events",
+    "outbox": "events that are due",
     "player_tokens": "of signatures, for minutes",
     "quotas": "of calls a second",
     "rolled_hours": "sums of spins",
@@ -25,9 +27,9 @@ OTHERS = {
 """Tables without facts."""
 
 UNTOLD = {
-    "sessions": {"seed_sealed", "next_nonce", "version", "balance_minor", "touched_at"},
+    "sessions": {"seed_sealed", "next_nonce", "version", "balance_minor", "touched_at", "event_count"},
     "wallet_steps": {"attempts", "next_try_at", "asked_until", "last_error", "traceparent"},
-    "webhooks": {"operator_id", "lease_until"},
+    "webhooks": {"operator_id"},
 }
 """Columns whose change alone leaves no fact: seals, and what spins, movements and tries move."""
 

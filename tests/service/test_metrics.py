@@ -140,8 +140,9 @@ def test_what_waits_in_the_database_is_shown(service: Service) -> None:
     play(service, "s-waits", ["waits"])
     run(
         service.fetch(
-            "INSERT INTO webhooks (operator_id, url, secret_sealed, lease_until)"
-            " VALUES ('op-sandbox', 'http://127.0.0.1:9/', 'x', now() + interval '1 hour')"
+            "WITH held AS (INSERT INTO lanes (operator_id, sink, lease_until)"
+            " VALUES ('op-sandbox', 'webhook', now() + interval '1 hour'))"
+            " INSERT INTO webhooks (operator_id, url, secret_sealed) VALUES ('op-sandbox', 'http://127.0.0.1:9/', 'x')"
         )
     )
     run(
@@ -152,8 +153,8 @@ def test_what_waits_in_the_database_is_shown(service: Service) -> None:
     )
     run(
         service.fetch(
-            "INSERT INTO dead_events (event_id, operator_id, event_type, payload, created_at, died_at, last_error)"
-            " VALUES ('dead-1', 'op-sandbox', 'spin_finished', '', now(), now(), '500')"
+            "INSERT INTO dead_events (operator_id, sink, event_seq, died_at, last_error)"
+            " VALUES ('op-sandbox', 'webhook', 1000000, now(), '500')"
         )
     )
     service.give_up("op-sandbox", "s-waits", "waits")

@@ -16,8 +16,10 @@ from typing import Any
 
 import aiohttp
 import asyncpg
+import msgspec
 import pytest
 from monitored import laws_of, monitor_of, stored
+from rgs_server.contract.events import MathAlert
 from rgs_server.monitoring.slices import SETTLED_AFTER, SLICE, count_slices
 from rgs_server.operators import Rules
 from rgs_server.store import Store
@@ -89,7 +91,7 @@ def test_each_round_is_counted_once_as_its_event_says(alone: Service) -> None:
             assert found == expected
             assert sum(found.values()) == 120
             payloads = await store.connection.fetch(
-                "SELECT payload FROM outbox WHERE event_type = 'spin_finished' AND payload NOT LIKE '%ETH%'"
+                "SELECT payload FROM events WHERE event_type = 'spin_finished' AND payload NOT LIKE '%ETH%'"
             )
             by_events = read_events([row["payload"].decode() for row in payloads], "outbox")
             wins: Counter[tuple[int, int]] = Counter()
@@ -205,9 +207,10 @@ def test_a_cell_that_pays_wrong_is_paged_at_once_and_others_are_not(alone: Servi
             # The next day a monitor that begins anew says the same once more, and does not tell of it again.
             again = await monitor_of(store).look(store, noon + timedelta(days=1))
             assert {v.cell.operator: v.level for v in again if v.window[1] == str(today)} == {wrong: "page"}
-            events = await store.connection.fetch("SELECT * FROM outbox WHERE event_type = 'math_alert'")
+            events = await store.connection.fetch("SELECT * FROM events WHERE event_type = 'math_alert'")
             assert [row["operator_id"] for row in events] == [wrong]
             told = json.loads(events[0]["payload"])
+            msgspec.json.decode(events[0]["payload"], type=MathAlert)
             assert (told["level"], told["build_hash"], told["day"]) == ("page", BUILD.build_hash, str(today))
             assert told["rtp"] > 1.5 > told["rtp_certified"]
             with pytest.raises(asyncpg.PostgresError, match=r"append|change"):

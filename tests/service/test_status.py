@@ -75,7 +75,10 @@ def test_one_receiver_that_fails_is_no_incident_and_most_of_them_are(own: Servic
     send = sending(own)
     assert send("POST", "/sessions", session_body("s-1")).status == 200
     assert send("POST", "/spins", spin_body("late", "s-1")).status == 200
-    hook = "INSERT INTO webhooks (operator_id, url, secret_sealed, lease_until) VALUES ($1, 'http://127.0.0.1:9/', 'x', 'infinity')"
+    hook = (
+        "WITH held AS (INSERT INTO lanes (operator_id, sink, lease_until) VALUES ($1, 'webhook', 'infinity'))"
+        " INSERT INTO webhooks (operator_id, url, secret_sealed) VALUES ($1, 'http://127.0.0.1:9/', 'x')"
+    )
     run(own.fetch("UPDATE outbox SET created_at = now() - interval '10 minutes'"))
     for name in ("op-quiet-1", "op-quiet-2"):
         own.add_operator(name)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from rgs_server.client import Credentials
+from rgs_server.clock import system_clock
 from rgs_server.logs import BufferedLines, json_lines
 from rgs_server.redaction import REDACTED, redacted
 from rgs_server.telemetry.traceparent import read_traceparent
@@ -134,7 +135,7 @@ def test_secrets_that_the_service_makes_are_known_by_their_form() -> None:
 def test_what_holds_a_secret_does_not_show_it() -> None:
     held = [
         Wallet("https://w.example", "key-1", b"hidden"),
-        Receiver("op", "https://r.example", "hidden"),
+        Receiver("https://r.example", "hidden", None, system_clock),  # type: ignore[arg-type]
         Credentials("https://s.example", "op", "key-1", "hidden"),
     ]
     assert "hidden" not in repr(held)

@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from rgs_server.contract import answers
+from rgs_server.contract.events import EventsAnswer
 from rgs_server.contract.requests import (
     BuildRequest,
     ChoiceRequest,
@@ -206,6 +207,19 @@ OPERATIONS: tuple[Operation, ...] = (
             "after_nonce": "rounds behind this one; without it from the first on",
             "last": "so many rounds at the end instead, from 1 to 100",
         },
+        values={"session_id": "s-1"},
+    ),
+    Operation(
+        "listEvents",
+        "GET",
+        "/sessions/{session_id}/events",
+        "List the events of a session",
+        EventsAnswer,
+        "What was told of a session, in order, as it is delivered: for receivers that miss some. `sequence` has no gaps. Events "
+        "are kept for 30 days or as the service is set, and for as long as somebody has not taken them.",
+        problems=("VALIDATION_FAILED", "SESSION_UNKNOWN"),
+        parameters={"session_id": "id of the session, percent-encoded"},
+        query={"after_seq": "events behind this one; without it from the first that is kept"},
         values={"session_id": "s-1"},
     ),
     Operation(

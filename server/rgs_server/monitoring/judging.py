@@ -6,7 +6,6 @@ and wins that cannot be may be looked at at any time, so a page is told with the
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime, timedelta
@@ -18,9 +17,12 @@ import orjson
 from rgs_core.monitor.counts import AMOUNT_DIGITS, Cell, Counts, stake_bucket
 from rgs_core.monitor.verdicts import Verdict, judge
 from rgs_server.clock import time_text
+from rgs_server.contract.events import MathAlert
+from rgs_server.happenings import event_id_of
+from rgs_server.happenings import row_of as row_of_event
 from rgs_server.monitoring.laws import Laws
 from rgs_server.monitoring.slices import SLICE, count_slices
-from rgs_server.store import Store
+from rgs_server.store import EventRow, Store
 
 log = logging.getLogger("rgs.monitor")
 
@@ -153,28 +155,23 @@ def row_of(verdict: Verdict) -> dict[str, Any]:
     return row
 
 
-def alert(verdict: Verdict, kind: str, day: date, now: datetime) -> tuple[str, str, str, bytes, datetime]:
+def alert(verdict: Verdict, kind: str, day: date, now: datetime) -> EventRow:
     """The event `math_alert`."""
     cell = verdict.cell
-    named = "\0".join((str(cell), cell.build_hash, kind, str(day), verdict.level))
-    event_id = f"evt-math-{hashlib.sha256(named.encode()).hexdigest()[:32]}"
-    payload = orjson.dumps(
-        {
-            "type": "math_alert",
-            "event_id": event_id,
-            "ts": time_text(now),
-            "operator_id": cell.operator,
-            "game_id": cell.game,
-            "build_hash": cell.build_hash,
-            "mode": cell.mode,
-            "spin_type": cell.kind,
-            "stakes": cell.stakes,
-            "level": verdict.level,
-            "reasons": list(verdict.reasons),
-            "day": day.isoformat(),
-            "rounds": verdict.n,
-            "rtp": verdict.rtp,
-            "rtp_certified": verdict.theory,
-        }
+    event = MathAlert(
+        event_id_of("math", str(cell), cell.build_hash, kind, str(day), verdict.level),
+        time_text(now),
+        cell.operator,
+        cell.game,
+        cell.build_hash,
+        cell.mode,
+        cell.kind,
+        cell.stakes,
+        verdict.level,
+        list(verdict.reasons),
+        day.isoformat(),
+        verdict.n,
+        verdict.rtp,
+        verdict.theory,
     )
-    return event_id, cell.operator, "math_alert", payload, now
+    return row_of_event(event, cell.operator, None, now)

@@ -22,8 +22,8 @@ class Laws:
     """Laws by build and mode; each is reckoned once, which takes seconds for some."""
 
     def __init__(self, rules: Rulebook, archive: BuildArchive) -> None:
-        self._rules = rules
-        self._archive = archive
+        self.rules = rules
+        self.archive = archive
         self.found: dict[Key, NullLaw] = {}
         self.missing: dict[Key, str] = {}
         """Why a build has no law to be judged by."""
@@ -32,7 +32,7 @@ class Laws:
         """The laws that there are."""
         for key in sorted(keys - self.found.keys() - self.missing.keys()):
             try:
-                rebuilt = await self._archive.find(self._rules.catalogue, *key)
+                rebuilt = await self.archive.find(self.rules.catalogue, *key)
                 self.found[key] = self._law(rebuilt.build)
             except (BuildLost, RgsError) as error:
                 log.warning("rounds of build %s, mode %s, are not judged: %s", *key, error)
@@ -46,7 +46,7 @@ class Laws:
         sheet = Sheet.of(build)
         if sheet.law is not None:
             return exact_null(sheet)
-        served = self._rules.catalogue.get(build.build_hash)
+        served = self.rules.catalogue.get(build.build_hash)
         playable = None if served is None else served.in_mode(build.mode)
         if playable is None:
             raise RgsError(f"{build.label} has no exact law, and its certificate is not here any more")

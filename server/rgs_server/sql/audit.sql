@@ -200,7 +200,7 @@ CREATE TRIGGER token_keys_audited AFTER INSERT OR UPDATE OR DELETE ON token_keys
 CREATE TRIGGER player_token_rules_audited AFTER INSERT OR UPDATE OR DELETE ON player_token_rules
     FOR EACH ROW EXECUTE FUNCTION audit_row('player_token_rule', 'operator_id', 'secret_sealed');
 CREATE TRIGGER webhooks_audited AFTER INSERT OR DELETE OR UPDATE OF url, secret_sealed, disabled_at ON webhooks
-    FOR EACH ROW EXECUTE FUNCTION audit_row('webhook', 'operator_id', 'secret_sealed', 'lease_until');
+    FOR EACH ROW EXECUTE FUNCTION audit_row('webhook', 'operator_id', 'secret_sealed');
 CREATE TRIGGER math_verdicts_audited AFTER INSERT ON math_verdicts
     FOR EACH ROW EXECUTE FUNCTION audit_row('math_verdict', 'verdict_id');
 CREATE TRIGGER fee_agreements_audited AFTER INSERT ON fee_agreements
@@ -213,6 +213,8 @@ CREATE TRIGGER closing_lines_audited AFTER INSERT ON closing_lines
     FOR EACH ROW EXECUTE FUNCTION audit_row('closing_line', 'month');
 CREATE TRIGGER console_people_audited AFTER INSERT OR UPDATE OR DELETE ON console_people
     FOR EACH ROW EXECUTE FUNCTION audit_row('console_person', 'name', 'salt', 'password_digest');
+CREATE TRIGGER sinks_audited AFTER INSERT OR UPDATE OR DELETE ON sinks
+    FOR EACH ROW EXECUTE FUNCTION audit_row('sink', 'sink');
 CREATE TRIGGER audit_keys_audited AFTER INSERT OR UPDATE OR DELETE ON audit_keys
     FOR EACH ROW EXECUTE FUNCTION audit_row('audit_key', 'name', 'private_sealed');
 
