@@ -11,6 +11,8 @@ from aiohttp import web
 
 from rgs_server.access_tokens import AccessTokens
 from rgs_server.archive import BuildArchive
+from rgs_server.audit.places import place_of
+from rgs_server.audit.sequencer import Sequencer
 from rgs_server.billing.reports import Reports
 from rgs_server.bus import Bus
 from rgs_server.choices import Builds
@@ -76,6 +78,7 @@ class Service:
         self.gate = Gate(config, sealer, self.store, self._nonces, self.quotas, self.tokens)
         sinks: list[Sink] = [Webhooks(config, sealer, clock), *([Bus(config)] if config.nats_url else [])]
         self._relays = [Relay(sink, self.store, clock, self.metrics, self.tracing) for sink in sinks]
+        self._sequencer = Sequencer(self.store, sealer, self.clock, config.checkpoint_s, place_of(config))
         self._sweeper = Sweeper(self.store, self.builds, self.clock, config.sweep_s, self.metrics, config.events_days)
 
     async def start(self) -> None:
@@ -88,6 +91,9 @@ class Service:
         await self.clock_watch.start()
         self.desk.start()
         self._sweeper.start()
+        self._sequencer.start()
+        if self.rules.files is not None:
+            self.rules.files.start(self.store)
         for relay in self._relays:
             relay.start()
         self.cashier.start()
@@ -97,6 +103,9 @@ class Service:
     async def stop(self) -> None:
         await self.rule_files.stop()
         await self._sweeper.stop()
+        await self._sequencer.stop()
+        if self.rules.files is not None:
+            await self.rules.files.stop()
         for relay in self._relays:
             await relay.stop()
         await self.desk.stop()

@@ -32,9 +32,9 @@ class SchemaMismatch(Exception):
     """The database holds the schema of another version."""
 
 
-def read_queries() -> dict[str, str]:
+def read_queries(file: str = "queries.sql") -> dict[str, str]:
     """Statements by name."""
-    text = resources.files("rgs_server.sql").joinpath("queries.sql").read_text("utf-8")
+    text = resources.files("rgs_server.sql").joinpath(file).read_text("utf-8")
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
     return {name: sql.strip().rstrip(";") for name, sql in zip(parts[1::2], parts[2::2], strict=True)}
 
@@ -759,7 +759,10 @@ class Store:
         await self.connection.execute(QUERIES["reseal"], *map(list, zip(*rows, strict=True)))
 
 
-RECORDS = ("spins", "ledger", "round_ends", "idempotency", "builds")
+RECORDS = (
+    "spins", "ledger", "round_ends", "idempotency", "builds",
+    "audit_facts", "audit_leaves", "audit_nodes", "audit_checkpoints",
+)  # fmt: skip
 """Tables in which rows stay as they were written."""
 
 
@@ -769,7 +772,8 @@ async def create_schema(url: str, worker_url: str | None = None) -> None:
 
     Raises SchemaMismatch when the database was made by another version.
     """
-    schema = resources.files("rgs_server.sql").joinpath("schema.sql").read_text("utf-8")
+    files = resources.files("rgs_server.sql")
+    schema = "".join(files.joinpath(name).read_text("utf-8") for name in ("schema.sql", "audit.sql"))
     digest = hashlib.sha256(schema.encode()).hexdigest()
     worker = None if worker_url is None else await _role_of(worker_url)
     connection = await asyncpg.connect(url)

@@ -959,7 +959,15 @@ UNION ALL
 SELECT 'rgs_waiting_rounds', 'settlement', count(*) FROM (SELECT FROM open_rounds WHERE reported_at IS NULL LIMIT $1) counted
 UNION ALL
 SELECT 'rgs_waiting_rounds', 'late_settlement', count(*)
-FROM (SELECT FROM open_rounds WHERE reported_at IS NOT NULL LIMIT $1) counted;
+FROM (SELECT FROM open_rounds WHERE reported_at IS NOT NULL LIMIT $1) counted
+UNION ALL
+SELECT 'rgs_audit_checkpoint_age_seconds', '', extract(epoch FROM clock_timestamp() - c.made_at)
+FROM (SELECT made_at FROM audit_checkpoints ORDER BY tree_size DESC, made_at DESC LIMIT 1) c
+UNION ALL
+SELECT 'rgs_audit_unsequenced_age_seconds', '', coalesce((
+    SELECT extract(epoch FROM clock_timestamp() - f.written_at) FROM audit_facts f
+    WHERE (f.written_in, f.fact_id) > (l.written_in, l.fact_id) ORDER BY f.written_in, f.fact_id LIMIT 1), 0)
+FROM (SELECT written_in, fact_id FROM audit_leaves ORDER BY position DESC LIMIT 1) l;
 
 -- name: take_lanes
 -- Lanes to a sink with something due that nobody has, for one worker.
@@ -1081,6 +1089,7 @@ SELECT * FROM (
     UNION ALL SELECT 'operator_keys', operator_id, key_id, 'key:' || key_id, secret_sealed FROM operator_keys
     UNION ALL SELECT 'webhooks', operator_id, operator_id, 'webhook:' || operator_id, secret_sealed FROM webhooks
     UNION ALL SELECT 'token_keys', '', kid, 'token-key:' || kid, private_sealed FROM token_keys
+    UNION ALL SELECT 'audit_keys', '', name, 'audit-key:' || name, private_sealed FROM audit_keys
     UNION ALL SELECT 'player_token_rules', operator_id, operator_id, 'player-tokens:' || operator_id, secret_sealed
               FROM player_token_rules WHERE secret_sealed IS NOT NULL
 ) s WHERE substr(sealed, 1, length($1::bytea)) <> $1::bytea LIMIT $2;
@@ -1107,6 +1116,10 @@ hooks AS (
 signers AS (
     UPDATE token_keys t SET private_sealed = i.after FROM input i
     WHERE i.place = 'token_keys' AND t.kid = i.name AND t.private_sealed = i.before
+),
+logs AS (
+    UPDATE audit_keys a SET private_sealed = i.after FROM input i
+    WHERE i.place = 'audit_keys' AND a.name = i.name AND a.private_sealed = i.before
 )
 UPDATE player_token_rules r SET secret_sealed = i.after FROM input i
 WHERE i.place = 'player_token_rules' AND r.operator_id = i.operator_id AND r.secret_sealed = i.before;

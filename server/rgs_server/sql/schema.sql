@@ -153,6 +153,7 @@ CREATE TABLE spins (
     outcome_digest    bytea NOT NULL CHECK (length(outcome_digest) = 32),
     telemetry_ref     text NOT NULL,
     created_at        timestamptz NOT NULL,
+    written_in        xid8 NOT NULL DEFAULT pg_current_xact_id(),   -- finds its fact in the audit log
     PRIMARY KEY (spin_id, operator_id),
     UNIQUE (round_id, operator_id),
     UNIQUE (session_id, operator_id, nonce),         -- an outcome is used once
@@ -326,6 +327,7 @@ CREATE TABLE ledger (
     balance_before_minor  numeric(38, 0) CHECK (balance_before_minor >= 0),
     balance_after_minor   numeric(38, 0) CHECK (balance_after_minor >= 0),
     created_at            timestamptz NOT NULL,
+    written_in            xid8 NOT NULL DEFAULT pg_current_xact_id(),   -- finds its fact in the audit log
     PRIMARY KEY (txn_id, operator_id),
     FOREIGN KEY (session_id, operator_id) REFERENCES sessions,
     CHECK (spin_id IS NOT NULL OR kind IN ('in', 'out')),

@@ -118,6 +118,8 @@
       ["Player", found.player_id], ["Game", `${found.game_id}, mode ${found.mode}`], ["Decided", found.policy || "nothing, or the usual"], ["Country", found.geo], ["Stake", money(found.stake_minor)], ["Win", money(found.win_minor)], ["Nonce", String(found.nonce)],
       ["Build", found.build_hash], ["Mechanics", `version ${found.mechanic_version}`], ["Seed commitment", found.seed_commitment], ["Outcome", found.outcome_digest], ["Event", found.telemetry_ref], ["Idempotency key", found.idempotency_key]];
     const verdict = { match: ["good", "MATCH", "drawn again from its seed: the same outcome, bit for bit"], mismatch: ["bad", "MISMATCH", "the record is not what its seed gives"], unavailable: ["warn", "NOT REPLAYED", found.replay.reason] }[found.replay.result];
+    const logged = { match: ["good", "MATCH", `leaf ${found.audit.position} of ${found.audit.tree_size}, signed ${found.audit.signed_at}`], mismatch: ["bad", "MISMATCH", found.audit.reason], pending: ["warn", "NOT SIGNED", found.audit.reason] }[found.audit.result];
+    const proof = found.audit.result === "match" ? [["Log", found.audit.log], ["Root", found.audit.root]] : [];
     const drawn = found.replay.scenes.slice(0, 60);
     $("main").replaceChildren(element("div", { class: "two" },
       element("section", { class: "card", "aria-label": "the round" }, element("h2", {}, `Round ${found.round_id}`),
@@ -127,6 +129,9 @@
         found.replay.scenes.length > drawn.length ? element("p", { class: "dim" }, `${found.replay.scenes.length - drawn.length} more scenes are not drawn.`) : null),
       element("div", {},
         element("section", { class: "card", "aria-label": "money" }, element("h2", {}, "Money and time"), element("ol", { class: "timeline" }, found.timeline.map((row) => element("li", {}, element("strong", {}, row.what), row.amount_minor === null ? "" : ` ${money(row.amount_minor)}`, element("div", { class: "dim" }, row.detail), element("time", { class: "mono dim" }, row.at))))),
+        element("section", { class: "card", "aria-label": "audit log" }, element("h2", {}, "Audit log"),
+          element("p", {}, element("span", { class: `verdict ${logged[0]}`, id: "logged" }, logged[1]), ` ${logged[2]}`),
+          element("dl", {}, proof.flatMap(([name, value]) => [element("dt", {}, name), element("dd", { class: "mono" }, value)]))),
         element("section", { class: "card", "aria-label": "record" }, element("h2", {}, "Record"), element("dl", {}, facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", { class: "mono" }, value)]))))));
     document.body.dataset.state = "round";
   }
