@@ -393,6 +393,9 @@ class Lane:
             elif record["round_ended"]:
                 round_id = pending.request.round_id
                 pending.fail(Problem("ROUND_ALREADY_CLOSED", f"round '{round_id}' was voided; open a new one"))
+            elif record["debit_elsewhere"]:
+                detail = f"the stake of spin '{pending.request.spin_id}' or its round was asked for in another session"
+                pending.fail(Problem("IDEMPOTENCY_CONFLICT", detail))
             elif isinstance(problem, DebitFirst):
                 self._start_debit(pending)
             elif problem is not None:
@@ -484,6 +487,8 @@ class Lane:
                 held = format_amount(balance_minor + pending.stake_minor, session.exponent)
                 raise Problem("INSUFFICIENT_FUNDS", f"the session holds {held} {session.currency}")
         if session.seamless and not pending.debited:
+            if not just_read:
+                raise SessionMoved  # another worker may have blocked the player: such a stake is not even asked for
             raise DebitFirst
         nonce = session.next_nonce + ahead.spins
         try:

@@ -35,6 +35,11 @@ fresh AS MATERIALIZED (
       AND NOT EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.spin_id = i.spin_id)
       AND NOT EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.round_id = i.round_id)
       AND NOT EXISTS (SELECT FROM round_ends e WHERE e.operator_id = i.operator_id AND e.round_id = i.round_id)
+      -- A stake that was asked for in another session would find its spin played, and never be given back.
+      AND NOT EXISTS (SELECT FROM wallet_steps w WHERE w.operator_id = i.operator_id AND w.txn_id = 'debit:' || i.spin_id
+                                                   AND w.session_id <> i.session_id)
+      AND NOT EXISTS (SELECT FROM wallet_steps w WHERE w.operator_id = i.operator_id AND w.round_id = i.round_id
+                                                   AND w.kind = 'debit' AND w.session_id <> i.session_id)
 ),
 good AS MATERIALIZED (
     SELECT f.*, l.currency, l.exponent, l.build_hash, l.player_id, l.game_id, l.settle_within_s, l.one_round,
@@ -112,7 +117,11 @@ SELECT i.place, k.fingerprint, k.status, k.response,
         JOIN open_rounds r ON r.operator_id = s.operator_id AND r.player_id = s.player_id AND r.game_id = s.game_id
         WHERE s.operator_id = i.operator_id AND s.session_id = i.session_id AND s.one_round) AS open_round,
        (SELECT w.state FROM wallet_steps w
-        WHERE w.operator_id = i.operator_id AND w.txn_id = 'debit:' || i.spin_id) AS debit_state
+        WHERE w.operator_id = i.operator_id AND w.txn_id = 'debit:' || i.spin_id) AS debit_state,
+       EXISTS (SELECT FROM wallet_steps w WHERE w.operator_id = i.operator_id AND w.txn_id = 'debit:' || i.spin_id
+                                            AND w.session_id <> i.session_id)
+       OR EXISTS (SELECT FROM wallet_steps w WHERE w.operator_id = i.operator_id AND w.round_id = i.round_id
+                                               AND w.kind = 'debit' AND w.session_id <> i.session_id) AS debit_elsewhere
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY
     AS i(operator_id, idempotency_key, spin_id, round_id, session_id, place)
 LEFT JOIN idempotency k
@@ -211,8 +220,11 @@ WITH ended AS (
     FROM spins WHERE operator_id = $1 AND round_id = $2
     ON CONFLICT (round_id, operator_id) DO NOTHING
     RETURNING round_id
+),
+closed AS (
+    DELETE FROM open_rounds WHERE operator_id = $1 AND round_id IN (SELECT round_id FROM ended)
 )
-DELETE FROM open_rounds WHERE operator_id = $1 AND round_id IN (SELECT round_id FROM ended);
+SELECT round_id FROM ended;
 
 -- name: change_session
 -- Locks a session and makes workers read it again before they play; spins that are being written come before
@@ -262,7 +274,8 @@ INSERT INTO ledger (operator_id, txn_id, kind, session_id, debit_account, credit
                     amount_minor, balance_before_minor, balance_after_minor, created_at)
 SELECT operator_id, 'in:' || $3, 'in', session_id, 'platform', 'session', currency, exponent, $4::numeric,
        balance_minor - $4, balance_minor, $5
-FROM moved;
+FROM moved
+RETURNING txn_id;
 
 -- name: close_session
 -- Pays out what a session holds, once.

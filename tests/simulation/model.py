@@ -1,0 +1,457 @@
+"""The rules of the money, as plain Python: what each request has to be answered, and what is true afterwards.
+
+This is an oracle: it shares no code with the service. It knows one operator, and one request at a time; requests at the same
+time have to be answered as if one had come after the other. Amounts are minor units.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulation.histories import (
+    IDLE_S,
+    SETTLE_S,
+    STAKE_STEP_MINOR,
+    Block,
+    Close,
+    Op,
+    Open,
+    ReadRound,
+    ReadSession,
+    Settle,
+    Spin,
+    Terms,
+    TransferIn,
+    Void,
+)
+
+OPEN, COMPLETED, VOIDED = "open", "completed", "voided"
+DEBIT_PENDING, SETTLING = "debit_pending", "settling"
+
+WALLET_VERDICTS = {"INSUFFICIENT_FUNDS", "WALLET_REFUSED"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was answered: a problem code, or "" with a body. `replayed`: it was given before."""
+
+    code: str
+    body: bytes = b""
+    shows: Mapping[str, Any] = field(default_factory=dict)
+    replayed: bool = False
+
+
+@dataclass
+class Expected:
+    """What has to be answered. `body`: the very bytes, where they were answered before."""
+
+    codes: set[str]
+    shows: dict[str, Any] = field(default_factory=dict)
+    body: bytes | None = None
+    replayed: bool = False
+
+    def differs(self, answer: Answer, lost: bool = False) -> str:
+        """How an answer is wrong; empty where it is right. `lost`: a connection broke on the way, so the service may have
+        done it without having heard of it, and calls its answer one that was given before."""
+        if answer.code not in self.codes:
+            return f"answered {answer.code or '200'}, the rules say {' or '.join(c or '200' for c in sorted(self.codes))}"
+        if answer.code:
+            return ""
+        if answer.replayed != self.replayed and not (lost and answer.replayed):
+            return f"replayed is {answer.replayed}, the rules say {self.replayed}"
+        if self.body is not None and answer.body != self.body:
+            return f"other bytes than before: {answer.body!r} instead of {self.body!r}"
+        for name, value in self.shows.items():
+            seen = answer.shows.get(name)
+            if seen not in value if isinstance(value, set) else seen != value:
+                return f"{name} is {seen!r}, the rules say {value!r}"
+        return ""
+
+
+def refusal(*codes: str) -> Expected:
+    return Expected(set(codes))
+
+
+@dataclass
+class Session:
+    opened: Open
+    wallet: str
+    draw: Callable[[int], int]  # units that the spin of a nonce wins
+    body: bytes
+    touched_s: float
+    next_nonce: int = 0
+    balance: int = 0
+    blocked: bool = False
+    closed: bool = False
+    close_body: bytes | None = None
+    reported: bool = False  # closed by the sweeper
+
+
+@dataclass
+class Round:
+    """A round that was played, or voided before it could be."""
+
+    session: str
+    spin: Spin | None = None
+    nonce: int = 0
+    win: int = 0
+    waits: bool = False  # for its settlement
+    due_s: float = 0.0
+    overdue: bool = False  # and was reported
+    ended: Settle | Void | None = None
+    end_body: bytes | None = None
+
+    @property
+    def state(self) -> str:
+        if isinstance(self.ended, Void):
+            return VOIDED
+        return OPEN if self.waits and self.ended is None else COMPLETED
+
+
+@dataclass
+class Debit:
+    """A stake that the wallet of the platform was asked for."""
+
+    spin: Spin
+    state: str = "pending"  # accepted, refused, abandoned
+    code: str = ""
+
+
+@dataclass
+class Model:
+    """One operator. `took`: whether its wallet holds the debit of a spin now; `moods`: what it answered of it, ever."""
+
+    terms: Terms
+    drawer: Callable[[bytes, str], Callable[[int], int]]
+    took: Callable[[str], bool]
+    moods: Callable[[str], set[str]]
+    now_s: float = 0.0
+    sessions: dict[str, Session] = field(default_factory=dict)
+    rounds: dict[str, Round] = field(default_factory=dict)
+    spins: dict[str, Spin] = field(default_factory=dict)
+    answers: dict[str, tuple[Spin, bytes]] = field(default_factory=dict)
+    transfers: dict[str, tuple[TransferIn, bytes | None, dict[str, Any]]] = field(default_factory=dict)
+    debits: dict[str, Debit] = field(default_factory=dict)
+    blocked: dict[str, bool] = field(default_factory=dict)
+    wallet_net: Counter[str] = field(default_factory=Counter)  # of players, at the platform's wallet
+    unsettled_events: int = 0
+    swept_events: int = 0
+
+    def apply(self, op: Op, answer: Answer | None) -> Expected:
+        """The answer that a request has to get, and what it changes. `answer`: the one it got, for what only the service
+        can know (its seed, its bytes) and for what the wallet decides; None where it was not heard."""
+        return RULES[type(op)](self, op, answer)
+
+    # -- sessions -------------------------------------------------------------------------------
+
+    def open(self, op: Open, answer: Answer | None) -> Expected:
+        session = self.sessions.get(op.session)
+        if session is not None:
+            same = session.opened == op
+            return Expected({""}, body=session.body, replayed=True) if same else refusal("IDEMPOTENCY_CONFLICT")
+        if self.blocked.get(op.player):
+            return refusal("RG_BLOCKED")
+        wallet = op.wallet or self.terms.wallets[0]
+        if wallet not in self.terms.wallets:
+            return refusal("WALLET_MISMATCH")
+        body = answer.body if answer is not None else b""
+        self.sessions[op.session] = Session(op, wallet, self.drawer(body, op.client_seed), body, self.now_s)
+        return Expected({""}, {"wallet": wallet, "open_rounds": self.waiting(op.player, but=None)})
+
+    def waiting(self, player: str, but: str | None) -> list[str]:
+        """Rounds of a player that wait for their settlement."""
+        found = [
+            name
+            for name, played in self.rounds.items()
+            if played.waits and played.ended is None and self.sessions[played.session].opened.player == player
+        ]
+        return sorted(name for name in found if name != but)
+
+    def close(self, op: Close, answer: Answer | None) -> Expected:
+        session = self.sessions.get(op.session)
+        if session is None:
+            return refusal("SESSION_UNKNOWN")
+        before, body = session.closed, session.close_body
+        paid = session.balance
+        if not before:
+            self._end(session)
+        if answer is not None and not answer.code:
+            session.close_body = answer.body
+        shows = {} if before else {"rounds": session.next_nonce, "paid_out": paid or None, "reason": "asked"}
+        return Expected({""}, shows, body, before)
+
+    @staticmethod
+    def _end(session: Session) -> None:
+        session.closed, session.balance = True, 0
+
+    def block(self, op: Block, answer: Answer | None) -> Expected:
+        self.blocked[op.player] = op.blocked
+        mine = [s for s in self.sessions.values() if s.opened.player == op.player and not s.closed]
+        for session in mine:
+            session.blocked = op.blocked
+        return Expected({""}, {"open_sessions": len(mine)})
+
+    # -- rounds ---------------------------------------------------------------------------------
+
+    def spin(self, op: Spin, answer: Answer | None) -> Expected:
+        if op.key in self.answers:
+            first, body = self.answers[op.key]
+            return Expected({""}, body=body, replayed=True) if first == op else refusal("IDEMPOTENCY_CONFLICT")
+        if op.spin in self.spins:
+            return refusal("IDEMPOTENCY_CONFLICT")
+        if op.round in self.rounds:
+            return refusal("ROUND_ALREADY_CLOSED")
+        asked = [debit.spin for debit in self.debits.values() if op.spin == debit.spin.spin or op.round == debit.spin.round]
+        if any(spin.session != op.session for spin in asked):
+            return refusal("IDEMPOTENCY_CONFLICT")
+        session = self.sessions.get(op.session)
+        if session is None:
+            return refusal("SESSION_UNKNOWN")
+        # Any reason will do: what a worker remembers of a session decides which one it meets first.
+        reasons = {
+            "SESSION_CLOSED": session.closed,
+            "STAKE_NOT_ALLOWED": op.currency != session.opened.currency or op.stake_minor % STAKE_STEP_MINOR,
+            "RG_BLOCKED": session.blocked,
+            "INSUFFICIENT_FUNDS": session.wallet == "transfer" and session.balance < op.stake_minor,
+        }
+        waits = self.waiting(session.opened.player, but=op.round) if self.terms.one_round else []
+        if any(reasons.values()):
+            return refusal(*(code for code, holds in reasons.items() if holds), *(["ROUND_OPEN"] if waits else []))
+        if session.wallet == "seamless":
+            return self._seamless_spin(op, session, bool(waits), answer)
+        return refusal("ROUND_OPEN") if waits else self._play(op, session, answer)
+
+    def _play(self, op: Spin, session: Session, answer: Answer | None) -> Expected:
+        nonce = session.next_nonce
+        win = session.draw(nonce) * (op.stake_minor // STAKE_STEP_MINOR)
+        session.next_nonce += 1
+        shows: dict[str, Any] = {"nonce": nonce, "win": win, "stake": op.stake_minor, "balance": None}
+        if session.wallet == "transfer":
+            session.balance += win - op.stake_minor
+            shows["balance"] = session.balance
+        if session.wallet == "seamless":
+            self.wallet_net[session.opened.player] += win - op.stake_minor
+        waits = session.wallet == "platform" and self.terms.settles
+        self.rounds[op.round] = Round(op.session, op, nonce, win, waits, self.now_s + SETTLE_S)
+        self.spins[op.spin] = op
+        self.answers[op.key] = (op, answer.body if answer is not None else b"")
+        session.touched_s = self.now_s
+        return Expected({""}, shows)
+
+    def _seamless_spin(self, op: Spin, session: Session, waits: bool, answer: Answer | None) -> Expected:
+        """The wallet decides, and the answer has to be what it decided."""
+        debit = self.debits.get(op.spin)
+        if debit is None and any(other.spin.round == op.round for other in self.debits.values()):
+            return refusal("ROUND_ALREADY_CLOSED")
+        if debit is not None and (debit.spin.round, debit.spin.session, debit.spin.stake_minor) != (
+            op.round, op.session, op.stake_minor,
+        ):  # fmt: skip
+            return refusal("IDEMPOTENCY_CONFLICT")
+        if debit is not None and debit.state == "refused":
+            return refusal(debit.code) if debit.code else refusal(*WALLET_VERDICTS)
+        if debit is not None and debit.state == "abandoned":
+            return refusal("ROUND_ALREADY_CLOSED")
+        if debit is None:
+            debit = self.debits[op.spin] = Debit(op)
+        seen, moods = (answer.code if answer is not None else None), self.moods(op.spin)
+        if seen == "" and self.took(op.spin) and not waits:
+            debit.state = "accepted"
+            return self._play(op, session, answer)
+        if seen in WALLET_VERDICTS and "refused" in moods:
+            debit.state, debit.code = "refused", seen
+            return refusal(seen)
+        if seen == "WALLET_TIMEOUT" and "unknown" in moods:
+            return refusal(seen)
+        if seen == "ROUND_OPEN" and waits:
+            return refusal(seen)
+        return refusal("ROUND_OPEN" if waits else "(what the wallet said)")
+
+    def may_debit(self, op: Spin) -> bool:
+        """Whether a worker may ask the wallet for the stake of a spin, if it does not know all of this."""
+        session = self.sessions.get(op.session)
+        return session is not None and session.wallet == "seamless" and op.spin not in self.spins
+
+    def settle(self, op: Settle, answer: Answer | None) -> Expected:
+        played = self.rounds.get(op.round)
+        if played is None:
+            asked = any(debit.spin.round == op.round for debit in self.debits.values())
+            return refusal("WALLET_MISMATCH" if asked else "ROUND_UNKNOWN")
+        before, body = played.ended is not None, played.end_body
+        if played.ended is None:
+            assert played.spin is not None
+            if self.sessions[played.session].wallet != "platform":
+                return refusal("WALLET_MISMATCH")
+            if played.win and op.credit_tx is None:
+                return refusal("VALIDATION_FAILED")
+            played.ended = op
+        if isinstance(played.ended, Void):
+            return refusal("ROUND_ALREADY_CLOSED")
+        if played.ended != op:
+            return refusal("IDEMPOTENCY_CONFLICT")
+        if answer is not None and not answer.code:
+            played.end_body = answer.body
+        return Expected({""}, self._round_shows(op.round) | {"debit_tx": op.debit_tx, "credit_tx": op.credit_tx}, body, before)
+
+    def void(self, op: Void, answer: Answer | None) -> Expected:
+        session = self.sessions.get(op.session)
+        if session is None:
+            return refusal("SESSION_UNKNOWN")
+        if session.wallet != "platform":
+            return refusal("WALLET_MISMATCH")
+        played = self.rounds.get(op.round)
+        of = played.session if played is not None else self._debited(op.round)
+        if of is not None and of != op.session:
+            return refusal("ROUND_UNKNOWN")
+        if played is not None and played.state == COMPLETED:
+            return refusal("ROUND_ALREADY_CLOSED")
+        if played is None:
+            played = self.rounds[op.round] = Round(op.session)
+        before, body = played.ended is not None, played.end_body
+        if played.ended is None:
+            played.ended = op
+        assert isinstance(played.ended, Void)
+        if played.ended.reason != op.reason:
+            return refusal("IDEMPOTENCY_CONFLICT")
+        if answer is not None and not answer.code:
+            played.end_body = answer.body
+        return Expected({""}, self._round_shows(op.round) | {"reason": op.reason}, body, before)
+
+    def _debited(self, round_id: str) -> str | None:
+        """The session that asked its wallet for the stake of a round."""
+        return next((debit.spin.session for debit in self.debits.values() if debit.spin.round == round_id), None)
+
+    def _round_shows(self, round_id: str) -> dict[str, Any]:
+        played = self.rounds[round_id]
+        spin = played.spin
+        state: Any = played.state
+        if self.sessions[played.session].wallet == "seamless":
+            state = {SETTLING, COMPLETED}
+        if spin is None:
+            return {"state": state, "spin_id": None, "stake": None, "win": None}
+        return {"state": state, "spin_id": spin.spin, "stake": spin.stake_minor, "win": played.win}
+
+    def read_round(self, op: ReadRound, answer: Answer | None) -> Expected:
+        if op.round in self.rounds:
+            return Expected({""}, self._round_shows(op.round))
+        for debit in self.debits.values():
+            if debit.spin.round == op.round:
+                states = {"pending": {DEBIT_PENDING}, "accepted": {OPEN}, "refused": {VOIDED}, "abandoned": {VOIDED}}
+                return Expected({""}, {"state": states[debit.state], "stake": debit.spin.stake_minor, "win": None})
+        return refusal("ROUND_UNKNOWN")
+
+    def read_session(self, op: ReadSession, answer: Answer | None) -> Expected:
+        session = self.sessions.get(op.session)
+        if session is None:
+            return refusal("SESSION_UNKNOWN")
+        return Expected(
+            {""},
+            {
+                "balance": session.balance if session.wallet == "transfer" else None,
+                "next_nonce": session.next_nonce,
+                "state": "closed" if session.closed else "open",
+                "open_rounds": self.waiting(session.opened.player, but=None),
+            },
+        )
+
+    # -- transfers and time ---------------------------------------------------------------------
+
+    def transfer_in(self, op: TransferIn, answer: Answer | None) -> Expected:
+        before = op.transfer in self.transfers
+        if not before:
+            session = self.sessions.get(op.session)
+            if session is None:
+                return refusal("SESSION_UNKNOWN")
+            if session.wallet != "transfer":
+                return refusal("WALLET_MISMATCH")
+            if op.currency != session.opened.currency or op.amount_minor == 0:
+                return refusal("VALIDATION_FAILED")
+            if session.closed:
+                return refusal("SESSION_CLOSED")
+            shows = {"amount": op.amount_minor, "balance_before": session.balance}
+            session.balance += op.amount_minor
+            session.touched_s = self.now_s
+            self.transfers[op.transfer] = (op, None, shows | {"balance_after": session.balance})
+        first, body, shows = self.transfers[op.transfer]
+        if first != op:
+            return refusal("IDEMPOTENCY_CONFLICT")
+        if answer is not None and not answer.code:
+            self.transfers[op.transfer] = (first, answer.body, shows)
+        return Expected({""}, shows, body, before)
+
+    def sweep(self) -> None:
+        """What time has brought: rounds unsettled for too long are reported, balances left behind are paid out."""
+        for played in self.rounds.values():
+            if played.waits and played.ended is None and not played.overdue and played.due_s <= self.now_s:
+                played.overdue = True
+                self.unsettled_events += 1
+        for session in self.sessions.values():
+            if session.balance > 0 and session.touched_s + IDLE_S <= self.now_s:
+                self._end(session)
+                session.reported = True
+                self.swept_events += 1
+
+    # -- what must be on record -----------------------------------------------------------------
+
+    def record_of(self, op: Op) -> Any:
+        """What is on record of a request: to find out whether one that was not answered was done."""
+        match op:
+            case Open():
+                session = self.sessions.get(op.session)
+                return None if session is None else (session.opened.player, session.wallet, session.opened.client_seed)
+            case Spin():
+                known = self.answers.get(op.key)
+                return None if known is None else (known[0].spin, known[0].round, self.rounds[known[0].round].nonce)
+            case Settle() | Void():
+                played = self.rounds.get(op.round)
+                match None if played is None else played.ended:
+                    case Settle(debit_tx=debit_tx, credit_tx=credit_tx):
+                        return ("settled", debit_tx, credit_tx, None)
+                    case Void(reason=reason):
+                        return ("voided", None, None, reason)
+                return None
+            case TransferIn():
+                known_transfer = self.transfers.get(op.transfer)
+                return None if known_transfer is None else (known_transfer[0].session, known_transfer[0].amount_minor)
+            case Close():
+                session = self.sessions.get(op.session)
+                return session is not None and session.closed
+            case Block():
+                return self.blocked.get(op.player)
+        return None
+
+    def accounts(self) -> dict[tuple[str, str], int]:
+        """Sums of the ledger by session and account, once nothing is under way at a wallet."""
+        sums: Counter[tuple[str, str]] = Counter()
+        for op, _, _ in self.transfers.values():
+            sums[op.session, "session"] += op.amount_minor
+            sums[op.session, "platform"] -= op.amount_minor
+        for played in self.rounds.values():
+            if played.spin is None or isinstance(played.ended, Void):
+                continue
+            session = self.sessions[played.session]
+            net = played.win - played.spin.stake_minor
+            sums[played.session, "session" if session.wallet == "transfer" else "platform"] += net
+            sums[played.session, "game"] -= net
+        for name, session in self.sessions.items():
+            if session.wallet == "transfer":
+                held = sums[name, "session"] - session.balance  # was paid out
+                sums[name, "session"] -= held
+                sums[name, "platform"] += held
+        return {account: amount for account, amount in sums.items() if amount}
+
+
+RULES: dict[type[Op], Callable[[Model, Any, Answer | None], Expected]] = {
+    Open: Model.open,
+    Spin: Model.spin,
+    Settle: Model.settle,
+    Void: Model.void,
+    TransferIn: Model.transfer_in,
+    Close: Model.close,
+    Block: Model.block,
+    ReadRound: Model.read_round,
+    ReadSession: Model.read_session,
+}
+"""The rule of each kind of request; another kind is another line."""
