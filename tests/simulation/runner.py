@@ -187,6 +187,8 @@ class Run:
             if worker.link.dead:
                 self.workers[number] = Worker(self)
         answers = [task.result() if task.done() else None for task in tasks]
+        if step.fault is None and None in answers:
+            raise Differs("answered INTERNAL, and nothing was wrong")
         for operator in range(len(self.names)):
             mine = [(op, answer) for op, answer in zip(step.ops, answers, strict=True) if op.operator == operator]
             if mine:

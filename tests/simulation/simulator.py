@@ -117,9 +117,9 @@ class Simulator:
     def __enter__(self) -> Simulator:
         patch = self._patches.setattr
         patch(spins, "time", types.SimpleNamespace(monotonic=self.loop.time))
-        patch(sessions, "new_server_seed", lambda: self._now.new_seed())
-        patch(seamless, "fraction", lambda: self._now.fraction())
-        patch(backoff, "fraction", lambda: self._now.fraction())
+        patch(sessions, "new_server_seed", lambda: self.last.new_seed())
+        patch(seamless, "fraction", lambda: self.last.fraction())
+        patch(backoff, "fraction", lambda: self.last.fraction())
         logging.disable(logging.CRITICAL)
         return self
 
@@ -130,7 +130,8 @@ class Simulator:
         self.loop.close()
 
     @property
-    def _now(self) -> Run:
+    def last(self) -> Run:
+        """The history that is played, or was last."""
         assert self._run is not None
         return self._run
 

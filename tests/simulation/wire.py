@@ -19,6 +19,10 @@ import asyncpg
 from simulation.histories import Fault
 
 
+MESSAGES_MAX = 500
+"""Of one worker in one step; more are a loop without end."""
+
+
 class Stuck(Exception):
     """Nothing can happen any more, and somebody still waits."""
 
@@ -67,6 +71,8 @@ class Link:
     def due(self) -> Fault | None:
         """The fault of the message that is about to be sent."""
         number, self.messages = self.messages, self.messages + 1
+        if number > MESSAGES_MAX:
+            raise RuntimeError(f"{number} messages in one step, and no end")
         if self.fault is None or self.fault.message != number:
             return None
         fault, self.fault = self.fault, None

@@ -1,0 +1,39 @@
+"""One database and one simulator for each process that runs tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from simulation.simulator import Simulator, running_database
+
+SEEDS = int(os.environ.get("SIM_SEEDS", "10000"))
+PART = 500
+"""Seeds of one test, so that none takes minutes."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`seeds`: those of half of the histories, in parts. SIM_SEED picks a single one, SIM_SEEDS how many there are."""
+    if "seeds" not in metafunc.fixturenames:
+        return
+    first_half = "first" in metafunc.module.__name__
+    if "SIM_SEED" in os.environ:
+        seed = int(os.environ["SIM_SEED"])
+        parts = [range(seed, seed + 1)] if first_half else []
+    else:
+        half = range(SEEDS // 2) if first_half else range(SEEDS // 2, SEEDS)
+        parts = [half[n : n + PART] for n in range(0, len(half), PART)]
+    metafunc.parametrize("seeds", parts, ids=lambda part: f"{part[0]}-{part[-1]}")
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[str]:
+    with running_database() as url:
+        yield url
+
+
+@pytest.fixture
+def simulator(database: str) -> Iterator[Simulator]:
+    with Simulator(database) as running:
+        yield running
