@@ -57,7 +57,9 @@ class Expected:
         """How an answer is wrong; empty where it is right. `lost`: a connection broke on the way, so the service may have
         done it without having heard of it, and calls its answer one that was given before."""
         if answer.code not in self.codes:
-            return f"answered {answer.code or '200'}, the rules say {' or '.join(c or '200' for c in sorted(self.codes))}"
+            return (
+                f"answered {answer.code or '200'}, the rules say {' or '.join(c or '200' for c in sorted(self.codes))}"
+            )
         if answer.code:
             return ""
         if answer.replayed != self.replayed and not (lost and answer.replayed):
@@ -204,7 +206,9 @@ class Model:
             return refusal("IDEMPOTENCY_CONFLICT")
         if op.round in self.rounds:
             return refusal("ROUND_ALREADY_CLOSED")
-        asked = [debit.spin for debit in self.debits.values() if op.spin == debit.spin.spin or op.round == debit.spin.round]
+        asked = [
+            debit.spin for debit in self.debits.values() if op.spin == debit.spin.spin or op.round == debit.spin.round
+        ]
         if any(spin.session != op.session for spin in asked):
             return refusal("IDEMPOTENCY_CONFLICT")
         session = self.sessions.get(op.session)
@@ -293,7 +297,9 @@ class Model:
             return refusal("IDEMPOTENCY_CONFLICT")
         if answer is not None and not answer.code:
             played.end_body = answer.body
-        return Expected({""}, self._round_shows(op.round) | {"debit_tx": op.debit_tx, "credit_tx": op.credit_tx}, body, before)
+        return Expected(
+            {""}, self._round_shows(op.round) | {"debit_tx": op.debit_tx, "credit_tx": op.credit_tx}, body, before
+        )
 
     def void(self, op: Void, answer: Answer | None) -> Expected:
         session = self.sessions.get(op.session)

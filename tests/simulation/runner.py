@@ -443,16 +443,13 @@ class Inspection:
     async def check(self) -> None:
         """Raises Differs."""
         model = self._model
-        sessions_sql = (
-            "SELECT session_id, balance_minor::bigint, next_nonce, closed_at IS NOT NULL FROM sessions WHERE operator_id = $1"
-        )
+        sessions_sql = "SELECT session_id, balance_minor::bigint, next_nonce, closed_at IS NOT NULL FROM sessions WHERE operator_id = $1"
         ruled = {
-            (name, s.balance if s.wallet == "transfer" else None, s.next_nonce, s.closed) for name, s in model.sessions.items()
+            (name, s.balance if s.wallet == "transfer" else None, s.next_nonce, s.closed)
+            for name, s in model.sessions.items()
         }
         self._same("sessions", set(await self._rows(sessions_sql)), ruled)
-        spins_sql = (
-            "SELECT spin_id, round_id, session_id, nonce, stake_minor::bigint, win_minor::bigint FROM spins WHERE operator_id = $1"
-        )
+        spins_sql = "SELECT spin_id, round_id, session_id, nonce, stake_minor::bigint, win_minor::bigint FROM spins WHERE operator_id = $1"
         played = [(r, p) for r, p in model.rounds.items() if p.spin is not None]
         ruled = {(p.spin.spin, r, p.session, p.nonce, p.spin.stake_minor, p.win) for r, p in played}  # type: ignore[union-attr]
         self._same("spins", set(await self._rows(spins_sql)), ruled)
@@ -547,7 +544,8 @@ def shown(body: bytes, replayed: bool) -> Answer:
     for name, value in (fields.pop("outcome", None) or {}).items():
         fields[name] = value
     shows = {
-        name: int(value["minor"]) if isinstance(value, dict) and "minor" in value else value for name, value in fields.items()
+        name: int(value["minor"]) if isinstance(value, dict) and "minor" in value else value
+        for name, value in fields.items()
     }
     if isinstance(shows.get("paid_out"), dict):
         shows["paid_out"] = int(shows["paid_out"]["amount"]["minor"])

@@ -56,6 +56,7 @@ def test_what_was_found_stays_mended(simulator: Simulator, name: str) -> None:
 
 def test_the_same_seed_gives_the_same_history(simulator: Simulator) -> None:
     """Message by message, whatever was played before."""
+
     def told(seed: int) -> list[object]:
         before = simulator.messages
         assert simulator.play(Author(seed).history()) is None

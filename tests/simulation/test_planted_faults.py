@@ -91,7 +91,9 @@ FAULTS: dict[str, Plant] = {
 
 def skipped_nonces(patch: pytest.MonkeyPatch) -> None:
     """Nonces that are ahead have to be taken, too, or the outcome could not be thrown away at all."""
-    sql("commit_spins", ("f.first_nonce = l.next_nonce AND f.nonce = l.next_nonce + f.place", "f.nonce >= l.next_nonce"))(patch)
+    sql(
+        "commit_spins", ("f.first_nonce = l.next_nonce AND f.nonce = l.next_nonce + f.place", "f.nonce >= l.next_nonce")
+    )(patch)
 
 
 @pytest.mark.parametrize("name", FAULTS)
