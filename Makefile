@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXT := setup.py pyproject.toml $(wildcard ext/rgs_core/*.* ext/rgs_core/lanes/*)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help setup run check test crash bench bench-tiny debian-tools dossier openapi sanitize golden clean
+.PHONY: help setup run check test crash monitor bench bench-tiny debian-tools dossier openapi sanitize golden clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -64,6 +64,9 @@ sanitize: $(SANITIZED)/.ready  ## the compiled core under the address and undefi
 crash: $(VENV)/.ready-dev  ## the crash tests for longer (CRASH_SECONDS=60)
 	CRASH_SECONDS=$(or $(CRASH_SECONDS),60) $(BIN)/python -m pytest -q -s tests/crash
 
+monitor: $(VENV)/.ready-dev  ## acceptance of live math monitoring: 1,000 healthy fleet-years, coverage, faults (10 minutes)
+	$(BIN)/python bench/live_math.py
+
 bench: $(VENV)/.ready-dev  ## all benches at full size; bench/README.md explains them
 	$(BIN)/python -m pytest -q bench/bench_rng.py bench/bench_engine.py --benchmark-columns=median,ops --benchmark-sort=name
 	$(BIN)/python bench/bench_ratios.py
@@ -71,7 +74,9 @@ bench: $(VENV)/.ready-dev  ## all benches at full size; bench/README.md explains
 	$(BIN)/python bench/bench_laws.py
 	$(BIN)/python bench/bench_contract.py
 	$(BIN)/python bench/bench_server.py
+	$(BIN)/python bench/bench_spins.py
 	$(BIN)/python bench/bench_latency.py
+	$(BIN)/python bench/bench_reports.py
 
 bench-tiny: $(VENV)/.ready-dev  ## every bench once, tiny, so that none rots
 	$(BIN)/python -m pytest -q bench/bench_rng.py bench/bench_engine.py --benchmark-disable
@@ -80,7 +85,10 @@ bench-tiny: $(VENV)/.ready-dev  ## every bench once, tiny, so that none rots
 	$(BIN)/python bench/bench_laws.py --tiny
 	$(BIN)/python bench/bench_contract.py --tiny
 	$(BIN)/python bench/bench_server.py --tiny
+	$(BIN)/python bench/bench_spins.py --tiny
 	$(BIN)/python bench/bench_latency.py --tiny
+	$(BIN)/python bench/bench_reports.py --tiny
+	$(BIN)/python bench/live_math.py --tiny
 	$(BIN)/python bench/dossier.py --tiny --out build/rng-dossier-tiny.md
 
 debian-tools:  ## optional (needs root): what tests of pages, of ARM and of the generator use where it is installed

@@ -166,7 +166,7 @@ def percentile(ordered: list[float], share: float) -> float:
 # --- The run ---------------------------------------------------------------------------------------
 
 
-def spin_requests(service: Service) -> Iterator[bytes]:
+def spin_requests(service: Service, sessions: int = SESSIONS) -> Iterator[bytes]:
     """Signed spins, each of its own id, over many sessions."""
     assert service.credentials is not None
     secret, key_id = service.credentials.secret.encode(), service.credentials.key_id
@@ -176,7 +176,7 @@ def spin_requests(service: Service) -> Iterator[bytes]:
             {
                 "spin_id": name,
                 "round_id": name,
-                "session_id": f"bench-{n % SESSIONS}",
+                "session_id": f"bench-{n % sessions}",
                 "stake": {"amount": 1.00, "currency": "EUR"},
                 "spin_type": "cash",
                 "idempotency_key": name,
@@ -186,9 +186,9 @@ def spin_requests(service: Service) -> Iterator[bytes]:
         yield http_request(service.config.port, "/rgs/v1/spins", body, headers)
 
 
-async def open_sessions(service: Service) -> None:
+async def open_sessions(service: Service, sessions: int = SESSIONS) -> None:
     async with service.client() as client:
-        for n in range(SESSIONS):
+        for n in range(sessions):
             reply = await client.send("POST", "/rgs/v1/sessions", session_body(f"bench-{n}"))
             assert reply.status == 200, reply.body
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,8 +35,13 @@ BUILD = load(games.find(GAME)).build()
 
 
 def run(job: Coroutine[Any, Any, T]) -> T:
-    """Runs a test's coroutine."""
-    return asyncio.run(job)
+    """Runs a test's coroutine; in a thread of its own where the test's thread has a loop already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(job)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, job).result()
 
 
 def free_port() -> int:
@@ -116,6 +122,12 @@ class Service:
 
     def postgres(self) -> int:
         return self.pids("postgres")[0]
+
+    def kill_workers(self) -> None:
+        """SIGKILL; returns when others serve."""
+        for pid in self.workers():
+            os.kill(pid, signal.SIGKILL)
+        self.wait_until_ready()
 
     def give_up(self, operator_id: str, session_id: str, spin_id: str) -> None:
         """Writes a credit that its wallet has never taken and that nobody tries any more."""

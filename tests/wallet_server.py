@@ -17,7 +17,7 @@ class WalletServer:
 
     Moods: "ok"; "error" answers 500 and does nothing; "lost" does it and answers 500; "hang" does it and never answers;
     "deaf" does nothing and never answers; "garbage" answers what nobody understands; "refuse"; "slow" takes a
-    while.
+    while; "held" waits for `release`.
     """
 
     def __init__(self, secret: bytes, balance_minor: int = 1_000_000) -> None:
@@ -31,6 +31,7 @@ class WalletServer:
         self.tombstones: set[str] = set()
         self.calls: list[tuple[str, str]] = []
         self.bad_signatures = 0
+        self.release = threading.Event()
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -72,6 +73,8 @@ class WalletServer:
         mood = moods.pop(0) if moods else self.always.get(f"{kind}:{player}", "ok")
         if mood == "slow":
             await asyncio.sleep(0.2)
+        while mood == "held" and not self.release.is_set():
+            await asyncio.sleep(0.01)
         if mood == "deaf":
             await asyncio.sleep(3600)
         if mood == "error":

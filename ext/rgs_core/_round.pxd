@@ -12,3 +12,4 @@ cdef class Round:
     cdef readonly int64_t win_units
     cdef readonly bint capped
     cdef object _decode(self)
+    cdef object _spins(self, size_t length, list gamble)

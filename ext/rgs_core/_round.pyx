@@ -49,6 +49,21 @@ cdef class Round:
         """What the player then made of its win."""
         return self.outcome.gamble
 
+    def until(self, bonuses):
+        """(what had happened when a bonus of one of these names began, its name); None where none was played.
+
+        Nothing of it depends on what the bonus gave: what it drew, and all that was drawn after it, is left out.
+        """
+        if self.tables is None:
+            raise ValueError("no engine played this round")
+        cdef size_t i
+        cdef list names = list(self.tables.build.model.bonuses)
+        for i in range(self.log.length):
+            if self.log.events[i].kind == RGS_EVENT_BONUS and names[self.log.events[i].c] in bonuses:
+                spins = tuple(self._spins(i, []))
+                return records.Outcome(spins, sum(spin.win_units for spin in spins)), names[self.log.events[i].c]
+        return None
+
     def as_dict(self):
         """JSON-ready form."""
         return self.outcome.as_dict()
@@ -72,11 +87,17 @@ cdef class Round:
 
     # Decodes the log into records. Fails only without memory.
     cdef object _decode(self):
+        gamble = []
+        spins = self._spins(self.log.length, gamble)
+        return records.Outcome(tuple(spins), self.win_units, bool(self.capped), tuple(gamble))
+
+    # Records of the spins in the first events of the log; steps of a gamble go to `gamble`. Fails only without memory.
+    cdef object _spins(self, size_t length, list gamble):
         cdef size_t i = 0
         cdef const rgs_event *event
-        spins, gamble = [], []
+        cdef list spins = []
         plays = self.tables.build.model.gamble.plays if self.tables.gamble is not None else ()
-        while i < self.log.length:
+        while i < length:
             if self.log.events[i].kind == RGS_EVENT_GAMBLE:
                 event = &self.log.events[i]
                 gamble.append(records.GambleStep(plays[event.a], event.factor, event.amount))
@@ -86,11 +107,11 @@ cdef class Round:
             spin = SpinReader(self.tables, state_table)
             spin.begin(self.log.events[i].b, self.log.events[i].c, self.log.events[i].amount)
             i += 1
-            while i < self.log.length and self.log.events[i].kind not in (RGS_EVENT_SPIN, RGS_EVENT_GAMBLE):
+            while i < length and self.log.events[i].kind not in (RGS_EVENT_SPIN, RGS_EVENT_GAMBLE):
                 read(spin, &self.log.events[i])
                 i += 1
             spins.append(spin.record())
-        return records.Outcome(tuple(spins), self.win_units, bool(self.capped), tuple(gamble))
+        return spins
 
 
 # Hands one event to the reader of a spin. Fails only without memory.

@@ -18,9 +18,15 @@ import asyncpg
 from rgs_core.errors import RgsError
 from rgs_server import sandbox
 from rgs_server.addresses import networks
+from rgs_server.billing.commands import COMMANDS, add_commands, run_command
+from rgs_server.billing.fees import TermsRefused
+from rgs_server.billing.files import FileRefused
+from rgs_server.billing.invoices import RatesRefused
+from rgs_server.billing.months import MonthRefused
 from rgs_server.client import Client, Credentials, client_context, curl_line
-from rgs_server.clock import read_time
+from rgs_server.clock import read_time, system_clock
 from rgs_server.config import Config, ConfigError, read_config
+from rgs_server.console.people import add_person
 from rgs_server.contract.compatibility import broken_promises
 from rgs_server.contract.money import EXPONENTS
 from rgs_server.contract.openapi import document
@@ -52,6 +58,7 @@ examples:
   rgs-server sandbox                          service, embedded database, demo operator, one spin shown
   RGS_DATABASE_URL=postgresql://… RGS_MASTER_KEY_FILE=/run/secrets/master rgs-server serve
   rgs-server operator op-acme --key key-acme-2   prints the new secret once; the old key goes on
+  rgs-server operator op-acme --key key-anna --person anna   whose key it is, for what takes two persons
   rgs-server operator op-acme --retire key-acme-1 --networks 192.0.2.0/24
   rgs-server operator op-acme --rate 200 --burst 400 --in-flight 64
   rgs-server operator op-acme --client acme-backend --scopes play,read
@@ -83,6 +90,9 @@ def parser() -> argparse.ArgumentParser:
     operator = commands.add_parser("operator", help="open an operator, give it a key, say from where it may call")
     operator.add_argument("operator_id", metavar="OPERATOR_ID")
     operator.add_argument("--key", metavar="KEY_ID", help="id of a new signing key; several may be live")
+    operator.add_argument(
+        "--person", metavar="NAME", help="whose key or client it is: two persons close failed steps at a wallet"
+    )
     operator.add_argument("--write", metavar="FILE", help="write the credentials for 'call' to a file (mode 0600)")
     operator.add_argument("--retire", metavar="KEY_ID", help="refuse a key from now on")
     operator.add_argument("--networks", metavar="LIST", help="10.0.0.0/8,192.0.2.7: from where it calls; '': anywhere")
@@ -112,6 +122,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="S",
         type=seconds,
         help="close sessions with a balance so long after the last spin; 0: never",
+    )
+    operator.add_argument(
+        "--choose-within",
+        metavar="S",
+        type=seconds,
+        help="rounds wait so long for a choice of their player, then the usual one is made; a day at first",
     )
     operator.add_argument("--origins", metavar="LIST", help="https://games.example,…: pages that may call; '': none")
     operator.add_argument(
@@ -148,6 +164,9 @@ def parser() -> argparse.ArgumentParser:
     webhook.add_argument("operator_id", metavar="OPERATOR_ID")
     webhook.add_argument("--url", metavar="URL", help="events are sent there, signed with a new secret; '': nowhere")
     webhook.add_argument("--replay", action="store_true", help="send again what was put aside")
+    console = commands.add_parser("console", help="let a person look at the console, with a new password")
+    console.add_argument("name", metavar="NAME")
+    console.add_argument("--retire", action="store_true", help="let the person look no more")
     commands.add_parser("reseal", help="seal every secret anew under the first key of RGS_MASTER_KEY_FILE")
     call = commands.add_parser("call", help="send a signed request and print the answer")
     call.add_argument("method", metavar="METHOD", choices=["GET", "POST"])
@@ -169,6 +188,7 @@ def parser() -> argparse.ArgumentParser:
     registry.add_argument("file", metavar="FILE", help="JSON with entries; signed in place")
     registry.add_argument("--sign", metavar="KEY", help="ed25519 private key (PEM)")
     registry.add_argument("--check", metavar="KEY", help="ed25519 public key (PEM)")
+    add_commands(commands)
     contract = commands.add_parser("openapi", help="print the contract, or compare it with an older one")
     contract.add_argument("--against", metavar="FILE", help="fail when it takes away or narrows what FILE promised")
     contract.add_argument(
@@ -192,8 +212,22 @@ def operator_rules(args: argparse.Namespace) -> Rules | None:
         raise ConfigError(f"--wallets: '{args.wallets}' is not a list of {' and '.join(WALLETS)}")
     one_round = None if args.one_round is None else args.one_round == "yes"
     markets = None if args.markets is None else args.markets == "enforced"
-    rules = Rules(wallets, args.settle_within, one_round, args.idle_close, markets)
+    if args.choose_within == 0:
+        raise ConfigError("--choose-within: players have some time to choose; give 1 second or more")
+    rules = Rules(wallets, args.settle_within, one_round, args.idle_close, markets, args.choose_within)
     return None if rules == Rules() else rules
+
+
+def person_of(args: argparse.Namespace) -> str | None:
+    """Whose the key or client is that the arguments add; None: nobody was named. Raises ConfigError."""
+    if args.person is None:
+        return None
+    if args.key is None and args.client is None:
+        raise ConfigError("--person says whose key or client is added: give --key or --client too")
+    name = str(args.person).strip()
+    if not (name.isprintable() and 1 <= len(name) <= 80):
+        raise ConfigError("--person: give a name of 1 to 80 printable characters")
+    return name
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -213,15 +247,19 @@ def main(arguments: list[str] | None = None) -> int:
             return run(operator(config, args))
         if args.command == "reconcile":
             return run(reconcile(config, args))
+        if args.command in COMMANDS:
+            return run(run_command(config, args))
         if args.command == "reseal":
             return run(seal_again(config))
+        if args.command == "console":
+            return run(let_in(config, args.name, args.retire))
         if args.command == "webhook":
             return run(webhook(config, args))
         if args.command == "keys":
             return run(keys(config, args))
         return run(call(config, args))
     except (
-        AlreadyRunning, ConfigError, DatabaseUnreachable, KeyUnknown, ListRefused, MasterKeyError, OperatorRefused, PostgresUnavailable, RegistryRefused, RgsError, SealBroken, sandbox.SandboxFailed, SchemaMismatch, WorkerFailed,
+        AlreadyRunning, ConfigError, DatabaseUnreachable, FileRefused, KeyUnknown, ListRefused, MasterKeyError, MonthRefused, OperatorRefused, PostgresUnavailable, RatesRefused, RegistryRefused, RgsError, SealBroken, sandbox.SandboxFailed, SchemaMismatch, TermsRefused, WorkerFailed,
         OSError, asyncpg.PostgresError, aiohttp.ClientError,
     ) as error:  # fmt: skip
         print(f"rgs-server {args.command}: {error}", file=sys.stderr)
@@ -235,7 +273,8 @@ def run(job: Coroutine[Any, Any, int]) -> int:
 
 async def serve(config: Config, *, sandboxed: bool = False) -> int:
     if sandboxed:
-        config = replace(config, log_level="warning")  # for people: only what needs attention
+        # For people: only what needs attention, and games to look at.
+        config = replace(config, log_level="warning", play="off" if config.in_production else "on")
     configure_logging(config.log_level)
     await Supervisor(config).run(sandbox.show if sandboxed else None)
     if sandboxed:
@@ -248,6 +287,28 @@ async def seal_again(config: Config) -> int:
         raise ConfigError("set RGS_DATABASE_URL: secrets are sealed in the database of the service")
     done = await reseal(config, lambda so_far: print(f"{so_far:,} sealed anew", file=sys.stderr))
     print(f"{done:,} secrets are sealed anew; all are under the first key now")
+    return 0
+
+
+async def let_in(config: Config, name: str, retire: bool) -> int:
+    if not config.database_url:
+        raise ConfigError("set RGS_DATABASE_URL: who may look is in the database of the service")
+    if not 1 <= len(name) <= 64 or not name.isprintable():
+        raise ConfigError("NAME has 1 to 64 printable characters")
+    connection = await asyncpg.connect(config.database_url)
+    try:
+        store = Store(connection)
+        if retire:
+            if not await store.retire_person(name):
+                raise ConfigError(f"nobody is let in as '{name}'")
+            print(f"{name} looks no more")
+            return 0
+        password = await add_person(store, name, system_clock())
+    finally:
+        await connection.close()
+    if password is None:
+        raise ConfigError(f"'{name}' is retired; take another name")
+    print(f"name {name}\npassword {password}\nIt is not shown again. The console is at /console.")
     return 0
 
 
@@ -268,6 +329,7 @@ async def operator(config: Config, args: argparse.Namespace) -> int:
     if not config.database_url:
         raise ConfigError("set RGS_DATABASE_URL: operators are opened in the database of the service")
     rules = operator_rules(args)
+    person = person_of(args)
     if (args.wallet_url is None) != (args.wallet_key is None):
         raise ConfigError("give --wallet-url and --wallet-key together")
     if args.wallet_url is not None and not args.wallet_url.startswith(("http://", "https://")):
@@ -296,7 +358,7 @@ async def operator(config: Config, args: argparse.Namespace) -> int:
     )
     operator_id = args.operator_id
     if args.key is not None:
-        credentials = await add_operator(config, operator_id, args.key, reveal_seeds=False)
+        credentials = await add_operator(config, operator_id, args.key, reveal_seeds=False, person=person)
         if args.write is not None:
             credentials.write(Path(args.write))
             print(f"operator {operator_id}, key {args.key}; credentials in {args.write}")
@@ -304,7 +366,7 @@ async def operator(config: Config, args: argparse.Namespace) -> int:
             print(f"operator {operator_id}, key {args.key}\nsecret {credentials.secret}\nIt is not shown again.")
     if args.client is not None:
         scopes = args.scopes.replace(",", " ").split()
-        secret = await add_client(config, operator_id, args.client, scopes)
+        secret = await add_client(config, operator_id, args.client, scopes, person)
         print(f"client {args.client}, scopes {' '.join(scopes)}\nsecret {secret}\nIt is not shown again.")
     if args.player_keys is not None:
         shared = await set_player_tokens(

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import asyncpg
 import orjson
 from msgspec import UNSET, Raw
 
 from rgs_core.language.model import Build
-from rgs_core.outcome import FreeSpinsAward, JackpotWin, Played
+from rgs_core.outcome import FreeSpinsAward, JackpotWin, Played, Spin, Window
 from rgs_server.catalogue import Playable
 from rgs_server.clock import time_text
 from rgs_server.contract.answers import (
     AuditRecord,
+    Awaiting,
     BonusAward,
     BonusRetrigger,
     BonusTrigger,
@@ -40,20 +42,39 @@ from rgs_server.contract.money import format_amount
 from rgs_server.rounds import Facts, State, state_of
 
 
-def features(build: Build, outcome: Played, unit_minor: int, currency: str, exponent: int) -> list[Feature]:
+def features(outcome: Played, unit_minor: int, currency: str, exponent: int) -> list[Feature]:
     """What the round triggered, in order."""
+    return [row for spin in outcome.spins for row in awards_of(spin, unit_minor, currency, exponent)]
+
+
+def awards_of(spin: Spin, unit_minor: int, currency: str, exponent: int) -> list[Feature]:
+    """What one spin triggered, in order."""
     rows: list[Feature] = []
-    for spin in outcome.spins:
-        for award in spin.awards:
-            if isinstance(award, FreeSpinsAward):
-                kind = BonusTrigger if spin.sub_spin == 0 else BonusRetrigger
-                rows.append(kind(award.trigger, award.spins))
-            elif isinstance(award, JackpotWin):
-                rows.append(JackpotAward(award.trigger, award.jackpot))
-            else:
-                win = money(award.amount_units * unit_minor, currency, exponent)
-                rows.append(BonusAward(award.trigger, award.line, win))
+    for award in spin.awards:
+        if isinstance(award, FreeSpinsAward):
+            kind = BonusTrigger if spin.sub_spin == 0 else BonusRetrigger
+            rows.append(kind(award.trigger, award.spins))
+        elif isinstance(award, JackpotWin):
+            rows.append(JackpotAward(award.trigger, award.jackpot))
+        else:
+            win = money(award.amount_units * unit_minor, currency, exponent)
+            rows.append(BonusAward(award.trigger, award.line, win))
     return rows
+
+
+def rows_of(window: Window) -> list[list[str | None]]:
+    """Rows of a grid from the top; None where a reel is shorter."""
+    height = max(len(reel) for reel in window)
+    return [[reel[row] if row < len(reel) else None for reel in window] for row in range(height)]
+
+
+def spin_outcome(outcome: Played, unit_minor: int, currency: str, exponent: int, *, paid: bool = True) -> SpinOutcome:
+    """What a round paid and showed, as it is answered. Not `paid`: it waits for a choice, and its win is still 0."""
+    return SpinOutcome(
+        win=money(outcome.win_units * unit_minor if paid else 0, currency, exponent),
+        features=features(outcome, unit_minor, currency, exponent),
+        symbols=rows_of(outcome.spins[0].window),
+    )
 
 
 def spin_answer(
@@ -69,27 +90,47 @@ def spin_answer(
     exponent: int,
     telemetry_ref: str,
     balance_minor: int | None,
+    asked: Asked | None = None,
 ) -> bytes:
-    """The answer to a spin; these bytes are stored and sent again for the same key."""
-    window = outcome.spins[0].window
-    height = max(len(reel) for reel in window)
+    """The answer to a spin, or to a choice in its round; these bytes are stored and sent again for the same key."""
+    won = outcome.win_units * unit_minor
     return encode(
         SpinAnswer(
             spin_id=spin_id,
             round_id=round_id,
-            outcome=SpinOutcome(
-                win=money(outcome.win_units * unit_minor, currency, exponent),
-                features=features(build, outcome, unit_minor, currency, exponent),
-                symbols=[[reel[row] if row < len(reel) else None for reel in window] for row in range(height)],
-            ),
+            outcome=spin_outcome(outcome, unit_minor, currency, exponent, paid=asked is None),
             stake=money(stake_minor, currency, exponent),
             rgs_txns=[],
             build_hash=build.build_hash,
             nonce=nonce,
             telemetry_ref=telemetry_ref,
             balance=UNSET if balance_minor is None else money(balance_minor, currency, exponent),
+            awaiting=UNSET if asked is None else awaiting(asked, won, currency, exponent),
         )
     )
+
+
+class Asked(NamedTuple):
+    """What a round waits for: the step, its question, until when."""
+
+    step: int
+    choice: str
+    options: Sequence[str]
+    choose_by: datetime
+
+
+def awaiting(asked: Asked, won_minor: int, currency: str, exponent: int) -> Awaiting:
+    """What a round waits for, with what it has won so far."""
+    won = money(won_minor, currency, exponent)
+    return Awaiting(asked.step, asked.choice, list(asked.options), won, time_text(asked.choose_by))
+
+
+def awaited(record: asyncpg.Record, choose_by: datetime | None) -> Awaiting | None:
+    """What the round of a record waits for; None where it does not."""
+    if record["choice"] is None or choose_by is None:
+        return None
+    asked = Asked(record["step"], record["choice"], record["options"], choose_by)
+    return awaiting(asked, int(record["won_minor"]), record["currency"], record["exponent"])
 
 
 def spin_event(
@@ -187,28 +228,37 @@ def round_answer(record: asyncpg.Record) -> RoundAnswer:
         debit_tx=record["debit_tx"] or record["debit_step"],
         credit_tx=record["credit_tx"] or record["credit_step"],
         reason=record["reason"] or record["debit_error"],
+        awaiting=awaited(record, record["choose_by"]),
+        answer=UNSET if record["answer"] is None else Raw(record["answer"]),
     )
 
 
 def facts(record: asyncpg.Record) -> Facts:
     """What `find_round` found of a round."""
     return Facts(
-        record["played"], record["ending"], record["due_at"] is not None, record["debit_state"], record["credit_state"]
+        record["played"],
+        record["ending"],
+        record["due_at"] is not None,
+        record["debit_state"],
+        record["credit_state"],
+        record["choices_made"],
+        record["choice"] is not None,
     )
 
 
 def open_round(record: asyncpg.Record) -> OpenRound:
-    """A round that waits for its settlement, from `open_rounds_of`."""
+    """A round that waits for its settlement or for a choice, from `open_rounds_of`."""
     currency, exponent = record["currency"], record["exponent"]
     return OpenRound(
         round_id=record["round_id"],
         spin_id=record["spin_id"],
         session_id=record["session_id"],
-        state=State.OPEN,
+        state=State.OPEN if record["choice"] is None else State.AWAITING_INPUT,
         stake=money(int(record["stake_minor"]), currency, exponent),
         win=money(int(record["win_minor"]), currency, exponent),
         played_at=time_text(record["created_at"]),
         settle_by=time_text(record["due_at"]),
+        awaiting=awaited(record, record["due_at"]),
     )
 
 
@@ -316,6 +366,24 @@ def unsettled_event(record: asyncpg.Record, event_id: str, ts: str) -> bytes:
     )
 
 
+def autoclosed_event(record: asyncpg.Record, decided: Sequence[str], event_id: str, ts: str) -> bytes:
+    """The event `round_autoclosed`: what was decided for a player who did not, `decided` as choice=option."""
+    return orjson.dumps(
+        {
+            "type": "round_autoclosed",
+            "event_id": event_id,
+            "ts": ts,
+            "round_id": record["round_id"],
+            "spin_id": record["spin_id"],
+            "session_id": record["session_id"],
+            "player_id": record["player_id"],
+            "game_id": record["game_id"],
+            "operator_id": record["operator_id"],
+            "decided": list(decided),
+        }
+    )
+
+
 def swept_event(operator_id: str, closed: bytes, event_id: str, ts: str) -> bytes:
     """The event `session_swept`, with the answer that closing the session would have had."""
     return orjson.dumps(
@@ -345,6 +413,7 @@ def audit_record(record: asyncpg.Record, server_seed: bytes | None) -> AuditReco
         session_id=record["session_id"],
         created_at=time_text(record["created_at"]),
         mode=record["mode"],
+        policy=record["policy"] or UNSET,
     )
 
 

@@ -6,20 +6,17 @@ import asyncio
 import hashlib
 import logging
 import re
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import nullcontext
-from typing import Literal
 
 import asyncpg
 import msgspec
 from aiohttp import web
 
-from rgs_core.language.model import MECHANIC_VERSION
-from rgs_core.seeds import derive_key
 from rgs_server import answers, routes
+from rgs_server.console.routes import add_console
 from rgs_server.contract import pages
-from rgs_server.contract.answers import GameRow, GamesAnswer, Health, JwkSet, Ready, ReplayAnswer, encode
+from rgs_server.contract.answers import GameRow, GamesAnswer, Health, JwkSet, Ready, encode
 from rgs_server.contract.openapi import document
 from rgs_server.contract.operations import OPERATIONS, ROOT, Operation
 from rgs_server.contract.problems import PAGES, Problem
@@ -27,17 +24,17 @@ from rgs_server.contract.requests import decode_session
 from rgs_server.contract.versions import answer_type, ending_headers
 from rgs_server.gate import CALLER, OPERATION, ORIGIN
 from rgs_server.origins import answer_headers
+from rgs_server.play.routes import add_play
+from rgs_server.recall import replay
 from rgs_server.service import REPLAYED, SERVICE, Service, json_answer
-from rgs_server.sessions import open_session, seed_context
+from rgs_server.sessions import open_session
+from rgs_server.spin_calls import play, problem_reply
+from rgs_server.spins import waits_for_choice
 from rgs_server.tls import STRICT_TRANSPORT
 
 GAMES_MAX = 1000
 
 log = logging.getLogger("rgs.http")
-
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-"""W3C Trace Context, level 1."""
-
 
 NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 """Headers of all that has to do with tokens (RFC 6749, section 5.1)."""
@@ -68,6 +65,10 @@ def create_app(service: Service) -> web.Application:
     app.router.add_get("/docs/assets/{name}", get_asset)
     app.router.add_get(PAGES, get_problem)
     app.router.add_get(PAGES + "{code}", get_problem)
+
+    add_console(app, service)
+    if service.config.play == "on":
+        add_play(app, service)
 
     async def life(_: web.Application) -> AsyncIterator[None]:
         await service.start()
@@ -116,33 +117,26 @@ async def problems_middleware(request: web.Request, handler: Handler) -> web.Str
 
 
 def problem_answer(request: web.Request, problem: Problem) -> web.Response:
-    match = TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-    trace_id = match[1] if match else secrets.token_hex(16)
     operation = request.get(OPERATION)
-    oauth = operation is not None and operation.form
-    conflicts = problem.code == "IDEMPOTENCY_CONFLICT" and CALLER in request
-    status = request[CALLER].conflict_status if conflicts else problem.kind.status
+    traceparent = request.headers.get("traceparent", "")
+    reply = problem_reply(problem, request.path, traceparent, operation, request.get(CALLER))
     answer = web.Response(
-        body=problem.body(request.path, trace_id, status=status, oauth=oauth),
-        status=status,
-        content_type="application/json" if oauth else "application/problem+json",
+        body=reply.body, status=reply.status, content_type=reply.media_type, headers=dict(reply.headers)
     )
-    if oauth:
+    if operation is not None and operation.form:
         answer.headers.update(NOT_STORED)
-    if problem.kind.status == 401 or problem.code == "SCOPE_MISSING":
-        answer.headers["WWW-Authenticate"] = challenge(problem.code, operation)
-    if problem.retry_after_ms is not None:
-        answer.headers["Retry-After"] = str(-(-problem.retry_after_ms // 1000))
     return answer
 
 
-def challenge(code: str, operation: Operation | None) -> str:
-    """WWW-Authenticate of a refused request (RFC 9110, section 11.6.1; RFC 6750, section 3)."""
-    if operation is not None and operation.form:
-        return 'Basic realm="rgs", charset="UTF-8"'
-    if code == "SCOPE_MISSING" and operation is not None:
-        return f'Bearer realm="rgs", error="insufficient_scope", scope="{operation.scope}"'
-    return 'Bearer realm="rgs"' + (', error="invalid_token"' if code.startswith("TOKEN_") else "")
+async def body_of(request: web.Request, most_s: float) -> None:
+    """Waits for the body, before the request has a place among those that are answered: to send a head costs nothing, and
+    whoever sends only heads must not keep others out."""
+    if not request.content.is_eof():
+        try:
+            async with asyncio.timeout(most_s):
+                await request.read()
+        except TimeoutError:
+            raise web.HTTPRequestTimeout(headers={"Connection": "close"}) from None
 
 
 def endpoint(operation: Operation, handler: Handler) -> Handler:
@@ -152,6 +146,7 @@ def endpoint(operation: Operation, handler: Handler) -> Handler:
     async def answer(request: web.Request) -> web.StreamResponse:
         service = request.app[SERVICE]
         request[OPERATION] = operation
+        await body_of(request, service.config.body_timeout_ms / 1000)
         # Probes tell whether the worker lives, not whether it has much to do.
         with service.quotas.place(operation) if operation.versioned else nullcontext():
             try:
@@ -183,9 +178,7 @@ async def open_session_request(request: web.Request) -> web.Response:
 async def play_spin(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     body = await request.read()
-    operator_id = await service.gate.operator(request, body)
-    answer = await service.desk.play(operator_id, body, request.headers.get("Idempotency-Key"))
-    return json_answer(answer.body, answer.replayed)
+    return json_answer(*await play(service, request, body))
 
 
 async def stored_spin(request: web.Request) -> asyncpg.Record:
@@ -193,10 +186,13 @@ async def stored_spin(request: web.Request) -> asyncpg.Record:
     service = request.app[SERVICE]
     operator_id = await service.gate.operator(request, await request.read())
     spin_id = request.match_info["spin_id"]
-    record = None
+    record = waiting = None
     if "\x00" not in spin_id:
         async with service.store() as store:
             record = await store.find_spin(operator_id, spin_id)
+            waiting = None if record is not None else await store.find_waiting_spin(operator_id, spin_id)
+    if waiting is not None:
+        raise waits_for_choice(waiting["round_id"])
     if record is None:
         raise Problem("SPIN_UNKNOWN", f"no spin '{spin_id[:255]}'")
     return record
@@ -210,31 +206,7 @@ async def replay_spin(request: web.Request) -> web.Response:
     """Recomputes a spin from its seed and nonce and compares it with its record."""
     service = request.app[SERVICE]
     record = await stored_spin(request)
-    return json_answer(encode(replay(service, record)))
-
-
-def replay(service: Service, record: asyncpg.Record) -> ReplayAnswer:
-    """The verdict on a stored spin, with its audit record and, if it can be played, its outcome."""
-    seed = service.sealer.open(record["seed_sealed"], seed_context(record["operator_id"], record["session_id"]))
-    build = service.rules.catalogue.get(record["build_hash"])
-    playable = None if build is None else build.in_mode(record["mode"])
-    audited = answers.audit_record(record, seed if record["seed_is_public"] else None)
-    if playable is None or record["mechanic_version"] != MECHANIC_VERSION:
-        reason = f"build {record['build_hash']} is not loaded here; replay it with its model file and 'rgs replay'"
-        return ReplayAnswer("unavailable", record["spin_id"], audited, reason=reason)
-    key = derive_key(seed, record["client_seed"])
-    outcome = playable.engine.spin(key, record["nonce"])
-    unit_minor = int(record["stake_minor"]) // playable.build.play.cost_units
-    checks = {
-        "outcome_digest": outcome.digest() == record["outcome_digest"].hex(),
-        "win_units": outcome.win_units == record["win_units"],
-        "win_minor": outcome.win_units * unit_minor == int(record["win_minor"]),
-        "answer": answers.answered_win_minor(record["response"]) == int(record["win_minor"]),
-    }
-    if not all(checks.values()):
-        log.error("spin %s does not replay: %s", record["spin_id"], checks)
-    result: Literal["match", "mismatch"] = "match" if all(checks.values()) else "mismatch"
-    return ReplayAnswer(result, record["spin_id"], audited, checks=checks, outcome=outcome.as_dict())
+    return json_answer(encode(await replay(service.archive, service.rules.catalogue, service.sealer, record)))
 
 
 async def list_games(request: web.Request) -> web.Response:

@@ -71,8 +71,15 @@ async def close_session(
     store: Store, sealer: Sealer, operator_id: str, session_id: str, now: datetime, reason: str = "asked"
 ) -> tuple[bytes, bool]:
     """Ends a session and pays its balance out, once: (answer, whether it was given before). Raises Problem."""
-    closed = await store.close_session(operator_id, session_id, now, reason)
+    async with store.connection.transaction():
+        # Spins of the session are written before this transaction or find it closed.
+        await store.lock_session(operator_id, session_id)
+        closed = await store.close_session(operator_id, session_id, now, reason)
     session = await read_session(store, operator_id, session_id)
+    if session["closed_at"] is None:
+        rounds = await store.open_rounds_of(operator_id, session["player_id"], session["game_id"])
+        waiting = next(row for row in rounds if row["choice"] is not None and row["session_id"] == session_id)
+        raise Problem("ROUND_OPEN", f"round '{waiting['round_id']}' of the session waits for a choice; decide it first")
     paid = await store.find_transaction(operator_id, f"out:{session_id}")
     seed = sealer.open(session["seed_sealed"], seed_context(operator_id, session_id))
     return encode(answers.session_closed(session, paid, seed)), closed is None

@@ -6,18 +6,27 @@ declared are never played.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from rgs_core import games
 from rgs_core._engine import Engine
+from rgs_core._round import Round
 from rgs_core.certified.certificate import Certificate, load_certificate
 from rgs_core.errors import CallbackError, CertificateError
 from rgs_core.language.bounds import awarded_states
 from rgs_core.language.model import BASE_MODE, Build
-from rgs_core.language.model_file import load
+from rgs_core.language.model_file import loads, read_text
+from rgs_core.language.policies import with_policy
+from rgs_core.stages import StagedRounds, has_choices
+
+
+def played(build: Build, engine: Engine, key: bytes, nonce: int, policy: str) -> Round:
+    """A round of a build by a policy; `engine` is that of the usual one."""
+    return (engine if not policy else Engine(with_policy(build, policy))).spin(key, nonce)
+
 
 BUY_COSTS_STAKES = 5
 """A mode that costs more stakes than that buys something, however it begins."""
@@ -25,16 +34,23 @@ BUY_COSTS_STAKES = 5
 
 @dataclass(frozen=True)
 class Playable:
-    """A certified build in one mode, with its compiled engine. `others`: the same build in its other certified modes."""
+    """A certified build in one mode, with its compiled engine. `others`: the same build in its other certified modes.
+    `source`: the text of its model file, by which it is made again when the file is gone (archive.py)."""
 
     build: Build
     engine: Engine
     certificate: Certificate
+    source: str
+    staged: StagedRounds | None = None  # where the player has choices
     others: Mapping[str, Playable] = field(default_factory=dict)
 
     def in_mode(self, mode: str) -> Playable | None:
         """The build in a mode; None where it has no such mode, or none that is certified."""
         return self if mode == self.build.mode else self.others.get(mode)
+
+    def play(self, key: bytes, nonce: int, policy: str) -> Round:
+        """A round as it was played by a policy ("": nothing was decided, or the usual)."""
+        return played(self.build, self.engine, key, nonce, policy)
 
     @property
     def modes(self) -> list[Playable]:
@@ -61,30 +77,37 @@ def load_catalogue(models_dir: str) -> Mapping[str, Playable]:
     Raises ModelError, CertificateError, FileNotFoundError for a missing folder, or CallbackError: the service plays
     compiled builds only.
     """
-    paths = list(games.shipped().values())
-    if models_dir:
-        folder = Path(models_dir)
-        if not folder.is_dir():
-            raise FileNotFoundError(f"RGS_MODELS_DIR: no folder {folder}")
-        paths += sorted(folder.glob("*.toml"))
+    return {**_load(list(games.shipped().values())), **(load_folder(models_dir) if models_dir else {})}
+
+
+def load_folder(models_dir: str) -> dict[str, Playable]:
+    """Every certified build of a folder by its hash. Raises as `load_catalogue`."""
+    folder = Path(models_dir)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"RGS_MODELS_DIR: no folder {folder}")
+    return _load(sorted(folder.glob("*.toml")))
+
+
+def _load(paths: Sequence[Path]) -> dict[str, Playable]:
     catalogue: dict[str, Playable] = {}
     for path in paths:
-        for build in games.builds(load(path)):
+        text = read_text(path)
+        for build in games.builds(loads(text, source=str(path), folder=path.parent)):
             if build.model.callbacks:
                 raise CallbackError(
                     f"{path}: {build.label} cannot be served. {build.model.callback_note} "
                     "Keep its file out of the folder of served games."
                 )
             others = {
-                played.mode: _certified(path, played)
+                played.mode: _certified(path, played, text)
                 for played in games.modes(build)[1:]
                 if games.certificate_path(path, played).exists()
             }
-            catalogue[build.build_hash] = replace(_certified(path, build), others=others)
+            catalogue[build.build_hash] = replace(_certified(path, build, text), others=others)
     return catalogue
 
 
-def _certified(path: Path, build: Build) -> Playable:
+def _certified(path: Path, build: Build, text: str) -> Playable:
     """Raises CertificateError where a build in its mode is not the one that was certified."""
     certificate = load_certificate(games.certificate_path(path, build))
     if (certificate.build_hash, certificate.mode) != (build.build_hash, build.mode):
@@ -92,4 +115,4 @@ def _certified(path: Path, build: Build) -> Playable:
             f"{certificate.source} certifies {certificate.build_hash} in mode '{certificate.mode}', but {build.label} in "
             f"{path} is {build.build_hash} in mode '{build.mode}'; certify the build that is to be played"
         )
-    return Playable(build, Engine(build), certificate)
+    return Playable(build, Engine(build), certificate, text, StagedRounds(build) if has_choices(build) else None)

@@ -38,6 +38,7 @@ class Config:
     models_dir: str = ""  # further model files, with certificates/; the shipped games are always there
     registry_file: str = ""  # signed registry of certified builds; empty: every build of the catalogue, everywhere
     registry_key_file: str = ""  # ed25519 public key (PEM) of who signs it
+    markets_dir: str = ""  # further market packs, in place of those of the package where both have a country
     unknown_market: str = "strictest"  # rules of a country without a pack: strictest of all, or refused
     master_key_file: str = ""  # 64 hex digits; default: data_dir/master.key, made when missing
     batch_max: int = 256  # spins in one commit
@@ -45,10 +46,13 @@ class Config:
     queue_max: int = 4096  # spins waiting per worker before 503
     commit_timeout_ms: int = 5000  # of one commit, and of all tries of one spin
     body_bytes_max: int = 65536
+    body_timeout_ms: int = 10000  # for a body to come after its head
     signature_window_s: int = 300  # age of a request's timestamp
     in_flight_max: int = 4096  # requests being answered, per worker; more are 503 at once
     operator_in_flight_max: int = 1024  # of one operator that has no bound of its own; more are 429
     key_cache_s: int = 30  # how long a worker trusts a key it has read
+    play: str = "off"  # on: the games in a browser under /play, with play money; sandboxes only
+    report_url: str = ""  # database that reports are read from, such as a standby; empty: the one of the service
     token_issuer: str = "rgs-core"  # `iss` and `aud` of access tokens
     token_lifetime_s: int = 600  # of access tokens
     session_cache_max: int = 50000  # sessions per worker
@@ -75,6 +79,7 @@ class Config:
 CHOICES = {
     "log_level": ("debug", "info", "warning", "error"),
     "mode": ("development", "production"),
+    "play": ("off", "on"),
     "unknown_market": ("strictest", "refused"),
 }
 
@@ -86,6 +91,7 @@ LIMITS: dict[str, tuple[int, int]] = {
     "queue_max": (1, 1_000_000),
     "commit_timeout_ms": (100, 600_000),
     "body_bytes_max": (1024, 16 * 1024 * 1024),
+    "body_timeout_ms": (100, 600_000),
     "signature_window_s": (1, 86_400),
     "in_flight_max": (1, 1_000_000),
     "operator_in_flight_max": (1, 1_000_000),
@@ -127,6 +133,8 @@ def read_config(environment: Mapping[str, str] = os.environ) -> Config:
             problems.append(f"{name}={text!r} is not one of {', '.join(CHOICES[field.name])}")
         else:
             values[field.name] = text
+    if values.get("play") == "on" and values.get("mode") == "production":
+        problems.append("RGS_PLAY=on is for sandboxes: in production players come through their platform")
     if problems:
         raise ConfigError("\n".join(problems))
     return Config(**values)  # type: ignore[arg-type]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple, Protocol, TypeVar
 
 import asyncpg
 from aiohttp import web
+from multidict import MultiMapping
 
 from rgs_server import signing
 from rgs_server.access_tokens import AccessTokens, read_token_request
@@ -19,16 +22,19 @@ from rgs_server.config import Config
 from rgs_server.contract.operations import Operation
 from rgs_server.contract.problems import Problem
 from rgs_server.kept import Kept
-from rgs_server.nonces import NONCE_CHARS_MAX, NonceMemory
+from rgs_server.nonces import NONCE_CHARS_MAX, NonceMemory, Use
 from rgs_server.quotas import Quota, Quotas
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store
 from rgs_server.tls import common_name
 
 Stores = Callable[[], AbstractAsyncContextManager[Store]]
+T = TypeVar("T")
 
 OPERATION = web.RequestKey("operation", Operation)
 """The operation that a request calls."""
+NONCE: web.RequestKey[Use | None] = web.RequestKey("nonce")
+"""The nonce of a signature that is written with the work of its request."""
 LEAVE: web.RequestKey[Callable[[], None]] = web.RequestKey("leave")
 """What is to be called when it is answered."""
 ORIGIN = web.RequestKey("origin", str)
@@ -67,8 +73,16 @@ CALLER = web.RequestKey("caller", Operator)
 """The operator that a request was proved to come from."""
 
 
-PERSON = web.RequestKey("person", str)
-"""The key that signed a request, or the client whose token it showed, after `client:`."""
+class Person(NamedTuple):
+    """Who called. `by`: the key that signed the request, or the client whose token it showed, after `client:`. `name`: whose
+    key or client that is; where nobody was named, `by` once more."""
+
+    by: str
+    name: str
+
+
+PERSON = web.RequestKey("person", Person)
+"""Who called, for what takes two persons."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +91,7 @@ class Key:
 
     operator: Operator
     secret: bytes
+    person: str | None
     retired: bool
 
 
@@ -87,7 +102,24 @@ class Client:
     operator: Operator
     secret_digest: bytes
     scopes: frozenset[str]
+    person: str | None
     retired: bool
+
+
+class Call(Protocol):
+    """What the gate has to see of a request, of aiohttp's or another one. It keeps what it finds out in it."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def raw_path(self) -> str: ...
+    @property
+    def headers(self) -> MultiMapping[str]: ...
+    @property
+    def transport(self) -> asyncio.BaseTransport | None: ...
+    def __getitem__(self, key: web.RequestKey[T], /) -> T: ...
+    def __setitem__(self, key: web.RequestKey[T], value: T, /) -> None: ...
+    def get(self, key: web.RequestKey[T], /) -> T | None: ...
 
 
 class Gate:
@@ -106,19 +138,24 @@ class Gate:
         self._keys = Kept(self._read_key, config.key_cache_s)
         self._clients = Kept(self._read_client, config.key_cache_s)
 
-    async def operator(self, request: web.Request, body: bytes) -> str:
-        """The operator whose key signed the request, or whose client's token it shows. Raises Problem."""
+    async def operator(self, request: Call, body: bytes, *, nonce_with_work: bool = False) -> str:
+        """The operator whose key signed the request, or whose client's token it shows. Raises Problem.
+
+        With `nonce_with_work` the nonce of the signature is only held, as request[NONCE]: what the caller does next writes it.
+        """
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
-            operator = await self._signer(request, body)
-            request[PERSON] = request.headers[signing.KEY_ID]
-            await self._admit(request, operator, request.headers.get(signing.NONCE))
+            key = await self._signer(request, body)
+            operator, key_id = key.operator, request.headers[signing.KEY_ID]
+            request[PERSON] = Person(key_id, key.person or key_id)
+            await self._admit(request, operator, request.headers.get(signing.NONCE), nonce_with_work)
         elif signing.SIGNATURE in request.headers:
             raise Problem("SIGNATURE_INVALID", "sign the request or show a token, not both")
         else:
-            operator, client_id = await self._bearer(token.strip(), request[OPERATION])
-            request[PERSON] = f"client:{client_id}"
-            await self._admit(request, operator, None)
+            client, client_id = await self._bearer(token.strip(), request[OPERATION])
+            operator, by = client.operator, f"client:{client_id}"
+            request[PERSON] = Person(by, client.person or by)
+            await self._admit(request, operator, None, nonce_with_work)
         request[CALLER] = operator
         return operator.operator_id
 
@@ -139,27 +176,41 @@ class Gate:
             raise Problem("SCOPE_INVALID", f"the client has the scopes {', '.join(sorted(client.scopes))}")
         return asked.client_id, client.scopes if asked.scopes is None else asked.scopes
 
-    async def _bearer(self, token: str, operation: Operation) -> tuple[Operator, str]:
-        """The operator of a token, and its client. Raises Problem."""
+    async def _bearer(self, token: str, operation: Operation) -> tuple[Client, str]:
+        """The client of a token, and its id. Raises Problem."""
         grant = await self._tokens.verified(token)
         client = await self._clients.get(grant.client_id)
         if client is None or client.retired:
             raise Problem("TOKEN_INVALID", f"client '{grant.client_id[:80]}' is retired")
         if operation.scope not in grant.scopes & client.scopes:
             raise Problem("SCOPE_MISSING", f"this needs a token with the scope '{operation.scope}'")
-        return client.operator, grant.client_id
+        return client, grant.client_id
 
-    async def _admit(self, request: web.Request, operator: Operator, nonce: str | None) -> None:
+    async def _admit(self, request: Call, operator: Operator, nonce: str | None, nonce_with_work: bool) -> None:
         """Checks all that does not depend on how an operator has proved itself. Raises Problem."""
         self._check_place(request, operator)
         request[LEAVE] = await self._quotas.admit(operator.operator_id, operator.quota, request[OPERATION])
         # Last of all: what is refused before does not use the nonce up, nor fill the memory.
-        if nonce is not None and not await self._nonces.first_use(operator.operator_id, nonce):
-            self._quotas.give_back(operator.operator_id, operator.quota, request[OPERATION])
-            raise Problem("NONCE_REUSED", "a request with this nonce was taken before; sign again with a new one")
+        if nonce is None:
+            request[NONCE] = None
+            return
+        try:
+            use = self._nonces.hold(operator.operator_id, nonce)
+            if nonce_with_work:
+                request[NONCE] = use
+            else:
+                await self._nonces.write(use)
+        except Problem as problem:
+            self.refused(operator, request[OPERATION], problem)
+            raise
 
-    async def _signer(self, request: web.Request, body: bytes) -> Operator:
-        """The operator whose key signed the request. Raises Problem."""
+    def refused(self, operator: Operator, operation: Operation, problem: Problem) -> None:
+        """What others replay is not taken from the quota of an operator."""
+        if problem.code == "NONCE_REUSED":
+            self._quotas.give_back(operator.operator_id, operator.quota, operation)
+
+    async def _signer(self, request: Call, body: bytes) -> Key:
+        """The key that signed the request. Raises Problem."""
         given = request.headers
         key_id, timestamp = given.get(signing.KEY_ID, ""), given.get(signing.TIMESTAMP, "")
         # Bytes beyond ASCII arrive as surrogates, which can be neither signed nor stored.
@@ -170,7 +221,7 @@ class Gate:
             # Whether plain signatures are taken, only those learn who can sign.
             if key is not None and not key.retired and signing.plainly_verified(key.secret, given, body):
                 if key.operator.plain_signatures and not self._config.in_production:
-                    return key.operator
+                    return key
                 raise Problem(
                     "SIGNATURE_INVALID", "a signature of the body alone is not taken; sign all of the request"
                 )
@@ -193,15 +244,15 @@ class Gate:
                 "TIMESTAMP_SKEW",
                 f"{skew:.0f} s from the server's clock; allowed are {self._config.signature_window_s} s",
             )
-        return key.operator
+        return key
 
-    def leave(self, request: web.Request) -> None:
+    def leave(self, request: Call) -> None:
         """A request is answered, whether it was let through or not."""
         leave = request.get(LEAVE)
         if leave is not None:
             leave()
 
-    def _check_place(self, request: web.Request, operator: Operator) -> None:
+    def _check_place(self, request: Call, operator: Operator) -> None:
         """Raises Problem when an operator does not call from there, or not with that certificate."""
         origin = request.headers.get("Origin")
         if origin is not None:
@@ -213,7 +264,7 @@ class Gate:
         if operator.certificates:
             self._check_certificate(request, operator)
 
-    def _check_network(self, request: web.Request, operator: Operator) -> None:
+    def _check_network(self, request: Call, operator: Operator) -> None:
         peer = request.transport.get_extra_info("peername") if request.transport else None
         forwarded_for = request.headers.getall("X-Forwarded-For", [])
         address = caller(str(peer[0]) if peer else "", forwarded_for, self._trusted)
@@ -221,7 +272,7 @@ class Gate:
             shown = address or "an address that cannot be read"
             raise Problem("FORBIDDEN", f"{shown} is in none of the networks of operator '{operator.operator_id}'")
 
-    def _check_certificate(self, request: web.Request, operator: Operator) -> None:
+    def _check_certificate(self, request: Call, operator: Operator) -> None:
         certificate = request.transport.get_extra_info("peercert") if request.transport else None
         name = common_name(certificate)
         if name not in operator.certificates:
@@ -234,7 +285,7 @@ class Gate:
         if record is None:
             return None
         secret = self._sealer.open(record["secret_sealed"], f"key:{key_id}")
-        return Key(Operator.of(record), secret, record["retired_at"] is not None)
+        return Key(Operator.of(record), secret, record["person"], record["retired_at"] is not None)
 
     async def _read_client(self, client_id: str) -> Client | None:
         async with self._stores() as store:
@@ -242,4 +293,5 @@ class Gate:
         if record is None:
             return None
         scopes = frozenset(record["scopes"])
-        return Client(Operator.of(record), record["secret_digest"], scopes, record["retired_at"] is not None)
+        retired = record["retired_at"] is not None
+        return Client(Operator.of(record), record["secret_digest"], scopes, record["person"], retired)

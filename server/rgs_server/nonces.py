@@ -1,7 +1,8 @@
 """Each signed request once: nonces in the database, where every worker sees them.
 
-Requests that arrive while an insert is under way share the next one, so the memory costs one short statement for many
-requests; nothing waits for the disk. The table is not logged: after a crash of the database itself it begins empty,
+A nonce is held in its worker from the moment when its signature was checked, and written no later than its request is
+answered: those of spins by the statement that commits them, the others here. Requests that arrive while an insert is under
+way share the next one, so the memory costs one short statement for many requests; nothing waits for the disk. The table is not logged: after a crash of the database itself it begins empty,
 and until the window of timestamps has passed a captured request could be sent once more. It would find its key used.
 """
 
@@ -10,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import logging
 import secrets
 import time
+from typing import NamedTuple
 
 import asyncpg
 
@@ -31,16 +34,32 @@ BACKOFF_S = 0.05
 DATABASE_TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
-class Use:
-    """A nonce that waits to be written. `claim` tells our own row of a lost answer from that of another request."""
+class Use(NamedTuple):
+    """A nonce that is to be written. `claim` tells our own row of a lost answer from that of another request."""
 
-    __slots__ = ("claim", "deadline", "digest", "future")
+    digest: bytes
+    claim: int
 
-    def __init__(self, digest: bytes, deadline: float) -> None:
-        self.digest = digest
-        self.claim = secrets.randbits(63)
+
+class Waiting:
+    """A use that waits to be written here."""
+
+    __slots__ = ("deadline", "future", "use")
+
+    def __init__(self, use: Use, deadline: float) -> None:
+        self.use = use
         self.deadline = deadline
         self.future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+
+def kept_seconds(config: Config) -> float:
+    """How long nonces are kept: longer than their timestamps could be right."""
+    return 2 * config.signature_window_s + MARGIN_S
+
+
+def reused() -> Problem:
+    """The refusal of a request that was taken before."""
+    return Problem("NONCE_REUSED", "a request with this nonce was taken before; sign again with a new one")
 
 
 class NonceMemory:
@@ -48,10 +67,12 @@ class NonceMemory:
 
     def __init__(self, config: Config, url: str) -> None:
         self._timeout_s = config.commit_timeout_ms / 1000
-        self._kept_s = 2 * config.signature_window_s + MARGIN_S
+        self._kept_s = kept_seconds(config)
         self._url = url
-        self._waiting: dict[bytes, Use] = {}
-        self._writing: dict[bytes, Use] = {}
+        self._held: set[bytes] = set()
+        self._claims = itertools.count(secrets.randbits(62))  # no secret, only no other worker's
+        self._waiting: list[Waiting] = []
+        self._writing: list[Waiting] = []
         self._store: Store | None = None
         self._writer: asyncio.Task[None] | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -66,27 +87,39 @@ class NonceMemory:
             await self._writer
         self._disconnect()
 
-    async def first_use(self, operator_id: str, nonce: str) -> bool:
-        """Whether a nonce is new, which it is not from now on. Raises Problem when the database does not answer."""
+    def hold(self, operator_id: str, nonce: str) -> Use:
+        """A nonce that no other request of this worker has now; `write` or `release` has to follow. Raises Problem."""
         digest = hashlib.sha256(f"{operator_id}\0{nonce}".encode()).digest()[:16]
-        if digest in self._waiting or digest in self._writing:
-            return False
-        use = self._waiting[digest] = Use(digest, time.monotonic() + self._timeout_s)
+        if digest in self._held:
+            raise reused()
+        self._held.add(digest)
+        return Use(digest, next(self._claims))
+
+    def release(self, use: Use) -> None:
+        """A nonce is written, or its request has come to nothing."""
+        self._held.discard(use.digest)
+
+    async def write(self, use: Use) -> None:
+        """Writes a nonce and releases it. Raises Problem when it was used before, or the database does not answer."""
+        waiting = Waiting(use, time.monotonic() + self._timeout_s)
+        waiting.future.add_done_callback(lambda _: self.release(use))
+        self._waiting.append(waiting)
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write(), name="nonce writer")
         # Shielded: the row may be there already when a client hangs up.
-        return await asyncio.shield(use.future)
+        if not await asyncio.shield(waiting.future):
+            raise reused()
 
     async def _write(self) -> None:
         pause = BACKOFF_S
         while self._waiting or self._writing:
-            while self._waiting and len(self._writing) < BATCH_MAX:
-                digest, use = self._waiting.popitem()
-                self._writing[digest] = use
+            room = BATCH_MAX - len(self._writing)
+            self._writing += self._waiting[:room]
+            del self._waiting[:room]
             try:
                 store = await self._connected()
                 # In one order, so that two workers cannot wait for each other's rows.
-                uses = sorted(self._writing.values(), key=lambda use: use.digest)
+                uses = sorted(waiting.use for waiting in self._writing)
                 new = await store.remember_nonces([u.digest for u in uses], [u.claim for u in uses], self._kept_s)
             except DATABASE_TROUBLE as error:
                 log.warning("database trouble, trying again: %r", error)
@@ -96,24 +129,24 @@ class NonceMemory:
                 pause = min(2 * pause, 0.5)
                 continue
             except BaseException as error:
-                for use in (*self._writing.values(), *self._waiting.values()):
-                    if not use.future.done():
-                        use.future.set_exception(error)
+                for waiting in (*self._writing, *self._waiting):
+                    if not waiting.future.done():
+                        waiting.future.set_exception(error)
                 raise
             pause = BACKOFF_S
-            for use in uses:
-                if not use.future.done():
-                    use.future.set_result(use.digest in new)
+            for waiting in self._writing:
+                if not waiting.future.done():
+                    waiting.future.set_result(waiting.use.digest in new)
             self._writing.clear()
 
     def _drop_expired(self) -> None:
         now = time.monotonic()
-        for uses in (self._writing, self._waiting):
-            for use in [use for use in uses.values() if use.deadline <= now]:
-                del uses[use.digest]
-                if not use.future.done():
-                    problem = Problem("INTERNAL", "the database does not answer; sign the request again and repeat it")
-                    use.future.set_exception(problem)
+        for waiting in (*self._writing, *self._waiting):
+            if waiting.deadline <= now and not waiting.future.done():
+                problem = Problem("INTERNAL", "the database does not answer; sign the request again and repeat it")
+                waiting.future.set_exception(problem)
+        self._writing = [waiting for waiting in self._writing if waiting.deadline > now]
+        self._waiting = [waiting for waiting in self._waiting if waiting.deadline > now]
 
     async def _sweep(self) -> None:
         """Deletes what no timestamp could bring back; of several workers the first one does it."""

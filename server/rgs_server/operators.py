@@ -39,6 +39,7 @@ class Rules:
     one_round: bool | None = None  # a player has one open round in a game
     idle_close_s: int | None = None  # sessions with a balance are closed after so long without a spin
     enforces_markets: bool | None = None  # whether rules of countries bind here
+    choose_within_s: int | None = None  # after that choices are made for the player; always some time
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,13 @@ class Statuses:
     conflict: int | None = None  # of IDEMPOTENCY_CONFLICT
 
 
-async def add_operator(config: Config, operator_id: str, key_id: str, *, reveal_seeds: bool) -> Credentials:
+async def add_operator(
+    config: Config, operator_id: str, key_id: str, *, reveal_seeds: bool, person: str | None = None
+) -> Credentials:
     """Opens an operator with a new key, and every build of the catalogue under its own id and hash.
 
-    `reveal_seeds` is for sandboxes: replays then show seeds of open sessions. Raises OperatorRefused.
+    `reveal_seeds` is for sandboxes: replays then show seeds of open sessions. `person`: whose key it is, for what takes two
+    persons; None: as before, or nobody's but its own. Raises OperatorRefused.
     """
     secret = secrets.token_urlsafe(32)
     sealed = Sealer(*read_master_keys(config.master_key_path)).seal(secret.encode(), f"key:{key_id}")
@@ -61,7 +65,7 @@ async def add_operator(config: Config, operator_id: str, key_id: str, *, reveal_
         store = Store(connection)
         async with connection.transaction():
             await store.add_operator(operator_id, reveal_seeds)
-            if not await store.add_key(key_id, operator_id, sealed):
+            if not await store.add_key(key_id, operator_id, sealed, person):
                 raise OperatorRefused(f"key '{key_id}' is retired, or another operator's; choose another id")
             for build_hash, playable in load_catalogue(config.models_dir).items():
                 await store.add_game(operator_id, playable.build.model.id, build_hash, build_hash)
@@ -71,8 +75,11 @@ async def add_operator(config: Config, operator_id: str, key_id: str, *, reveal_
     return Credentials(f"{scheme}://{config.host}:{config.port}", operator_id, key_id, secret)
 
 
-async def add_client(config: Config, operator_id: str, client_id: str, scopes: Sequence[str]) -> str:
-    """Opens a client of an operator that exists, for access tokens; returns its secret. Raises OperatorRefused."""
+async def add_client(
+    config: Config, operator_id: str, client_id: str, scopes: Sequence[str], person: str | None = None
+) -> str:
+    """Opens a client of an operator that exists, for access tokens; returns its secret. `person` as of a key. Raises
+    OperatorRefused."""
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
         raise OperatorRefused(f"no scope '{', '.join(unknown)}'; scopes are {', '.join(SCOPES)}")
@@ -80,7 +87,7 @@ async def add_client(config: Config, operator_id: str, client_id: str, scopes: S
     connection = await asyncpg.connect(config.database_url)
     try:
         digest = hashlib.sha256(secret.encode()).digest()
-        if not await Store(connection).add_client(client_id, operator_id, digest, scopes):
+        if not await Store(connection).add_client(client_id, operator_id, digest, scopes, person):
             raise OperatorRefused(f"client '{client_id}' is retired, or another operator's; choose another id")
     except asyncpg.ForeignKeyViolationError:
         raise OperatorRefused(f"no operator '{operator_id}'; open it with --key first") from None

@@ -8,8 +8,8 @@ from rgs_server.clock import time_text
 from rgs_server.contract.answers import Acknowledged, PlayerFlags, encode
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import decode_flags
-from rgs_server.markets import market_of
 from rgs_server.play_limits import reminders_due
+from rgs_server.sessions import Rulebook
 from rgs_server.store import Store
 
 
@@ -23,13 +23,13 @@ async def set_flags(store: Store, operator_id: str, player_id: str, body: bytes,
     return encode(PlayerFlags(player_id=player_id, self_excluded=request.self_excluded, open_sessions=sessions)), False
 
 
-async def acknowledge(store: Store, unknown_market: str, operator_id: str, session_id: str, now: datetime) -> bytes:
+async def acknowledge(store: Store, rules: Rulebook, operator_id: str, session_id: str, now: datetime) -> bytes:
     """The player was reminded of the time: play may go on, after the market's break. Raises Problem."""
     async with store.connection.transaction():
         session = await store.change_session(operator_id, session_id)
         if session is None:
             raise Problem("SESSION_UNKNOWN", f"no session '{session_id}'")
-        market = market_of(session["geo"], unknown_market)
+        market = rules.market_of(session["geo"])
         due, resumes_at = 0, None
         if market is not None and market.reminder_min:
             due = reminders_due(session["created_at"], market.reminder_min, now)

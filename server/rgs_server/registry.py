@@ -68,6 +68,14 @@ class Registry:
         for entry in entries or []:
             self._entries.setdefault(entry.build_hash, []).append(entry)
 
+    @property
+    def entries(self) -> int:
+        return sum(map(len, self._entries.values()))
+
+    @property
+    def builds(self) -> int:
+        return len(self._entries)
+
     def certificate_of(self, build_hash: str, country: str, now: datetime) -> Entry | None:
         """The entry by which a build may be played now; None where there is none."""
         for entry in self._entries.get(build_hash, ()):

@@ -1,6 +1,7 @@
 """Steps at the platform's wallet that nobody tries any more, closed by hand: one person proposes, another one confirms.
 
-Who calls is told apart by the key or client that the request came with. Nothing is moved by a proposal; it lapses after a
+Persons are told apart by whose key or client the request came with, which the operator of the service says when it is
+added; a key or client that nobody was named for counts as a person of its own. Nothing is moved by a proposal; it lapses after a
 day. With the confirmation the step is booked as if the wallet had taken it (`paid`), or tried once more (`retry`).
 """
 
@@ -15,6 +16,7 @@ from rgs_server.clock import time_text
 from rgs_server.contract.answers import ResolutionAnswer, encode
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import decode_resolution
+from rgs_server.gate import Person
 from rgs_server.store import Store
 
 log = logging.getLogger("rgs.resolutions")
@@ -23,7 +25,7 @@ LAPSES_AFTER = timedelta(days=1)
 
 
 async def resolve(
-    store: Store, operator_id: str, person: str, txn_id: str, body: bytes, now: datetime
+    store: Store, operator_id: str, person: Person, txn_id: str, body: bytes, now: datetime
 ) -> tuple[bytes, bool]:
     """Proposes how a failed step ends, or confirms it: (answer, whether it was given before). Raises Problem."""
     request = decode_resolution(body)
@@ -42,22 +44,22 @@ async def resolve(
                 "RESOLUTION_REFUSED", f"'{txn_id}' is {step['state']}; only steps that have failed are closed by hand"
             )
         if found is None:
-            await store.propose_resolution(operator_id, txn_id, request.resolution, request.reason, person, now)
-            log.warning("%s of %s: '%s' is proposed by %s", txn_id, operator_id, request.resolution, person)
+            await store.propose_resolution(operator_id, txn_id, request.resolution, request.reason, *person, now)
+            log.warning("%s of %s: '%s' is proposed by %s (%s)", txn_id, operator_id, request.resolution, *person)
             return await _answer(store, operator_id, txn_id), False
         if found["resolution"] != request.resolution:
             raise Problem(
                 "RESOLUTION_REFUSED",
                 f"'{found['resolution']}' was proposed for '{txn_id}'; confirm that, or let it lapse",
             )
-        if person == found["proposed_by"] or ended:
+        if person.by == found["proposed_by"] or person.name == found["proposed_person"] or ended:
             return await _answer(store, operator_id, txn_id), True
-        await store.confirm_resolution(operator_id, txn_id, person, now)
+        await store.confirm_resolution(operator_id, txn_id, *person, now)
         if request.resolution == "paid":
             await store.accept_step(operator_id, txn_id, now)
         else:
             await store.try_step_again(operator_id, txn_id, now)
-        log.warning("%s of %s: '%s' is confirmed by %s", txn_id, operator_id, request.resolution, person)
+        log.warning("%s of %s: '%s' is confirmed by %s (%s)", txn_id, operator_id, request.resolution, *person)
         return await _answer(store, operator_id, txn_id), False
 
 
@@ -76,5 +78,7 @@ async def _answer(store: Store, operator_id: str, txn_id: str) -> bytes:
             lapses_at=None if confirmed else time_text(record["proposed_at"] + LAPSES_AFTER),
             confirmed_by=record["confirmed_by"],
             confirmed_at=None if confirmed is None else time_text(confirmed),
+            proposed_person=record["proposed_person"],
+            confirmed_person=record["confirmed_person"],
         )
     )

@@ -74,6 +74,8 @@ class Facts:
     waits: bool = False  # for a settlement; where nobody does, the round ended with its spin
     debit: str | None = None  # state of the debit asked of the platform's wallet, where we move the money
     credit: str | None = None
+    choices_made: int = 0
+    awaits_choice: bool = False  # of the player
 
 
 def state_of(facts: Facts) -> State:
@@ -89,6 +91,9 @@ def events_of(facts: Facts) -> list[Event]:
     if facts.debit == "pending":
         return events
     events.append(Event.DEBIT_CONFIRMED)
+    events += [Event.CHOICE_ASKED, Event.CHOICE_MADE] * facts.choices_made
+    if facts.awaits_choice:
+        return [*events, Event.CHOICE_ASKED]
     if not facts.played or (facts.waits and facts.ending is None):
         return events
     events.append(Event.SETTLE)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from aiohttp import web
 
 from rgs_server import balances, players, settlement
 from rgs_server.answers import spin_record
+from rgs_server.billing.files import report_row
+from rgs_server.choices import choose
 from rgs_server.clock import read_time
-from rgs_server.contract.answers import SpinsAnswer, encode
+from rgs_server.contract.answers import ReportAnswer, SpinsAnswer, encode
 from rgs_server.contract.problems import Problem
 from rgs_server.gate import PERSON
+from rgs_server.recall import recall
 from rgs_server.resolutions import resolve
 from rgs_server.service import SERVICE, json_answer
 from rgs_server.sessions import validate
 from rgs_server.store import Store
 
 ENDINGS_DAYS = 30
+REPORT_DAYS = 92
 SPINS_MAX = 100
 NONCE_MAX = 2**63 - 2
 
@@ -78,6 +82,27 @@ async def count_endings(request: web.Request) -> web.Response:
         return json_answer(await settlement.endings(store, operator_id, since))
 
 
+async def report_days(request: web.Request) -> web.Response:
+    operator_id, _ = await caller(request)
+    service = request.app[SERVICE]
+    today = service.clock().date()
+    last = day(request, "last") or today
+    first = day(request, "first") or last - timedelta(days=ENDINGS_DAYS)
+    if not 0 <= (last - first).days < REPORT_DAYS:
+        raise Problem("VALIDATION_FAILED", f"first and last: {first} to {last} is no period of 1 to {REPORT_DAYS} days")
+    rows = await service.reports.days(operator_id, first, last)
+    return json_answer(encode(ReportAnswer(operator_id, str(first), str(last), [report_row(row) for row in rows])))
+
+
+def day(request: web.Request, name: str) -> date | None:
+    """A day of the query; None where it is not there. Raises Problem."""
+    text = request.query.get(name)
+    try:
+        return None if text is None else datetime.strptime(text, "%Y-%m-%d").date()
+    except ValueError:
+        raise Problem("VALIDATION_FAILED", f"{name}: '{str(text)[:40]}' is not a day like 2026-01-31") from None
+
+
 async def list_spins(request: web.Request) -> web.Response:
     operator_id, _ = await caller(request)
     session_id = path_id(request, "session_id", "SESSION_UNKNOWN")
@@ -106,12 +131,34 @@ def number(request: web.Request, name: str, most: int) -> int | None:
     return int(text)
 
 
+async def recall_round(request: web.Request) -> web.Response:
+    operator_id, _ = await caller(request)
+    service = request.app[SERVICE]
+    round_id = path_id(request, "round_id", "ROUND_UNKNOWN")
+    async with service.store() as store:
+        spin_id = await store.find_spin_of_round(operator_id, round_id)
+        record = None if spin_id is None else await store.find_spin(operator_id, spin_id)
+    if record is None:
+        raise Problem("ROUND_UNKNOWN", f"no round '{round_id[:255]}' was played")
+    return json_answer(encode(await recall(service.archive, service.rules.catalogue, service.sealer, record)))
+
+
 async def close_session(request: web.Request) -> web.Response:
     operator_id, _ = await caller(request)
     service = request.app[SERVICE]
     session_id = path_id(request, "session_id", "SESSION_UNKNOWN")
     async with service.store() as store:
         answer = await balances.close_session(store, service.sealer, operator_id, session_id, service.clock())
+    return json_answer(*answer)
+
+
+async def choose_in_round(request: web.Request) -> web.Response:
+    operator_id, body = await caller(request)
+    service = request.app[SERVICE]
+    round_id = path_id(request, "round_id", "ROUND_UNKNOWN")
+    async with service.store() as store:
+        answer = await choose(store, service.builds, operator_id, round_id, body, service.clock())
+    service.cashier.look()  # a win may be due
     return json_answer(*answer)
 
 
@@ -130,8 +177,7 @@ async def acknowledge_reminder(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     session_id = path_id(request, "session_id", "SESSION_UNKNOWN")
     async with service.store() as store:
-        market = service.rules.unknown_market
-        return json_answer(await players.acknowledge(store, market, operator_id, session_id, service.clock()))
+        return json_answer(await players.acknowledge(store, service.rules, operator_id, session_id, service.clock()))
 
 
 async def validate_build(request: web.Request) -> web.Response:
@@ -149,9 +195,12 @@ async def list_unfinished(request: web.Request) -> web.Response:
 
 HANDLERS: dict[str, Handler] = {
     "getRound": read(settlement.round_state, "round_id", "ROUND_UNKNOWN"),
+    "chooseInRound": choose_in_round,
+    "recallRound": recall_round,
     "settleRound": step(settlement.settle, "round_id", "ROUND_UNKNOWN"),
     "voidRound": step(settlement.void, "round_id", "ROUND_UNKNOWN"),
     "countEndings": count_endings,
+    "reportDays": report_days,
     "listSpins": list_spins,
     "getSession": read(balances.session_state, "session_id", "SESSION_UNKNOWN"),
     "transferIn": step(balances.transfer_in, "session_id", "SESSION_UNKNOWN"),

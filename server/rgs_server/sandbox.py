@@ -127,6 +127,7 @@ def _next_steps(console: Console, config: Config, credentials: Credentials, sess
     signed = curl_line(credentials, "GET", f"/rgs/v1/spins/{spin_id}", b"")
     console.print(f"[bold]Serving {url} with {config.workers} workers until Ctrl-C.[/bold] In another shell, after")
     console.print("[bold]. .venv/bin/activate[/bold]\n")
+    console.print(f"  {url}/play   the games in a browser, with play money\n", markup=False)
     for step in steps:
         console.print(f"  {step}", markup=False)
     console.print(f"\nSigned for curl, good once and for {config.signature_window_s} seconds:\n")

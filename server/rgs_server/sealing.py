@@ -9,6 +9,7 @@ the beginning of its SHA-256, and tells which of several keys opens a seal.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 from contextlib import suppress
 
@@ -32,8 +33,13 @@ class Sealer:
 
     def __init__(self, *master_keys: bytes) -> None:
         self._ciphers = {_key_id(key): AESGCM(key) for key in reversed(master_keys)}
+        self._first = master_keys[0]
         self.prefix = VERSION + _key_id(master_keys[0])
         """How seals of the first key begin."""
+
+    def derived(self, purpose: str) -> bytes:
+        """A key of 32 bytes for another purpose, which tells nothing of the first master key (HMAC-SHA256, RFC 2104)."""
+        return hmac.new(self._first, b"rgs derived key|" + purpose.encode(), hashlib.sha256).digest()
 
     def seal(self, secret: bytes, context: str) -> bytes:
         """The sealed form of a secret."""

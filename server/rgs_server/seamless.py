@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -32,6 +33,10 @@ IN_FLIGHT_MAX = 64
 """Steps of one operator that are asked for at the same time, more or less a batch."""
 GIVE_UP_AFTER = timedelta(hours=24)
 POLL_S = 1.0
+IN_PROGRESS_WAIT_S = 2.0
+"""How long a repeated request waits for the first one."""
+TURN_S = 0.1
+"""Between looks whether another worker has its verdict."""
 NO_WALLET = "the operator has no wallet; set it with 'rgs-server operator --wallet-url'"
 
 Stores = Callable[[], AbstractAsyncContextManager[Store]]
@@ -90,7 +95,10 @@ class Cashier:
         due = now + timedelta(seconds=self.debit_budget_s + self._config.commit_timeout_ms / 1000)
         async with self._stores() as store:
             wallet = await self._wallet(store, operator_id)
-            await store.begin_debit(operator_id, session_id, spin_id, round_id, stake_minor, fingerprint, now, due)
+            asked_until = now + self._asking
+            mine = await store.begin_debit(
+                operator_id, session_id, spin_id, round_id, stake_minor, fingerprint, now, due, asked_until
+            )
             step = await store.find_step(operator_id, txn_id)
             session = None if step is not None else await store.find_session(operator_id, session_id)
         if step is None:
@@ -99,6 +107,8 @@ class Cashier:
             raise Problem("ROUND_ALREADY_CLOSED", f"round '{round_id}' has another spin; open a new one")
         if step["fingerprint"] != fingerprint:
             raise Problem("IDEMPOTENCY_CONFLICT", f"spin '{spin_id}' was asked for with another request")
+        if step["state"] == "pending" and not mine:
+            step = await self._turn(operator_id, txn_id, spin_id)
         if step["state"] == "pending":
             await self._ask(wallet, step, player_id, game_id)
             async with self._stores() as store:
@@ -113,6 +123,28 @@ class Cashier:
             case "abandoned":
                 raise Problem("ROUND_ALREADY_CLOSED", f"the debit of round '{round_id}' is rolled back; open a new one")
         raise Problem("WALLET_TIMEOUT", step["last_error"] or "the wallet did not answer")
+
+    @property
+    def _asking(self) -> timedelta:
+        """How long a worker that asks a wallet has the debit: for one try with its pause. Who has not come back then is
+        gone."""
+        return timedelta(milliseconds=self._config.wallet_timeout_ms + 1500)
+
+    async def _turn(self, operator_id: str, txn_id: str, spin_id: str) -> asyncpg.Record:
+        """A debit that another request has begun: with its verdict, or pending and ours because nobody asks any more.
+        Raises Problem when it is still asked for after IN_PROGRESS_WAIT_S."""
+        until = time.monotonic() + IN_PROGRESS_WAIT_S
+        while True:
+            now = self._clock()
+            async with self._stores() as store:
+                mine = await store.claim_debit(operator_id, txn_id, now, now + self._asking)
+                step = await store.find_step(operator_id, txn_id)
+            assert step is not None
+            if mine or step["state"] != "pending":
+                return step
+            if time.monotonic() >= until:
+                raise in_progress(spin_id)
+            await asyncio.sleep(TURN_S)
 
     async def give_back(self, operator_id: str, session_id: str, spin_id: str, reason: str) -> None:
         """Rolls the debit of a spin back that was refused after it; if not now, then when its time is over."""
@@ -137,6 +169,8 @@ class Cashier:
         for attempt in range(self._config.wallet_tries):
             if attempt:
                 await asyncio.sleep(0.5 * fraction())
+                async with self._stores() as store:
+                    await store.keep_debit(operator_id, txn_id, self._clock() + self._asking)
             verdict = await self._client.call(wallet, "debit", body)
             if verdict.status != "unknown":
                 break
@@ -221,6 +255,11 @@ class Cashier:
                 await store.fail_step(operator_id, txn_id, now, reason)
             else:
                 await store.postpone_step(operator_id, txn_id, next_try(now, step["attempts"]), reason)
+
+
+def in_progress(spin_id: str) -> Problem:
+    """Another request for the same spin is still under way."""
+    return Problem("IDEMPOTENCY_IN_PROGRESS", f"spin '{spin_id}' is still being played for an earlier request; repeat")
 
 
 async def abandon(store: Store, operator_id: str, txn_id: str, session_id: str, now: datetime, reason: str) -> None:

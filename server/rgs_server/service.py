@@ -10,6 +10,9 @@ import asyncpg
 from aiohttp import web
 
 from rgs_server.access_tokens import AccessTokens
+from rgs_server.archive import BuildArchive
+from rgs_server.billing.reports import Reports
+from rgs_server.choices import Builds
 from rgs_server.clock import Clock, system_clock
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
@@ -18,6 +21,7 @@ from rgs_server.nonces import NonceMemory
 from rgs_server.origins import Origins
 from rgs_server.player_tokens import PlayerTokens
 from rgs_server.quotas import Quotas
+from rgs_server.rule_files import RuleFiles
 from rgs_server.sealing import Sealer
 from rgs_server.seamless import Cashier
 from rgs_server.sessions import Rulebook
@@ -41,32 +45,40 @@ class Service:
         self._url = url
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self.clock = clock
+        self.archive = BuildArchive(self.store, clock)
+        self.builds = Builds(self.archive, rules, sealer)
+        self.rule_files = RuleFiles(config, rules, self.archive)
         self.cashier = Cashier(config, self.store, sealer, self.clock)
-        self.desk = SpinDesk(config, url, rules, sealer, self.cashier, clock)
+        self.reports = Reports(config.report_url or url)
+        self._nonces = NonceMemory(config, url)
+        self.desk = SpinDesk(config, url, rules, sealer, self.cashier, self._nonces, clock)
         self.quotas = Quotas(config, self.store)
         self.origins = Origins(config, self.store)
         self.player_tokens = PlayerTokens(config, sealer, self.store)
         self.token_keys = TokenKeys(config, sealer, self.store)
         self.tokens = AccessTokens(config, self.token_keys)
-        self._nonces = NonceMemory(config, url)
         self.gate = Gate(config, sealer, self.store, self._nonces, self.quotas, self.tokens)
         self._relay = WebhookRelay(config, self.store, sealer, self.clock)
-        self._sweeper = Sweeper(self.store, sealer, self.clock, config.sweep_s)
+        self._sweeper = Sweeper(self.store, self.builds, self.clock, config.sweep_s)
 
     async def start(self) -> None:
         self._pool = await asyncpg.create_pool(self._url, min_size=1, max_size=4, command_timeout=5)
+        await self.archive.keep(self.rules.catalogue)
         self._nonces.start()
         self.desk.start()
         self._sweeper.start()
         self._relay.start()
         self.cashier.start()
+        self.rule_files.start()
 
     async def stop(self) -> None:
+        await self.rule_files.stop()
         await self._sweeper.stop()
         await self._relay.stop()
         await self.desk.stop()
         await self.cashier.stop()
         await self._nonces.stop()
+        await self.reports.stop()
         if self._pool is not None:
             await self._pool.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -18,19 +18,28 @@ from rgs_server.contract.answers import BuildReason, BuildVerdict, MarketRules, 
 from rgs_server.contract.money import exponent_of
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import SessionRequest, decode_build, decode_session
-from rgs_server.markets import Market, market_of
+from rgs_server.markets import Market, market_of, packs
 from rgs_server.registry import Reason, Registry, market_reasons
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rulebook:
-    """What may be played where. `unknown_market`: what becomes of countries without a pack."""
+    """What may be played where. `unknown_market`: what becomes of countries without a pack.
+
+    All handlers and lanes of a worker share one, and look at it anew whenever they need it: rule_files.py puts a whole new
+    catalogue or registry in place of the old one, and changes neither.
+    """
 
     catalogue: Mapping[str, Playable]
     registry: Registry
     unknown_market: str
+    packs: Mapping[str, Market] = field(default_factory=packs)
+
+    def market_of(self, country: str) -> Market | None:
+        """The rules of a country; None where it has none here."""
+        return market_of(country, self.unknown_market, self.packs)
 
 
 def seed_context(operator_id: str, session_id: str) -> str:
@@ -82,7 +91,7 @@ async def _new_session(
     if wallet not in wallets:
         raise Problem("WALLET_MISMATCH", f"wallet '{wallet}' is not open to you; yours: {', '.join(wallets)}")
     playable = await _chosen(store, rules.catalogue, operator_id, request)
-    market = market_of(request.geo, rules.unknown_market)
+    market = rules.market_of(request.geo)
     enforced = terms["enforces_markets"]
     if enforced:
         _check_market(market, request)
@@ -160,6 +169,7 @@ def market_rules(market: Market, enforced: bool, currency: str, exponent: int, a
         flags=dict(market.flags),
         notices=list(market.notices),
         clauses=dict(market.clauses),
+        unverified=market.unverified,
     )
 
 
@@ -172,7 +182,7 @@ async def validate(store: Store, rules: Rulebook, operator_id: str, body: bytes,
     mine = [game["build_hash"] for game in offered if request.build_hash in (game["build_ref"], game["build_hash"])]
     build_hash = mine[0] if mine else request.build_hash
     playable = rules.catalogue.get(build_hash)
-    market = market_of(request.country, rules.unknown_market)
+    market = rules.market_of(request.country)
     found: list[Reason] = []
     if playable is None:
         found.append(Reason("UNKNOWN_BUILD", "no build with this hash is in the catalogue"))

@@ -43,6 +43,8 @@ async def settle(store: Store, operator_id: str, round_id: str, body: bytes, now
     if not before:
         if record["wallet"] != "platform":
             raise Problem("WALLET_MISMATCH", f"we move the money of round '{round_id}' ourselves")
+        if state_of(answers.facts(record)) is State.AWAITING_INPUT:
+            raise waits(record)
         if record["win_minor"] > 0 and request.credit_tx is None:
             win = answers.shown(record["win_minor"], record["currency"], record["exponent"])
             raise Problem("VALIDATION_FAILED", f"credit_tx: the round won {win}; name the transaction that paid it")
@@ -75,6 +77,8 @@ async def void(store: Store, operator_id: str, round_id: str, body: bytes, now: 
             raise Problem("ROUND_UNKNOWN", f"no round '{round_id}' in session '{request.session_id}'")
         if record is not None and state_of(answers.facts(record)) is State.COMPLETED:
             raise Problem("ROUND_ALREADY_CLOSED", f"round '{round_id}' is completed; its money has moved")
+        if record is not None and state_of(answers.facts(record)) is State.AWAITING_INPUT:
+            raise waits(record)
         if before is None:
             await store.void_round(operator_id, round_id, request.session_id, request.reason, now)
             record = await read_round(store, operator_id, round_id)
@@ -84,6 +88,15 @@ async def void(store: Store, operator_id: str, round_id: str, body: bytes, now: 
     if record["reason"] != request.reason:
         raise Problem("IDEMPOTENCY_CONFLICT", f"round '{round_id}' was voided with another reason")
     return encode(answers.round_answer(record)), before is not None
+
+
+def waits(record: asyncpg.Record) -> Problem:
+    """A round is ended when its player has decided; its money cannot be."""
+    asked, until = record["choice"], time_text(record["choose_by"])
+    return Problem(
+        "ROUND_OPEN",
+        f"round '{record['round_id']}' waits for a choice ({asked}); it is decided for the player at {until}",
+    )
 
 
 async def endings(store: Store, operator_id: str, since: datetime) -> bytes:

@@ -6,6 +6,9 @@ spin never waits for a timer. A batch is drawn with the nonces that follow in ea
 in one statement, which takes a row only if its key, spin and round are new and its nonce is the next.
 What was not taken is looked up: it was answered before, clashes, or the session had moved on in another
 worker and is drawn again. An outcome that was not written was never shown to anybody.
+
+While the database writes a batch, the worker draws the next one, as if the first were written already. Where it
+is not, in any part of a session, what was drawn ahead in that session is thrown away and drawn again.
 """
 
 from __future__ import annotations
@@ -13,13 +16,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import os
 import re
-import secrets
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import asyncpg
@@ -27,6 +30,7 @@ import orjson
 
 from rgs_core.errors import RgsError
 from rgs_core.language.model import BASE_MODE, MECHANIC_VERSION
+from rgs_core.outcome import Played
 from rgs_core.seeds import derive_key
 from rgs_server import answers
 from rgs_server.catalogue import Playable
@@ -35,12 +39,12 @@ from rgs_server.config import Config
 from rgs_server.contract.money import format_amount, parse_amount
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import SpinRequest, decode_spin
-from rgs_server.markets import market_of
+from rgs_server.nonces import NonceMemory, Use, kept_seconds, reused
 from rgs_server.play_limits import PlayerLimits, check_limits, check_mode
 from rgs_server.sealing import SealBroken, Sealer
-from rgs_server.seamless import Cashier
+from rgs_server.seamless import IN_PROGRESS_WAIT_S, Cashier, in_progress
 from rgs_server.sessions import Rulebook, seed_context
-from rgs_server.store import SpinRow, Store
+from rgs_server.store import SpinRow, Store, Taken
 
 log = logging.getLogger("rgs.spins")
 
@@ -56,6 +60,12 @@ DATABASE_BUSY = (
     asyncpg.SerializationError,
 )
 BACKOFF_S = 0.05
+EXPIRY_S = 0.05
+"""How often spins are looked for that were not answered in time: a timer for each of them would cost more than its draw."""
+EVENT_IDS = 256
+"""Drawn at once."""
+SHARED_READS = 8
+"""Spins in a row that nobody else played between, after which a session is taken to be this worker's alone."""
 COLLISIONS_MAX = 3
 """Attempts of a single spin that another worker forestalls; it is seen in the next one."""
 
@@ -68,6 +78,8 @@ LANE_SETTINGS = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",
+    # To plan the statement takes longer than to commit one spin, and after every ANALYZE the server would do so fifty times.
+    "plan_cache_mode": "force_generic_plan",
 }
 """A lane finds single rows by their keys. Plans are made while tables are small and kept, and a plan
 that reads whole tables would cost more with every spin."""
@@ -100,6 +112,14 @@ class Session:
     seamless: bool
     geo: str
     limits: PlayerLimits
+    waiting_round: str | None
+    choose_within: timedelta
+    unwritten: int = 0
+    """Spins that were drawn and are not on record yet: nonce, balance and the rest are as they are to be after them."""
+    moved: bool = False
+    """Something may have changed elsewhere: nothing more is drawn before it is read again."""
+    shared: int = 0
+    """Above 0: another worker played it lately. It is read before each spin, which costs less than to draw in vain."""
 
 
 class SessionMoved(Exception):
@@ -109,13 +129,8 @@ class SessionMoved(Exception):
 class DebitFirst(Exception):
     """The stake has to be taken at the platform's wallet before anything is drawn."""
 
-
-@dataclass(slots=True)
-class Ahead:
-    """What the drawn spins of a batch do to a session once they are written."""
-
-    spins: int = 0
-    net_minor: int = 0
+    def __init__(self, session: Session) -> None:
+        self.session = session
 
 
 @dataclass(slots=True, eq=False)
@@ -129,63 +144,130 @@ class Pending:
     stake_minor: int
     deadline: float
     future: asyncio.Future[Answer]
+    """Done with the answer, and never cancelled: shield it."""
+    first: asyncio.Future[Answer]
+    """The same for the request that sent the spin, which may leave without an end to the work: a shield costs more."""
     debited: bool = False
+    nonce: Use | None = None
+    """Of the signature, where there is one: written no later than the spin is answered."""
 
     @property
     def session_key(self) -> tuple[str, str]:
         return self.operator_id, self.request.session_id
 
+    def replayed(self, taken: Taken) -> bool:
+        """Whether its nonce was used by another request before."""
+        return self.nonce is not None and self.nonce.digest in taken.replayed
+
     def answer(self, body: bytes, replayed: bool) -> None:
         if not self.future.done():
-            self.future.set_result(Answer(body, replayed))
+            self.future.set_result(answer := Answer(body, replayed))
+            if not self.first.done():
+                self.first.set_result(answer)
 
     def fail(self, problem: Problem) -> None:
         if not self.future.done():
             self.future.set_exception(problem)
+            if not self.first.done():
+                self.first.set_exception(problem)
+
+
+class Drawn(NamedTuple):
+    """A spin that was played and not written yet, with what was kept of its session then."""
+
+    pending: Pending
+    row: SpinRow
+    session: Session
+
+
+@dataclass(slots=True)
+class Batch:
+    """Spins that one statement writes or refuses."""
+
+    drawn: list[Drawn] = field(default_factory=list)
+    refused: list[tuple[Pending, Problem | DebitFirst | None]] = field(default_factory=list)
+    """They are told so when it is sure that they were not answered before. None: drawn, and not taken."""
+    names: set[tuple[str, str, str]] = field(default_factory=set)
+    """Of spins and rounds: one that stood twice would spoil the statement for all."""
+
+    def __len__(self) -> int:
+        return len(self.drawn) + len(self.refused)
+
+    def spins(self) -> list[Pending]:
+        return [*(pending for pending, _, _ in self.drawn), *(pending for pending, _ in self.refused)]
 
 
 class SpinDesk:
     """Takes spins, joins repeated ones, and hands the rest to the lane of their session."""
 
     def __init__(
-        self, config: Config, url: str, rules: Rulebook, sealer: Sealer, cashier: Cashier, clock: Clock
+        self,
+        config: Config,
+        url: str,
+        rules: Rulebook,
+        sealer: Sealer,
+        cashier: Cashier,
+        nonces: NonceMemory,
+        clock: Clock,
     ) -> None:
         self._config = config
+        self._nonces = nonces
         self._lanes = [Lane(config, url, rules, sealer, cashier, clock) for _ in range(config.commit_lanes)]
         self._in_flight: dict[tuple[str, str], Pending] = {}
+        self._expiry: asyncio.Task[None] | None = None
 
     def start(self) -> None:
+        self._expiry = asyncio.create_task(self._expire(), name="spin expiry")
         for lane in self._lanes:
             lane.start()
 
     async def stop(self) -> None:
         """Finishes what is queued, then closes the connections."""
         await asyncio.gather(*(lane.stop() for lane in self._lanes))
+        if self._expiry is not None:
+            self._expiry.cancel()
 
-    async def play(self, operator_id: str, body: bytes, header_key: str | None) -> Answer:
-        """Plays a spin or repeats its answer. Raises Problem."""
-        pending = self._decode(operator_id, body, header_key)
-        scope = (operator_id, pending.idempotency_key)
-        running = self._in_flight.get(scope)
+    async def play(self, operator_id: str, body: bytes, header_key: str | None, nonce: Use | None = None) -> Answer:
+        """Plays a spin or repeats its answer, and writes the nonce of its signature. Raises Problem."""
+        try:
+            pending = self._decode(operator_id, body, header_key)
+            pending.nonce = nonce
+            scope = (operator_id, pending.idempotency_key)
+            running = self._in_flight.get(scope)
+            if running is None:
+                self._lanes[hash(pending.session_key) % len(self._lanes)].submit(pending)
+        except Problem:
+            if nonce is not None:  # what is refused must not be taken when somebody sends it again
+                await self._nonces.write(nonce)
+            raise
         if running is not None:
+            if nonce is not None:
+                await self._nonces.write(nonce)
             if running.fingerprint != pending.fingerprint:
                 raise conflict(pending)
-            answer = await self._wait(running)
-            return Answer(answer.body, True)
-        lane = self._lanes[hash(pending.session_key) % len(self._lanes)]
-        lane.submit(pending)
-        self._in_flight[scope] = pending
-        pending.future.add_done_callback(lambda _: self._in_flight.pop(scope, None))
-        return await self._wait(pending)
-
-    async def _wait(self, pending: Pending) -> Answer:
-        while True:
             try:
-                # Shielded: a client that hangs up must not undo a commit that is under way.
-                return await asyncio.wait_for(asyncio.shield(pending.future), pending.deadline - time.monotonic())
+                # Shielded: those who joined may leave, the first one's answer is not theirs to give up.
+                answer = await asyncio.wait_for(asyncio.shield(running.future), IN_PROGRESS_WAIT_S)
             except TimeoutError:
-                if pending.deadline <= time.monotonic():  # a wallet that has to be asked takes more time
-                    raise Problem("INTERNAL", "the commit did not finish in time; repeat the same request") from None
+                raise in_progress(pending.request.spin_id) from None
+            return Answer(answer.body, True)
+        self._in_flight[scope] = pending
+        pending.future.add_done_callback(lambda future: self._ended(scope, nonce, future))
+        return await pending.first
+
+    def _ended(self, scope: tuple[str, str], nonce: Use | None, future: asyncio.Future[Answer]) -> None:
+        future.exception()  # seen, also where nobody else looks
+        self._in_flight.pop(scope, None)
+        if nonce is not None:
+            self._nonces.release(nonce)
+
+    async def _expire(self) -> None:
+        """Answers those whose time is over, whatever their lane is doing; a commit that is under way goes on."""
+        while True:
+            await asyncio.sleep(EXPIRY_S)
+            now = time.monotonic()
+            for pending in [pending for pending in self._in_flight.values() if pending.deadline <= now]:
+                pending.fail(Problem("INTERNAL", "the commit did not finish in time; repeat the same request"))
 
     def _decode(self, operator_id: str, body: bytes, header_key: str | None) -> Pending:
         request = decode_spin(body)
@@ -209,6 +291,7 @@ class SpinDesk:
             request.spin_id, request.round_id, request.session_id, str(minor), request.stake.currency, request.spin_type,
             *([] if request.mode == BASE_MODE else [request.mode]),  # so as before there were modes
         ]  # fmt: skip
+        loop = asyncio.get_running_loop()
         return Pending(
             operator_id=operator_id,
             request=request,
@@ -216,7 +299,8 @@ class SpinDesk:
             fingerprint=hashlib.sha256(orjson.dumps(parts)).digest(),
             stake_minor=minor,
             deadline=time.monotonic() + self._config.commit_timeout_ms / 1000,
-            future=asyncio.get_running_loop().create_future(),
+            future=loop.create_future(),
+            first=loop.create_future(),
         )
 
 
@@ -232,6 +316,7 @@ class Lane:
         self._clock = clock
         self._sealer = sealer
         self._cashier = cashier
+        self._event_ids = event_ids()
         self._debits: set[asyncio.Task[None]] = set()
         self._queue: deque[Pending] = deque()
         self._arrived = asyncio.Event()
@@ -240,6 +325,8 @@ class Lane:
         self._sessions: OrderedDict[tuple[str, str], Session] = OrderedDict()
         self._unplayable: set[tuple[str, str]] = set()
         self._just_read: set[tuple[str, str]] = set()
+        self._ahead: Batch | None = None
+        """What is drawn while another batch is written; None while none is."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -253,117 +340,168 @@ class Lane:
             await self._task
 
     def submit(self, pending: Pending) -> None:
-        """Queues a spin. Raises Problem when the queue is full or the service is stopping."""
+        """Draws a spin ahead or queues it. Raises Problem when the queue is full or the service is stopping."""
         if self._stopping:
             raise Problem("MAINTENANCE", "the service is stopping; repeat the request, another worker takes it")
+        ahead, session = self._ahead, self._sessions.get(pending.session_key)
+        if (
+            ahead is not None
+            and len(ahead) < self._config.batch_max
+            and session is not None
+            and not session.shared
+            and self._add(ahead, pending)
+        ):
+            return
         if len(self._queue) >= self._config.queue_max:
             raise Problem("OVERLOADED", f"{len(self._queue)} spins are waiting; repeat the same request later")
         self._queue.append(pending)
         self._arrived.set()
 
     async def _run(self) -> None:
-        while not (self._stopping and not self._queue):
-            if not self._queue:
+        while True:
+            batch, self._ahead = self._ahead or Batch(), None
+            if not batch and not self._queue:
+                if self._stopping:
+                    break
                 self._arrived.clear()
                 await self._arrived.wait()
-                continue
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._config.batch_max))]
+            room = self._config.batch_max - len(batch)
+            queued = [self._queue.popleft() for _ in range(min(len(self._queue), room))]
             try:
-                await self._settle(batch)
+                await self._settle(batch, queued)
             except Exception:
                 # The lane must outlive any fault: without it every later spin would hang.
-                log.exception("a batch of %d spins failed", len(batch))
+                log.exception("a batch of %d spins failed", len(batch) + len(queued))
+                self._take_back()
                 self._sessions.clear()
                 await self._disconnect()
-                for pending in batch:
+                for pending in (*batch.spins(), *queued):
                     pending.fail(Problem("INTERNAL", "the spin could not be settled; repeat the same request"))
         await self._disconnect()
 
-    async def _settle(self, batch: list[Pending]) -> None:
-        """Answers every spin of a batch, trying again while their deadlines allow."""
+    async def _settle(self, batch: Batch, queued: list[Pending], *, alone: bool = False) -> None:
+        """Writes a batch with what is queued, trying again while deadlines allow. `alone`: nothing is drawn meanwhile."""
         pause = BACKOFF_S
         collisions = 0
-        while batch:
+        spins = [*batch.spins(), *queued]
+        while spins:
             try:
                 store = await self._connected()
-                batch = await self._attempt(store, batch)
-                pause = BACKOFF_S
+                await self._load(store, queued)
+                self._queue.extendleft(reversed([pending for pending in queued if not self._add(batch, pending)]))
+                self._just_read.clear()
+                spins = batch.spins()
+                if spins:
+                    self._ahead = None if alone else Batch()
+                    await self._write(store, batch)
+                return
             except (*CONNECTION_LOST, *DATABASE_BUSY) as error:
                 # Committed or not is unknown here; the next attempt finds out by the same keys.
                 log.warning("database trouble, trying again: %r", error)
-                self._forget(batch)
+                self._take_back()
+                self._forget(spins)
                 await self._disconnect()
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 0.5)
             except asyncpg.PostgresError as error:
-                self._forget(batch)
-                if len(batch) > 1:
+                self._take_back()
+                self._forget(spins)
+                if len(spins) > 1:
                     # One row spoils a whole statement: settle them one by one.
-                    for pending in batch:
-                        await self._settle([pending])
+                    for pending in spins:
+                        await self._settle(Batch(), [pending], alone=True)
                     return
                 collisions += isinstance(error, asyncpg.UniqueViolationError)
                 if not 0 < collisions < COLLISIONS_MAX:
                     log.error("the database refused a spin: %s", error)
-                    batch[0].fail(Problem("INTERNAL", "the spin could not be written; repeat the same request"))
+                    spins[0].fail(Problem("INTERNAL", "the spin could not be written; repeat the same request"))
                     return
                 await asyncio.sleep(BACKOFF_S)
-            batch = self._drop_expired(batch)
+            batch, queued = Batch(), self._drop_expired(spins)
+            spins = queued
 
-    def _drop_expired(self, batch: list[Pending]) -> list[Pending]:
+    def _drop_expired(self, spins: Sequence[Pending]) -> list[Pending]:
         now = time.monotonic()
-        for pending in batch:
+        for pending in spins:
             if pending.deadline <= now:
                 pending.fail(Problem("INTERNAL", "the database did not answer in time; repeat the same request"))
-        return [pending for pending in batch if pending.deadline > now]
+        return [pending for pending in spins if pending.deadline > now]
 
-    async def _attempt(self, store: Store, batch: list[Pending]) -> list[Pending]:
-        """One draw and commit. Returns the spins to be drawn again."""
-        await self._load(store, batch)
-        drawn: list[tuple[Pending, SpinRow]] = []
-        refused: list[tuple[Pending, Problem | DebitFirst | None]] = []
-        aheads: dict[tuple[str, str], Ahead] = {}
-        names: set[tuple[str, str, str]] = set()
-        later: list[Pending] = []
-        moved: list[Pending] = []
-        for pending in batch:
-            # A spin or round that stands twice in a batch would spoil the statement for all.
-            own = {
-                (pending.operator_id, "spin", pending.request.spin_id),
-                (pending.operator_id, "round", pending.request.round_id),
-            }
-            if own & names:
-                later.append(pending)
-                continue
-            names |= own
-            ahead = aheads.setdefault(pending.session_key, Ahead())
-            try:
-                row = self._draw(pending, ahead)
-                drawn.append((pending, row))
-                ahead.spins += 1
-                ahead.net_minor += row.win_minor - row.stake_minor
-            except (Problem, DebitFirst) as reason:
-                refused.append((pending, reason))
-            except SessionMoved:
-                later.append(pending)
-                moved.append(pending)
-        if drawn:
-            taken = await store.commit_spins([row for _, row in drawn], MECHANIC_VERSION)
-            for pending, row in drawn:
-                if (row.operator_id, row.spin_id) in taken:
-                    session = self._sessions[pending.session_key]
-                    session.next_nonce = row.nonce + 1
-                    session.limits.last_round_at = row.created_at
-                    if session.balance_minor is not None:
-                        session.balance_minor += row.win_minor - row.stake_minor
-                    pending.answer(row.response, replayed=False)
-                    if session.seamless:
-                        self._cashier.look()  # its win is to be paid
-                else:
-                    refused.append((pending, None))
-        again = await self._resolve(store, refused) if refused else []
-        self._forget(moved)
-        return again + later
+    def _take_back(self) -> None:
+        """Queues what was drawn ahead, as if it had not been."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            spins = ahead.spins()
+            self._forget(spins)
+            self._queue.extendleft(reversed(spins))
+
+    def _add(self, batch: Batch, pending: Pending) -> bool:
+        """Draws or refuses a spin in a batch; False when it has to wait for another one."""
+        own = names_of(pending)
+        session = self._sessions.get(pending.session_key)
+        if own & batch.names or (session is not None and session.moved):
+            return False
+        try:
+            drawn = self._draw(pending, session)
+        except (Problem, DebitFirst) as reason:
+            batch.refused.append((pending, reason))
+        except SessionMoved:
+            assert session is not None
+            session.moved = True
+            return False
+        else:
+            batch.drawn.append(drawn)
+        batch.names |= own
+        return True
+
+    async def _write(self, store: Store, batch: Batch) -> None:
+        """Commits a batch and answers its spins; those that another worker forestalled are queued."""
+        taken = await self._commit(store, [drawn.row for drawn in batch.drawn], batch.spins())
+        refused = batch.refused
+        forestalled: set[tuple[str, str]] = set()
+        for pending, row, session in batch.drawn:
+            session.unwritten -= 1
+            if (row.operator_id, row.spin_id) in taken.spins:
+                pending.answer(row.response, replayed=False)
+                if session.seamless and row.choice is None:
+                    self._cashier.look()  # its win is to be paid
+            else:
+                refused.append((pending, None))
+                forestalled.add(pending.session_key)
+        if forestalled:
+            self._undo(forestalled)
+        if taken.replayed:
+            for pending, _ in refused:
+                if pending.replayed(taken):
+                    pending.fail(reused())
+            refused = [(pending, reason) for pending, reason in refused if not pending.replayed(taken)]
+        if refused:
+            self._queue.extendleft(reversed(await self._resolve(store, refused)))
+
+    def _undo(self, sessions: set[tuple[str, str]]) -> None:
+        """Has sessions read again, and what was drawn ahead in them drawn again."""
+        for key in sessions & self._sessions.keys():
+            self._sessions[key].moved = True
+        ahead = self._ahead
+        if ahead is None:
+            return
+        wrong = [drawn for drawn in ahead.drawn if drawn.pending.session_key in sessions]
+        if wrong:
+            ahead.drawn = [drawn for drawn in ahead.drawn if drawn.pending.session_key not in sessions]
+            for pending, _, session in wrong:
+                session.unwritten -= 1
+                ahead.names -= names_of(pending)
+            self._queue.extendleft(reversed([drawn.pending for drawn in wrong]))
+
+    async def _commit(self, store: Store, rows: Sequence[SpinRow], spins: Sequence[Pending]) -> Taken:
+        """Writes rows with the nonces of the spins that are theirs or are to be refused."""
+        uses = sorted(pending.nonce for pending in spins if pending.nonce is not None)
+        digests, claims = [use.digest for use in uses], [use.claim for use in uses]
+        kept_s = kept_seconds(self._config)
+        if rows:
+            return await store.commit_spins(rows, MECHANIC_VERSION, digests, claims, kept_s)
+        new = await store.remember_nonces(digests, claims, kept_s) if uses else set()
+        return Taken(set(), set(digests) - new)
 
     async def _resolve(
         self, store: Store, refused: Sequence[tuple[Pending, Problem | DebitFirst | None]]
@@ -397,23 +535,24 @@ class Lane:
                 detail = f"the stake of spin '{pending.request.spin_id}' or its round was asked for in another session"
                 pending.fail(Problem("IDEMPOTENCY_CONFLICT", detail))
             elif isinstance(problem, DebitFirst):
-                self._start_debit(pending)
+                self._start_debit(pending, problem.session)
             elif problem is not None:
                 pending.fail(problem)
             elif record["debit_state"] in ("abandoned", "refused"):
                 round_id = pending.request.round_id
                 pending.fail(Problem("ROUND_ALREADY_CLOSED", f"the debit of round '{round_id}' is rolled back"))
+            elif record["waiting_round"] is not None:
+                pending.fail(waits_for_choice(record["waiting_round"]))
             elif record["open_round"] is not None:
                 other = record["open_round"]
                 pending.fail(Problem("ROUND_OPEN", f"round '{other}' of this player in this game is not settled"))
             else:
                 again.append(pending)  # another worker used the nonce: read the session and draw again
-        self._forget(again)
         return again
 
-    def _start_debit(self, pending: Pending) -> None:
+    def _start_debit(self, pending: Pending, session: Session) -> None:
         """Takes the stake at the wallet, beside the lane; the spin then comes back."""
-        task = asyncio.create_task(self._debit(pending, self._sessions[pending.session_key]))
+        task = asyncio.create_task(self._debit(pending, session))
         self._debits.add(task)
         task.add_done_callback(self._debits.discard)
 
@@ -448,10 +587,9 @@ class Lane:
                 reason = f"the spin was refused: {problem.code}"
                 await self._cashier.give_back(pending.operator_id, request.session_id, request.spin_id, reason)
 
-    def _draw(self, pending: Pending, ahead: Ahead) -> SpinRow:
-        """Plays the spin that follows those `ahead`. Raises Problem or SessionMoved before any draw."""
+    def _draw(self, pending: Pending, session: Session | None) -> Drawn:
+        """Plays the next spin of a session. Raises Problem, SessionMoved or DebitFirst before any draw."""
         request = pending.request
-        session = self._sessions.get(pending.session_key)
         if session is None and pending.session_key in self._unplayable:
             raise Problem("BUILD_UNAVAILABLE", "this worker cannot play the session's build; repeat the same request")
         if session is None:
@@ -471,36 +609,50 @@ class Lane:
             step = format_amount(build.play.cost_units, session.exponent)
             raise Problem("STAKE_NOT_ALLOWED", f"{build.label} takes multiples of {step} {session.currency}")
         created_at = self._clock()
-        just_read = pending.session_key in self._just_read and not ahead.spins
+        # Nobody is refused for what may be different by now.
+        certain = pending.session_key in self._just_read and not session.unwritten
+        if session.waiting_round is not None:
+            if not certain:
+                raise SessionMoved
+            raise waits_for_choice(session.waiting_round)
         try:
-            self._check_play(session, created_at, pending.stake_minor, ahead)
+            self._check_play(session, created_at, pending.stake_minor)
         except Problem:
-            if not just_read:
+            if not certain:
                 raise SessionMoved from None
             raise
         balance_minor = session.balance_minor
         if balance_minor is not None:
-            balance_minor += ahead.net_minor - pending.stake_minor
+            balance_minor -= pending.stake_minor
             if balance_minor < 0:
-                if not just_read:
+                if not certain:
                     raise SessionMoved
                 held = format_amount(balance_minor + pending.stake_minor, session.exponent)
                 raise Problem("INSUFFICIENT_FUNDS", f"the session holds {held} {session.currency}")
         if session.seamless and not pending.debited:
-            if not just_read:
+            if not certain:
                 raise SessionMoved  # another worker may have blocked the player: such a stake is not even asked for
-            raise DebitFirst
-        nonce = session.next_nonce + ahead.spins
+            raise DebitFirst(session)
+        nonce = session.next_nonce
+        asked = None
         try:
-            outcome = playable.engine.spin(session.key, nonce)
+            if playable.staged is None:
+                outcome: Played = playable.engine.spin(session.key, nonce)
+            else:
+                outcome, question = playable.staged.play(session.key, nonce, ())
+                if question is not None:
+                    asked = answers.Asked(1, *question, created_at + session.choose_within)
         except RgsError as error:
             log.error("round %d of session %s cannot be played: %s", nonce, request.session_id, error)
             raise Problem(
                 "ROUND_UNPLAYABLE", "the next round of this session cannot be drawn; open a new session"
             ) from error
-        event_id = f"evt-{secrets.token_hex(16)}"
-        win_minor = outcome.win_units * unit_minor
-        return SpinRow(
+        event_id = next(self._event_ids)
+        won_minor = outcome.win_units * unit_minor
+        win_minor = won_minor if asked is None else 0  # nothing is paid before the round is over
+        if balance_minor is not None:
+            balance_minor += win_minor
+        row = SpinRow(
             operator_id=pending.operator_id,
             session_id=request.session_id,
             spin_id=request.spin_id,
@@ -513,6 +665,10 @@ class Lane:
             stake_minor=pending.stake_minor,
             win_minor=win_minor,
             win_units=outcome.win_units,
+            choice=None if asked is None else asked.choice,
+            options=None if asked is None else orjson.dumps(asked.options).decode(),
+            won_minor=won_minor,
+            choose_by=None if asked is None else asked.choose_by,
             outcome_digest=bytes.fromhex(outcome.digest()),
             telemetry_ref=event_id,
             response=answers.spin_answer(
@@ -526,7 +682,8 @@ class Lane:
                 currency=session.currency,
                 exponent=session.exponent,
                 telemetry_ref=event_id,
-                balance_minor=None if balance_minor is None else balance_minor + win_minor,
+                balance_minor=balance_minor,
+                asked=asked,
             ),
             event=answers.spin_event(
                 build,
@@ -548,54 +705,76 @@ class Lane:
             ),
             created_at=created_at,
             session_version=session.version,
+            nonce_digest=None if pending.nonce is None else pending.nonce.digest,
         )
+        session.unwritten += 1
+        session.next_nonce = nonce + 1
+        session.balance_minor = balance_minor
+        session.limits.last_round_at = created_at
+        session.waiting_round = None if asked is None else request.round_id
+        return Drawn(pending, row, session)
 
-    def _check_play(self, session: Session, now: datetime, stake_minor: int, ahead: Ahead) -> None:
+    def _check_play(self, session: Session, now: datetime, stake_minor: int) -> None:
         """Raises Problem where no round may begin: the build, the player, the market."""
         build_hash = session.playable.build.build_hash
         if not self._rules.registry.allows(build_hash, session.geo, now):
             reasons = self._rules.registry.reasons(session.playable, session.geo, now)
             raise Problem("BUILD_NOT_CERTIFIED", "; ".join(reason.detail for reason in reasons))
         market = session.limits.market
-        if ahead.spins and market is not None and market.cycle_ms:
+        if session.unwritten and market is not None and market.cycle_ms:
             raise Problem("TOO_FAST", "another round of the session is being written", retry_after_ms=market.cycle_ms)
         check_limits(session.limits, now, stake_minor, session.currency, session.exponent)
 
     # -- sessions and connection ----------------------------------------------------------------
 
     async def _load(self, store: Store, batch: Sequence[Pending]) -> None:
-        """Reads the sessions of a batch that are not kept."""
-        missing = {p.session_key for p in batch} - self._sessions.keys()
+        """Reads the sessions of a batch that are not kept, or are at rest and may have moved."""
+        kept = self._sessions
+        missing = {
+            p.session_key
+            for p in batch
+            if (session := kept.get(p.session_key)) is None
+            or ((session.moved or session.shared) and not session.unwritten)
+        }
         self._unplayable.clear()
         self._just_read = missing
         if missing:
             operators, sessions = zip(*sorted(missing), strict=True)
-            for record in await store.load_sessions(list(operators), list(sessions)):
-                self._keep(record)
+            records = await store.load_sessions(list(operators), list(sessions))
+            before = {key: kept.pop(key, None) for key in missing}
+            for record in records:
+                self._keep(record, before[record["operator_id"], record["session_id"]])
         for pending in batch:
             if pending.session_key in self._sessions:
                 self._sessions.move_to_end(pending.session_key)
         while len(self._sessions) > max(self._config.session_cache_max, len(batch)):
             self._sessions.popitem(last=False)
 
-    def _keep(self, record: asyncpg.Record) -> None:
+    def _keep(self, record: asyncpg.Record, before: Session | None) -> None:
+        """Keeps a session as it was read; what never changes is taken from what was kept before."""
         operator_id, session_id = record["operator_id"], record["session_id"]
         playable = self._rules.catalogue.get(record["build_hash"])
         if playable is None:
             log.error("session %s needs build %s, which is not loaded", session_id, record["build_hash"])
             self._unplayable.add((operator_id, session_id))
             return
-        try:
-            seed = self._sealer.open(record["seed_sealed"], seed_context(operator_id, session_id))
-        except SealBroken as error:
-            log.error("%s", error)
-            self._unplayable.add((operator_id, session_id))
-            return
+        shared = 0
+        if before is not None:
+            key = before.key
+            shared = SHARED_READS if record["next_nonce"] != before.next_nonce else max(0, before.shared - 1)
+        else:
+            try:
+                seed = self._sealer.open(record["seed_sealed"], seed_context(operator_id, session_id))
+            except SealBroken as error:
+                log.error("%s", error)
+                self._unplayable.add((operator_id, session_id))
+                return
+            key = derive_key(seed, record["client_seed"])
         self._sessions[operator_id, session_id] = Session(
             player_id=record["player_id"],
             game_id=record["game_id"],
             playable=playable,
-            key=derive_key(seed, record["client_seed"]),
+            key=key,
             currency=record["currency"],
             exponent=record["exponent"],
             next_nonce=record["next_nonce"],
@@ -604,8 +783,11 @@ class Lane:
             closed=record["closed_at"] is not None,
             seamless=record["wallet"] == "seamless",
             geo=record["geo"],
+            waiting_round=record["waiting_round"],
+            choose_within=timedelta(seconds=record["choose_within_s"]),
+            shared=shared,
             limits=PlayerLimits(
-                market_of(record["geo"], self._rules.unknown_market) if record["enforces_markets"] else None,
+                self._rules.market_of(record["geo"]) if record["enforces_markets"] else None,
                 record["created_at"],
                 record["age"],
                 record["time_limit_min"],
@@ -639,6 +821,25 @@ class Lane:
         store, self._store = self._store, None
         if store is not None:
             store.connection.terminate()
+
+
+def names_of(pending: Pending) -> set[tuple[str, str, str]]:
+    """Of its spin and its round."""
+    operator_id, request = pending.operator_id, pending.request
+    return {(operator_id, "spin", request.spin_id), (operator_id, "round", request.round_id)}
+
+
+def event_ids() -> Iterator[str]:
+    """Ids of 128 random bits each, without end. The kernel is asked for many at once: a call costs more than the rest."""
+    while True:
+        digits = os.urandom(16 * EVENT_IDS).hex()
+        for start in range(0, 32 * EVENT_IDS, 32):
+            yield f"evt-{digits[start : start + 32]}"
+
+
+def waits_for_choice(round_id: str) -> Problem:
+    """The session plays on when a round is decided."""
+    return Problem("ROUND_OPEN", f"round '{round_id}' waits for a choice: POST /rgs/v1/rounds/{{round_id}}/choices")
 
 
 def conflict(pending: Pending) -> Problem:

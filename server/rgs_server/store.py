@@ -8,11 +8,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -20,6 +19,9 @@ from rgs_server.addresses import Network
 
 SCHEMA_LOCK = 7_249_001
 """Advisory lock that serialises the creation of the schema."""
+ROLL_UP_LOCK = 7_249_003
+"""Advisory lock of the worker that sums up hours."""
+ROLL_UP_TIMEOUT_S = 600.0
 SWEEP_LOCK = 7_249_002
 """Advisory lock of the worker that deletes what has expired."""
 
@@ -38,9 +40,8 @@ def read_queries() -> dict[str, str]:
 QUERIES = read_queries()
 
 
-@dataclass(frozen=True, slots=True)
-class SpinRow:
-    """All that one spin writes."""
+class SpinRow(NamedTuple):
+    """All that one spin writes, in the order of the parameters of `commit_spins`."""
 
     operator_id: str
     session_id: str
@@ -60,6 +61,22 @@ class SpinRow:
     created_at: datetime
     session_version: int = 0
     mode: str = "base"
+    choice: str | None = None  # what the round waits for
+    options: str | None = None
+    won_minor: int = 0
+    choose_by: datetime | None = None
+    nonce_digest: bytes | None = None  # of the signature's nonce, where there is one
+
+
+AMOUNTS = (8, 9, 20)
+"""Columns of any size of integer: as text, which is encoded in a tenth of the time of a Decimal."""
+
+
+class Taken(NamedTuple):
+    """What a batch came to: (operator_id, spin_id) of the rows that were written, and nonces that were used before."""
+
+    spins: set[tuple[str, str]]
+    replayed: set[bytes]
 
 
 class Store:
@@ -68,20 +85,28 @@ class Store:
     def __init__(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
         self.connection = connection
 
-    async def commit_spins(self, rows: Sequence[SpinRow], mechanic_version: int) -> set[tuple[str, str]]:
-        """Writes a batch; returns (operator_id, spin_id) of the rows that were taken."""
-        columns: list[list[Any]] = [
-            [getattr(row, name) for row in rows]
-            for name in (
-                "operator_id", "session_id", "spin_id", "round_id", "idempotency_key", "fingerprint", "nonce",
-                "spin_type", "stake_minor", "win_minor", "win_units", "outcome_digest", "telemetry_ref",
-                "response", "event", "created_at", "session_version", "mode",
-            )
-        ]  # fmt: skip
-        for index in (8, 9):
-            columns[index] = [Decimal(amount) for amount in columns[index]]
-        taken = await self.connection.fetch(QUERIES["commit_spins"], *columns, mechanic_version)
-        return {(record["operator_id"], record["spin_id"]) for record in taken}
+    async def commit_spins(
+        self,
+        rows: Sequence[SpinRow],
+        mechanic_version: int,
+        digests: Sequence[bytes] = (),
+        claims: Sequence[int] = (),
+        kept_s: float = 0,
+    ) -> Taken:
+        """Writes a batch with nonces of signatures, which are ordered by digest and kept for `kept_s` seconds."""
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+        for index in AMOUNTS:
+            columns[index] = [str(amount) for amount in columns[index]]
+        found = await self.connection.fetch(
+            QUERIES["commit_spins"], *columns, mechanic_version, digests, claims, kept_s
+        )
+        taken = Taken(set(), set())
+        for operator_id, spin_id, replayed in found:
+            if replayed is None:
+                taken.spins.add((operator_id, spin_id))
+            else:
+                taken.replayed.add(replayed)
+        return taken
 
     async def find_answers(
         self, operators: list[str], keys: list[str], spins: list[str], rounds: list[str], sessions: list[str]
@@ -106,6 +131,23 @@ class Store:
     async def list_spins(self, operator_id: str, session_id: str, from_nonce: int, most: int) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["list_spins"], operator_id, session_id, from_nonce, most)
 
+    async def find_spin_of_round(self, operator_id: str, round_id: str) -> str | None:
+        row = await self.connection.fetchrow(QUERIES["find_spin_of_round"], operator_id, round_id)
+        return None if row is None else row["spin_id"]
+
+    async def unknown_builds(self, hashes: list[str]) -> set[str]:
+        return {row["build_hash"] for row in await self.connection.fetch(QUERIES["unknown_builds"], hashes)}
+
+    async def add_builds(
+        self, builds: Sequence[tuple[str, str, str, str]], mechanic_version: int, first_seen_at: datetime
+    ) -> None:
+        """Rows of (build_hash, model, profile, source); those that are there stay as they are."""
+        columns = [list(column) for column in zip(*builds, strict=True)]
+        await self.connection.execute(QUERIES["add_builds"], *columns, mechanic_version, first_seen_at)
+
+    async def find_build(self, build_hash: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_build"], build_hash)
+
     async def find_session(self, operator_id: str, session_id: str) -> asyncpg.Record | None:
         return await self.connection.fetchrow(QUERIES["find_session"], operator_id, session_id)
 
@@ -114,6 +156,64 @@ class Store:
 
     async def find_round(self, operator_id: str, round_id: str) -> asyncpg.Record | None:
         return await self.connection.fetchrow(QUERIES["find_round"], operator_id, round_id)
+
+    async def lock_waiting_round(self, operator_id: str, round_id: str) -> asyncpg.Record | None:
+        """The round, locked until the end of the transaction; None where it waits for no choice."""
+        return await self.connection.fetchrow(QUERIES["lock_waiting_round"], operator_id, round_id)
+
+    async def waiting_round(self, operator_id: str, round_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["waiting_round"], operator_id, round_id)
+
+    async def overdue_choices(self, now: datetime, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["overdue_choices"], now, most)
+
+    async def find_choice(self, operator_id: str, round_id: str, step: int) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_choice"], operator_id, round_id, step)
+
+    async def find_waiting_spin(self, operator_id: str, spin_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_waiting_spin"], operator_id, spin_id)
+
+    async def add_choice(
+        self,
+        operator_id: str,
+        round_id: str,
+        step: int,
+        choice: str,
+        option: str,
+        made_by: str,
+        response: bytes,
+        created_at: datetime,
+    ) -> None:
+        values = (operator_id, round_id, step, choice, option, made_by, response, created_at)
+        await self.connection.execute(QUERIES["add_choice"], *values)
+
+    async def ask_next(
+        self,
+        operator_id: str,
+        round_id: str,
+        decisions: Sequence[str],
+        choice: str,
+        options: Sequence[str],
+        won_minor: int,
+        due_at: datetime,
+    ) -> None:
+        values = (operator_id, round_id, list(decisions), choice, list(options), Decimal(won_minor), due_at)
+        await self.connection.execute(QUERIES["ask_next"], *values)
+
+    async def finish_round(
+        self,
+        operator_id: str,
+        round_id: str,
+        policy: str,
+        win_minor: int,
+        win_units: int,
+        outcome_digest: bytes,
+        event: bytes,
+        created_at: datetime,
+        mechanic_version: int,
+    ) -> None:
+        values = (policy, Decimal(win_minor), win_units, outcome_digest, event, created_at, mechanic_version)
+        await self.connection.execute(QUERIES["finish_round"], operator_id, round_id, *values)
 
     async def settle_round(
         self, operator_id: str, round_id: str, debit_tx: str, credit_tx: str | None, created_at: datetime
@@ -125,6 +225,10 @@ class Store:
     async def change_session(self, operator_id: str, session_id: str) -> asyncpg.Record | None:
         """The session, locked until the end of the transaction."""
         return await self.connection.fetchrow(QUERIES["change_session"], operator_id, session_id)
+
+    async def lock_session(self, operator_id: str, session_id: str) -> None:
+        """Until the end of the transaction."""
+        await self.connection.execute(QUERIES["lock_session"], operator_id, session_id)
 
     async def void_round(
         self, operator_id: str, round_id: str, session_id: str, reason: str, created_at: datetime
@@ -154,8 +258,16 @@ class Store:
     async def moved_with(self, operator_id: str, since: datetime, until: datetime) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["moved_with"], operator_id, since, until)
 
-    async def begin_debit(self, *values: Any) -> None:
-        await self.connection.execute(QUERIES["begin_debit"], *values)
+    async def begin_debit(self, *values: Any) -> bool:
+        """False when it was begun before, or cannot be."""
+        return await self.connection.fetchrow(QUERIES["begin_debit"], *values) is not None
+
+    async def claim_debit(self, operator_id: str, txn_id: str, now: datetime, asked_until: datetime) -> bool:
+        """False while another worker asks for it, or when it has ended."""
+        return await self.connection.fetchrow(QUERIES["claim_debit"], operator_id, txn_id, now, asked_until) is not None
+
+    async def keep_debit(self, operator_id: str, txn_id: str, asked_until: datetime) -> None:
+        await self.connection.execute(QUERIES["keep_debit"], operator_id, txn_id, asked_until)
 
     async def accept_step(self, operator_id: str, txn_id: str, now: datetime) -> bool:
         """False when it had ended before."""
@@ -192,15 +304,15 @@ class Store:
         return await self.connection.fetchrow(QUERIES["find_resolution"], operator_id, txn_id)
 
     async def propose_resolution(
-        self, operator_id: str, txn_id: str, resolution: str, reason: str, proposed_by: str, proposed_at: datetime
+        self, operator_id: str, txn_id: str, resolution: str, reason: str, by: str, person: str, proposed_at: datetime
     ) -> None:
-        values = (operator_id, txn_id, resolution, reason, proposed_by, proposed_at)
+        values = (operator_id, txn_id, resolution, reason, by, person, proposed_at)
         await self.connection.execute(QUERIES["propose_resolution"], *values)
 
     async def confirm_resolution(
-        self, operator_id: str, txn_id: str, confirmed_by: str, confirmed_at: datetime
+        self, operator_id: str, txn_id: str, by: str, person: str, confirmed_at: datetime
     ) -> None:
-        await self.connection.execute(QUERIES["confirm_resolution"], operator_id, txn_id, confirmed_by, confirmed_at)
+        await self.connection.execute(QUERIES["confirm_resolution"], operator_id, txn_id, by, person, confirmed_at)
 
     async def try_step_again(self, operator_id: str, txn_id: str, next_try_at: datetime) -> None:
         await self.connection.execute(QUERIES["try_step_again"], operator_id, txn_id, next_try_at)
@@ -248,9 +360,10 @@ class Store:
         one_round: bool | None,
         idle_close_s: int | None,
         enforces_markets: bool | None,
+        choose_within_s: int | None,
     ) -> bool:
         """None leaves what is there; 0 s: never. False when there is no such operator."""
-        arguments = (operator_id, wallets, settle_within_s, one_round, idle_close_s, enforces_markets)
+        arguments = (operator_id, wallets, settle_within_s, one_round, idle_close_s, enforces_markets, choose_within_s)
         return await self.connection.fetchrow(QUERIES["set_rules"], *arguments) is not None
 
     async def find_key(self, key_id: str) -> asyncpg.Record | None:
@@ -262,9 +375,10 @@ class Store:
     async def add_operator(self, operator_id: str, reveal_seeds: bool) -> None:
         await self.connection.execute(QUERIES["add_operator"], operator_id, reveal_seeds)
 
-    async def add_key(self, key_id: str, operator_id: str, secret_sealed: bytes) -> bool:
+    async def add_key(self, key_id: str, operator_id: str, secret_sealed: bytes, person: str | None) -> bool:
         """False when the key is another operator's, or retired."""
-        return await self.connection.fetchrow(QUERIES["add_key"], key_id, operator_id, secret_sealed) is not None
+        values = (key_id, operator_id, secret_sealed, person)
+        return await self.connection.fetchrow(QUERIES["add_key"], *values) is not None
 
     async def retire_key(self, key_id: str, operator_id: str) -> bool:
         """False when the operator has no such key that is live."""
@@ -282,9 +396,11 @@ class Store:
     async def find_client(self, client_id: str) -> asyncpg.Record | None:
         return await self.connection.fetchrow(QUERIES["find_client"], client_id)
 
-    async def add_client(self, client_id: str, operator_id: str, secret_digest: bytes, scopes: Sequence[str]) -> bool:
+    async def add_client(
+        self, client_id: str, operator_id: str, secret_digest: bytes, scopes: Sequence[str], person: str | None
+    ) -> bool:
         """False when the client is another operator's, or retired."""
-        values = (client_id, operator_id, secret_digest, list(scopes))
+        values = (client_id, operator_id, secret_digest, list(scopes), person)
         return await self.connection.fetchrow(QUERIES["add_client"], *values) is not None
 
     async def retire_client(self, client_id: str, operator_id: str) -> bool:
@@ -363,6 +479,100 @@ class Store:
     async def sweep_nonces(self) -> None:
         await self.connection.execute(QUERIES["sweep_nonces"], SWEEP_LOCK)
 
+    async def report_days(self, since: datetime, until: datetime, operator_id: str | None) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["report_days"], since, until, operator_id)
+
+    async def next_hour(self) -> datetime | None:
+        """None before the first session."""
+        hour: datetime | None = await self.connection.fetchval(QUERIES["next_hour"])
+        return hour
+
+    async def roll_up_hour(self, hour: datetime) -> bool:
+        """False when another worker does it."""
+        statement = QUERIES["roll_up_hour"]
+        return await self.connection.fetchrow(statement, hour, ROLL_UP_LOCK, timeout=ROLL_UP_TIMEOUT_S) is not None
+
+    async def add_agreement(
+        self, operator_id: str, agreement_id: str, valid_from: date, terms: str, created_at: datetime
+    ) -> None:
+        """Raises asyncpg.UniqueViolationError when the id is taken, or the month has another one."""
+        values = (operator_id, agreement_id, valid_from, terms, created_at)
+        await self.connection.execute(QUERIES["add_agreement"], *values)
+
+    async def agreement_of(self, operator_id: str, month: date) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["agreement_of"], operator_id, month)
+
+    async def agreements(self, operator_id: str) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["agreements"], operator_id)
+
+    async def carried_into(self, operator_id: str, month: date) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["carried_into"], operator_id, month)
+
+    async def closed_months(self, operator_id: str) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["closed_months"], operator_id)
+
+    async def close_month(self, operator_id: str, month: date, closed_at: datetime) -> None:
+        await self.connection.execute(QUERIES["close_month"], operator_id, month, closed_at)
+
+    async def add_closing_totals(
+        self, operator_id: str, month: date, totals: Sequence[tuple[str, str | None, int, int]]
+    ) -> None:
+        """Rows of (currency, agreement_id, fee_minor, carried_minor)."""
+        columns = [list(column) for column in zip(*totals, strict=True)] or [[], [], [], []]
+        currencies, agreements, *amounts = columns
+        exact = [[Decimal(amount) for amount in column] for column in amounts]
+        await self.connection.execute(QUERIES["add_closing_totals"], operator_id, month, currencies, agreements, *exact)
+
+    async def add_closing_lines(self, lines: Sequence[tuple[Any, ...]]) -> None:
+        """Rows of all columns, in the order of the statement."""
+        columns = [list(column) for column in zip(*lines, strict=True)]
+        if columns:
+            exact = [[Decimal(amount) for amount in column] for column in columns[9:]]
+            await self.connection.execute(QUERIES["add_closing_lines"], *columns[:9], *exact)
+
+    async def closing_lines(self, operator_id: str, month: date) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["closing_lines"], operator_id, month)
+
+    async def lines_about(self, operator_id: str, about: date) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["lines_about"], operator_id, about)
+
+    async def find_person(self, name: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["find_person"], name)
+
+    async def add_person(self, name: str, salt: bytes, password_digest: bytes, created_at: datetime) -> bool:
+        """False when the person is retired."""
+        return (
+            await self.connection.fetchrow(QUERIES["add_person"], name, salt, password_digest, created_at) is not None
+        )
+
+    async def retire_person(self, name: str) -> bool:
+        """False when there is no such person any more."""
+        return await self.connection.fetchrow(QUERIES["retire_person"], name) is not None
+
+    async def shown_by_id(self, any_id: str, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["shown_by_id"], any_id, most)
+
+    async def shown_of_session(self, session_id: str, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["shown_of_session"], session_id, most)
+
+    async def shown_of_player(self, player_id: str, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["shown_of_player"], player_id, most)
+
+    async def shown_by_time(self, since: datetime, until: datetime, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["shown_by_time"], since, until, most)
+
+    async def timeline(self, operator_id: str, round_id: str, spin_id: str) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["timeline"], operator_id, round_id, spin_id)
+
+    async def unfinished_everywhere(self, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["unfinished_everywhere"], most)
+
+    async def waiting_everywhere(self, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["waiting_everywhere"], most)
+
+    async def events_everywhere(self) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["events_everywhere"])
+
     async def ready(self) -> None:
         """Raises when the database does not answer."""
         await self.connection.fetchval(QUERIES["ready"])
@@ -418,7 +628,7 @@ class Store:
         await self.connection.execute(QUERIES["reseal"], *map(list, zip(*rows, strict=True)))
 
 
-RECORDS = ("spins", "ledger", "round_ends", "idempotency")
+RECORDS = ("spins", "ledger", "round_ends", "idempotency", "builds")
 """Tables in which rows stay as they were written."""
 
 

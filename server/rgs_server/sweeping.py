@@ -1,4 +1,5 @@
-"""What nobody asks for and time brings: rounds left unsettled are reported, balances left behind are paid out.
+"""What nobody asks for and time brings: choices are made for players, unsettled rounds are reported, balances left behind are
+paid out.
 
 Every worker sweeps; rows that another one has in hand are passed over, so it does not matter who is first.
 """
@@ -13,6 +14,8 @@ from datetime import datetime
 
 from rgs_server import answers
 from rgs_server.balances import close_session
+from rgs_server.billing.hours import roll_up
+from rgs_server.choices import Builds, decide_overdue
 from rgs_server.clock import Clock, time_text
 from rgs_server.contract.problems import Problem
 from rgs_server.sealing import Sealer
@@ -27,11 +30,15 @@ class Sweeper:
     """A task that looks every `every_s` seconds, and goes on whatever happens."""
 
     def __init__(
-        self, stores: Callable[[], AbstractAsyncContextManager[Store]], sealer: Sealer, clock: Clock, every_s: int
+        self,
+        stores: Callable[[], AbstractAsyncContextManager[Store]],
+        builds: Builds,
+        clock: Clock,
+        every_s: int,
     ) -> None:
         self._stores = stores
         self._clock = clock
-        self._sealer = sealer
+        self._builds = builds
         self._every_s = every_s
         self._task: asyncio.Task[None] | None = None
 
@@ -48,8 +55,10 @@ class Sweeper:
             await asyncio.sleep(self._every_s)
             try:
                 async with self._stores() as store:
+                    await decide_overdue(store, self._builds, self._clock(), BATCH)
                     await report_unsettled(store, self._clock())
-                    await close_idle(store, self._sealer, self._clock())
+                    await roll_up(store, self._clock())
+                    await close_idle(store, self._builds.sealer, self._clock())
             except Problem as problem:
                 log.warning("no sweep: %s", problem.detail)
             except Exception:

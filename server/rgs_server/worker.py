@@ -12,6 +12,7 @@ import os
 import signal
 import ssl
 import sys
+from collections.abc import Mapping
 
 import uvloop
 from aiohttp import web
@@ -20,17 +21,21 @@ from rgs_server.app import create_app
 from rgs_server.catalogue import load_catalogue
 from rgs_server.config import Config, ConfigError, read_config
 from rgs_server.logs import configure_logging
+from rgs_server.markets import Market, packs, read_packs
 from rgs_server.master_key import read_master_keys
 from rgs_server.registry import RegistryRefused, read_registry
 from rgs_server.sealing import Sealer
 from rgs_server.service import SERVICE, Service
 from rgs_server.sessions import Rulebook
+from rgs_server.spin_listener import SpinListener
 from rgs_server.tls import load_files, server_context
 
 log = logging.getLogger("rgs.worker")
 
 PARENT_CHECK_S = 1.0
 UNREADY_S = 0.2
+KEEPALIVE_S = 75
+BACKLOG = 128
 
 
 async def serve(config: Config, parent: int) -> None:
@@ -42,6 +47,7 @@ async def serve(config: Config, parent: int) -> None:
             load_catalogue(config.models_dir),
             read_registry(config.registry_file, config.registry_key_file),
             config.unknown_market,
+            packs_of(config.markets_dir),
         ),
         Sealer(*read_master_keys(config.master_key_path)),
     )
@@ -49,7 +55,7 @@ async def serve(config: Config, parent: int) -> None:
     runner = web.AppRunner(
         create_app(service),
         access_log=None,
-        keepalive_timeout=75,
+        keepalive_timeout=KEEPALIVE_S,
         shutdown_timeout=config.drain_timeout_ms / 1000,
         handle_signals=False,
     )
@@ -59,10 +65,13 @@ async def serve(config: Config, parent: int) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     context = server_context(config)
-    # Always, or the signal would end a worker that has no certificates.
-    loop.add_signal_handler(signal.SIGHUP, reload_files, context, config)
-    site = web.TCPSite(runner, config.host, config.port, reuse_port=True, ssl_context=context)
-    await site.start()
+    # Always, or the signal would end a worker that has no files to read again.
+    loop.add_signal_handler(signal.SIGHUP, reload_files, context, service)
+    assert runner.server is not None
+    listener = SpinListener(runner.app[SERVICE], runner.server, KEEPALIVE_S)
+    server = await loop.create_server(
+        listener.connection, config.host, config.port, reuse_port=True, ssl=context, backlog=BACKLOG
+    )
     # Tables, models and code live as long as the process: keep the collector from walking them.
     gc.collect()
     gc.freeze()
@@ -75,19 +84,29 @@ async def serve(config: Config, parent: int) -> None:
     # Drain: not ready, every answer closes its connection, no new connections, open requests finish.
     runner.app[SERVICE].draining = True
     await asyncio.sleep(UNREADY_S)
-    await site.stop()
+    server.close()
     await asyncio.sleep(UNREADY_S)
+    await listener.stop(config.drain_timeout_ms / 1000)
     await runner.cleanup()
     log.info("worker drained")
 
 
-def reload_files(context: ssl.SSLContext | None, config: Config) -> None:
-    """Certificates for the connections to come; the old ones stay where the new cannot be read."""
+def packs_of(folder: str) -> Mapping[str, Market]:
+    """The packs of all countries. Raises ConfigError."""
+    try:
+        return read_packs(folder) if folder else packs()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"RGS_MARKETS_DIR: {error}") from None
+
+
+def reload_files(context: ssl.SSLContext | None, service: Service) -> None:
+    """Certificates for the connections to come, the registry and models; the old ones stay where the new cannot be used."""
+    service.rule_files.reload()
     if context is None:
         log.info("there are no certificates to be read again")
         return
     try:
-        load_files(context, config)
+        load_files(context, service.config)
     except ConfigError as error:
         log.error("certificates stay as they are: %s", error)
     else:

@@ -14,6 +14,7 @@ from rgs_core.commands import (
     check,
     export,
     import_reels,
+    monitor,
     new,
     parsheet,
     replay,
@@ -34,6 +35,7 @@ COMMANDS = {
     "verify": verify,
     "spin": spin,
     "replay": replay,
+    "monitor": monitor,
     "certify": certify,
     "tune": tune,
     "import": import_reels,
@@ -78,6 +80,21 @@ class Terminal(Console):
         raise BrokenPipeError
 
 
+def unreadable(error: OSError) -> str:
+    """What the system said of a file, for people: the file first, then why, then what to do."""
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    file = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else str(error.filename)
+    remedies = {
+        FileNotFoundError: "check the path; names of files are relative to the folder you are in",
+        PermissionError: "ask for the right to use it, or name another file",
+        IsADirectoryError: "name a file, not a folder",
+        NotADirectoryError: "a part of the path is a file; check it",
+    }
+    remedy = remedies.get(type(error))
+    return f"{file}: {error.strerror}" + ("" if remedy is None else f"; {remedy}")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns its exit code."""
     args = parser().parse_args(arguments)
@@ -91,7 +108,10 @@ def main(arguments: list[str] | None = None) -> int:
         # The reader of a pipe has gone; nothing is wrong. Keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-    except (RgsError, OSError, ValueError, ArithmeticError, RecursionError, MemoryError) as error:
+    except OSError as error:
+        print(f"rgs {args.command}: {unreadable(error)}", file=sys.stderr)
+        return USAGE
+    except (RgsError, ValueError, ArithmeticError, RecursionError, MemoryError) as error:
         print(f"rgs {args.command}: {error}", file=sys.stderr)
         return USAGE
     except KeyError as error:

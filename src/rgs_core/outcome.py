@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
+
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+"""What digests are made of: JSON without spaces, keys in order, in ASCII."""
 
 Window = tuple[tuple[str, ...], ...]
 """Symbols in view: `window[reel][row]`, reels from the left, rows from the top."""
@@ -218,8 +221,7 @@ class Outcome:
 
     def digest(self) -> str:
         """SHA-256 in hex of the canonical JSON of the whole outcome: equal digests, equal rounds."""
-        text = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(CANONICAL.encode(self.as_dict()).encode()).hexdigest()
 
 
 def _spin(spin: Spin) -> dict[str, Any]:
@@ -230,14 +232,26 @@ def _spin(spin: Spin) -> dict[str, Any]:
 
 
 def _record(record: object) -> dict[str, Any]:
-    return {
-        f.name: _plain(getattr(record, f.name))
-        for f in fields(record)  # type: ignore[arg-type]
-        if f.default is MISSING or getattr(record, f.name) != f.default
-    }
+    """The fields of a record that are not as usual, ready for JSON."""
+    shown: dict[str, Any] = {}
+    for name, default in _FIELDS[type(record)]:
+        value = getattr(record, name)
+        if value != default:  # MISSING is like nothing
+            shown[name] = _plain(value) if type(value) in _NESTED else value
+    return shown
 
 
 def _plain(value: object) -> object:
     if isinstance(value, tuple):
+        # Rows of symbols and numbers are most of what there is.
+        if not value or type(value[0]) not in _NESTED:
+            return list(value)
         return [_plain(item) for item in value]
-    return _record(value) if hasattr(value, "__dataclass_fields__") else value
+    return _record(value)
+
+
+_RECORDS = (Win, FreeSpinsAward, PickBonus, BonusPlay, JackpotWin, ValueAct, CellChange, Step, Spin, GambleStep)
+_FIELDS: dict[type[object], tuple[tuple[str, object], ...]] = {
+    kind: tuple((f.name, f.default) for f in fields(kind)) for kind in _RECORDS
+}
+_NESTED = frozenset({tuple, *_RECORDS})

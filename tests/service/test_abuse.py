@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -96,7 +97,10 @@ def test_a_session_of_a_build_that_is_not_loaded(service: Service, new_session: 
 
 def start_another(config: Config) -> tuple[int, str]:
     command = [sys.executable, "-m", "rgs_server", "serve"]
-    done = subprocess.run(command, env=environment_of(config), capture_output=True, text=True, timeout=60)
+    # As it is here, so that it is this checkout that is started.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RGS_")}
+    environment |= environment_of(config)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     return done.returncode, done.stderr
 
 

@@ -24,6 +24,9 @@ from schemathesis.specs.openapi.checks import (
 )
 from service_process import BUILD, GAME, Service, session_body, spin_body
 
+from rgs_core import games
+from rgs_core.language.model_file import load
+
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 REQUESTS = 40
 """For each operation."""
@@ -62,6 +65,12 @@ def test_no_request_breaks_the_contract(service: Service, mine: Credentials, ope
     service.send("POST", "/rgs/v1/spins", spin_body("fuzzed", session), credentials=mine)
     if operation.operation_id == "resolveTransaction":
         service.give_up("op-fuzz", session, "given-up")
+    if operation.operation_id == "chooseInRound":
+        chosen = load(games.find("three_tides")).build()
+        opened |= {"session_id": "s-asked", "game_id": "three_tides", "build_hash": chosen.build_hash}
+        service.send("POST", "/rgs/v1/sessions", json.dumps(opened).encode(), credentials=mine)
+        asking = spin_body("asked", "s-asked", "2.25", mode="buy", round_id="r-asked")
+        service.send("POST", "/rgs/v1/spins", asking, credentials=mine)
     schema = schemathesis.openapi.from_dict(json.loads(json.dumps(document())))
     schema.config.update(base_url=mine.url)
     found = schema[operation.full_path][operation.method]
@@ -106,6 +115,9 @@ def test_no_request_breaks_the_contract(service: Service, mine: Credentials, ope
                 case.body |= {"amount": {"amount": 1, "currency": "EUR"}, "transfer_id": f"t-{len(sent)}"}
             elif operation.operation_id == "resolveTransaction":
                 case.path_parameters["txn_id"] = "credit:given-up"
+            elif operation.operation_id == "chooseInRound" and isinstance(case.body, dict):
+                case.path_parameters["round_id"] = "r-asked"
+                case.body |= {"step": 1, "choice": "tide", "option": "neap"}
             elif operation.operation_id == "settleRound" and isinstance(case.body, dict):
                 case.body |= {"debit_tx": "d", "credit_tx": "c"}
         response = case.call(auth=Signed(mine))

@@ -72,6 +72,73 @@ def test_the_same_bytes_are_refused_and_the_same_key_is_answered(
     assert (anew.status, anew.body, anew.headers["Idempotent-Replayed"]) == (200, first.body, "true")
 
 
+def test_a_captured_spin_is_refused_by_every_worker(service: Service, new_session: Callable[[], str]) -> None:
+    """Its nonce is written by the statement that commits it: of forty copies one is played, by whichever worker."""
+    assert service.credentials is not None
+    mine = service.credentials
+    body = spin_body("nonce-copied", new_session())
+    headers = signed(mine, "POST", SPINS, body)
+
+    async def copy() -> str:
+        async with Client(mine) as client:
+            return code(await client.send("POST", SPINS, body, headers=headers))
+
+    async def job() -> list[str]:
+        return await asyncio.gather(*(copy() for _ in range(40)))
+
+    assert sorted(run(job())) == ["", *["NONCE_REUSED"] * 39]
+    assert code(service.send("POST", SPINS, body, headers=headers)) == "NONCE_REUSED"
+
+
+def test_other_spins_of_a_batch_do_not_mind_a_captured_one(service: Service, new_session: Callable[[], str]) -> None:
+    """A used nonce under a new body: signed by the owner of the key, so only the nonce refuses it."""
+    assert service.credentials is not None
+    mine, session = service.credentials, new_session()
+    first = spin_body("nonce-taker", session)
+    assert code(service.send("POST", SPINS, first, headers=signed(mine, "POST", SPINS, first, nonce="n-taken"))) == ""
+
+    async def job() -> list[str]:
+        async with service.client() as client:
+            bodies = [spin_body(f"nonce-mate-{n}", session) for n in range(30)]
+            nonces = ["n-taken" if n % 10 == 5 else "" for n in range(30)]
+            replies = await asyncio.gather(
+                *(
+                    client.send("POST", SPINS, body, headers=signed(mine, "POST", SPINS, body, nonce=nonce))
+                    for body, nonce in zip(bodies, nonces, strict=True)
+                )
+            )
+            return [code(reply) for reply in replies]
+
+    assert run(job()) == ["NONCE_REUSED" if n % 10 == 5 else "" for n in range(30)]
+    played = run(service.fetch("SELECT spin_id FROM spins WHERE spin_id LIKE 'nonce-mate-%'"))
+    assert len(played) == 27
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"spin_id": 1}'])
+def test_a_spin_that_cannot_be_read_uses_its_nonce_up(service: Service, body: bytes) -> None:
+    """It never comes to the statement that commits spins."""
+    assert service.credentials is not None
+    headers = signed(service.credentials, "POST", SPINS, body)
+    assert code(service.send("POST", SPINS, body, headers=headers)) == "VALIDATION_FAILED"
+    assert code(service.send("POST", SPINS, body, headers=headers)) == "NONCE_REUSED"
+
+
+def test_a_spin_that_waits_for_the_same_one_uses_its_nonce_up(service: Service, new_session: Callable[[], str]) -> None:
+    """Retries that arrive while the first one is being written are answered with it, each by a nonce of its own."""
+    assert service.credentials is not None
+    mine, body = service.credentials, spin_body("nonce-joined", new_session())
+    headers = [signed(mine, "POST", SPINS, body) for _ in range(20)]
+
+    async def job() -> list[list[str]]:
+        async with service.client() as client:
+            return [
+                [code(r) for r in await asyncio.gather(*(client.send("POST", SPINS, body, headers=h) for h in headers))]
+                for _ in range(2)
+            ]
+
+    assert run(job()) == [[""] * 20, ["NONCE_REUSED"] * 20]
+
+
 def test_what_was_refused_is_not_played_by_a_replay(service: Service, new_session: Callable[[], str]) -> None:
     """The platform gave up on it: sent again by somebody else it must not become a bet."""
     assert service.credentials is not None

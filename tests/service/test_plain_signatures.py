@@ -21,7 +21,9 @@ from rgs_server.client import Credentials, Reply
 from rgs_server.config import environment_of
 from rgs_server.master_key import read_master_keys
 from rgs_server.operators import OperatorRefused, change_operator
+from rgs_server.registry import read_registry
 from rgs_server.sealing import Sealer
+from rgs_server.sessions import Rulebook
 from service_process import Service, free_port, run, session_body, spin_body
 
 SPINS = "/rgs/v1/spins"
@@ -129,7 +131,8 @@ def test_production_takes_none(service: Service, plain: Credentials) -> None:
 
     async def job() -> tuple[int, int]:
         sealer = Sealer(*read_master_keys(config.master_key_path))
-        server = TestServer(create_app(Worker(config, config.database_url, {}, sealer)))
+        rules = Rulebook({}, read_registry("", ""), "strictest")
+        server = TestServer(create_app(Worker(config, config.database_url, rules, sealer)))
         await server.start_server()
         try:
             body = spin_body("plainly-live", "none")

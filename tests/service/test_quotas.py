@@ -304,7 +304,7 @@ def test_a_full_worker_keeps_places_for_calls_that_finish_money(
 
 
 def test_operations_that_finish_money_are_marked() -> None:
-    words = ("settle", "void", "credit", "close", "cancel", "rollback", "refund", "resolve", "setPlayerFlags")
+    words = ("settle", "void", "credit", "close", "cancel", "rollback", "refund", "resolve", "setPlayerFlags", "choose")
     for operation in OPERATIONS:
         assert operation.finishes_money == operation.operation_id.startswith(words), operation.operation_id
         assert ("RATE_LIMITED" in operation.codes) == (operation.signed and not operation.finishes_money)

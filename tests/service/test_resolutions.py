@@ -10,8 +10,10 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
-from rgs_server.client import Credentials
+from rgs_server.__main__ import main
+from rgs_server.client import Credentials, Reply
 from rgs_server.operators import Rules, add_client, add_operator
 from rgs_server.resolutions import LAPSES_AFTER
 from service_process import Send, Service, code, run, sending, session_body, spin_body, wait_for
@@ -23,7 +25,9 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    running = Service(Path(tmp_path_factory.mktemp("resolutions")), wallet_timeout_ms=300, wallet_tries=2)
+    running = Service(
+        Path(tmp_path_factory.mktemp("resolutions")), wallet_timeout_ms=300, wallet_tries=2, key_cache_s=1
+    )
     running.start()
     yield running
     assert running.stop() == 0
@@ -161,3 +165,58 @@ def test_what_cannot_be_closed_by_hand(
     )
     other = sending(own, own.add_operator("op-stranger"))
     assert code(other("POST", "/transactions/debit:fine/resolution", body)) == (404, "TRANSACTION_UNKNOWN")
+
+
+def test_two_keys_of_one_person_are_one_person(
+    own: Service, persons: tuple[Credentials, Credentials], wallet: WalletServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Named on the command line, for keys and clients alike."""
+    config = replace(own.config, database_url=own.database_url)
+    anna = [
+        sending(own, run(add_operator(config, OPERATOR, key_id, reveal_seeds=False, person="anna")))
+        for key_id in ("key-anna-1", "key-anna-2")
+    ]
+    secret = run(add_client(config, OPERATOR, "client-anna", ["play"], "anna"))
+    txn, _ = failed_credit(own, anna[0], wallet)
+    path, body = f"/transactions/{txn}/resolution", {"resolution": "paid", "reason": "by hand"}
+    proposed = anna[0]("POST", path, body)
+    assert (proposed.json()["proposed_by"], proposed.json()["proposed_person"]) == ("key-anna-1", "anna")
+    again = anna[1]("POST", path, body)
+    assert (again.body, again.headers["Idempotent-Replayed"]) == (proposed.body, "true")
+    form = f"grant_type=client_credentials&client_id=client-anna&client_secret={secret}".encode()
+    token = posted(own, "/rgs/v1/oauth/token", form, {"Content-Type": "application/x-www-form-urlencoded"})
+    bearer = {"Authorization": f"Bearer {token['access_token']}", "Content-Type": "application/json"}
+    assert posted(own, f"/rgs/v1{path}", json.dumps(body).encode(), bearer)["state"] == "proposed"
+    assert anna[0]("GET", f"/transactions/{txn}").json()["status"] == "failed"
+    # A new secret of a key leaves it whose it was.
+    renewed = sending(own, run(add_operator(config, OPERATOR, "key-anna-2", reveal_seeds=False)))
+    replies: list[Reply] = []
+    wait_for(lambda: replies.append(renewed("POST", path, body)) or replies[-1].status == 200)  # trusted for a second
+    assert replies[-1].json()["state"] == "proposed"
+    # Nor does the table take it, whatever a worker believes.
+    forged = (
+        "UPDATE resolutions SET confirmed_by = 'x', confirmed_person = 'anna', confirmed_at = now() WHERE txn_id = $1"
+    )
+    with pytest.raises(asyncpg.CheckViolationError):
+        run(own.fetch(forged, txn))
+    confirmed = sending(own, persons[1])("POST", path, body).json()
+    assert (confirmed["state"], confirmed["confirmed_person"]) == ("confirmed", "key-second")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--person", "anna"], "give --key or --client too"),
+        (["--person", " ", "--key", "key-x"], "a name of 1 to 80 printable characters"),
+    ],
+)
+def test_a_person_is_named_with_a_key(
+    own: Service,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.setenv("RGS_DATABASE_URL", own.database_url)
+    assert main(["operator", OPERATOR, *arguments]) == 2
+    assert message in capsys.readouterr().err

@@ -21,6 +21,7 @@ from rgs_server.backoff import FIRST_S
 from rgs_server.catalogue import Playable
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
+from rgs_server.nonces import NonceMemory
 from rgs_server.registry import Registry
 from rgs_server.sealing import Sealer
 from rgs_server.service import Service
@@ -59,15 +60,15 @@ class Game:
         return self.playable.build.build_hash
 
 
-class SimulatedLane(spins.Lane):
-    """A lane whose connection is the worker's link."""
+def reach(part: spins.Lane | NonceMemory, link: Link) -> None:
+    """Gives something that has a connection of its own the worker's link in its place."""
 
-    link: Link
+    async def connected() -> Store:
+        if part._store is None or part._store.connection.is_closed():
+            part._store = Store(link.connection())  # type: ignore[arg-type]
+        return part._store
 
-    async def _connected(self) -> Store:
-        if self._store is None or self._store.connection.is_closed():
-            self._store = Store(self.link.connection())  # type: ignore[arg-type]
-        return self._store
+    part._connected = connected  # type: ignore[method-assign]
 
 
 class Pool:
@@ -90,9 +91,9 @@ class Worker:
         service = Service(config, "", run.rules, run.sealer, run.clock)
         service._pool = Pool(self.link)  # type: ignore[assignment]
         service.cashier._client = MoodyWallets(self.link, run.books, run.moods)  # type: ignore[assignment]
-        lane = SimulatedLane(config, "", run.rules, run.sealer, service.cashier, run.clock)
-        lane.link = self.link
-        service.desk._lanes = [lane]
+        (lane,) = service.desk._lanes
+        for part in (lane, service._nonces):
+            reach(part, self.link)
         service.desk.start()
         self.service, self.lane = service, lane
 
@@ -100,6 +101,9 @@ class Worker:
         """Until nothing goes on behind the answers."""
         while self.lane._debits or self.service.cashier._paying:
             await asyncio.wait([*self.lane._debits, *self.service.cashier._paying])
+        writer = self.service._nonces._writer
+        if writer is not None:
+            await writer
 
 
 class Run:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from rgs_server import backoff, seamless, sessions, spins
+from rgs_server import backoff, nonces, seamless, sessions, spins
 from rgs_server.catalogue import load_catalogue
 from rgs_server.postgres import EmbeddedPostgres
 from rgs_server.store import create_schema
@@ -116,7 +116,8 @@ class Simulator:
 
     def __enter__(self) -> Simulator:
         patch = self._patches.setattr
-        patch(spins, "time", types.SimpleNamespace(monotonic=self.loop.time))
+        for module in (spins, seamless, nonces):
+            patch(module, "time", types.SimpleNamespace(monotonic=self.loop.time))
         patch(sessions, "new_server_seed", lambda: self.last.new_seed())
         patch(seamless, "fraction", lambda: self.last.fraction())
         patch(backoff, "fraction", lambda: self.last.fraction())

@@ -217,7 +217,12 @@ def test_records_drawings_and_books_tell_them() -> None:
     [
         ('"multiply_all"', '"multiply_some"', r"'multiply_some' of how many; add 'count'"),
         ('"multiply_all"', '"multiply_all", count = 2', r"'multiply_all' counts no cells"),
-        ('"multiply_all"', '"divide_all"', r"'divide_all' is not allowed; write one of add_to_all"),
+        (
+            '"multiply_all"',
+            '"divide_all"',
+            r"'divide_all' is not allowed; did you mean '\w+_all'\? write one of add_to_all",
+        ),
+        ('kind = "act"', 'kind = "actt"', r"'actt' is not allowed; did you mean 'act'\? write one of "),
         ("max = 900", "max = 9000000", r"9000000 is out of range"),
         ('over = ["coin"], once', 'over = ["gold"], once', r"unknown symbol 'gold'"),
         ('{ kind = "values", symbols = ["coin", "payer", "boost"], table = { 2 = 2, 3 = 1 } },', "", r"no cell of the"),

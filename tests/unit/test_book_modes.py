@@ -22,7 +22,7 @@ KNOWN = {
     *("reveal", "winInfo", "setWin", "setTotalWin", "freeSpinTrigger", "freeSpinRetrigger", "updateFreeSpin"),
     *("freeSpinEnd", "tumbleBoard", "updateTumbleWin", "updateGlobalMult", "boardMultiplierInfo", "newStickySymbols"),
     *("wincap", "finalWin", "transformBoard", "specialSymbol", "updateCollected", "pickBonus", "takeBonus"),
-    *("wheelBonus", "trailBonus", "jackpotWin"),
+    *("wheelBonus", "choiceBonus", "trailBonus", "jackpotWin"),
 }
 """Every event of docs/exchange.md."""
 

@@ -511,3 +511,11 @@ def test_check_names_modes_and_gives_a_reason_once(capsys: pytest.CaptureFixture
     assert "clockwork_aviary has modes beside the base one: ante (25 units), buy (1,200 units)" in text
     assert "rose_window/rtp_96, rtp_94: played by the general kernel (more than 6 reels)" in text
     assert text.count("more than 6 reels") == 1
+
+
+def test_a_file_that_is_not_there_is_named_with_what_to_do(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["replay", "nothing.json"]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("rgs replay: nothing.json: No such file or directory; check the path")
+    assert main(["replay", str(tmp_path)]) == 2
+    assert f"rgs replay: {tmp_path}: Is a directory; name a file" in capsys.readouterr().err

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from importlib import resources
+from pathlib import Path
 
 import pytest
 from rgs_server.contract.problems import Problem
-from rgs_server.markets import FLAGS, Market, StakeCap, market_of, packs, read_pack, strictest
+from rgs_server.markets import FLAGS, Market, StakeCap, market_of, packs, read_pack, read_packs, strictest
 from rgs_server.play_limits import PlayerLimits, check_limits
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -34,6 +35,19 @@ def test_every_rule_of_a_pack_has_its_clause(country: str) -> None:
              if getattr(pack, name)} | {name for name in FLAGS if not pack.flags[name]}  # fmt: skip
     assert ruled <= pack.clauses.keys()
     assert all(pack.clauses.values())
+
+
+def test_rules_say_whether_they_were_compared_with_their_text() -> None:
+    """The list in docs/operations.md is the one of the packs."""
+    found = market("cycle_ms = { value = 1, clause = 'c', read = 'the text' }\nrtp_min = { value = 0.9, clause = 'd' }")
+    assert (found.read, found.unverified) == ({"cycle_ms": "the text"}, ["rtp_min"])
+    text = (Path(__file__).parents[2] / "docs/operations.md").read_text("utf-8")
+    for country, pack in packs().items():
+        read, unverified = (
+            ", ".join(f"`{name}`" for name in names) or "–" for names in (sorted(pack.read), pack.unverified)
+        )
+        assert f"| {country} | {read} | {unverified} |" in text, f"| {country} | {read} | {unverified} |"
+    assert market_of("ZZ", "strictest").unverified  # type: ignore[union-attr]
 
 
 def test_every_file_is_a_pack_of_its_name() -> None:
@@ -129,3 +143,21 @@ def test_caps_of_several_ages() -> None:
     pack = Market(**{name: getattr(merged, name) for name in merged.__slots__} | {"stake_caps": caps})
     assert [pack.stake_max_minor("EUR", age) for age in (20, 21, 24, 25, None)] == [100, 200, 200, 500, 100]
     assert (pack.takes("EUR"), pack.takes("USD")) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("XX.toml", "country = 'SE'\ntitle = 'x'", r"XX.toml: the pack of SE is named SE.toml"),
+        ("SE.toml", "country = 'SE'", r"SE.toml: 'title'"),
+        ("SE.toml", "country = ", r"SE.toml: Invalid value"),
+    ],
+)
+def test_a_folder_of_packs_is_read_whole_or_not_at_all(tmp_path: Path, name: str, text: str, message: str) -> None:
+    (tmp_path / "NO.toml").write_text("country = 'NO'\ntitle = 'Norway'")
+    assert read_packs(str(tmp_path)).keys() == {*packs(), "NO"}
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_packs(str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        read_packs(str(tmp_path / "none"))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from doors import CARDS, GAME, LADDER, game
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -27,7 +28,6 @@ from rgs_core.engine.playing import PlainPlayer
 from rgs_core.errors import AnalysisError, ModelError, PolicyError, SimulationError
 from rgs_core.exact.analysis import analyse
 from rgs_core.exact.policy_figures import policy_figures
-from rgs_core.language.model import Build
 from rgs_core.language.model_file import loads
 from rgs_core.language.policies import variants, with_policy
 from rgs_core.seeds import derive_key
@@ -35,84 +35,6 @@ from rgs_core.sheet.sheet import Sheet
 from rgs_core.simulation.montecarlo import restored, simulate
 
 KEY = derive_key(bytes(32))
-
-GAME = """
-format = 1
-id = "doors"
-title = "Doors"
-version = "1"
-symbols = ["A", "S"]
-[stake]
-units = 3
-[grid]
-reels = 2
-rows = 1
-[caps]
-free_spins = 100
-[evaluators.lines]
-kind = "lines"
-paylines = ["00"]
-pays = { A = { 2 = 5 } }
-[bonuses.doors]
-kind = "choice"
-matters = MATTERS
-options = [
-  { name = "many", spins = 2, state = "many" },
-  { name = "few", spins = 1, state = "few" },
-  { name = "cash", pay = 2, bonus = "more" },
-]
-[bonuses.more]
-kind = "take"
-prizes = [0, 1]
-take = 1
-of = "total_bet"
-[gamble]
-GAMBLE
-[states.base]
-strips = "base"
-evaluators = ["lines"]
-[[states.base.triggers]]
-name = "Doors"
-kind = "bonus"
-symbol = "S"
-plays = { 1 = 0, 2 = 1 }
-bonus = "doors"
-[states.many]
-strips = "base"
-evaluators = ["lines"]
-[states.few]
-strips = "base"
-evaluators = ["lines"]
-multiplier = 2
-[profiles.main.strips]
-base = ["A A S", "A S A"]
-"""
-CARDS = """
-win_max = 20
-steps_max = 4
-[gamble.bets.red]
-table = { 0 = 1, 2 = 1 }
-[gamble.bets.suit]
-table = { 0 = 2, 3 = 1 }
-[gamble.bets.half]
-table = { 0 = 1, 2 = 1 }
-part = "half"
-[gamble.bets.sure]
-table = { 2 = 1 }
-"""
-LADDER = """
-rungs = [1, 2, 4, 9]
-steps_max = 3
-[gamble.bets.up]
-table = { 1 = 1, -2 = 2 }
-[gamble.bets.leap]
-table = { 3 = 1, -9 = 2 }
-"""
-
-
-def game(gamble: str = CARDS, matters: str = "true") -> Build:
-    return loads(GAME.replace("GAMBLE", gamble).replace("MATTERS", matters)).build()
-
 
 POLICIES = [
     (CARDS, "doors=few"),
@@ -338,3 +260,8 @@ def test_drawn_and_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "MATCH" in capsys.readouterr().out
     assert main(["spin", str(path), "--policy", "doors=none"]) == 2
     assert "the choice 'doors' has no option 'none'" in capsys.readouterr().err
+
+
+def test_a_bet_is_not_called_what_ends_a_gamble() -> None:
+    with pytest.raises(ModelError, match="'collect' is what ends a gamble; rename the bet"):
+        game(CARDS.replace("gamble.bets.sure", "gamble.bets.collect"))

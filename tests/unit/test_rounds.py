@@ -44,6 +44,10 @@ def test_every_history_can_still_end(events: list[Event]) -> None:
     [
         (Facts(), State.COMPLETED),
         (Facts(waits=True), State.OPEN),
+        (Facts(played=False, awaits_choice=True), State.AWAITING_INPUT),
+        (Facts(played=False, choices_made=2, awaits_choice=True, debit="accepted"), State.AWAITING_INPUT),
+        (Facts(choices_made=3), State.COMPLETED),
+        (Facts(choices_made=1, waits=True), State.OPEN),
         (Facts(ending="settled"), State.COMPLETED),
         (Facts(ending="voided"), State.VOIDED),
         (Facts(played=False, ending="voided"), State.VOIDED),

@@ -61,17 +61,28 @@ def money(minor: int, currency: str, exponent: int) -> Money:
     return Money(number(minor, exponent), currency, Raw(digits.encode()))
 
 
+class Awaiting(Struct, frozen=True):
+    """What a round waits for: `POST /rounds/{round_id}/choices` with this `step` and `choice` and one of the options."""
+
+    step: Annotated[int, Meta(description="number of the decision in the round, from 1")]
+    choice: Annotated[str, Meta(description="a choice of the game, or `gamble`", examples=["gamble"])]
+    options: Annotated[list[str], Meta(description="the first one is taken for a player who does not decide")]
+    won: Annotated[Money, Meta(description="so far; nothing of it is paid before the round is over")]
+    choose_by: Annotated[Time, Meta(description="after that the round is decided for the player")]
+
+
 class OpenRound(Struct, frozen=True):
-    """A round that waits for its settlement."""
+    """A round that waits for its settlement, or for a choice of its player."""
 
     round_id: str
     spin_id: str
     session_id: str
-    state: Annotated[str, Meta(examples=["open"])]
+    state: Annotated[str, Meta(examples=["open", "awaiting_input"])]
     stake: Money
-    win: Money
+    win: Annotated[Money, Meta(description="0 while the player has to choose")]
     played_at: Time
-    settle_by: Time
+    settle_by: Annotated[Time, Meta(description="when it is reported, or decided for the player")]
+    awaiting: Annotated[Awaiting | None, Meta(description="null where the player has nothing to decide")] = None
 
 
 class MarketRules(Struct, frozen=True):
@@ -89,6 +100,7 @@ class MarketRules(Struct, frozen=True):
     ]
     notices: Annotated[list[str], Meta(description="what a client has to show")]
     clauses: Annotated[dict[str, str], Meta(description="where each rule comes from")]
+    unverified: Annotated[list[str], Meta(description="rules that nobody has compared with the text of their clause")]
 
 
 class SessionAnswer(Struct, frozen=True):
@@ -163,7 +175,7 @@ class RgsTransaction(Struct, frozen=True):
 
 
 class SpinAnswer(Struct, frozen=True):
-    """A finished round. The same request gives these bytes for ever."""
+    """A round: finished, or with `awaiting` as far as it has come. The same request gives these bytes for ever."""
 
     spin_id: str
     round_id: str
@@ -176,6 +188,10 @@ class SpinAnswer(Struct, frozen=True):
     balance: Annotated[Money | UnsetType, Meta(description="of a session with transferred money, after the round")] = (
         UNSET
     )
+    awaiting: Annotated[
+        Awaiting | UnsetType,
+        Meta(description="there while the player has to choose; the round is not over, and its `win` is still 0"),
+    ] = UNSET
 
 
 class SpinRecord(Struct, frozen=True):
@@ -228,6 +244,7 @@ class AuditRecord(Struct, frozen=True):
     session_id: str
     created_at: Time
     mode: str = "base"
+    policy: Annotated[str | UnsetType, Meta(description="what the player decided, where it was not the usual")] = UNSET
 
 
 class ReplayAnswer(Struct, frozen=True):
@@ -243,12 +260,84 @@ class ReplayAnswer(Struct, frozen=True):
     ] = UNSET
 
 
+class RecalledWin(Struct, frozen=True):
+    """A win of a spin, as it was shown."""
+
+    name: Annotated[str, Meta(description="of the evaluator in the model file")]
+    line: Annotated[int | None, Meta(description="number of the payline from 1; null where no line pays")]
+    symbol: str
+    count: int
+    win: Money
+    cells: Annotated[
+        list[list[int]], Meta(description="reel from the left and row from the top, from 0; empty for lines")
+    ]
+
+
+class RecalledCascade(Struct, frozen=True):
+    """A further step of a cascade."""
+
+    symbols: list[list[str | None]]
+    wins: list[RecalledWin]
+
+
+class RecalledSpin(Struct, frozen=True):
+    """One spin of a round, as it was shown."""
+
+    sub_spin: Annotated[int, Meta(description="0: the paid spin; then the spins that it won, in order")]
+    state: Annotated[str | None, Meta(description="kind of spin in the model file; null: not on record")]
+    symbols: Annotated[
+        list[list[str | None]], Meta(description="rows of the grid from the top; null where a reel is shorter")
+    ]
+    wins: list[RecalledWin]
+    cascades: list[RecalledCascade]
+    closing: Annotated[list[RecalledWin], Meta(description="wins at the end of the spin or of its feature")]
+    features: Annotated[list[Feature], Meta(description="what the spin started or a bonus paid")]
+    win: Annotated[Money | None, Meta(description="of this spin alone; null: not on record")]
+    record: Annotated[
+        dict[str, Any] | None, Meta(description="everything about the spin, as replay has it; null: not on record")
+    ]
+
+
+class RecallAnswer(Struct, frozen=True):
+    """A round as it was shown, step by step."""
+
+    result: Annotated[
+        Literal["match", "mismatch", "stored"],
+        Meta(
+            description="`match`: played again, and equal to the record and to what was answered. `stored`: this "
+            "version cannot play it; `spins` is the paid spin as it was answered"
+        ),
+    ]
+    reason: Annotated[str | None, Meta(description="why it cannot be played")]
+    checks: Annotated[dict[str, bool], Meta(description="what was compared")]
+    round_id: str
+    spin_id: str
+    session_id: str
+    player_id: str
+    game_id: str
+    build_hash: BuildHash
+    retired: Annotated[bool, Meta(description="whether the build is served no more")]
+    mode: str
+    nonce: int
+    played_at: Time
+    stake: Money
+    win: Money
+    spins: list[RecalledSpin]
+    answer: Annotated[
+        Raw,
+        Meta(
+            description="the answer that was given, byte for byte",
+            extra_json_schema={"$ref": "#/components/schemas/SpinAnswer"},
+        ),
+    ]
+
+
 class RoundAnswer(Struct, frozen=True):
     """A round with its money."""
 
     round_id: str
     session_id: str
-    state: Annotated[str, Meta(examples=["open", "completed", "voided"])]
+    state: Annotated[str, Meta(examples=["awaiting_input", "open", "completed", "voided"])]
     known: Annotated[bool, Meta(description="false: voided without having been played, and never to be played")]
     spin_id: str | None
     stake: Money | None
@@ -259,6 +348,14 @@ class RoundAnswer(Struct, frozen=True):
     debit_tx: str | None
     credit_tx: str | None
     reason: Annotated[str | None, Meta(description="why it was voided")]
+    awaiting: Annotated[Awaiting | None, Meta(description="what the player has to decide")] = None
+    answer: Annotated[
+        Raw | UnsetType,
+        Meta(
+            description="the last answer that was given, byte for byte: what the player has seen of it",
+            extra_json_schema={"$ref": "#/components/schemas/SpinAnswer"},
+        ),
+    ] = UNSET
 
 
 class Ending(Struct, frozen=True):
@@ -275,6 +372,38 @@ class EndingsAnswer(Struct, frozen=True):
 
     since: Time
     endings: list[Ending]
+
+
+Signed = Annotated[
+    str,
+    Meta(description="a decimal with exactly the currency's decimals, negative for a loss", pattern=r"^-?\d+(\.\d+)?$"),
+]
+
+
+class ReportRow(Struct, frozen=True):
+    """What was played of one game and build in one currency on one day (UTC)."""
+
+    game_id: str
+    build_hash: BuildHash
+    currency: str
+    day: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d$")]
+    spins_total: int
+    eligible_spins: Annotated[int, Meta(description="those that were not voided")]
+    turnover: Annotated[Signed, Meta(description="stakes of eligible spins")]
+    ggr: Annotated[Signed, Meta(description="turnover less what was won")]
+    netwin: Annotated[Signed, Meta(description="that less bonus_cost and jackpot_contrib")]
+    jackpot_contrib: Signed
+    bonus_cost: Signed
+    royalty_due: Annotated[Signed, Meta(description="by the agreement; of a month that is not over: so far")]
+
+
+class ReportAnswer(Struct, frozen=True):
+    """Figures of an operator, day by day."""
+
+    operator_id: str
+    first: str
+    last: str
+    rows: list[ReportRow]
 
 
 class TransactionAnswer(Struct, frozen=True):
@@ -318,13 +447,15 @@ class ResolutionAnswer(Struct, frozen=True):
 
     txn_id: str
     resolution: str
-    state: Annotated[Literal["proposed", "confirmed"], Meta(description="`proposed`: another key has to confirm it")]
+    state: Annotated[Literal["proposed", "confirmed"], Meta(description="`proposed`: another person has to confirm it")]
     reason: str
     proposed_by: Annotated[str, Meta(description="id of the key, or of the client after `client:`")]
     proposed_at: Time
     lapses_at: Annotated[str | None, Meta(description="when the proposal counts no more; null once it is confirmed")]
     confirmed_by: str | None
     confirmed_at: str | None
+    proposed_person: Annotated[str, Meta(description="whose key or client that is; its id where nobody was named")]
+    confirmed_person: str | None
 
 
 class SessionState(Struct, frozen=True):

@@ -71,6 +71,10 @@ KINDS: dict[str, Kind] = {
     "CLIENT_INVALID": Kind(
         401, "The client is unknown, or its secret is wrong", "Check `client_id` and `client_secret`."
     ),
+    "LOGIN_REFUSED": Kind(
+        401, "The name or the password is wrong", "Ask for a new password: `rgs-server console NAME`."
+    ),
+    "LOGIN_REQUIRED": Kind(401, "Somebody has to log in", "Log in at `/console`."),
     "GRANT_UNSUPPORTED": Kind(400, "The grant is not served", "Use `grant_type=client_credentials`."),
     "SCOPE_INVALID": Kind(400, "The client has no such scope", "Ask for scopes of the client, or leave `scope` out."),
     "PLAYER_TOKEN_REQUIRED": Kind(
@@ -140,11 +144,23 @@ KINDS: dict[str, Kind] = {
         "The key or the spin belongs to another request",
         "Never use a key or an id for two requests; a new spin needs new ones.",
     ),
+    "IDEMPOTENCY_IN_PROGRESS": Kind(
+        409,
+        "The first request with this key is still under way",
+        "Wait `Retry-After`, then repeat the same request with the same key: it gets the answer of the first one.",
+        True,
+        "unknown",
+    ),
     "ROUND_ALREADY_CLOSED": Kind(409, "The round has ended already", "Open a new round with a new `round_id`."),
     "ROUND_OPEN": Kind(
         409,
-        "Another round of this player in this game is open",
-        "Settle or void the round that `detail` names, then repeat.",
+        "A round is open",
+        "End the round that `detail` names, then repeat: make the choice that it waits for, settle it or void it.",
+    ),
+    "CHOICE_NOT_OFFERED": Kind(
+        422,
+        "The round does not ask for that",
+        "`GET /rgs/v1/rounds/{round_id}` says in `awaiting` which step it waits for and what can be chosen.",
     ),
     "SESSION_CLOSED": Kind(409, "The session is closed", "Open a new one; rounds that were played stay as they are."),
     "BODY_TOO_LARGE": Kind(413, "The body is too large", "Bodies have at most 64 KiB unless the operator set more."),

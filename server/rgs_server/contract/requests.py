@@ -75,6 +75,14 @@ class SpinRequest(Struct, frozen=True):
     ] = None
 
 
+class ChoiceRequest(Struct, frozen=True):
+    """What the player decides, as the round asks in `awaiting`. The same step with the same option is decided once."""
+
+    step: Annotated[int, Meta(description="number of the decision in the round, as it was asked", ge=1, le=1_000_000)]
+    choice: Id
+    option: Id
+
+
 class SettlementRequest(Struct, frozen=True):
     """The platform's transactions that took the stake and paid the win."""
 
@@ -229,6 +237,7 @@ class Decoder(Generic[T]):
 
 _SPIN = Decoder(SpinRequest)
 _SESSION = Decoder(SessionRequest)
+_CHOICE = Decoder(ChoiceRequest)
 _SETTLEMENT = Decoder(SettlementRequest)
 _VOID = Decoder(VoidRequest)
 _RESOLUTION = Decoder(ResolutionRequest)
@@ -245,6 +254,11 @@ def decode_spin(body: bytes) -> SpinRequest:
 def decode_session(body: bytes) -> SessionRequest:
     """A session request. Raises Problem."""
     return _SESSION.decode(body)
+
+
+def decode_choice(body: bytes) -> ChoiceRequest:
+    """A decision. Raises Problem."""
+    return _CHOICE.decode(body)
 
 
 def decode_settlement(body: bytes) -> SettlementRequest:

@@ -1,6 +1,7 @@
 """Market packs: what the law of a country asks of a game server, as data with the clause it comes from.
 
-One TOML file a country. The service enforces what a server can: cycle times, caps of stakes, reminders and breaks, one
+One TOML file a country. A rule says in `read` which text of the law or the regulator it was compared with; one without is
+unverified, and says so to whoever asks. The service enforces what a server can: cycle times, caps of stakes, reminders and breaks, one
 round at a time, the least RTP; of the rest (autoplay, turbo, notices) it tells the client. A country without a pack is
 refused, or gets the strictest of every rule.
 """
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 FLAGS = ("autoplay", "turbo", "slam_stop", "bonus_buy")
@@ -43,6 +45,12 @@ class Market:
     flags: Mapping[str, bool]
     notices: tuple[str, ...]
     clauses: Mapping[str, str]  # by the name of the rule
+    read: Mapping[str, str]  # the text that a rule was compared with, by its name
+
+    @property
+    def unverified(self) -> list[str]:
+        """Rules that nobody has compared with the text they come from."""
+        return sorted(self.clauses.keys() - self.read.keys())
 
     def stake_max_minor(self, currency: str, age: int | None) -> int | None:
         """The highest stake; None where nothing caps it. Players of unknown age count as the youngest."""
@@ -62,19 +70,24 @@ def read_pack(text: str) -> Market:
     """A pack from its TOML. Raises ValueError for a rule that is unknown or has no clause."""
     pack = tomllib.loads(text)
     clauses: dict[str, str] = {}
+    read: dict[str, str] = {}
 
     def rule(name: str, default: Any) -> Any:
         entry = pack.pop(name, None)
         if entry is None:
             return default
-        if not isinstance(entry, dict) or set(entry) != {"value", "clause"} or not entry["clause"]:
+        if not isinstance(entry, dict) or set(entry) - {"read"} != {"value", "clause"} or not entry["clause"]:
             raise ValueError(f"{name}: a rule is {{ value = …, clause = '…' }}")
         clauses[name] = entry["clause"]
+        if entry.get("read"):
+            read[name] = entry["read"]
         return entry["value"]
 
     caps = []
     for cap in pack.pop("stake_caps", []):
         clauses["stake_caps"] = cap.pop("clause")
+        if "read" in cap:
+            read["stake_caps"] = cap.pop("read")
         caps.append(StakeCap(**cap))
     market = Market(
         country=pack.pop("country"),
@@ -89,10 +102,27 @@ def read_pack(text: str) -> Market:
         flags={name: rule(name, True) for name in FLAGS},
         notices=tuple(rule("notices", [])),
         clauses=clauses,
+        read=read,
     )
     if pack:
         raise ValueError(f"unknown rules: {', '.join(pack)}")
     return market
+
+
+def read_packs(folder: str) -> Mapping[str, Market]:
+    """The packs of the package, and those of a folder in place of them. Raises ValueError, FileNotFoundError."""
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(f"no folder {folder}")
+    found = dict(packs())
+    for file in sorted(Path(folder).glob("*.toml")):
+        try:
+            market = read_pack(file.read_text("utf-8"))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{file}: {error}") from None
+        if file.stem != market.country:
+            raise ValueError(f"{file}: the pack of {market.country} is named {market.country}.toml")
+        found[market.country] = market
+    return found
 
 
 @cache
@@ -119,12 +149,15 @@ def strictest(markets: Iterable[Market]) -> Market:
         flags={name: all(market.flags[name] for market in all_of) for name in FLAGS},
         notices=tuple(sorted({notice for market in all_of for notice in market.notices})),
         clauses={name: "the strictest of all packs" for market in all_of for name in market.clauses},
+        read={},
     )
 
 
-def market_of(country: str, unknown: str) -> Market | None:
-    """The rules of a country; None where it has no pack and `unknown` is "refused" and not "strictest"."""
-    found = packs().get(country)
+def market_of(country: str, unknown: str, known: Mapping[str, Market] | None = None) -> Market | None:
+    """The rules of a country, of the `known` packs or those of the package; None where it has no pack and `unknown` is
+    "refused" and not "strictest"."""
+    known = packs() if known is None else known
+    found = known.get(country)
     if found is not None or unknown == "refused":
         return found
-    return strictest(packs().values())
+    return strictest(known.values())

@@ -8,20 +8,32 @@
 -- Sessions are locked in key order, so that two workers cannot wait for each other.
 -- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 idempotency_key $6 fingerprint $7 nonce
 -- $8 spin_type $9 stake_minor $10 win_minor $11 win_units $12 outcome_digest $13 telemetry_ref
--- $14 response $15 event $16 created_at $17 session_version $18 mode $19 mechanic_version (arrays, but for the last)
-WITH input AS (
+-- $14 response $15 event $16 created_at $17 session_version $18 mode $19 choice $20 options (a JSON list)
+-- $21 won_minor $22 choose_by $23 nonce_digest (arrays) $24 mechanic_version. A row with a choice is of a round that waits for
+-- it: its stake is taken, its row in spins comes when it is decided.
+-- $25 digest $26 claim (arrays, in order of the digests, each once) $27 seconds: nonces of signatures, of these rows and of
+-- requests that are refused. A row whose nonce was taken before by another request is left out; digests of those are answered.
+-- Nonces come before sessions in every worker, so that here, too, two cannot wait for each other.
+WITH remembered AS (
+    INSERT INTO nonces AS n (digest, claim, expires_at)
+    SELECT t.digest, t.claim, now() + make_interval(secs => $27) FROM unnest($25::bytea[], $26::bigint[]) AS t(digest, claim)
+    ON CONFLICT (digest) DO UPDATE SET claim = n.claim WHERE n.claim = excluded.claim
+    RETURNING digest
+),
+input AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bigint[],
-                         $8::text[], $9::numeric[], $10::numeric[], $11::bigint[], $12::bytea[], $13::text[],
-                         $14::bytea[], $15::bytea[], $16::timestamptz[], $17::integer[], $18::text[])
+                         $8::text[], $9::text[]::numeric[], $10::text[]::numeric[], $11::bigint[], $12::bytea[], $13::text[],
+                         $14::bytea[], $15::bytea[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[], $20::text[],
+                         $21::text[]::numeric[], $22::timestamptz[], $23::bytea[])
         AS t(operator_id, session_id, spin_id, round_id, idempotency_key, fingerprint, nonce, spin_type,
              stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, response, event, created_at,
-             session_version, mode)
+             session_version, mode, choice, options, won_minor, choose_by, nonce_digest)
 ),
 locked AS MATERIALIZED (
-    SELECT s.operator_id, s.session_id, s.next_nonce, s.version, s.currency, s.exponent, s.build_hash, s.player_id,
-           s.game_id, s.wallet, s.balance_minor, s.settle_within_s, s.one_round
+    SELECT s.ctid AS row_version, s.operator_id, s.session_id, s.player_id, s.game_id, s.one_round
     FROM sessions s
     WHERE (s.operator_id, s.session_id) IN (SELECT i.operator_id, i.session_id FROM input i)
+      AND (SELECT count(*) FROM remembered) >= 0
     ORDER BY s.operator_id, s.session_id
     FOR UPDATE
 ),
@@ -40,29 +52,50 @@ fresh AS MATERIALIZED (
                                                    AND w.session_id <> i.session_id)
       AND NOT EXISTS (SELECT FROM wallet_steps w WHERE w.operator_id = i.operator_id AND w.round_id = i.round_id
                                                    AND w.kind = 'debit' AND w.session_id <> i.session_id)
+      AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = i.operator_id AND w.round_id = i.round_id)
+      AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = i.operator_id AND w.spin_id = i.spin_id)
+      AND (i.nonce_digest IS NULL OR i.nonce_digest IN (SELECT r.digest FROM remembered r))
+),
+ready AS MATERIALIZED (
+    -- Once for each session, not for each spin: what keeps all of its spins from being taken.
+    SELECT l.row_version,
+           l.one_round AND (EXISTS (
+               SELECT FROM open_rounds r WHERE r.operator_id = l.operator_id AND r.player_id = l.player_id
+                                           AND r.game_id = l.game_id) OR EXISTS (
+               SELECT FROM waiting_rounds w WHERE w.operator_id = l.operator_id AND w.player_id = l.player_id
+                                              AND w.game_id = l.game_id)) AS has_round
+    FROM locked l
+    WHERE NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = l.operator_id AND w.session_id = l.session_id)
 ),
 good AS MATERIALIZED (
-    SELECT f.*, l.currency, l.exponent, l.build_hash, l.player_id, l.game_id, l.settle_within_s, l.one_round,
-           l.wallet,
-           CASE l.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'held' ELSE 'platform' END AS stake_account,
-           CASE l.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'payable' ELSE 'platform' END AS win_account,
-           l.balance_minor + sum(f.win_minor - f.stake_minor)
+    -- Sessions are read once more, by their key, and what is read has to be what was locked: a join with the locked ones
+    -- would compare each spin with each session. IS TRUE keeps the planner from making a join of it after all.
+    SELECT f.*, s.currency, s.exponent, s.build_hash, s.player_id, s.game_id, s.settle_within_s, s.one_round, s.wallet,
+           CASE s.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'held' ELSE 'platform' END AS stake_account,
+           CASE s.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'payable' ELSE 'platform' END AS win_account,
+           s.balance_minor + sum(f.win_minor - f.stake_minor)
                OVER (PARTITION BY f.operator_id, f.session_id ORDER BY f.nonce) AS balance_after
-    FROM fresh f JOIN locked l USING (operator_id, session_id)
-    WHERE f.first_nonce = l.next_nonce AND f.nonce = l.next_nonce + f.place AND f.session_version = l.version
-      AND NOT (l.one_round AND (f.place > 0 OR EXISTS (
-              SELECT FROM open_rounds r WHERE r.operator_id = l.operator_id AND r.player_id = l.player_id
-                                          AND r.game_id = l.game_id)))
-      AND (l.wallet <> 'seamless' OR EXISTS (
+    FROM fresh f JOIN sessions s USING (operator_id, session_id)
+    WHERE (s.ctid IN (SELECT r.row_version FROM ready r)) IS TRUE
+      AND f.first_nonce = s.next_nonce AND f.nonce = s.next_nonce + f.place AND f.session_version = s.version
+      AND NOT (s.one_round AND (f.place > 0 OR s.ctid IN (SELECT r.row_version FROM ready r WHERE r.has_round)))
+      AND (s.wallet <> 'seamless' OR EXISTS (
               SELECT FROM wallet_steps w WHERE w.operator_id = f.operator_id AND w.txn_id = 'debit:' || f.spin_id
                                            AND w.round_id = f.round_id AND w.state = 'accepted'))
 ),
 new_spins AS (
     INSERT INTO spins (operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, mechanic_version, nonce, spin_type, mode,
-                       currency, stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at)
-    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $19::smallint, nonce, spin_type, mode, currency,
+                       policy, currency, stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at)
+    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $24::smallint, nonce, spin_type, mode, '', currency,
            stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at
-    FROM good
+    FROM good WHERE choice IS NULL
+),
+new_waiting AS (
+    INSERT INTO waiting_rounds (operator_id, round_id, spin_id, session_id, player_id, game_id, idempotency_key, nonce, spin_type,
+                                mode, stake_minor, telemetry_ref, one_round, choice, options, won_minor, created_at, due_at)
+    SELECT operator_id, round_id, spin_id, session_id, player_id, game_id, idempotency_key, nonce, spin_type, mode, stake_minor,
+           telemetry_ref, one_round, choice, ARRAY(SELECT jsonb_array_elements_text(options::jsonb)), won_minor, created_at, choose_by
+    FROM good WHERE choice IS NOT NULL
 ),
 new_answers AS (
     INSERT INTO idempotency (operator_id, operation, key, fingerprint, status, response, created_at)
@@ -86,17 +119,17 @@ new_credits AS (
                               state, next_try_at, created_at)
     SELECT operator_id, 'credit:' || spin_id, 'credit', round_id, spin_id, session_id, currency, exponent, win_minor,
            'pending', created_at, created_at
-    FROM good WHERE wallet = 'seamless'
+    FROM good WHERE wallet = 'seamless' AND choice IS NULL
 ),
 new_open_rounds AS (
     INSERT INTO open_rounds (operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, due_at)
     SELECT operator_id, round_id, spin_id, session_id, player_id, game_id, one_round,
            created_at + settle_within_s * interval '1 second'
-    FROM good WHERE settle_within_s IS NOT NULL
+    FROM good WHERE settle_within_s IS NOT NULL AND choice IS NULL
 ),
 new_events AS (
     INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
-    SELECT telemetry_ref, operator_id, 'spin_finished', event, created_at FROM good ORDER BY created_at
+    SELECT telemetry_ref, operator_id, 'spin_finished', event, created_at FROM good WHERE choice IS NULL ORDER BY created_at
 ),
 moved AS (
     UPDATE sessions s SET next_nonce = s.next_nonce + g.spins, balance_minor = s.balance_minor + g.net_minor
@@ -104,18 +137,26 @@ moved AS (
           FROM good GROUP BY operator_id, session_id) g
     WHERE s.operator_id = g.operator_id AND s.session_id = g.session_id
 )
-SELECT operator_id, spin_id FROM good;
+SELECT operator_id, spin_id, NULL AS replayed FROM good
+UNION ALL
+SELECT NULL, NULL, u.digest FROM unnest($25::bytea[]) AS u(digest) WHERE u.digest NOT IN (SELECT r.digest FROM remembered r);
 
 -- name: find_answers
 -- What is on record for spins that were not taken: by key, else by spin, else by round.
 -- $1 operator_id $2 idempotency_key $3 spin_id $4 round_id $5 session_id (arrays)
 SELECT i.place, k.fingerprint, k.status, k.response,
-       EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.spin_id = i.spin_id) AS spin_exists,
-       EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.round_id = i.round_id) AS round_exists,
+       EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.spin_id = i.spin_id)
+           OR EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = i.operator_id AND w.spin_id = i.spin_id) AS spin_exists,
+       EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.round_id = i.round_id)
+           OR EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = i.operator_id AND w.round_id = i.round_id) AS round_exists,
        EXISTS (SELECT FROM round_ends e WHERE e.operator_id = i.operator_id AND e.round_id = i.round_id) AS round_ended,
        (SELECT min(r.round_id) FROM sessions s
         JOIN open_rounds r ON r.operator_id = s.operator_id AND r.player_id = s.player_id AND r.game_id = s.game_id
         WHERE s.operator_id = i.operator_id AND s.session_id = i.session_id AND s.one_round) AS open_round,
+       (SELECT min(w.round_id) FROM sessions s
+        JOIN waiting_rounds w ON w.operator_id = s.operator_id
+            AND (w.session_id = s.session_id OR s.one_round AND w.player_id = s.player_id AND w.game_id = s.game_id)
+        WHERE s.operator_id = i.operator_id AND s.session_id = i.session_id) AS waiting_round,
        (SELECT w.state FROM wallet_steps w
         WHERE w.operator_id = i.operator_id AND w.txn_id = 'debit:' || i.spin_id) AS debit_state,
        EXISTS (SELECT FROM wallet_steps w WHERE w.operator_id = i.operator_id AND w.txn_id = 'debit:' || i.spin_id
@@ -134,6 +175,9 @@ ORDER BY i.place;
 SELECT s.operator_id, s.session_id, s.player_id, s.game_id, s.build_hash, s.currency, s.exponent, s.client_seed,
        s.seed_sealed, s.next_nonce, s.version, s.balance_minor, s.closed_at, s.wallet,
        s.geo, s.created_at, s.enforces_markets, s.age, s.time_limit_min, s.blocked, s.acknowledged, s.acknowledged_at,
+       (SELECT w.round_id FROM waiting_rounds w WHERE w.operator_id = s.operator_id AND w.session_id = s.session_id)
+           AS waiting_round,
+       (SELECT o.choose_within_s FROM operators o WHERE o.operator_id = s.operator_id) AS choose_within_s,
        (SELECT p.created_at FROM spins p WHERE p.operator_id = s.operator_id AND p.session_id = s.session_id
                                            AND p.nonce = s.next_nonce - 1) AS last_round_at
 FROM sessions s
@@ -162,7 +206,9 @@ SELECT fingerprint, response FROM sessions WHERE operator_id = $1 AND session_id
 -- The audit record of a spin with what its session knows.
 -- $1 operator_id $2 spin_id
 SELECT p.*, s.player_id, s.game_id, s.geo, s.exponent, s.client_seed, s.seed_sealed, s.seed_commitment,
-       o.reveal_seeds OR s.closed_at IS NOT NULL AS seed_is_public, k.response
+       o.reveal_seeds OR s.closed_at IS NOT NULL AS seed_is_public,
+       coalesce((SELECT c.response FROM choices c WHERE c.operator_id = p.operator_id AND c.round_id = p.round_id
+                 ORDER BY c.step DESC LIMIT 1), k.response) AS response
 FROM spins p
 JOIN sessions s USING (operator_id, session_id)
 JOIN operators o USING (operator_id)
@@ -171,33 +217,70 @@ WHERE p.operator_id = $1 AND p.spin_id = $2;
 
 -- name: list_spins
 -- $1 operator_id $2 session_id $3 from_nonce $4 most
-SELECT p.*, s.player_id, s.game_id, s.exponent, k.response
+SELECT p.*, s.player_id, s.game_id, s.exponent,
+       coalesce((SELECT c.response FROM choices c WHERE c.operator_id = p.operator_id AND c.round_id = p.round_id
+                 ORDER BY c.step DESC LIMIT 1), k.response) AS response
 FROM spins p
 JOIN sessions s USING (operator_id, session_id)
 JOIN idempotency k ON k.operator_id = p.operator_id AND k.operation = 'spin' AND k.key = p.idempotency_key
 WHERE p.operator_id = $1 AND p.session_id = $2 AND p.nonce >= $3
 ORDER BY p.nonce LIMIT $4;
 
+-- name: find_spin_of_round
+-- The id of the spin that played a round.
+-- $1 operator_id $2 round_id
+SELECT spin_id FROM spins WHERE operator_id = $1 AND round_id = $2;
+
+-- name: unknown_builds
+-- Those of some builds that were never served before.
+-- $1 build_hash (array)
+SELECT * FROM unnest($1::text[]) AS t(build_hash) WHERE NOT EXISTS (SELECT FROM builds b WHERE b.build_hash = t.build_hash);
+
+-- name: add_builds
+-- In the order of their hashes, so that two workers that start cannot wait for each other.
+-- $1 build_hash $2 model $3 profile $4 source (arrays) $5 mechanic_version $6 first_seen_at
+INSERT INTO builds (build_hash, model, profile, source, mechanic_version, first_seen_at)
+SELECT t.*, $5, $6 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS t(build_hash, model, profile, source)
+ORDER BY build_hash
+ON CONFLICT (build_hash) DO NOTHING;
+
+-- name: find_build
+-- $1 build_hash
+SELECT * FROM builds WHERE build_hash = $1;
+
 -- name: find_session
 -- $1 operator_id $2 session_id
 SELECT * FROM sessions WHERE operator_id = $1 AND session_id = $2;
 
 -- name: open_rounds_of
--- Rounds of a player in a game that wait for their settlement, oldest first; so many that the answer stays small.
+-- Rounds of a player in a game that wait for a choice or for their settlement, oldest first; so many that the answer stays
+-- small.
 -- $1 operator_id $2 player_id $3 game_id
-SELECT r.round_id, r.spin_id, r.session_id, r.due_at, p.stake_minor, p.win_minor, p.currency, s.exponent, p.created_at
+SELECT r.round_id, r.spin_id, r.session_id, r.due_at, p.stake_minor, p.win_minor, p.currency, s.exponent, p.created_at,
+       NULL::integer AS step, NULL::text AS choice, NULL::text[] AS options, NULL::numeric AS won_minor
 FROM open_rounds r
 JOIN spins p USING (operator_id, spin_id)
 JOIN sessions s ON s.operator_id = p.operator_id AND s.session_id = p.session_id
 WHERE r.operator_id = $1 AND r.player_id = $2 AND r.game_id = $3
-ORDER BY p.created_at LIMIT 100;
+UNION ALL
+SELECT w.round_id, w.spin_id, w.session_id, w.due_at, w.stake_minor, 0, s.currency, s.exponent, w.created_at,
+       cardinality(w.decisions) + 1, w.choice, w.options, w.won_minor
+FROM waiting_rounds w
+JOIN sessions s USING (operator_id, session_id)
+WHERE w.operator_id = $1 AND w.player_id = $2 AND w.game_id = $3
+ORDER BY created_at LIMIT 100;
 
 -- name: find_round
 -- A round with how it ended; also one that was voided without having been played, or whose debit was asked for.
 -- $1 operator_id $2 round_id
-SELECT coalesce(p.round_id, e.round_id, d.round_id) AS round_id, s.session_id,
-       coalesce(p.spin_id, d.spin_id) AS spin_id, p.spin_id IS NOT NULL AS played, coalesce(p.stake_minor, d.amount_minor) AS stake_minor,
-       p.win_minor, p.created_at AS played_at, s.currency, s.exponent, s.wallet, r.due_at,
+SELECT coalesce(p.round_id, w.round_id, e.round_id, d.round_id) AS round_id, s.session_id,
+       coalesce(p.spin_id, w.spin_id, d.spin_id) AS spin_id, p.spin_id IS NOT NULL AS played,
+       coalesce(p.stake_minor, w.stake_minor, d.amount_minor) AS stake_minor,
+       p.win_minor, coalesce(p.created_at, w.created_at) AS played_at, s.currency, s.exponent, s.wallet, r.due_at,
+       cardinality(w.decisions) + 1 AS step, w.choice, w.options, w.won_minor, w.due_at AS choose_by,
+       (SELECT count(*) FROM choices c WHERE c.operator_id = asked.operator_id AND c.round_id = asked.round_id) AS choices_made,
+       coalesce((SELECT c.response FROM choices c WHERE c.operator_id = asked.operator_id AND c.round_id = asked.round_id
+                 ORDER BY c.step DESC LIMIT 1), k.response) AS answer,
        e.ending, e.debit_tx, e.credit_tx, e.reason, coalesce(e.created_at, c.ended_at, b.ended_at) AS ended_at,
        d.txn_id AS debit_step, d.state AS debit_state, d.last_error AS debit_error,
        c.txn_id AS credit_step, c.state AS credit_state
@@ -205,11 +288,91 @@ FROM (SELECT $1::text AS operator_id, $2::text AS round_id) asked
 LEFT JOIN spins p USING (operator_id, round_id)
 LEFT JOIN round_ends e USING (operator_id, round_id)
 LEFT JOIN open_rounds r USING (operator_id, round_id)
+LEFT JOIN waiting_rounds w USING (operator_id, round_id)
+LEFT JOIN idempotency k ON k.operator_id = asked.operator_id AND k.operation = 'spin'
+                       AND k.key = coalesce(p.idempotency_key, w.idempotency_key)
 LEFT JOIN wallet_steps d ON d.operator_id = asked.operator_id AND d.round_id = asked.round_id AND d.kind = 'debit'
 LEFT JOIN wallet_steps c ON c.operator_id = asked.operator_id AND c.round_id = asked.round_id AND c.kind = 'credit'
 LEFT JOIN wallet_steps b ON b.operator_id = asked.operator_id AND b.round_id = asked.round_id AND b.kind = 'rollback'
 JOIN sessions s ON s.operator_id = asked.operator_id
-               AND s.session_id = coalesce(p.session_id, e.session_id, d.session_id);
+               AND s.session_id = coalesce(p.session_id, w.session_id, e.session_id, d.session_id);
+
+-- name: lock_waiting_round
+-- $1 operator_id $2 round_id
+SELECT w.*, o.choose_within_s FROM waiting_rounds w JOIN operators o USING (operator_id)
+WHERE w.operator_id = $1 AND w.round_id = $2 FOR UPDATE OF w;
+
+-- name: waiting_round
+-- $1 operator_id $2 round_id
+SELECT * FROM waiting_rounds WHERE operator_id = $1 AND round_id = $2;
+
+-- name: overdue_choices
+-- Rounds that are to be decided for their players.
+-- $1 now $2 most
+SELECT operator_id, round_id FROM waiting_rounds WHERE due_at <= $1 ORDER BY due_at LIMIT $2;
+
+-- name: find_choice
+-- $1 operator_id $2 round_id $3 step
+SELECT * FROM choices WHERE operator_id = $1 AND round_id = $2 AND step = $3;
+
+-- name: find_waiting_spin
+-- The round of a spin that waits for a choice.
+-- $1 operator_id $2 spin_id
+SELECT round_id, choice FROM waiting_rounds WHERE operator_id = $1 AND spin_id = $2;
+
+-- name: add_choice
+-- $1 operator_id $2 round_id $3 step $4 choice $5 option $6 made_by $7 response $8 created_at
+INSERT INTO choices (operator_id, round_id, step, choice, option, made_by, response, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+
+-- name: ask_next
+-- The round waits for another choice, and for as long again.
+-- $1 operator_id $2 round_id $3 decisions $4 choice $5 options $6 won_minor $7 due_at
+UPDATE waiting_rounds SET decisions = $3, choice = $4, options = $5, won_minor = $6, due_at = $7
+WHERE operator_id = $1 AND round_id = $2;
+
+-- name: finish_round
+-- A round is decided: all that a spin writes and that its first answer did not. In a transaction that has the session
+-- (`change_session`).
+-- $1 operator_id $2 round_id $3 policy $4 win_minor $5 win_units $6 outcome_digest $7 event $8 created_at $9 mechanic_version
+WITH gone AS (
+    DELETE FROM waiting_rounds WHERE operator_id = $1 AND round_id = $2 RETURNING *
+),
+round AS MATERIALIZED (
+    SELECT g.*, s.build_hash, s.currency, s.exponent, s.wallet, s.settle_within_s, s.balance_minor
+    FROM gone g JOIN sessions s USING (operator_id, session_id)
+),
+new_spin AS (
+    INSERT INTO spins (operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, mechanic_version, nonce, spin_type, mode,
+                       policy, currency, stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at)
+    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $9::smallint, nonce, spin_type, mode, $3, currency,
+           stake_minor, $4, $5, $6, telemetry_ref, $8 FROM round
+),
+paid AS (
+    UPDATE sessions s SET balance_minor = s.balance_minor + $4 FROM round r
+    WHERE s.operator_id = r.operator_id AND s.session_id = r.session_id AND r.balance_minor IS NOT NULL
+),
+booked AS (
+    INSERT INTO ledger (operator_id, txn_id, kind, session_id, spin_id, debit_account, credit_account, currency, exponent,
+                        amount_minor, balance_before_minor, balance_after_minor, created_at)
+    SELECT operator_id, 'win:' || spin_id, 'win', session_id, spin_id, 'game',
+           CASE wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'payable' ELSE 'platform' END, currency, exponent, $4,
+           balance_minor, balance_minor + $4, $8
+    FROM round WHERE $4::numeric > 0
+),
+due AS (
+    INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
+                              state, next_try_at, created_at)
+    SELECT operator_id, 'credit:' || spin_id, 'credit', round_id, spin_id, session_id, currency, exponent, $4, 'pending', $8, $8
+    FROM round WHERE wallet = 'seamless'
+),
+opened AS (
+    INSERT INTO open_rounds (operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, due_at)
+    SELECT operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, $8 + settle_within_s * interval '1 second'
+    FROM round WHERE settle_within_s IS NOT NULL
+)
+INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
+SELECT telemetry_ref, operator_id, 'spin_finished', $7, $8 FROM round;
 
 -- name: settle_round
 -- Whatever ended the round first stands.
@@ -231,6 +394,10 @@ SELECT round_id FROM ended;
 -- or after what follows in this transaction.
 -- $1 operator_id $2 session_id
 UPDATE sessions SET version = version + 1 WHERE operator_id = $1 AND session_id = $2 RETURNING *;
+
+-- name: lock_session
+-- $1 operator_id $2 session_id
+SELECT FROM sessions WHERE operator_id = $1 AND session_id = $2 FOR UPDATE;
 
 -- name: void_round
 -- Takes the money of a round back, or says that a round which is not there shall never be played.
@@ -284,10 +451,13 @@ WITH old AS (
     SELECT operator_id, session_id, balance_minor FROM sessions
     WHERE operator_id = $1 AND session_id = $2 AND closed_at IS NULL FOR UPDATE
 ),
+waiting AS (
+    SELECT FROM waiting_rounds WHERE operator_id = $1 AND session_id = $2
+),
 closed AS (
     UPDATE sessions s SET closed_at = $3, close_reason = $4, version = s.version + 1,
                           balance_minor = s.balance_minor - old.balance_minor
-    FROM old WHERE s.operator_id = old.operator_id AND s.session_id = old.session_id
+    FROM old WHERE s.operator_id = old.operator_id AND s.session_id = old.session_id AND NOT EXISTS (SELECT FROM waiting)
     RETURNING s.*, old.balance_minor AS paid_minor
 ),
 paid AS (
@@ -329,11 +499,22 @@ WHERE e.operator_id = $1 AND e.created_at >= $2 AND e.created_at < $3 AND e.endi
 -- name: begin_debit
 -- Writes down that a stake is going to be asked for, unless it was, or the round has another spin.
 -- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 amount_minor $6 fingerprint $7 created_at $8 due_at
+-- $9 asked_until
 INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
-                          fingerprint, state, next_try_at, created_at)
-SELECT $1, 'debit:' || $3, 'debit', $4, $3, $2, currency, exponent, $5, $6, 'pending', $8, $7
+                          fingerprint, state, next_try_at, created_at, asked_until)
+SELECT $1, 'debit:' || $3, 'debit', $4, $3, $2, currency, exponent, $5, $6, 'pending', $8, $7, $9
 FROM sessions WHERE operator_id = $1 AND session_id = $2 AND closed_at IS NULL
-ON CONFLICT DO NOTHING;
+ON CONFLICT DO NOTHING RETURNING txn_id;
+
+-- name: claim_debit
+-- A debit that nobody asks for any more, for one worker.
+-- $1 operator_id $2 txn_id $3 now $4 asked_until
+UPDATE wallet_steps SET asked_until = $4
+WHERE operator_id = $1 AND txn_id = $2 AND kind = 'debit' AND state = 'pending' AND asked_until <= $3 RETURNING txn_id;
+
+-- name: keep_debit
+-- $1 operator_id $2 txn_id $3 asked_until
+UPDATE wallet_steps SET asked_until = $3 WHERE operator_id = $1 AND txn_id = $2 AND kind = 'debit' AND state = 'pending';
 
 -- name: accept_step
 -- The wallet took it; what was accepted, abandoned or refused before stays so.
@@ -367,6 +548,7 @@ WITH gone AS (
     UPDATE wallet_steps w SET state = 'abandoned', ended_at = $3, last_error = $4, next_try_at = NULL
     WHERE w.operator_id = $1 AND w.txn_id = $2 AND w.kind = 'debit' AND w.state IN ('pending', 'accepted')
       AND NOT EXISTS (SELECT FROM spins p WHERE p.operator_id = w.operator_id AND p.spin_id = w.spin_id)
+      AND NOT EXISTS (SELECT FROM waiting_rounds r WHERE r.operator_id = w.operator_id AND r.spin_id = w.spin_id)
     RETURNING *
 )
 INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
@@ -420,12 +602,13 @@ SELECT * FROM wallet_steps WHERE operator_id = $1 AND txn_id = $2 FOR UPDATE;
 SELECT * FROM resolutions WHERE operator_id = $1 AND txn_id = $2 ORDER BY proposed_at DESC LIMIT 1;
 
 -- name: propose_resolution
--- $1 operator_id $2 txn_id $3 resolution $4 reason $5 proposed_by $6 proposed_at
-INSERT INTO resolutions (operator_id, txn_id, resolution, reason, proposed_by, proposed_at) VALUES ($1, $2, $3, $4, $5, $6);
+-- $1 operator_id $2 txn_id $3 resolution $4 reason $5 proposed_by $6 proposed_person $7 proposed_at
+INSERT INTO resolutions (operator_id, txn_id, resolution, reason, proposed_by, proposed_person, proposed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
 
 -- name: confirm_resolution
--- $1 operator_id $2 txn_id $3 confirmed_by $4 confirmed_at
-UPDATE resolutions SET confirmed_by = $3, confirmed_at = $4
+-- $1 operator_id $2 txn_id $3 confirmed_by $4 confirmed_person $5 confirmed_at
+UPDATE resolutions SET confirmed_by = $3, confirmed_person = $4, confirmed_at = $5
 WHERE operator_id = $1 AND txn_id = $2 AND confirmed_at IS NULL
   AND proposed_at = (SELECT max(proposed_at) FROM resolutions WHERE operator_id = $1 AND txn_id = $2);
 
@@ -481,12 +664,13 @@ WHERE s.balance_minor > 0 AND s.touched_at <= $1::timestamptz - o.idle_close_s *
   AND NOT EXISTS (SELECT FROM spins p WHERE p.operator_id = s.operator_id AND p.session_id = s.session_id
                                         AND p.nonce = s.next_nonce - 1
                                         AND p.created_at > $1::timestamptz - o.idle_close_s * interval '1 second')
+  AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = s.operator_id AND w.session_id = s.session_id)
 LIMIT $2;
 
 -- name: find_key
 -- A key, and what is known of its operator.
 -- $1 key_id
-SELECT k.secret_sealed, k.retired_at, r.*
+SELECT k.secret_sealed, k.person, k.retired_at, r.*
 FROM operator_keys k JOIN operator_rules r USING (operator_id) WHERE k.key_id = $1;
 
 -- name: list_games
@@ -524,16 +708,17 @@ UPDATE sessions SET acknowledged = $3, acknowledged_at = $4 WHERE operator_id = 
 
 -- name: set_rules
 -- How the money of an operator's sessions moves; of those to come.
--- $1 operator_id $2 wallets $3 settle_within_s $4 one_round $5 idle_close_s $6 enforces_markets
+-- $1 operator_id $2 wallets $3 settle_within_s $4 one_round $5 idle_close_s $6 enforces_markets $7 choose_within_s
 UPDATE operators SET wallets = coalesce($2, wallets), settle_within_s = CASE WHEN $3 = 0 THEN NULL ELSE coalesce($3, settle_within_s) END,
                      one_round = coalesce($4, one_round), idle_close_s = CASE WHEN $5 = 0 THEN NULL ELSE coalesce($5, idle_close_s) END,
-                     enforces_markets = coalesce($6, enforces_markets)
+                     enforces_markets = coalesce($6, enforces_markets), choose_within_s = coalesce($7, choose_within_s)
 WHERE operator_id = $1 RETURNING operator_id;
 
 -- name: add_key
--- $1 key_id $2 operator_id $3 secret_sealed
-INSERT INTO operator_keys (key_id, operator_id, secret_sealed) VALUES ($1, $2, $3)
-ON CONFLICT (key_id) DO UPDATE SET secret_sealed = excluded.secret_sealed
+-- $1 key_id $2 operator_id $3 secret_sealed $4 person (NULL: as before)
+INSERT INTO operator_keys (key_id, operator_id, secret_sealed, person) VALUES ($1, $2, $3, $4)
+ON CONFLICT (key_id) DO UPDATE SET secret_sealed = excluded.secret_sealed,
+                                   person = coalesce(excluded.person, operator_keys.person)
 WHERE operator_keys.operator_id = excluded.operator_id AND operator_keys.retired_at IS NULL
 RETURNING key_id;
 
@@ -559,13 +744,14 @@ ON CONFLICT (operator_id, game_id, build_ref) DO UPDATE SET build_hash = exclude
 
 -- name: find_client
 -- $1 client_id
-SELECT c.secret_digest, c.scopes, c.retired_at, r.*
+SELECT c.secret_digest, c.scopes, c.person, c.retired_at, r.*
 FROM oauth_clients c JOIN operator_rules r USING (operator_id) WHERE c.client_id = $1;
 
 -- name: add_client
--- $1 client_id $2 operator_id $3 secret_digest $4 scopes
-INSERT INTO oauth_clients (client_id, operator_id, secret_digest, scopes) VALUES ($1, $2, $3, $4)
-ON CONFLICT (client_id) DO UPDATE SET secret_digest = excluded.secret_digest, scopes = excluded.scopes
+-- $1 client_id $2 operator_id $3 secret_digest $4 scopes $5 person (NULL: as before)
+INSERT INTO oauth_clients (client_id, operator_id, secret_digest, scopes, person) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (client_id) DO UPDATE SET secret_digest = excluded.secret_digest, scopes = excluded.scopes,
+                                      person = coalesce(excluded.person, oauth_clients.person)
 WHERE oauth_clients.operator_id = excluded.operator_id AND oauth_clients.retired_at IS NULL
 RETURNING client_id;
 
@@ -790,3 +976,184 @@ signers AS (
 )
 UPDATE player_token_rules r SET secret_sealed = i.after FROM input i
 WHERE i.place = 'player_token_rules' AND r.operator_id = i.operator_id AND r.secret_sealed = i.before;
+
+-- name: report_days
+-- Rounds by day with their money; voided ones are counted and have none. Whole hours come from their sums, and only what is
+-- younger from the rounds.
+-- $1 since $2 until $3 operator_id (NULL: all)
+WITH rolled AS MATERIALIZED (
+    SELECT coalesce(max(hour) + interval '1 hour', '-infinity') AS until FROM rolled_hours
+),
+parts AS (
+    SELECT operator_id, game_id, build_hash, currency, exponent, hour AS moment, spins, spins AS eligible, stake_minor, win_minor
+    FROM hour_figures WHERE hour >= $1 AND hour < $2 AND ($3::text IS NULL OR operator_id = $3)
+    UNION ALL
+    SELECT p.operator_id, s.game_id, p.build_hash, p.currency, s.exponent, p.created_at, 1, 1, p.stake_minor, p.win_minor
+    FROM spins p JOIN sessions s USING (operator_id, session_id)
+    WHERE p.created_at >= $1 AND p.created_at >= (SELECT until FROM rolled) AND p.created_at < $2
+      AND ($3::text IS NULL OR p.operator_id = $3)
+    UNION ALL
+    SELECT p.operator_id, s.game_id, p.build_hash, p.currency, s.exponent, p.created_at, 0, -1, -p.stake_minor, -p.win_minor
+    FROM round_ends e JOIN spins p USING (operator_id, spin_id)
+    JOIN sessions s ON s.operator_id = p.operator_id AND s.session_id = p.session_id
+    WHERE e.ending = 'voided' AND e.created_at >= $1 AND p.created_at >= $1 AND p.created_at < $2
+      AND ($3::text IS NULL OR e.operator_id = $3)
+)
+SELECT operator_id, game_id, build_hash, currency, exponent, (moment AT TIME ZONE 'UTC')::date AS day,
+       sum(spins)::bigint AS spins_total, sum(eligible)::bigint AS eligible_spins, sum(stake_minor) AS turnover_minor,
+       sum(win_minor) AS win_minor
+FROM parts
+GROUP BY operator_id, game_id, build_hash, currency, exponent, day
+ORDER BY operator_id, day, game_id, build_hash, currency;
+
+-- name: next_hour
+-- The hour that is summed up next: the one after the last, or that of the first session.
+SELECT coalesce((SELECT max(hour) + interval '1 hour' FROM rolled_hours),
+                (SELECT date_trunc('hour', min(created_at), 'UTC') FROM sessions)) AS hour;
+
+-- name: roll_up_hour
+-- Sums of an hour whose rounds are all written; nothing where another worker does it.
+-- $1 hour $2 advisory lock
+WITH turn AS MATERIALIZED (
+    SELECT pg_try_advisory_xact_lock($2) AS mine
+),
+done AS (
+    INSERT INTO rolled_hours (hour) SELECT $1 FROM turn WHERE mine ON CONFLICT DO NOTHING RETURNING hour
+),
+summed AS (
+    INSERT INTO hour_figures (operator_id, game_id, build_hash, currency, exponent, hour, spins, stake_minor, win_minor)
+    SELECT p.operator_id, s.game_id, p.build_hash, p.currency, s.exponent, $1, count(*), sum(p.stake_minor), sum(p.win_minor)
+    FROM spins p JOIN sessions s USING (operator_id, session_id)
+    WHERE p.created_at >= $1 AND p.created_at < $1::timestamptz + interval '1 hour' AND EXISTS (SELECT FROM done)
+    GROUP BY p.operator_id, s.game_id, p.build_hash, p.currency, s.exponent
+)
+SELECT hour FROM done;
+
+-- name: add_agreement
+-- $1 operator_id $2 agreement_id $3 valid_from $4 terms $5 created_at
+INSERT INTO fee_agreements (operator_id, agreement_id, valid_from, terms, created_at) VALUES ($1, $2, $3, $4, $5);
+
+-- name: agreement_of
+-- $1 operator_id $2 month
+SELECT * FROM fee_agreements WHERE operator_id = $1 AND valid_from <= $2 ORDER BY valid_from DESC LIMIT 1;
+
+-- name: agreements
+-- $1 operator_id
+SELECT * FROM fee_agreements WHERE operator_id = $1 ORDER BY valid_from;
+
+-- name: carried_into
+-- Losses that a month begins with: those of the month before, where it was closed.
+-- $1 operator_id $2 month
+SELECT currency, carried_minor FROM closing_totals
+WHERE operator_id = $1 AND month = ($2::date - interval '1 month')::date AND carried_minor < 0;
+
+-- name: closed_months
+-- $1 operator_id
+SELECT month FROM closings WHERE operator_id = $1 ORDER BY month;
+
+-- name: close_month
+-- $1 operator_id $2 month $3 closed_at
+INSERT INTO closings (operator_id, month, closed_at) VALUES ($1, $2, $3);
+
+-- name: add_closing_totals
+-- $1 operator_id $2 month $3 currency $4 agreement_id $5 fee_minor $6 carried_minor (the last four arrays)
+INSERT INTO closing_totals (operator_id, month, currency, agreement_id, fee_minor, carried_minor)
+SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::numeric[], $6::numeric[]);
+
+-- name: add_closing_lines
+-- $1 operator_id $2 month $3 about $4 game_id $5 build_hash $6 currency $7 exponent $8 spins_total $9 eligible_spins
+-- $10 turnover_minor $11 win_minor $12 jackpot_contrib_minor $13 bonus_cost_minor $14 royalty_due_minor (arrays)
+INSERT INTO closing_lines (operator_id, month, about, game_id, build_hash, currency, exponent, spins_total, eligible_spins,
+                           turnover_minor, win_minor, jackpot_contrib_minor, bonus_cost_minor, royalty_due_minor)
+SELECT * FROM unnest($1::text[], $2::date[], $3::date[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::bigint[],
+                     $9::bigint[], $10::numeric[], $11::numeric[], $12::numeric[], $13::numeric[], $14::numeric[]);
+
+-- name: closing_lines
+-- $1 operator_id $2 month
+SELECT * FROM closing_lines WHERE operator_id = $1 AND month = $2 ORDER BY about DESC, game_id, build_hash, currency;
+
+-- name: lines_about
+-- $1 operator_id $2 about
+SELECT * FROM closing_lines WHERE operator_id = $1 AND about = $2;
+
+-- name: find_person
+-- $1 name
+SELECT * FROM console_people WHERE name = $1;
+
+-- name: add_person
+-- $1 name $2 salt $3 password_digest $4 created_at
+INSERT INTO console_people (name, salt, password_digest, created_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (name) DO UPDATE SET salt = excluded.salt, password_digest = excluded.password_digest
+WHERE console_people.retired_at IS NULL
+RETURNING name;
+
+-- name: retire_person
+-- $1 name
+UPDATE console_people SET retired_at = now() WHERE name = $1 AND retired_at IS NULL RETURNING name;
+
+-- name: shown_by_id
+-- $1 id of a spin or a round $2 most
+SELECT * FROM shown_spins WHERE spin_id = $1
+UNION SELECT * FROM shown_spins WHERE round_id = $1
+ORDER BY created_at DESC LIMIT $2;
+
+-- name: shown_of_session
+-- $1 session_id $2 most
+SELECT * FROM shown_spins WHERE session_id = $1 ORDER BY nonce DESC LIMIT $2;
+
+-- name: shown_of_player
+-- $1 player_id $2 most
+SELECT * FROM shown_spins WHERE player_id = $1 ORDER BY created_at DESC LIMIT $2;
+
+-- name: shown_by_time
+-- $1 since $2 until $3 most
+SELECT * FROM shown_spins WHERE created_at >= $1 AND created_at < $2 ORDER BY created_at DESC LIMIT $3;
+
+-- name: timeline
+-- What happened to a round, in time: money, steps at the wallet, decisions, its end, its event.
+-- $1 operator_id $2 round_id $3 spin_id
+SELECT l.created_at AS at, l.kind AS what, l.debit_account || ' to ' || l.credit_account || ', ' || l.txn_id AS detail, l.amount_minor
+FROM ledger l WHERE l.operator_id = $1 AND l.txn_id IN (
+    'stake:' || $3::text, 'win:' || $3, 'void_stake:' || $3, 'void_win:' || $3, 'debit:' || $3, 'credit:' || $3, 'rollback:' || $3)
+UNION ALL
+SELECT w.created_at, w.kind || ' asked for', 'at the wallet: ' || w.state || ', ' || w.attempts || ' tries'
+           || coalesce(', ' || w.last_error, ''), w.amount_minor
+FROM wallet_steps w WHERE w.operator_id = $1 AND w.round_id = $2
+UNION ALL
+SELECT c.created_at, 'decision ' || c.step, c.choice || ': ' || c.option || ', by the ' || c.made_by, NULL
+FROM choices c WHERE c.operator_id = $1 AND c.round_id = $2
+UNION ALL
+SELECT e.created_at, e.ending, coalesce(e.reason, 'debit ' || e.debit_tx || coalesce(', credit ' || e.credit_tx, '')), NULL
+FROM round_ends e WHERE e.operator_id = $1 AND e.round_id = $2
+UNION ALL
+SELECT r.due_at, 'settlement due', CASE WHEN r.reported_at IS NULL THEN 'not reported' ELSE 'reported' END, NULL
+FROM open_rounds r WHERE r.operator_id = $1 AND r.round_id = $2
+UNION ALL
+SELECT p.created_at, 'played', 'outcome sealed as nonce ' || p.nonce, NULL
+FROM spins p WHERE p.operator_id = $1 AND p.spin_id = $3
+ORDER BY at, what;
+
+-- name: unfinished_everywhere
+-- $1 most
+SELECT * FROM wallet_steps WHERE next_try_at IS NOT NULL AND NOT (kind = 'debit' AND state = 'accepted') OR state = 'failed'
+ORDER BY created_at LIMIT $1;
+
+-- name: waiting_everywhere
+-- Rounds that wait for a choice or a settlement, the first to be due first.
+-- $1 most
+SELECT operator_id, round_id, spin_id, session_id, 'choice: ' || choice AS waits_for, due_at FROM waiting_rounds
+UNION ALL
+SELECT operator_id, round_id, spin_id, session_id, 'settlement', due_at FROM open_rounds
+ORDER BY due_at LIMIT $1;
+
+-- name: events_everywhere
+-- What waits for each operator, and what was put aside.
+SELECT o.operator_id, w.url, w.disabled_at, x.waiting, x.oldest_at, x.last_error,
+       (SELECT count(*) FROM dead_events d WHERE d.operator_id = o.operator_id) AS dead
+FROM operators o
+LEFT JOIN webhooks w USING (operator_id)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS waiting, min(b.created_at) AS oldest_at, max(b.last_error) AS last_error
+    FROM outbox b WHERE b.operator_id = o.operator_id) x
+WHERE x.waiting > 0 OR w.operator_id IS NOT NULL OR EXISTS (SELECT FROM dead_events d WHERE d.operator_id = o.operator_id)
+ORDER BY o.operator_id;

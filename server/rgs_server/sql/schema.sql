@@ -14,6 +14,7 @@ CREATE TABLE operators (
     one_round     boolean NOT NULL DEFAULT false,   -- a player has one open round in a game
     enforces_markets boolean NOT NULL DEFAULT true, -- whether rules of countries bind here, or at the platform alone
     idle_close_s  integer CHECK (idle_close_s > 0), -- sessions with a balance are closed after so long without a spin
+    choose_within_s  integer NOT NULL DEFAULT 86400 CHECK (choose_within_s > 0), -- then choices are made for the player
     duplicate_status  smallint NOT NULL DEFAULT 200 CHECK (duplicate_status IN (200, 409, 425)), -- of repeated answers
     conflict_status   smallint NOT NULL DEFAULT 409 CHECK (conflict_status IN (409, 422)),       -- of keys used otherwise
     plain_signatures  boolean NOT NULL DEFAULT false,  -- takes HMAC-SHA256 of the body alone; never in production
@@ -28,6 +29,7 @@ CREATE TABLE operator_keys (
     key_id         text PRIMARY KEY,
     operator_id    text NOT NULL REFERENCES operators,
     secret_sealed  bytea NOT NULL,
+    person         text,                             -- whose it is; NULL: nobody's but its own
     retired_at     timestamptz,
     created_at     timestamptz NOT NULL DEFAULT now()
 );
@@ -78,6 +80,17 @@ CREATE TABLE operator_games (
     PRIMARY KEY (operator_id, game_id, build_ref)
 );
 
+-- Builds that were ever served, with the text of their model file: what rebuilds their rounds when the file is gone.
+-- Written once; whoever reads a row checks that its model has this hash.
+CREATE TABLE builds (
+    build_hash        text PRIMARY KEY CHECK (build_hash ~ '^sha256:[0-9a-f]{64}$'),
+    model             text NOT NULL,                 -- id of the model
+    profile           text NOT NULL,
+    mechanic_version  smallint NOT NULL,             -- under which the hash was made
+    source            text NOT NULL,                 -- the model file (TOML)
+    first_seen_at     timestamptz NOT NULL
+);
+
 -- A player's session with one build and one seed. next_nonce is the number of spins played so far:
 -- nonces have no gaps, so a session shows that no outcome was thrown away. version counts the changes by
 -- anything but spins: a worker that knows an older version has to read the session again before it plays.
@@ -115,8 +128,8 @@ CREATE TABLE sessions (
     CHECK ((wallet = 'transfer') = (balance_minor IS NOT NULL)),
     CHECK ((closed_at IS NULL) = (close_reason IS NULL)),
     CHECK (closed_at IS NULL OR coalesce(balance_minor, 0) = 0)   -- a closed session holds nobody's money
-);
-CREATE INDEX sessions_of_player ON sessions (player_id, operator_id) WHERE closed_at IS NULL;
+) WITH (fillfactor = 50);   -- every spin writes its session anew: where the page has room, no index is touched, nothing grows
+CREATE INDEX sessions_of_player ON sessions (player_id, operator_id);
 CREATE INDEX sessions_with_money ON sessions (operator_id) WHERE balance_minor > 0;
 
 -- One paid spin with all its free spins: the audit record. Written once.
@@ -131,6 +144,7 @@ CREATE TABLE spins (
     nonce             bigint NOT NULL CHECK (nonce >= 0),
     spin_type         text NOT NULL CHECK (spin_type IN ('cash')),
     mode              text NOT NULL,                 -- of the game: base, an ante bet, a bonus buy
+    policy            text NOT NULL,                 -- what the player decided, as replays read it; '': nothing, or the usual
     currency          text NOT NULL,
     stake_minor       numeric(38, 0) NOT NULL CHECK (stake_minor > 0),
     win_minor         numeric(38, 0) NOT NULL CHECK (win_minor >= 0),
@@ -142,6 +156,50 @@ CREATE TABLE spins (
     UNIQUE (round_id, operator_id),
     UNIQUE (session_id, operator_id, nonce),         -- an outcome is used once
     FOREIGN KEY (session_id, operator_id) REFERENCES sessions
+);
+CREATE INDEX spins_by_time ON spins USING brin (created_at) WITH (autosummarize = on, pages_per_range = 32);
+
+-- Rounds that wait for a choice of their player. Their stake is taken and their outcome sealed; what is not decided yet is
+-- the policy by which it is played on. A round leaves this table when it gets its row in spins.
+CREATE TABLE waiting_rounds (
+    operator_id      text NOT NULL,
+    round_id         text NOT NULL,
+    spin_id          text NOT NULL,
+    session_id       text NOT NULL,
+    player_id        text NOT NULL,
+    game_id          text NOT NULL,
+    idempotency_key  text NOT NULL,
+    nonce            bigint NOT NULL,
+    spin_type        text NOT NULL,
+    mode             text NOT NULL,
+    stake_minor      numeric(38, 0) NOT NULL CHECK (stake_minor > 0),
+    telemetry_ref    text NOT NULL,
+    one_round        boolean NOT NULL,
+    decisions        text[] NOT NULL DEFAULT '{}',   -- choice=option, in the order in which they were made
+    choice           text NOT NULL,                  -- what is asked now
+    options          text[] NOT NULL CHECK (cardinality(options) > 0),
+    won_minor        numeric(38, 0) NOT NULL CHECK (won_minor >= 0),   -- so far; nothing of it is paid yet
+    created_at       timestamptz NOT NULL,
+    due_at           timestamptz NOT NULL,           -- when it is decided for the player
+    PRIMARY KEY (round_id, operator_id),
+    UNIQUE (spin_id, operator_id),
+    UNIQUE (session_id, operator_id),                -- a session plays on when it is decided
+    FOREIGN KEY (session_id, operator_id) REFERENCES sessions
+);
+CREATE UNIQUE INDEX one_waiting_round ON waiting_rounds (player_id, game_id, operator_id) WHERE one_round;
+CREATE INDEX waiting_rounds_due ON waiting_rounds (due_at);
+
+-- What players decided, or time for them, and what was answered.
+CREATE TABLE choices (
+    operator_id  text NOT NULL,
+    round_id     text NOT NULL,
+    step         integer NOT NULL CHECK (step > 0),
+    choice       text NOT NULL,
+    option       text NOT NULL,
+    made_by      text NOT NULL CHECK (made_by IN ('player', 'time')),
+    response     bytea NOT NULL,
+    created_at   timestamptz NOT NULL,
+    PRIMARY KEY (round_id, operator_id, step)
 );
 
 -- Rounds whose money the platform has not settled, of operators that settle.
@@ -181,6 +239,7 @@ CREATE TABLE round_ends (
     CHECK (ending = 'voided' OR spin_id IS NOT NULL)
 );
 CREATE INDEX round_ends_of_operator ON round_ends (created_at, operator_id);
+CREATE INDEX voided_rounds ON round_ends (created_at, operator_id) WHERE ending = 'voided';
 
 -- What was answered to a money step, byte for byte.
 CREATE TABLE idempotency (
@@ -211,6 +270,7 @@ CREATE TABLE wallet_steps (
     state         text NOT NULL CHECK (state IN ('pending', 'accepted', 'refused', 'abandoned', 'failed')),
     attempts      integer NOT NULL DEFAULT 0,
     next_try_at   timestamptz,
+    asked_until   timestamptz,                       -- of a debit: until then a worker asks for it, and nobody else
     last_error    text,
     created_at    timestamptz NOT NULL,
     ended_at      timestamptz,
@@ -224,22 +284,26 @@ CREATE TABLE wallet_steps (
     CHECK (state <> 'pending' OR next_try_at IS NOT NULL)    -- nothing is forgotten
 );
 CREATE INDEX steps_due ON wallet_steps (next_try_at) WHERE next_try_at IS NOT NULL;
-CREATE INDEX steps_by_end ON wallet_steps USING brin (ended_at);
+CREATE INDEX steps_by_end ON wallet_steps USING brin (ended_at) WITH (autosummarize = on);
 CREATE INDEX steps_failed ON wallet_steps (created_at) WHERE state = 'failed';
 
--- Failed steps that two persons have closed by hand, or that one has proposed to. Who they are is the id of their key.
+-- Failed steps that two persons have closed by hand, or that one has proposed to, with the keys or clients by which they
+-- called. A key or client that nobody was named for is a person of its own, by its id.
 CREATE TABLE resolutions (
     operator_id   text NOT NULL,
     txn_id        text NOT NULL,
     resolution    text NOT NULL CHECK (resolution IN ('paid', 'retry')),
     reason        text NOT NULL,
     proposed_by   text NOT NULL,
+    proposed_person   text NOT NULL,
     proposed_at   timestamptz NOT NULL,
     confirmed_by  text CHECK (confirmed_by <> proposed_by),
+    confirmed_person  text CHECK (confirmed_person <> proposed_person),
     confirmed_at  timestamptz,
     PRIMARY KEY (txn_id, operator_id, proposed_at),
     FOREIGN KEY (txn_id, operator_id) REFERENCES wallet_steps,
-    CHECK ((confirmed_by IS NULL) = (confirmed_at IS NULL))
+    CHECK ((confirmed_by IS NULL) = (confirmed_at IS NULL)),
+    CHECK ((confirmed_by IS NULL) = (confirmed_person IS NULL))
 );
 
 -- Double entry: each row moves an amount from one account to another, so all accounts add up to zero.
@@ -268,7 +332,7 @@ CREATE TABLE ledger (
     CHECK ((balance_after_minor IS NULL) = ('session' NOT IN (debit_account, credit_account)))
 );
 
-CREATE INDEX ledger_by_time ON ledger USING brin (created_at);
+CREATE INDEX ledger_by_time ON ledger USING brin (created_at) WITH (autosummarize = on);
 
 -- Events to be delivered. Identity order is not commit order: a relay deletes what it has delivered.
 CREATE TABLE outbox (
@@ -317,7 +381,11 @@ CREATE TRIGGER ledger_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER idempotency_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON idempotency
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER builds_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON builds
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER round_ends_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON round_ends
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER choices_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON choices
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- Clients of operators, which get access tokens. Secrets are 256 random bits, so their SHA-256 keeps them.
@@ -326,6 +394,7 @@ CREATE TABLE oauth_clients (
     operator_id    text NOT NULL REFERENCES operators,
     secret_digest  bytea NOT NULL CHECK (length(secret_digest) = 32),
     scopes         text[] NOT NULL,
+    person         text,                             -- whose it is; NULL: nobody's but its own
     retired_at     timestamptz,
     created_at     timestamptz NOT NULL DEFAULT now()
 );
@@ -380,3 +449,96 @@ SELECT o.operator_id, o.rate_per_s, o.burst, o.in_flight_max, o.plain_signatures
        ARRAY(SELECT network::text FROM operator_networks n WHERE n.operator_id = o.operator_id) AS networks,
        ARRAY(SELECT common_name FROM operator_certificates c WHERE c.operator_id = o.operator_id) AS certificates
 FROM operators o;
+
+-- Sums of the rounds of whole hours, whatever became of them later, so that reports need not read them again; an hour is
+-- summed up once, when all of its rounds are written.
+CREATE TABLE rolled_hours (
+    hour  timestamptz PRIMARY KEY
+);
+CREATE TABLE hour_figures (
+    operator_id  text NOT NULL,
+    game_id      text NOT NULL,
+    build_hash   text NOT NULL,
+    currency     text NOT NULL,
+    exponent     smallint NOT NULL,
+    hour         timestamptz NOT NULL REFERENCES rolled_hours,
+    spins        bigint NOT NULL,
+    stake_minor  numeric NOT NULL,
+    win_minor    numeric NOT NULL,
+    PRIMARY KEY (hour, operator_id, game_id, build_hash, currency)
+);
+CREATE TRIGGER hour_figures_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON hour_figures
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- What operators pay, from a month on until the next agreement; `terms` is JSON as rgs_server.billing.fees reads it.
+CREATE TABLE fee_agreements (
+    operator_id   text NOT NULL REFERENCES operators,
+    agreement_id  text NOT NULL,
+    valid_from    date NOT NULL CHECK (extract(day FROM valid_from) = 1),
+    terms         text NOT NULL,
+    created_at    timestamptz NOT NULL,
+    PRIMARY KEY (agreement_id, operator_id),
+    UNIQUE (operator_id, valid_from)
+);
+
+-- Months that are closed, with what each currency came to. `carried_minor`: a loss that the next month begins with.
+CREATE TABLE closings (
+    operator_id  text NOT NULL REFERENCES operators,
+    month        date NOT NULL CHECK (extract(day FROM month) = 1),
+    closed_at    timestamptz NOT NULL,
+    PRIMARY KEY (operator_id, month)
+);
+CREATE TABLE closing_totals (
+    operator_id    text NOT NULL,
+    month          date NOT NULL,
+    currency       text NOT NULL,
+    agreement_id   text NOT NULL,
+    fee_minor      numeric(38, 0) NOT NULL CHECK (fee_minor >= 0),
+    carried_minor  numeric(38, 0) NOT NULL CHECK (carried_minor <= 0),
+    PRIMARY KEY (operator_id, month, currency),
+    FOREIGN KEY (operator_id, month) REFERENCES closings,
+    FOREIGN KEY (agreement_id, operator_id) REFERENCES fee_agreements
+);
+
+-- Lines of closed months; those about an earlier month are what has changed in it since (true-ups).
+CREATE TABLE closing_lines (
+    operator_id            text NOT NULL,
+    month                  date NOT NULL,
+    about                  date NOT NULL CHECK (about <= month),
+    game_id                text NOT NULL,
+    build_hash             text NOT NULL,
+    currency               text NOT NULL,
+    exponent               smallint NOT NULL,
+    spins_total            bigint NOT NULL,
+    eligible_spins         bigint NOT NULL,
+    turnover_minor         numeric(38, 0) NOT NULL,
+    win_minor              numeric(38, 0) NOT NULL,
+    jackpot_contrib_minor  numeric(38, 0) NOT NULL,
+    bonus_cost_minor       numeric(38, 0) NOT NULL,
+    royalty_due_minor      numeric(38, 0) NOT NULL,
+    PRIMARY KEY (operator_id, month, about, game_id, build_hash, currency),
+    FOREIGN KEY (operator_id, month) REFERENCES closings
+);
+CREATE TRIGGER fee_agreements_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON fee_agreements
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER closings_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON closings
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER closing_totals_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON closing_totals
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER closing_lines_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON closing_lines
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- People who look at the console; passwords are made for them and kept as scrypt.
+CREATE TABLE console_people (
+    name             text PRIMARY KEY,
+    salt             bytea NOT NULL CHECK (length(salt) = 16),
+    password_digest  bytea NOT NULL CHECK (length(password_digest) = 32),
+    retired_at       timestamptz,
+    created_at       timestamptz NOT NULL
+);
+
+-- A round with what its session knows, as lists show it.
+CREATE VIEW shown_spins AS
+SELECT p.operator_id, p.spin_id, p.round_id, p.session_id, p.mode, p.nonce, p.currency, p.stake_minor, p.win_minor, p.created_at,
+       s.player_id, s.game_id, s.exponent
+FROM spins p JOIN sessions s USING (operator_id, session_id);

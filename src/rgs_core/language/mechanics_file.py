@@ -552,6 +552,8 @@ class MechanicsReading(Reading):
             BETS_MAX,
             "bets",
         )
+        if words.COLLECT in bets:
+            self.bad(f"{path}.bets.{words.COLLECT}", f"'{words.COLLECT}' is what ends a gamble", "rename the bet")
         if "bets" in table and not bets:
             self.bad(f"{path}.bets", "no bet", "add [gamble.bets.NAME] with a table")
         of = self.basis(table, path, "total_bet")

@@ -116,6 +116,8 @@ class Strip:
 
     def window(self, stop: int, rows: int) -> tuple[str, ...]:
         """Symbols in view, top to bottom, when the reel stops at `stop`; strips are endless loops."""
+        if stop >= 0 and stop + rows <= len(self.symbols):
+            return self.symbols[stop : stop + rows]
         return tuple(self.symbols[(stop + row) % len(self.symbols)] for row in range(rows))
 
 

@@ -23,7 +23,7 @@ from rgs_core.language.reading import TooManyProblems, items, show
 from rgs_core.language.states_file import StatesReading
 from rgs_core.language.toml_lines import line_numbers
 
-__all__ = ["draws_most", "load", "loads", "most_units"]
+__all__ = ["draws_most", "load", "loads", "most_units", "read_text"]
 
 SYMBOL = re.compile(r"[A-Za-z0-9_]{1,16}")
 TOKEN = re.compile(r"([A-Za-z0-9_]{1,16})(?:\*([0-9]{1,5}))?(?::([0-9]{1,9}))?")
@@ -34,14 +34,18 @@ PROFILES_MAX = 64
 def load(path: str | Path) -> m.Model:
     """The model in the file at `path`. Raises ModelError with all problems, OSError if unreadable."""
     path = Path(path)
+    return loads(read_text(path), source=str(path), folder=path.parent)
+
+
+def read_text(path: Path) -> str:
+    """The text of a model file. Raises ModelError where it is none or too long, OSError if unreadable."""
     size = path.stat().st_size
     if size > FILE_BYTES_MAX:
         raise ModelError(str(path), [Problem("file", f"{size} bytes long", f"keep it below {FILE_BYTES_MAX} bytes")])
     try:
-        text = path.read_bytes().decode("utf-8")
+        return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise ModelError(str(path), [Problem("file", f"not UTF-8: {error}", "save it as UTF-8")]) from None
-    return loads(text, source=str(path), folder=path.parent)
 
 
 def loads(text: str, source: str = "<text>", folder: Path | None = None) -> m.Model:

@@ -12,7 +12,7 @@ game is the same, it is played in another way.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import product
 
@@ -70,6 +70,18 @@ def with_bets(build: Build, plays: tuple[str, ...]) -> Build:
     gamble = build.model.gamble
     assert gamble is not None
     return replace(build, model=replace(build.model, gamble=replace(gamble, plays=plays)))
+
+
+def with_decisions(build: Build, decisions: Iterable[tuple[str, str]]) -> Build:
+    """The build as it is played by (choice, option) and ("gamble", bet) in turn. Raises PolicyError."""
+    options: dict[str, int] = {}
+    plays: list[str] = []
+    for name, value in decisions:
+        if name == GAMBLE:
+            plays += _plays(build.model, value)
+        else:
+            options[name] = _option(build.model, name, value)
+    return replace(build, model=_played(build.model, options, tuple(plays)))
 
 
 def _played(model: Model, options: Mapping[str, int], plays: tuple[str, ...]) -> Model:

@@ -117,7 +117,7 @@ class Reading:
         kind = value.get("kind") if isinstance(value, dict) else None
         if isinstance(kind, str) and kind in readers:
             return readers[kind]
-        self.bad(join(path, "kind"), f"{show(kind)} is not allowed", f"write one of {', '.join(readers)}")
+        self.bad(join(path, "kind"), f"{show(kind)} is not allowed", one_of(kind, list(readers)))
         return None
 
     # -- single values --------------------------------------------------------------------------
@@ -153,7 +153,7 @@ class Reading:
 
     def choice(self, value: object, path: str, allowed: Sequence[str]) -> Any:
         if not isinstance(value, str) or value not in allowed:
-            self.bad(path, f"{show(value)} is not allowed", f"write one of {', '.join(allowed)}")
+            self.bad(path, f"{show(value)} is not allowed", one_of(value, allowed))
             return allowed[0]
         return value
 
@@ -284,6 +284,13 @@ def near(value: object, known: Sequence[str]) -> str | None:
         return None
     found = difflib.get_close_matches(value, known, n=1)
     return f"did you mean '{found[0]}'?" if found else None
+
+
+def one_of(value: object, allowed: Sequence[str]) -> str:
+    """The remedy for a word that is none of the allowed ones: the similar one that may have been meant, and all of them."""
+    words = f"write one of {', '.join(allowed)}"
+    hint = near(value, allowed)
+    return words if hint is None else f"{hint} {words}"
 
 
 def join(path: str, key: str) -> str:

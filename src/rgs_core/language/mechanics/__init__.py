@@ -6,6 +6,7 @@ form (`later`), so the hashes of older builds never change.
 """
 
 from rgs_core.language.mechanics.bonuses import (
+    COLLECT,
     Bet,
     Bonus,
     Choice,
@@ -89,6 +90,7 @@ from rgs_core.language.mechanics.triggers import (
 )
 
 __all__ = [
+    "COLLECT",
     "NOTHING_LINKED",
     "SIMULATED_ONLY",
     "WIN_MIN",

@@ -162,6 +162,10 @@ class Jackpot:
     must_hit_by: int | None
 
 
+COLLECT = "collect"
+"""What a player does who does not gamble, or no more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bet:
     """A way to gamble: `table` is drawn, of multipliers of what is put at risk, or of rungs to climb or fall.

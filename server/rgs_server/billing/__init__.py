@@ -1,0 +1,1 @@
+"""What operators played and owe: figures by day, fees, closed months, invoices."""

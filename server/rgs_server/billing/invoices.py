@@ -1,0 +1,82 @@
+"""Fees of a closed month in one currency, by a table of rates that says where they come from.
+
+The service never converts money of players; an invoice is in the currency of the agreement. The same month with
+another table shows what its true-up is.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from typing import TextIO
+
+from rgs_server.billing.fees import DECIMAL
+from rgs_server.billing.months import Line, total_fee
+from rgs_server.contract.money import EXPONENTS
+
+COLUMNS = ("currency", "rate", "date", "source")
+
+
+class RatesRefused(Exception):
+    """A table of rates cannot be used; the message has the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many units of the invoice's currency for one unit of another."""
+
+    rate: Fraction
+    day: date
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """The fee of a currency, and the same in the currency of the invoice; `rate` is None where it is that one."""
+
+    currency: str
+    exponent: int
+    fee_minor: int
+    converted_minor: int
+    rate: Rate | None
+
+
+def read_rates(file: TextIO) -> Mapping[str, Rate]:
+    """Rates by currency. Raises RatesRefused."""
+    reader = csv.DictReader(file)
+    lacking = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
+    if lacking:
+        raise RatesRefused(f"line 1: no column {', '.join(lacking)}; the first line names {', '.join(COLUMNS)}")
+    rates: dict[str, Rate] = {}
+    for row in reader:
+        line, values = reader.line_num, {name: (row[name] or "").strip() for name in COLUMNS}
+        currency = values["currency"]
+        if currency not in EXPONENTS:
+            raise RatesRefused(f"line {line}: no currency '{currency}'")
+        if currency in rates:
+            raise RatesRefused(f"line {line}: a second rate of {currency}")
+        if not DECIMAL.fullmatch(values["rate"]) or not Fraction(values["rate"]):
+            raise RatesRefused(f"line {line}: rate '{values['rate']}' is no decimal above 0")
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d", values["date"]) or not values["source"]:
+            raise RatesRefused(f"line {line}: say the date (2026-01-31) and the source of the rate")
+        rates[currency] = Rate(Fraction(values["rate"]), date.fromisoformat(values["date"]), values["source"])
+    return rates
+
+
+def converted(lines: Iterable[Line], currency: str, rates: Mapping[str, Rate]) -> list[Converted]:
+    """The fees of a month in one currency, each rounded to its minor unit (halves to even). Raises RatesRefused."""
+    found = []
+    for (name, exponent), fee_minor in sorted(total_fee(lines).items()):
+        if name == currency:
+            found.append(Converted(name, exponent, fee_minor, fee_minor, None))
+            continue
+        rate = rates.get(name)
+        if rate is None:
+            raise RatesRefused(f"no rate of {name} in {currency}; add a line to the table of rates")
+        minor = round(fee_minor * rate.rate * 10 ** EXPONENTS[currency] / Fraction(10**exponent))
+        found.append(Converted(name, exponent, fee_minor, minor, rate))
+    return found

@@ -1,0 +1,1 @@
+"""The console: what auditors and operators look at. It reads, and changes nothing."""
