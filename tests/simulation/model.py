@@ -32,6 +32,9 @@ OPEN, COMPLETED, VOIDED = "open", "completed", "voided"
 DEBIT_PENDING, SETTLING = "debit_pending", "settling"
 
 WALLET_VERDICTS = {"INSUFFICIENT_FUNDS", "WALLET_REFUSED"}
+IN_PROGRESS = "IDEMPOTENCY_IN_PROGRESS"
+ASKED_S = 11
+"""The longest that a worker may have a debit: three tries of 2.5 s each, and 3.5 s that nobody heard of it."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ class Debit:
     """A stake that the wallet of the platform was asked for."""
 
     spin: Spin
+    asked_s: float  # when it was asked for last
     state: str = "pending"  # accepted, refused, abandoned
     code: str = ""
 
@@ -259,7 +263,11 @@ class Model:
         if debit is not None and debit.state == "abandoned":
             return refusal("ROUND_ALREADY_CLOSED")
         if debit is None:
-            debit = self.debits[op.spin] = Debit(op)
+            debit = self.debits[op.spin] = Debit(op, self.now_s)
+        elif debit.state == "pending":
+            if answer is not None and answer.code == IN_PROGRESS and self.now_s <= debit.asked_s + ASKED_S:
+                return refusal(IN_PROGRESS)  # nobody knows yet that the worker that asked is gone
+            debit.asked_s = self.now_s
         seen, moods = (answer.code if answer is not None else None), self.moods(op.spin)
         if seen == "" and self.took(op.spin) and not waits:
             debit.state = "accepted"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import shutil
 import tempfile
 import threading
@@ -143,7 +144,7 @@ class Simulator:
 
     def play(self, history: History) -> Failure | None:
         """None where service and model agree."""
-        self.loop.now_s = 0.0
+        self.loop.now_s, self.loop.until_s = 0.0, math.inf
         self._run = Run(self.loop, self._wire, self._game, history)
         try:
             self.loop.run_until_complete(self._run.play())

@@ -9,6 +9,7 @@ crashed hears of nothing any more, and what it still does reaches nobody.
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -33,6 +34,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         super().__init__(_Selector(self))
         self.now_s = 0.0
+        self.until_s = math.inf
+        """Whoever still waits then waits for ever: timers that come again and again let time pass without end."""
         self.outside = 0  # real work that somebody waits for
 
     def time(self) -> float:
@@ -49,7 +52,7 @@ class _Selector(selectors.EpollSelector):
             return super().select(0)
         if self._loop.outside:
             return super().select(None)
-        if timeout is None:
+        if timeout is None or self._loop.now_s > self._loop.until_s:
             raise Stuck("nothing can happen any more")
         self._loop.now_s += timeout
         return super().select(0)
@@ -160,8 +163,8 @@ class Connection:
     async def execute(self, *arguments: Any) -> Any:
         return await self._message("execute", *arguments)
 
-    def transaction(self) -> Transaction:
-        return Transaction(self)
+    def transaction(self) -> Transaction | Savepoint:
+        return Transaction(self) if self._open is None else Savepoint(self, self._open)
 
     async def _message(self, name: str, *arguments: Any) -> Any:
         if self._closed:
@@ -244,3 +247,21 @@ class Transaction:
             return
         fault, _ = await self._connection._exchange(lambda: self._end("COMMIT"))
         await self._connection._heard(fault, None)
+
+
+class Savepoint:
+    """A transaction in another one; what undoes the outer one has undone this."""
+
+    def __init__(self, connection: Connection, outer: Transaction) -> None:
+        self._connection = connection
+        self._outer = outer
+
+    async def __aenter__(self) -> None:
+        await self._connection.execute("SAVEPOINT inner_transaction")
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._outer._ended:
+            command = "RELEASE SAVEPOINT" if kind is None else "ROLLBACK TO SAVEPOINT"
+            await self._connection.execute(f"{command} inner_transaction")
