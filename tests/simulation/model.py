@@ -124,6 +124,7 @@ class Debit:
     asked_s: float  # when it was asked for last
     state: str = "pending"  # accepted, refused, abandoned
     code: str = ""
+    unknown: bool = False  # was answered WALLET_TIMEOUT: it is given up at once where nobody else has drawn its spin
 
 
 @dataclass
@@ -275,7 +276,10 @@ class Model:
         if seen in WALLET_VERDICTS and "refused" in moods:
             debit.state, debit.code = "refused", seen
             return refusal(seen)
+        if seen == "ROUND_ALREADY_CLOSED" and debit.unknown:
+            return refusal(seen)
         if seen == "WALLET_TIMEOUT" and "unknown" in moods:
+            debit.unknown = True
             return refusal(seen)
         if seen == "ROUND_OPEN" and waits:
             return refusal(seen)

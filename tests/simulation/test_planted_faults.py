@@ -78,13 +78,13 @@ FAULTS: dict[str, Plant] = {
     "an outcome is thrown away when a session is read again": sql(
         "load_sessions", ("s.next_nonce, s.version", "s.next_nonce + (s.next_nonce > 0)::integer AS next_nonce, s.version")
     ),
-    "what a worker remembers of a session is not checked": sql("commit_spins", (" AND f.session_version = l.version", "")),
+    "what a worker remembers of a session is not checked": sql("commit_spins", (" AND f.session_version = s.version", "")),
     "a win is credited again under another name": credits_renamed,
     "a spin is drawn before its stake is taken": drawn_without_the_stake,
     "a debit of which nothing became is kept": debits_kept,
     "a transfer counts twice": sql("transfer_in", ("balance_minor = balance_minor + $4", "balance_minor = balance_minor + 2 * $4")),
     "a pay-out is not written": sql("close_session", ("WHERE paid_minor > 0", "WHERE false")),
-    "only wins have an event": sql("commit_spins", ("event, created_at FROM good ORDER", "event, created_at FROM good WHERE win_minor > 0 ORDER")),
+    "only wins have an event": sql("commit_spins", ("event, created_at FROM good WHERE choice", "event, created_at FROM good WHERE win_minor > 0 AND choice")),
     "a spin that has to wait for another round is tried without end": sql("find_answers", ("AND s.one_round)", "AND false)")),
 }  # fmt: skip
 
@@ -92,7 +92,7 @@ FAULTS: dict[str, Plant] = {
 def skipped_nonces(patch: pytest.MonkeyPatch) -> None:
     """Nonces that are ahead have to be taken, too, or the outcome could not be thrown away at all."""
     sql(
-        "commit_spins", ("f.first_nonce = l.next_nonce AND f.nonce = l.next_nonce + f.place", "f.nonce >= l.next_nonce")
+        "commit_spins", ("f.first_nonce = s.next_nonce AND f.nonce = s.next_nonce + f.place", "f.nonce >= s.next_nonce")
     )(patch)
 
 
