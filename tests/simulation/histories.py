@@ -10,8 +10,12 @@ import random
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-STAKE_STEP_MINOR = 5  # of the game that is played
-IDLE_S, SETTLE_S = 3600, 3600
+STAKE_STEP_MINOR = 10  # a stake of every game
+SEVENS, TIDES = "sevens", "tides"
+BASE, BUY = "base", "buy"
+STAKES = {(SEVENS, BASE): 5, (TIDES, BASE): 10, (TIDES, BUY): 225}
+"""Games and their modes, with the smallest stake in minor units. Rounds of tides may ask for a choice; bought ones do."""
+IDLE_S, SETTLE_S, CHOOSE_S = 3600, 3600, 1800
 LONG_S = 7200
 
 
@@ -33,6 +37,7 @@ class Open(Op):
     wallet: str | None
     currency: str
     client_seed: str
+    game: str = SEVENS
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,26 @@ class Spin(Op):
     session: str
     stake_minor: int
     currency: str
+    mode: str = BASE
+
+
+@dataclass(frozen=True)
+class Choose(Op):
+    """The player decides. What is asked is not known when a history is drawn, so `how` says it: next: what is asked, by its
+    option number `pick`; again: the last decision once more; other: that step otherwise; wrong: what is not offered; ahead:
+    a step too far. `Chosen` is what it becomes."""
+
+    round: str
+    how: str
+    pick: int
+
+
+@dataclass(frozen=True)
+class Chosen(Op):
+    round: str
+    step: int
+    choice: str
+    option: str
 
 
 @dataclass(frozen=True)
@@ -166,7 +191,7 @@ class Author:
 
     WEIGHTS: ClassVar[dict[str, int]] = {
         "spin": 34, "settle": 10, "void": 9, "transfer": 12, "close": 4, "block": 2, "read_round": 4, "read_session": 3,
-        "open": 6, "repeat": 14, "pay": 4, "sweep": 2, "wait": 4,
+        "open": 6, "repeat": 14, "pay": 4, "sweep": 3, "wait": 5, "choose": 12,
     }  # fmt: skip
     MOODS = ("accept", "accept", "accept", "refuse", "lost", "error", "hang")
 
@@ -231,6 +256,10 @@ class Author:
                     TransferIn(n, op.session, self._id("t"), 500, "EUR"),
                 )
             )
+        if isinstance(op, Choose):
+            others = (op, op, dataclasses.replace(op, pick=op.pick + 1), Sweep(n), ReadRound(n, op.round))
+            session = next((spin.session for spin in self.spins[n] if spin.round == op.round), self._session(n))
+            return draw.choice((*others, self.new_spin(n, session), Close(n, session), Void(n, op.round, session, "late")))
         if isinstance(op, Settle):
             return draw.choice((op, Void(n, op.round, self._session(n), "late"), ReadRound(n, op.round)))
         if isinstance(op, (TransferIn, Close)):
@@ -264,14 +293,18 @@ class Author:
             known = draw.choice(self.sessions[n])
             return known if draw.random() < 0.5 else dataclasses.replace(known, client_seed="another")
         wallet = draw.choice((None, None, "platform", "transfer", "seamless"))
-        op = Open(n, self._id("s"), f"p{draw.randint(1, 2)}", wallet, "EUR", draw.choice(("", "lucky")))
+        game = draw.choice((SEVENS, TIDES))
+        op = Open(n, self._id("s"), f"p{draw.randint(1, 2)}", wallet, "EUR", draw.choice(("", "lucky")), game)
         self.sessions[n].append(op)
         return op
 
     def new_spin(self, n: int, session: str) -> Spin:
         number = self._id("")
-        stake = STAKE_STEP_MINOR * self.random.choice((1, 1, 4, 20, 60))
-        op = Spin(n, f"k{number}", f"spin{number}", f"r{number}", session, stake, "EUR")
+        stake, mode = STAKE_STEP_MINOR * self.random.choice((1, 1, 4, 20, 40)), BASE
+        games = {opened.session: opened.game for opened in self.sessions[n]}
+        if self.random.random() < (0.2 if games.get(session) == TIDES else 0.01):
+            stake, mode = STAKES[TIDES, BUY], BUY
+        op = Spin(n, f"k{number}", f"spin{number}", f"r{number}", session, stake, "EUR", mode)
         self.spins[n].append(op)
         return op
 
@@ -317,6 +350,10 @@ class Author:
     def settle(self, n: int) -> Op:
         number = self._id("")
         return Settle(n, self._round(n), f"d{number}", f"c{number}" if self.random.random() < 0.9 else None)
+
+    def choose(self, n: int) -> Op:
+        how = self.random.choices(("next", "again", "other", "wrong", "ahead"), (70, 10, 8, 6, 6))[0]
+        return Choose(n, self._round(n), how, self.random.randrange(4))
 
     def void(self, n: int) -> Op:
         return Void(n, self._round(n), self._session(n), self.random.choice(("timeout", "error")))

@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simulation.histories import (
+    CHOOSE_S,
     IDLE_S,
     SETTLE_S,
-    STAKE_STEP_MINOR,
+    STAKES,
     Block,
+    Choose,
+    Chosen,
     Close,
     Op,
     Open,
@@ -23,13 +26,19 @@ from simulation.histories import (
     ReadSession,
     Settle,
     Spin,
+    Sweep,
     Terms,
     TransferIn,
     Void,
 )
 
 OPEN, COMPLETED, VOIDED = "open", "completed", "voided"
-DEBIT_PENDING, SETTLING = "debit_pending", "settling"
+DEBIT_PENDING, AWAITING_INPUT, SETTLING = "debit_pending", "awaiting_input", "settling"
+
+Question = tuple[str, tuple[str, ...]]
+"""A choice and its options; the first is taken for a player who does not answer."""
+Draw = Callable[[int, str, tuple[tuple[str, str], ...]], tuple[int, Question | None]]
+"""Of a session: what the round of a nonce has won, in units, in a mode and after some decisions, and what it asks next."""
 
 WALLET_VERDICTS = {"INSUFFICIENT_FUNDS", "WALLET_REFUSED"}
 IN_PROGRESS = "IDEMPOTENCY_IN_PROGRESS"
@@ -84,7 +93,7 @@ def refusal(*codes: str) -> Expected:
 class Session:
     opened: Open
     wallet: str
-    draw: Callable[[int], int]  # units that the spin of a nonce wins
+    draw: Draw
     body: bytes
     touched_s: float
     next_nonce: int = 0
@@ -96,13 +105,27 @@ class Session:
 
 
 @dataclass
+class Decision:
+    """`body`: what was answered, where it was heard."""
+
+    choice: str
+    option: str
+    made_by: str = "player"
+    body: bytes | None = None
+
+
+@dataclass
 class Round:
     """A round that was played, or voided before it could be."""
 
     session: str
     spin: Spin | None = None
     nonce: int = 0
-    win: int = 0
+    win: int = 0  # of a round that is over
+    asked: Question | None = None
+    won: int = 0  # so far, while something is asked
+    choose_by_s: float = 0.0
+    decisions: list[Decision] = field(default_factory=list)
     waits: bool = False  # for its settlement
     due_s: float = 0.0
     overdue: bool = False  # and was reported
@@ -113,6 +136,8 @@ class Round:
     def state(self) -> str:
         if isinstance(self.ended, Void):
             return VOIDED
+        if self.asked is not None:
+            return AWAITING_INPUT
         return OPEN if self.waits and self.ended is None else COMPLETED
 
 
@@ -132,7 +157,7 @@ class Model:
     """One operator. `took`: whether its wallet holds the debit of a spin now; `moods`: what it answered of it, ever."""
 
     terms: Terms
-    drawer: Callable[[bytes, str], Callable[[int], int]]
+    drawer: Callable[[bytes, Open], Draw]
     took: Callable[[str], bool]
     moods: Callable[[str], set[str]]
     now_s: float = 0.0
@@ -146,6 +171,7 @@ class Model:
     wallet_net: Counter[str] = field(default_factory=Counter)  # of players, at the platform's wallet
     unsettled_events: int = 0
     swept_events: int = 0
+    autoclosed_events: int = 0
 
     def apply(self, op: Op, answer: Answer | None) -> Expected:
         """The answer that a request has to get, and what it changes. `answer`: the one it got, for what only the service
@@ -165,22 +191,28 @@ class Model:
         if wallet not in self.terms.wallets:
             return refusal("WALLET_MISMATCH")
         body = answer.body if answer is not None else b""
-        self.sessions[op.session] = Session(op, wallet, self.drawer(body, op.client_seed), body, self.now_s)
-        return Expected({""}, {"wallet": wallet, "open_rounds": self.waiting(op.player, but=None)})
+        self.sessions[op.session] = Session(op, wallet, self.drawer(body, op), body, self.now_s)
+        return Expected({""}, {"wallet": wallet, "open_rounds": self.waiting(op)})
 
-    def waiting(self, player: str, but: str | None) -> list[str]:
-        """Rounds of a player that wait for their settlement."""
-        found = [
-            name
-            for name, played in self.rounds.items()
-            if played.waits and played.ended is None and self.sessions[played.session].opened.player == player
-        ]
-        return sorted(name for name in found if name != but)
+    def waiting(self, opened: Open, but: str | None = None) -> list[str]:
+        """Rounds of a session's player in its game that wait for a choice or for their settlement."""
+        found: list[str] = []
+        for name, played in self.rounds.items():
+            of = self.sessions[played.session].opened
+            if name != but and played.state in (OPEN, AWAITING_INPUT) and (of.player, of.game) == (opened.player, opened.game):
+                found.append(name)
+        return sorted(found)
+
+    def asking(self, session_id: str) -> Round | None:
+        """The round of a session that waits for a choice."""
+        return next((r for r in self.rounds.values() if r.session == session_id and r.asked is not None), None)
 
     def close(self, op: Close, answer: Answer | None) -> Expected:
         session = self.sessions.get(op.session)
         if session is None:
             return refusal("SESSION_UNKNOWN")
+        if self.asking(op.session) is not None:
+            return refusal("ROUND_OPEN")
         before, body = session.closed, session.close_body
         paid = session.balance
         if not before:
@@ -219,36 +251,96 @@ class Model:
         session = self.sessions.get(op.session)
         if session is None:
             return refusal("SESSION_UNKNOWN")
+        cost = STAKES.get((session.opened.game, op.mode))
         # Any reason will do: what a worker remembers of a session decides which one it meets first.
         reasons = {
             "SESSION_CLOSED": session.closed,
-            "STAKE_NOT_ALLOWED": op.currency != session.opened.currency or op.stake_minor % STAKE_STEP_MINOR,
+            "MODE_NOT_ALLOWED": cost is None,
+            "STAKE_NOT_ALLOWED": op.currency != session.opened.currency or (cost is not None and op.stake_minor % cost),
             "RG_BLOCKED": session.blocked,
             "INSUFFICIENT_FUNDS": session.wallet == "transfer" and session.balance < op.stake_minor,
         }
-        waits = self.waiting(session.opened.player, but=op.round) if self.terms.one_round else []
+        others = self.waiting(session.opened, but=op.round) if self.terms.one_round else []
+        waits = bool(others) or self.asking(op.session) is not None
         if any(reasons.values()):
             return refusal(*(code for code, holds in reasons.items() if holds), *(["ROUND_OPEN"] if waits else []))
         if session.wallet == "seamless":
-            return self._seamless_spin(op, session, bool(waits), answer)
+            return self._seamless_spin(op, session, waits, answer)
         return refusal("ROUND_OPEN") if waits else self._play(op, session, answer)
 
     def _play(self, op: Spin, session: Session, answer: Answer | None) -> Expected:
         nonce = session.next_nonce
-        win = session.draw(nonce) * (op.stake_minor // STAKE_STEP_MINOR)
         session.next_nonce += 1
-        shows: dict[str, Any] = {"nonce": nonce, "win": win, "stake": op.stake_minor, "balance": None}
         if session.wallet == "transfer":
-            session.balance += win - op.stake_minor
-            shows["balance"] = session.balance
+            session.balance -= op.stake_minor
         if session.wallet == "seamless":
-            self.wallet_net[session.opened.player] += win - op.stake_minor
-        waits = session.wallet == "platform" and self.terms.settles
-        self.rounds[op.round] = Round(op.session, op, nonce, win, waits, self.now_s + SETTLE_S)
+            self.wallet_net[session.opened.player] -= op.stake_minor
+        played = self.rounds[op.round] = Round(op.session, op, nonce)
         self.spins[op.spin] = op
         self.answers[op.key] = (op, answer.body if answer is not None else b"")
-        session.touched_s = self.now_s
-        return Expected({""}, shows)
+        return self._go_on(played)
+
+    def _go_on(self, played: Round) -> Expected:
+        """A round after its last decision: it asks for the next one, or it is over and its win is paid."""
+        spin, session = played.spin, self.sessions[played.session]
+        assert spin is not None
+        made = tuple((decision.choice, decision.option) for decision in played.decisions)
+        units, played.asked = session.draw(played.nonce, spin.mode, made)
+        won = units * (spin.stake_minor // STAKES[session.opened.game, spin.mode])
+        if played.asked is not None:
+            played.won, played.choose_by_s = won, self.now_s + CHOOSE_S
+        else:
+            played.win = won
+            if session.wallet == "transfer":
+                session.balance += won
+            if session.wallet == "seamless":
+                self.wallet_net[session.opened.player] += won
+            played.waits = session.wallet == "platform" and self.terms.settles
+            played.due_s = session.touched_s = self.now_s
+            played.due_s += SETTLE_S
+        return Expected({""}, {
+            "nonce": played.nonce, "win": played.win, "stake": spin.stake_minor, "awaiting": self._awaiting(played),
+            "balance": session.balance if session.wallet == "transfer" else None,
+        })  # fmt: skip
+
+    @staticmethod
+    def _awaiting(played: Round) -> Any:
+        """Step, choice, options, what was won so far; None where nothing is asked."""
+        return None if played.asked is None else (len(played.decisions) + 1, *played.asked, played.won)
+
+    def resolve(self, op: Choose) -> Chosen:
+        """The request that a choice becomes where the round is now."""
+        played = self.rounds.get(op.round)
+        made = [] if played is None else played.decisions
+        choice, options = ("tide", ("neap", "spring", "storm")) if played is None or not played.asked else played.asked
+        step, option = len(made) + 1, options[op.pick % len(options)]
+        if made and (op.how in ("again", "other") or played is None or played.asked is None):
+            step, choice, option = len(made), made[-1].choice, made[-1].option
+            option = "another" if op.how == "other" else option
+        elif op.how == "wrong":
+            choice, option = (choice, "another") if op.pick % 2 else ("another", option)
+        elif op.how == "ahead":
+            step += 1
+        return Chosen(op.operator, op.round, step, choice, option)
+
+    def choose(self, op: Chosen, answer: Answer | None) -> Expected:
+        played = self.rounds.get(op.round)
+        if played is not None and op.step <= len(played.decisions):
+            made = played.decisions[op.step - 1]
+            if (made.choice, made.option) != (op.choice, op.option):
+                return refusal("IDEMPOTENCY_CONFLICT")
+            body = made.body
+            if answer is not None and not answer.code:
+                made.body = answer.body
+            return Expected({""}, body=body, replayed=True)
+        if played is None or played.asked is None:
+            known = played is not None or self._debited(op.round) is not None
+            return refusal("ROUND_ALREADY_CLOSED" if known else "ROUND_UNKNOWN")
+        choice, options = played.asked
+        if op.step != len(played.decisions) + 1 or op.choice != choice or op.option not in options:
+            return refusal("CHOICE_NOT_OFFERED")
+        played.decisions.append(Decision(op.choice, op.option, "player", answer.body if answer is not None else None))
+        return self._go_on(played)
 
     def _seamless_spin(self, op: Spin, session: Session, waits: bool, answer: Answer | None) -> Expected:
         """The wallet decides, and the answer has to be what it decided."""
@@ -263,6 +355,8 @@ class Model:
             return refusal(debit.code) if debit.code else refusal(*WALLET_VERDICTS)
         if debit is not None and debit.state == "abandoned":
             return refusal("ROUND_ALREADY_CLOSED")
+        if debit is None and waits and answer is not None and answer.code == "ROUND_OPEN":
+            return refusal(answer.code)  # before its stake was asked for, or after it: the wallet's steps will tell
         if debit is None:
             debit = self.debits[op.spin] = Debit(op, self.now_s)
         elif debit.state == "pending":
@@ -300,6 +394,8 @@ class Model:
             assert played.spin is not None
             if self.sessions[played.session].wallet != "platform":
                 return refusal("WALLET_MISMATCH")
+            if played.asked is not None:
+                return refusal("ROUND_OPEN")
             if played.win and op.credit_tx is None:
                 return refusal("VALIDATION_FAILED")
             played.ended = op
@@ -325,6 +421,8 @@ class Model:
             return refusal("ROUND_UNKNOWN")
         if played is not None and played.state == COMPLETED:
             return refusal("ROUND_ALREADY_CLOSED")
+        if played is not None and played.asked is not None:
+            return refusal("ROUND_OPEN")
         if played is None:
             played = self.rounds[op.round] = Round(op.session)
         before, body = played.ended is not None, played.end_body
@@ -345,11 +443,14 @@ class Model:
         played = self.rounds[round_id]
         spin = played.spin
         state: Any = played.state
+        if spin is not None and played.asked is not None:
+            shows = {"spin_id": spin.spin, "stake": spin.stake_minor, "win": None, "awaiting": self._awaiting(played)}
+            return {"state": AWAITING_INPUT, **shows}
         if self.sessions[played.session].wallet == "seamless":
             state = {SETTLING, COMPLETED}
         if spin is None:
-            return {"state": state, "spin_id": None, "stake": None, "win": None}
-        return {"state": state, "spin_id": spin.spin, "stake": spin.stake_minor, "win": played.win}
+            return {"state": state, "spin_id": None, "stake": None, "win": None, "awaiting": None}
+        return {"state": state, "spin_id": spin.spin, "stake": spin.stake_minor, "win": played.win, "awaiting": None}
 
     def read_round(self, op: ReadRound, answer: Answer | None) -> Expected:
         if op.round in self.rounds:
@@ -370,7 +471,7 @@ class Model:
                 "balance": session.balance if session.wallet == "transfer" else None,
                 "next_nonce": session.next_nonce,
                 "state": "closed" if session.closed else "open",
-                "open_rounds": self.waiting(session.opened.player, but=None),
+                "open_rounds": self.waiting(session.opened),
             },
         )
 
@@ -399,17 +500,27 @@ class Model:
             self.transfers[op.transfer] = (first, answer.body, shows)
         return Expected({""}, shows, body, before)
 
-    def sweep(self) -> None:
-        """What time has brought: rounds unsettled for too long are reported, balances left behind are paid out."""
+    def sweep(self, op: Sweep, answer: Answer | None) -> Expected:
+        """What time has brought: choices are made for players, rounds unsettled for too long are reported, balances left
+        behind are paid out."""
+        for played in self.rounds.values():
+            if played.asked is not None and played.choose_by_s <= self.now_s:
+                self.autoclosed_events += 1
+                while played.asked is not None:
+                    choice, options = played.asked
+                    played.decisions.append(Decision(choice, options[0], "time"))
+                    self._go_on(played)
         for played in self.rounds.values():
             if played.waits and played.ended is None and not played.overdue and played.due_s <= self.now_s:
                 played.overdue = True
                 self.unsettled_events += 1
         for session in self.sessions.values():
-            if session.balance > 0 and session.touched_s + IDLE_S <= self.now_s:
+            asks = self.asking(session.opened.session) is not None
+            if session.balance > 0 and session.touched_s + IDLE_S <= self.now_s and not asks:
                 self._end(session)
                 session.reported = True
                 self.swept_events += 1
+        return Expected({""})
 
     # -- what must be on record -----------------------------------------------------------------
 
@@ -430,6 +541,10 @@ class Model:
                     case Void(reason=reason):
                         return ("voided", None, None, reason)
                 return None
+            case Chosen():
+                played = self.rounds.get(op.round)
+                made = None if played is None else dict(enumerate(played.decisions, 1)).get(op.step)
+                return None if made is None else (made.choice, made.option)
             case TransferIn():
                 known_transfer = self.transfers.get(op.transfer)
                 return None if known_transfer is None else (known_transfer[0].session, known_transfer[0].amount_minor)
@@ -471,5 +586,7 @@ RULES: dict[type[Op], Callable[[Model, Any, Answer | None], Expected]] = {
     Block: Model.block,
     ReadRound: Model.read_round,
     ReadSession: Model.read_session,
+    Chosen: Model.choose,
+    Sweep: Model.sweep,
 }
 """The rule of each kind of request; another kind is another line."""

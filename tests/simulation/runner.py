@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import functools
 import hashlib
 import itertools
 import json
 import random
 import types
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import asyncpg
-from rgs_server import balances, players, seamless, sessions, settlement, spins
+from rgs_server import balances, choices, players, seamless, sessions, settlement, spins
 from rgs_server.backoff import FIRST_S
 from rgs_server.catalogue import Playable
-from rgs_server.choices import decide_overdue
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
 from rgs_server.nonces import NonceMemory
@@ -32,8 +32,9 @@ from rgs_server.sweeping import BATCH, close_idle, report_unsettled
 
 from rgs_core._engine import Engine
 from rgs_core.seeds import derive_key
+from rgs_core.stages import StagedRounds, has_choices
 from simulation import histories as h
-from simulation.model import IN_PROGRESS, RULES, Answer, Debit, Model
+from simulation.model import IN_PROGRESS, RULES, Answer, Debit, Draw, Model
 from simulation.wallet import MoodyWallets, WalletBook
 from simulation.wire import Connection, Link, VirtualLoop, Wire
 
@@ -52,14 +53,29 @@ class Differs(Exception):
 
 @dataclass(frozen=True)
 class Game:
-    """The build that is played, and an engine of our own for the model."""
+    """A build that is played, and what plays it for the model: an engine of our own for each mode, or rounds in stages."""
 
     playable: Playable
-    engine: Engine
+    engines: Mapping[str, Engine | StagedRounds]
+
+    @staticmethod
+    def of(playable: Playable) -> Game:
+        builds = [played.build for played in playable.modes]
+        return Game(playable, {b.mode: StagedRounds(b) if has_choices(b) else Engine(b) for b in builds})
 
     @property
     def hash(self) -> str:
         return self.playable.build.build_hash
+
+    def draw(
+        self, key: bytes, nonce: int, mode: str, decisions: tuple[tuple[str, str], ...]
+    ) -> tuple[int, tuple[str, tuple[str, ...]] | None]:
+        """What a round has won, in units, and what it asks."""
+        engine = self.engines[mode]
+        if isinstance(engine, Engine):
+            return int(engine.spin(key, nonce).win_units), None
+        outcome, question = engine.play(key, nonce, decisions)
+        return outcome.win_units, None if question is None else tuple(question)  # type: ignore[return-value]
 
 
 def reach(part: spins.Lane | NonceMemory, link: Link) -> None:
@@ -111,9 +127,9 @@ class Worker:
 class Run:
     """One history: two workers, the model of each operator, and a clock that begins anew."""
 
-    def __init__(self, loop: VirtualLoop, wire: Wire, game: Game, history: h.History) -> None:
-        self.loop, self.wire, self.game, self.history = loop, wire, game, history
-        self.rules = Rulebook({game.hash: game.playable}, Registry(None), "strictest")
+    def __init__(self, loop: VirtualLoop, wire: Wire, games: Mapping[str, Game], history: h.History) -> None:
+        self.loop, self.wire, self.games, self.history = loop, wire, games, history
+        self.rules = Rulebook({game.hash: game.playable for game in games.values()}, Registry(None), "strictest")
         self.sealer = Sealer(MASTER_KEY)
         self.tag = f"run{next(_runs)}"
         self.random = random.Random(history.seed)
@@ -141,12 +157,12 @@ class Run:
     def fraction(self) -> float:
         return self.random.random()
 
-    def _drawer(self, body: bytes, client_seed: str) -> Callable[[int], int]:
-        """The wins of a session by nonce, from the seed that its answer has committed to."""
+    def _drawer(self, body: bytes, opened: h.Open) -> Draw:
+        """The rounds of a session by nonce, from the seed that its answer has committed to."""
         if not body:
-            return lambda nonce: 0  # it has not been opened: the answer was a refusal
-        key = derive_key(self.seeds[json.loads(body)["seed_commitment"]], client_seed)
-        return lambda nonce: int(self.game.engine.spin(key, nonce).win_units)
+            return lambda nonce, mode, decisions: (0, None)  # it has not been opened: the answer was a refusal
+        key = derive_key(self.seeds[json.loads(body)["seed_commitment"]], opened.client_seed)
+        return functools.partial(self.games[opened.game].draw, key)
 
     # -- the whole history ----------------------------------------------------------------------
 
@@ -165,8 +181,9 @@ class Run:
         for name, terms in zip(self.names, self.history.operators, strict=True):
             sealed = self.sealer.seal(b"secret", f"key:{name}")
             settle_s = h.SETTLE_S if terms.settles else None
-            values = (name, list(terms.wallets), settle_s, terms.one_round, h.IDLE_S, sealed, self.game.hash)
-            await self.wire.ask("execute", ADD_OPERATOR, *values, f"http://wallet/{name}")
+            hashes = [game.hash for game in self.games.values()]
+            values = (name, list(terms.wallets), settle_s, terms.one_round, h.IDLE_S, sealed, list(self.games), hashes)
+            await self.wire.ask("execute", ADD_OPERATOR, *values, f"http://wallet/{name}", h.CHOOSE_S)
 
     async def clean(self) -> None:
         """Nothing is left that a later history could find due."""
@@ -176,13 +193,14 @@ class Run:
     async def _play_step(self, step: h.Step) -> None:
         for model in self.models:
             model.now_s = self.loop.now_s
+        ops = [self.models[op.operator].resolve(op) if isinstance(op, h.Choose) else op for op in step.ops]
         self.moods[:] = step.moods
         self._bound()
         for number, worker in enumerate(self.workers):
             worker.link.arm(step.fault if step.fault is not None and step.fault.worker == number else None)
         tasks = [
             asyncio.create_task(self._answer(self.workers[worker], op))
-            for op, worker in zip(step.ops, step.workers, strict=True)
+            for op, worker in zip(ops, step.workers, strict=True)
         ]
         links = [self.workers[worker].link for worker in step.workers]
         for task, link in zip(tasks, links, strict=True):
@@ -197,7 +215,11 @@ class Run:
         if step.fault is None and None in answers:
             raise Differs("answered INTERNAL, and nothing was wrong")
         for operator in range(len(self.names)):
-            mine = [(op, answer) for op, answer in zip(step.ops, answers, strict=True) if op.operator == operator]
+            mine = [
+                (op, answer)
+                for op, answer in zip(ops, answers, strict=True)
+                if op.operator == operator or isinstance(op, h.Sweep)  # which knows no operators
+            ]
             if mine:
                 await self._explain(operator, mine, step.fault is not None and step.fault.kind == "lost")
 
@@ -222,7 +244,7 @@ class Run:
     async def _spin(self, service: Service, op: h.Spin) -> Answer:
         body = encoded(
             spin_id=op.spin, round_id=op.round, session_id=op.session, idempotency_key=op.key,
-            stake=amount(op.stake_minor, op.currency),
+            stake=amount(op.stake_minor, op.currency), **({} if op.mode == h.BASE else {"mode": op.mode}),
         )  # fmt: skip
         answer = await service.desk.play(self.names[op.operator], body, None)
         self.answered[op.operator].setdefault(op.key, answer.body)
@@ -232,7 +254,7 @@ class Run:
         name = self.names[op.operator]
         fields: dict[str, Any] = {"wallet": op.wallet} if op.wallet else {}
         body = encoded(
-            session_id=op.session, operator_id=name, player_id=op.player, game_id="game", build_hash=self.game.hash,
+            session_id=op.session, operator_id=name, player_id=op.player, game_id=op.game, build_hash=self.games[op.game].hash,
             geo="DE", currency=op.currency, client_seed=op.client_seed, **fields,
         )  # fmt: skip
         async with service.store() as store:
@@ -247,6 +269,12 @@ class Run:
         body = encoded(session_id=op.session, reason=op.reason)
         async with service.store() as store:
             return shown(*await settlement.void(store, self.names[op.operator], op.round, body, self.clock()))
+
+    async def _choose(self, service: Service, op: h.Chosen) -> Answer:
+        body = encoded(step=op.step, choice=op.choice, option=op.option)
+        name = self.names[op.operator]
+        async with service.store() as store:
+            return shown(*await choices.choose(store, service.builds, name, op.round, body, self.clock()))
 
     async def _transfer_in(self, service: Service, op: h.TransferIn) -> Answer:
         body = encoded(transfer_id=op.transfer, amount=amount(op.amount_minor, op.currency))
@@ -277,7 +305,7 @@ class Run:
 
     async def _sweep(self, service: Service, op: h.Sweep) -> Answer:
         async with service.store() as store:
-            await decide_overdue(store, service.builds, self.clock(), BATCH)
+            await choices.decide_overdue(store, service.builds, self.clock(), BATCH)
             await report_unsettled(store, self.clock())
             await close_idle(store, self.sealer, self.clock())
         return Answer("")
@@ -289,7 +317,7 @@ class Run:
     CALLS: ClassVar[dict[type[h.Op], Callable[..., Any]]] = {
         h.Spin: _spin, h.Open: _open, h.Settle: _settle, h.Void: _void, h.TransferIn: _transfer_in, h.Close: _close,
         h.Block: _block, h.ReadRound: _read_round, h.ReadSession: _read_session, h.Pay: _pay, h.Sweep: _sweep,
-        h.Wait: _wait,
+        h.Wait: _wait, h.Chosen: _choose,
     }  # fmt: skip
 
     # -- the model's word on it -----------------------------------------------------------------
@@ -297,16 +325,12 @@ class Run:
     async def _explain(self, operator: int, told: list[tuple[h.Op, Answer | None]], lost: bool) -> None:
         """Some order of what was done has to explain all answers, and what is on record of what was not answered."""
         unanswered = [op for op, answer in told if answer is None]
-        if any(isinstance(op, (h.Sweep, h.Pay)) for op, _ in told):
-            # Which of the work of a sweep was done before a fault is seen by doing it again.
-            if any(isinstance(op, h.Sweep) for op in unanswered):
-                await self._answer(self.workers[0], h.Sweep(operator))
-            for op, _ in told:
-                if isinstance(op, h.Sweep):
-                    for model in self.models:  # it knows no operators
-                        model.sweep()
+        if any(isinstance(op, h.Sweep) for op in unanswered):
+            # Which of its work was done before a fault is seen by doing it again.
+            await self._answer(self.workers[0], h.Sweep(operator))
+            told = [(op, Answer("") if isinstance(op, h.Sweep) else answer) for op, answer in told]
         told = [pair for pair in told if type(pair[0]) in RULES]
-        unanswered = [op for op in unanswered if type(op) in RULES]
+        unanswered = [op for op, answer in told if answer is None]
         found = [await self._record_of(operator, op) for op in unanswered]
         wrong: list[str] = []
         before = self.models[operator]
@@ -370,7 +394,9 @@ class Run:
                 return (None, b"") if row is None else (row[:3], row[3])
             case h.Spin():
                 row = await one(
-                    "SELECT p.spin_id, p.round_id, p.nonce, k.response FROM idempotency k JOIN spins p "
+                    "SELECT p.spin_id, p.round_id, p.nonce, k.response FROM idempotency k JOIN "
+                    "(SELECT operator_id, idempotency_key, spin_id, round_id, nonce FROM spins UNION ALL "
+                    "SELECT operator_id, idempotency_key, spin_id, round_id, nonce FROM waiting_rounds) p "
                     "ON p.operator_id = k.operator_id AND p.idempotency_key = k.key "
                     "WHERE k.operator_id = $1 AND k.key = $2",
                     op.key,
@@ -379,6 +405,10 @@ class Run:
             case h.Settle() | h.Void():
                 sql = "SELECT ending, debit_tx, credit_tx, reason FROM round_ends WHERE operator_id = $1 AND round_id = $2"
                 return await one(sql, op.round), b""
+            case h.Chosen():
+                sql = "SELECT choice, option, response FROM choices WHERE operator_id = $1 AND round_id = $2 AND step = $3"
+                row = await one(sql, op.round, op.step)
+                return (None, b"") if row is None else (row[:2], row[2])
             case h.TransferIn():
                 sql = "SELECT session_id, amount_minor::bigint FROM ledger WHERE operator_id = $1 AND txn_id = 'in:' || $2"
                 return await one(sql, op.transfer), b""
@@ -468,20 +498,22 @@ class Inspection:
         }
         self._same("sessions", set(await self._rows(sessions_sql)), ruled)
         spins_sql = "SELECT spin_id, round_id, session_id, nonce, stake_minor::bigint, win_minor::bigint FROM spins WHERE operator_id = $1"
-        played = [(r, p) for r, p in model.rounds.items() if p.spin is not None]
+        played = [(r, p) for r, p in model.rounds.items() if p.spin is not None and p.asked is None]
         ruled = {(p.spin.spin, r, p.session, p.nonce, p.spin.stake_minor, p.win) for r, p in played}  # type: ignore[union-attr]
         self._same("spins", set(await self._rows(spins_sql)), ruled)
         await self._check_ends()
+        await self._check_choices()
         await self._check_answers()
         await self._check_money()
         events_sql = "SELECT event_type, count(*) FROM outbox WHERE operator_id = $1 GROUP BY event_type"
         counts = {
-            "spin_finished": len(model.spins), "round_unsettled": model.unsettled_events, "session_swept": model.swept_events,
+            "spin_finished": len(played), "round_unsettled": model.unsettled_events, "session_swept": model.swept_events,
+            "round_autoclosed": model.autoclosed_events,
         }  # fmt: skip
         self._same("events", dict(await self._rows(events_sql)), {kind: n for kind, n in counts.items() if n})
         events_sql = "SELECT payload FROM outbox WHERE operator_id = $1 AND event_type = 'spin_finished'"
         told = sorted(json.loads(row[0])["spin_id"] for row in await self._rows(events_sql))
-        self._same("spins that events tell of", told, sorted(model.spins))
+        self._same("spins that events tell of", told, sorted(p.spin.spin for _, p in played))  # type: ignore[union-attr]
 
     async def _check_ends(self) -> None:
         model = self._model
@@ -495,6 +527,21 @@ class Inspection:
         open_sql = "SELECT round_id, reported_at IS NOT NULL FROM open_rounds WHERE operator_id = $1"
         waiting = {(n, p.overdue) for n, p in model.rounds.items() if p.waits and p.ended is None}
         self._same("open rounds", set(await self._rows(open_sql)), waiting)
+
+    async def _check_choices(self) -> None:
+        model = self._model
+        sql = "SELECT round_id, nonce, choice, options, won_minor::bigint FROM waiting_rounds WHERE operator_id = $1"
+        found = {(name, nonce, choice, *options, won) for name, nonce, choice, options, won in await self._rows(sql)}
+        ruled = {(n, p.nonce, p.asked[0], *p.asked[1], p.won) for n, p in model.rounds.items() if p.asked is not None}
+        self._same("rounds that wait for a choice", found, ruled)
+        sql = "SELECT round_id, step, choice, option, made_by, response FROM choices WHERE operator_id = $1"
+        rows = {(name, step): (rest, body) for name, step, *rest, body in await self._rows(sql)}
+        made = {(n, step): d for n, p in model.rounds.items() for step, d in enumerate(p.decisions, 1)}
+        ruled_rest = {place: [d.choice, d.option, d.made_by] for place, d in made.items()}
+        self._same("choices", {place: rest for place, (rest, _) in rows.items()}, ruled_rest)
+        for place, decision in made.items():
+            if decision.body is not None:
+                self._same(f"the answer of choice {place}", rows[place][1], decision.body)
 
     async def _check_answers(self) -> None:
         sql = "SELECT key, response FROM idempotency WHERE operator_id = $1"
@@ -520,16 +567,18 @@ class Inspection:
 
 ADD_OPERATOR = """
 WITH operator AS (
-    INSERT INTO operators (operator_id, wallets, settle_within_s, one_round, idle_close_s, enforces_markets)
-    VALUES ($1, $2, $3, $4, $5, false)
+    INSERT INTO operators (operator_id, wallets, settle_within_s, one_round, idle_close_s, choose_within_s, enforces_markets)
+    VALUES ($1, $2, $3, $4, $5, $10, false)
 ),
 key AS (INSERT INTO operator_keys (key_id, operator_id, secret_sealed) VALUES ($1, $1, $6)),
-wallet AS (INSERT INTO operator_wallets (operator_id, url, key_id) VALUES ($1, $8, $1))
-INSERT INTO operator_games (operator_id, game_id, build_ref, build_hash) VALUES ($1, 'game', $7, $7)
+wallet AS (INSERT INTO operator_wallets (operator_id, url, key_id) VALUES ($1, $9, $1))
+INSERT INTO operator_games (operator_id, game_id, build_ref, build_hash)
+SELECT $1, game_id, build_hash, build_hash FROM unnest($7::text[], $8::text[]) AS t(game_id, build_hash)
 """
 
 LEAVE_NOTHING_DUE = """
 WITH rounds AS (DELETE FROM open_rounds WHERE operator_id = $1),
+choices AS (DELETE FROM waiting_rounds WHERE operator_id = $1),
 steps AS (DELETE FROM wallet_steps WHERE operator_id = $1),
 events AS (DELETE FROM outbox WHERE operator_id = $1)
 UPDATE operators SET idle_close_s = NULL WHERE operator_id = $1
@@ -571,6 +620,9 @@ def shown(body: bytes, replayed: bool) -> Answer:
     }
     if isinstance(shows.get("paid_out"), dict):
         shows["paid_out"] = int(shows["paid_out"]["amount"]["minor"])
+    if isinstance(shows.get("awaiting"), dict):
+        asked = shows["awaiting"]
+        shows["awaiting"] = (asked["step"], asked["choice"], tuple(asked["options"]), int(asked["won"]["minor"]))
     if isinstance(shows.get("open_rounds"), list):
         shows["open_rounds"] = sorted(row["round_id"] for row in shows["open_rounds"])
     return Answer("", body, shows, replayed)

@@ -23,18 +23,17 @@ from rgs_server.catalogue import load_catalogue
 from rgs_server.postgres import EmbeddedPostgres
 from rgs_server.store import create_schema
 
-from rgs_core._engine import Engine
-from simulation.histories import Author, History
+from simulation.histories import SEVENS, TIDES, Author, History
 from simulation.runner import Differs, Game, Run
 from simulation.wire import Stuck, VirtualLoop, Wire
 
-GAME = "ember_sevens/rtp_95"
+GAMES = {SEVENS: "ember_sevens/rtp_95", TIDES: "three_tides/rtp_95"}
 SETTINGS = {
     **spins.LANE_SETTINGS,
     "synchronous_commit": "off",  # here only logic is tested; tests/crash kills the real thing
     "plan_cache_mode": "force_generic_plan",
 }
-TABLES = ("sessions", "spins", "open_rounds", "round_ends", "idempotency", "wallet_steps", "ledger")
+TABLES = ("sessions", "spins", "open_rounds", "round_ends", "idempotency", "wallet_steps", "ledger", "waiting_rounds", "choices")
 SHRINK_S = 60
 
 
@@ -107,8 +106,8 @@ class Simulator:
 
     def __init__(self, url: str) -> None:
         catalogue = load_catalogue("")
-        playable = next(played for played in catalogue.values() if played.build.label == GAME)
-        self._game = Game(playable, Engine(playable.build))
+        labels = {played.build.label: played for played in catalogue.values()}
+        self._games = {name: Game.of(labels[label]) for name, label in GAMES.items()}
         self.loop = VirtualLoop()
         self._wire = Wire(self.loop)
         self._run: Run | None = None
@@ -145,7 +144,7 @@ class Simulator:
     def play(self, history: History) -> Failure | None:
         """None where service and model agree."""
         self.loop.now_s, self.loop.until_s = 0.0, math.inf
-        self._run = Run(self.loop, self._wire, self._game, history)
+        self._run = Run(self.loop, self._wire, self._games, history)
         try:
             self.loop.run_until_complete(self._run.play())
         except (Differs, Stuck) as error:
