@@ -49,6 +49,8 @@ class Spin(Op):
     stake_minor: int
     currency: str
     mode: str = BASE
+    nonce: str = field(default="", compare=False)
+    """Of its signature; two requests with the same one are one that was captured. Empty: not signed."""
 
 
 @dataclass(frozen=True)
@@ -248,8 +250,9 @@ class Author:
             return draw.choice(
                 (
                     op,
-                    op,
-                    dataclasses.replace(op, stake_minor=op.stake_minor + STAKE_STEP_MINOR),
+                    self._signed(op),
+                    self._signed(op),
+                    self._signed(dataclasses.replace(op, stake_minor=op.stake_minor + STAKE_STEP_MINOR)),
                     self.new_spin(n, op.session),
                     Void(n, op.round, op.session, "timeout"),
                     Close(n, op.session),
@@ -304,9 +307,13 @@ class Author:
         games = {opened.session: opened.game for opened in self.sessions[n]}
         if self.random.random() < (0.2 if games.get(session) == TIDES else 0.01):
             stake, mode = STAKES[TIDES, BUY], BUY
-        op = Spin(n, f"k{number}", f"spin{number}", f"r{number}", session, stake, "EUR", mode)
+        op = Spin(n, f"k{number}", f"spin{number}", f"r{number}", session, stake, "EUR", mode, f"n{number}")
         self.spins[n].append(op)
         return op
+
+    def _signed(self, op: Spin) -> Spin:
+        """The same request with a signature of its own, as platforms repeat it."""
+        return dataclasses.replace(op, nonce=self._id("n"))
 
     def spin(self, n: int) -> Op:
         draw = self.random
@@ -328,7 +335,7 @@ class Author:
             return self.spin(n)
         op = draw.choice(mine)
         if draw.random() < 0.6:
-            return op
+            return self._signed(op) if isinstance(op, Spin) and draw.random() < 0.7 else op
         match op:
             case Spin():
                 changed = (
@@ -338,7 +345,7 @@ class Author:
                     {"round": self._id("r"), "key": self._id("k")},
                     {"session": self._session(n)},
                 )
-                return dataclasses.replace(op, **draw.choice(changed))
+                return self._signed(dataclasses.replace(op, **draw.choice(changed)))
             case Settle():
                 return dataclasses.replace(op, debit_tx="another")
             case Void():

@@ -169,6 +169,7 @@ class Model:
     debits: dict[str, Debit] = field(default_factory=dict)
     blocked: dict[str, bool] = field(default_factory=dict)
     wallet_net: Counter[str] = field(default_factory=Counter)  # of players, at the platform's wallet
+    nonces: set[str] = field(default_factory=set)
     unsettled_events: int = 0
     swept_events: int = 0
     autoclosed_events: int = 0
@@ -236,6 +237,10 @@ class Model:
     # -- rounds ---------------------------------------------------------------------------------
 
     def spin(self, op: Spin, answer: Answer | None) -> Expected:
+        if op.nonce in self.nonces:
+            return refusal("NONCE_REUSED")
+        if op.nonce:
+            self.nonces.add(op.nonce)
         if op.key in self.answers:
             first, body = self.answers[op.key]
             return Expected({""}, body=body, replayed=True) if first == op else refusal("IDEMPOTENCY_CONFLICT")

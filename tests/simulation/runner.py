@@ -246,7 +246,9 @@ class Run:
             spin_id=op.spin, round_id=op.round, session_id=op.session, idempotency_key=op.key,
             stake=amount(op.stake_minor, op.currency), **({} if op.mode == h.BASE else {"mode": op.mode}),
         )  # fmt: skip
-        answer = await service.desk.play(self.names[op.operator], body, None)
+        name = self.names[op.operator]
+        nonce = service._nonces.hold(name, op.nonce) if op.nonce else None  # as the gate does
+        answer = await service.desk.play(name, body, None, nonce)
         self.answered[op.operator].setdefault(op.key, answer.body)
         return shown(*answer)
 
@@ -350,6 +352,7 @@ class Run:
                 if not why:
                     self.models[operator] = model
                     await self._learn_debits(operator, [op for op, _ in told if isinstance(op, h.Spin)])
+                    await self._learn_nonces(operator, [op for op in unanswered if isinstance(op, h.Spin)])
                     return
                 wrong.append(why)
         raise Differs("\n      nor: ".join(dict.fromkeys(wrong)))
@@ -370,6 +373,8 @@ class Run:
                 continue
             if answer.code == "IDEMPOTENCY_CONFLICT" and any(same_key(op, other) for other, _ in order if other != op):
                 continue  # a key that is being answered is taken already, whatever becomes of it
+            if answer.code == "NONCE_REUSED" and any(same_nonce(op, other) for other, heard in order if heard is None):
+                continue
             if answer.code == IN_PROGRESS and sum(same_spin(op, other) for other, _ in order) > 1:
                 continue
             difference = model.apply(op, answer).differs(answer, lost)
@@ -452,6 +457,16 @@ class Run:
             if state == "refused":
                 known = rows[spin_id]["last_error"] == "INSUFFICIENT_FUNDS"
                 debit.code = "INSUFFICIENT_FUNDS" if known else "WALLET_REFUSED"
+
+    async def _learn_nonces(self, operator: int, unanswered: list[h.Spin]) -> None:
+        """Whether the nonces of requests without an answer are used up: they may be where nothing else was done."""
+        nonces = self.models[operator].nonces
+        for op in unanswered:
+            digest = hashlib.sha256(f"{self.names[operator]}\0{op.nonce}".encode()).digest()[:16]
+            if op.nonce and await self.wire.ask("fetchval", "SELECT digest FROM nonces WHERE digest = $1", digest):
+                nonces.add(op.nonce)
+            else:
+                nonces.discard(op.nonce)
 
     async def _drain(self) -> None:
         """Time goes on until nothing is under way at the wallets, which take everything now."""
@@ -599,6 +614,10 @@ def same_key(op: h.Op, other: h.Op) -> bool:
 
 def same_spin(op: h.Op, other: h.Op) -> bool:
     return isinstance(op, h.Spin) and isinstance(other, h.Spin) and op.spin == other.spin
+
+
+def same_nonce(op: h.Op, other: h.Op) -> bool:
+    return isinstance(op, h.Spin) and isinstance(other, h.Spin) and op.nonce == other.nonce
 
 
 def encoded(**fields: Any) -> bytes:

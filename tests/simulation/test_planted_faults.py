@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from rgs_server import seamless, settlement, spins
+from rgs_core import stages
+from rgs_server import choices, rounds, seamless, settlement, spins
 from rgs_server.rounds import State
 from rgs_server.store import QUERIES
 from simulation.histories import Author
@@ -40,7 +41,11 @@ def conflicts_ignored(patch: pytest.MonkeyPatch) -> None:
 
 
 def void_after_settlement(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(settlement, "state_of", lambda facts: State.OPEN)
+    def state_of(facts: Any) -> State:
+        state = rounds.state_of(facts)
+        return State.OPEN if state is State.COMPLETED else state
+
+    patch.setattr(settlement, "state_of", state_of)
 
 
 def credits_renamed(patch: pytest.MonkeyPatch) -> None:
@@ -69,6 +74,27 @@ def debits_kept(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(seamless, "abandon", nothing)
 
 
+def sessions_that_play_on(patch: pytest.MonkeyPatch) -> None:
+    waiting = " WHERE NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = l.operator_id AND w.session_id = l.session_id)"
+    sql("commit_spins", (waiting, ""))(patch)
+    sql("load_sessions", ("w.session_id = s.session_id)", "w.session_id = s.session_id AND false)"))(patch)
+
+
+def last_options(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(stages.Question, "default", property(lambda question: question.options[-1]))
+
+
+def choices_from_the_start(patch: pytest.MonkeyPatch) -> None:
+    """What a choice is answered is that of a round in which the first option was taken."""
+    take = choices.Waiting._take
+
+    async def taken(self: Any, decision: Any, made_by: str) -> bytes:
+        first = self._staged.play(self._key, self._record["nonce"], self._decisions).question
+        return await take(self, (decision[0], first.default if first and decision[1] in first.options else decision[1]), made_by)
+
+    patch.setattr(choices.Waiting, "_take", taken)
+
+
 FAULTS: dict[str, Plant] = {
     "a repeated spin gets other bytes": sql("find_answers", ("k.response", "k.response || ' '::bytea AS response")),
     "another request under the same key is taken for the same": conflicts_ignored,
@@ -85,6 +111,15 @@ FAULTS: dict[str, Plant] = {
     "a transfer counts twice": sql("transfer_in", ("balance_minor = balance_minor + $4", "balance_minor = balance_minor + 2 * $4")),
     "a pay-out is not written": sql("close_session", ("WHERE paid_minor > 0", "WHERE false")),
     "only wins have an event": sql("commit_spins", ("event, created_at FROM good WHERE choice", "event, created_at FROM good WHERE win_minor > 0 AND choice")),
+    "a captured request is answered": sql("commit_spins", (" WHERE n.claim = excluded.claim", "")),
+    "a session plays on while a round waits for a choice": sessions_that_play_on,
+    "a session is closed while a round waits for a choice": sql("close_session", (" AND NOT EXISTS (SELECT FROM waiting)", "")),
+    "the win of a decided round is not paid": sql("finish_round", ("balance_minor = s.balance_minor + $4", "balance_minor = s.balance_minor")),
+    "the win of a decided round is not credited": sql("finish_round", ("FROM round WHERE wallet = 'seamless'", "FROM round WHERE false")),
+    "a step is decided anew": sql("find_choice", ("AND step = $3", "AND step = $3 AND made_by = 'time'")),
+    "time takes the last option": last_options,
+    "nobody decides for a player": sql("overdue_choices", ("due_at <= $1", "due_at <= $1::timestamptz - interval '1 day'")),
+    "an answer to a choice tells of another one": choices_from_the_start,
     "a spin that has to wait for another round is tried without end": sql("find_answers", ("AND s.one_round)", "AND false)")),
 }  # fmt: skip
 
