@@ -250,6 +250,11 @@ class SpinDesk:
                 answer = await asyncio.wait_for(asyncio.shield(running.future), IN_PROGRESS_WAIT_S)
             except TimeoutError:
                 raise in_progress(pending.request.spin_id) from None
+            except Problem as problem:
+                if problem.code != "NONCE_REUSED":
+                    raise
+                # The first one was captured, this one was not: its own nonce is written by now.
+                return await self.play(operator_id, body, header_key)
             return Answer(answer.body, True)
         self._in_flight[scope] = pending
         pending.future.add_done_callback(lambda future: self._ended(scope, nonce, future))

@@ -262,7 +262,9 @@ class Author:
         if isinstance(op, Choose):
             others = (op, op, dataclasses.replace(op, pick=op.pick + 1), Sweep(n), ReadRound(n, op.round))
             session = next((spin.session for spin in self.spins[n] if spin.round == op.round), self._session(n))
-            return draw.choice((*others, self.new_spin(n, session), Close(n, session), Void(n, op.round, session, "late")))
+            return draw.choice(
+                (*others, self.new_spin(n, session), Close(n, session), Void(n, op.round, session, "late"))
+            )
         if isinstance(op, Settle):
             return draw.choice((op, Void(n, op.round, self._session(n), "late"), ReadRound(n, op.round)))
         if isinstance(op, (TransferIn, Close)):

@@ -200,7 +200,11 @@ class Model:
         found: list[str] = []
         for name, played in self.rounds.items():
             of = self.sessions[played.session].opened
-            if name != but and played.state in (OPEN, AWAITING_INPUT) and (of.player, of.game) == (opened.player, opened.game):
+            if (
+                name != but
+                and played.state in (OPEN, AWAITING_INPUT)
+                and (of.player, of.game) == (opened.player, opened.game)
+            ):
                 found.append(name)
         return sorted(found)
 

@@ -33,7 +33,17 @@ SETTINGS = {
     "synchronous_commit": "off",  # here only logic is tested; tests/crash kills the real thing
     "plan_cache_mode": "force_generic_plan",
 }
-TABLES = ("sessions", "spins", "open_rounds", "round_ends", "idempotency", "wallet_steps", "ledger", "waiting_rounds", "choices")
+TABLES = (
+    "sessions",
+    "spins",
+    "open_rounds",
+    "round_ends",
+    "idempotency",
+    "wallet_steps",
+    "ledger",
+    "waiting_rounds",
+    "choices",
+)
 SHRINK_S = 60
 
 

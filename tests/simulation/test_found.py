@@ -45,6 +45,17 @@ HISTORIES = {
         Step((spin(1, "s1"),), (0,), Fault("crash", 6, True, 0)),
         Step((Spin(0, "k1", "spin1", "r1", "s2", 20, "EUR"),), (0,)),
     ),
+    "a captured spin, and at the same time the same spin from the platform": (
+        opened("s1", "platform"),
+        Step((Spin(0, "k1", "spin1", "r1", "s1", 15, "EUR", nonce="n1"),), (0,)),
+        Step(
+            (
+                Spin(0, "k1", "spin1", "r1", "s1", 15, "EUR", nonce="n1"),
+                Spin(0, "k1", "spin1", "r1", "s1", 15, "EUR", nonce="n2"),
+            ),
+            (0, 0),
+        ),
+    ),
 }
 
 

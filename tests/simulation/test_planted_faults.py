@@ -90,7 +90,9 @@ def choices_from_the_start(patch: pytest.MonkeyPatch) -> None:
 
     async def taken(self: Any, decision: Any, made_by: str) -> bytes:
         first = self._staged.play(self._key, self._record["nonce"], self._decisions).question
-        return await take(self, (decision[0], first.default if first and decision[1] in first.options else decision[1]), made_by)
+        return await take(
+            self, (decision[0], first.default if first and decision[1] in first.options else decision[1]), made_by
+        )
 
     patch.setattr(choices.Waiting, "_take", taken)
 
