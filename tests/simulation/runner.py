@@ -9,16 +9,13 @@ import hashlib
 import itertools
 import json
 import random
-import types
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-import asyncpg
-from rgs_server import balances, choices, players, seamless, sessions, settlement, spins
-from rgs_server.backoff import FIRST_S
+from rgs_server import balances, choices, players, sessions, settlement, spins
 from rgs_server.catalogue import Playable
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
@@ -29,14 +26,14 @@ from rgs_server.service import Service
 from rgs_server.sessions import Rulebook
 from rgs_server.store import Store
 from rgs_server.sweeping import BATCH, close_idle, report_unsettled
-
-from rgs_core._engine import Engine
-from rgs_core.seeds import derive_key
-from rgs_core.stages import StagedRounds, has_choices
 from simulation import histories as h
 from simulation.model import IN_PROGRESS, RULES, Answer, Debit, Draw, Model
 from simulation.wallet import MoodyWallets, WalletBook
 from simulation.wire import Connection, Link, VirtualLoop, Wire
+
+from rgs_core._engine import Engine
+from rgs_core.seeds import derive_key
+from rgs_core.stages import StagedRounds, has_choices
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 MASTER_KEY = bytes(range(32))
@@ -170,7 +167,8 @@ class Run:
         """Raises Differs."""
         await self._add_operators()
         self.workers = [Worker(self) for _ in range(WORKERS)]
-        for self.step, step in enumerate(self.history.steps):  # noqa: B007
+        for number, step in enumerate(self.history.steps):
+            self.step = number
             await self._play_step(step)
         self.step = len(self.history.steps)
         await self._drain()

@@ -22,7 +22,6 @@ from rgs_server import backoff, nonces, seamless, sessions, spins
 from rgs_server.catalogue import load_catalogue
 from rgs_server.postgres import EmbeddedPostgres
 from rgs_server.store import create_schema
-
 from simulation.histories import SEVENS, TIDES, Author, History
 from simulation.runner import Differs, Game, Run
 from simulation.wire import Stuck, VirtualLoop, Wire

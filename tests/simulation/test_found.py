@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
-from simulation.histories import Author, Block, Close, Fault, History, Open, Settle, Spin, Step, Terms, TransferIn
+from simulation.histories import (
+    BUY,
+    TIDES,
+    Author,
+    Block,
+    Close,
+    Fault,
+    History,
+    Open,
+    Settle,
+    Spin,
+    Step,
+    Terms,
+    TransferIn,
+)
 from simulation.simulator import Simulator
 
 ALL = Terms(("platform", "transfer", "seamless"), True, False)
@@ -45,6 +61,11 @@ HISTORIES = {
         Step((spin(1, "s1"),), (0,), Fault("crash", 6, True, 0)),
         Step((Spin(0, "k1", "spin1", "r1", "s2", 20, "EUR"),), (0,)),
     ),
+    "a player of one round at a time who spins in two sessions at once, and one spin asks for a choice": (
+        Step((Open(0, "s1", "p1", "platform", "EUR", "", TIDES),), (0,)),
+        Step((Open(0, "s2", "p1", "platform", "EUR", "", TIDES),), (0,)),
+        Step((Spin(0, "k1", "spin1", "r1", "s1", 225, "EUR", BUY), spin(2, "s2")), (0, 0)),
+    ),
     "a captured spin, and at the same time the same spin from the platform": (
         opened("s1", "platform"),
         Step((Spin(0, "k1", "spin1", "r1", "s1", 15, "EUR", nonce="n1"),), (0,)),
@@ -61,7 +82,8 @@ HISTORIES = {
 
 @pytest.mark.parametrize("name", HISTORIES)
 def test_what_was_found_stays_mended(simulator: Simulator, name: str) -> None:
-    failure = simulator.play(History(0, (ALL,), HISTORIES[name]))
+    terms = dataclasses.replace(ALL, one_round="one round" in name)
+    failure = simulator.play(History(0, (terms,), HISTORIES[name]))
     assert failure is None, failure.report()
 
 

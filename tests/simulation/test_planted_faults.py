@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from rgs_core import stages
 from rgs_server import choices, rounds, seamless, settlement, spins
 from rgs_server.rounds import State
 from rgs_server.store import QUERIES
 from simulation.histories import Author
 from simulation.simulator import Simulator
+
+from rgs_core import stages
 
 SEEDS = 400
 Plant = Callable[[pytest.MonkeyPatch], None]

@@ -7,7 +7,6 @@ import json
 from collections import Counter, defaultdict
 
 from rgs_server.wallet_api import Verdict, Wallet
-
 from simulation.wire import Link, silence
 
 START_MINOR = 2000

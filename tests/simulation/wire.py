@@ -16,9 +16,7 @@ from types import TracebackType
 from typing import Any
 
 import asyncpg
-
 from simulation.histories import Fault
-
 
 MESSAGES_MAX = 500
 """Of one worker in one step; more are a loop without end."""

@@ -127,6 +127,11 @@ new_open_rounds AS (
            created_at + settle_within_s * interval '1 second'
     FROM good WHERE settle_within_s IS NOT NULL AND choice IS NULL
 ),
+new_in_round AS (
+    INSERT INTO players_in_round (operator_id, player_id, game_id, round_id)
+    SELECT operator_id, player_id, game_id, round_id
+    FROM good WHERE one_round AND (choice IS NOT NULL OR settle_within_s IS NOT NULL)
+),
 new_events AS (
     INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
     SELECT telemetry_ref, operator_id, 'spin_finished', event, created_at FROM good WHERE choice IS NULL ORDER BY created_at
@@ -370,6 +375,10 @@ opened AS (
     INSERT INTO open_rounds (operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, due_at)
     SELECT operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, $8 + settle_within_s * interval '1 second'
     FROM round WHERE settle_within_s IS NOT NULL
+),
+no_more_in_round AS (
+    DELETE FROM players_in_round p USING round r
+    WHERE p.operator_id = r.operator_id AND p.round_id = r.round_id AND r.settle_within_s IS NULL
 )
 INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
 SELECT telemetry_ref, operator_id, 'spin_finished', $7, $8 FROM round;
@@ -386,6 +395,9 @@ WITH ended AS (
 ),
 closed AS (
     DELETE FROM open_rounds WHERE operator_id = $1 AND round_id IN (SELECT round_id FROM ended)
+),
+no_more_in_round AS (
+    DELETE FROM players_in_round WHERE operator_id = $1 AND round_id IN (SELECT round_id FROM ended)
 )
 SELECT round_id FROM ended;
 
@@ -410,6 +422,9 @@ WITH ended AS (
 ),
 closed AS (
     DELETE FROM open_rounds WHERE operator_id = $1 AND round_id IN (SELECT round_id FROM ended)
+),
+no_more_in_round AS (
+    DELETE FROM players_in_round WHERE operator_id = $1 AND round_id IN (SELECT round_id FROM ended)
 )
 INSERT INTO ledger (operator_id, txn_id, kind, session_id, spin_id, debit_account, credit_account, currency, exponent,
                     amount_minor, created_at)
