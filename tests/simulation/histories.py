@@ -17,6 +17,8 @@ STAKES = {(SEVENS, BASE): 5, (TIDES, BASE): 10, (TIDES, BUY): 225}
 """Games and their modes, with the smallest stake in minor units. Rounds of tides may ask for a choice; bought ones do."""
 IDLE_S, SETTLE_S, CHOOSE_S = 3600, 3600, 1800
 LONG_S = 7200
+STEPS_MAX = 16
+"""Of the default histories, but for those that open sessions; every planted fault is found by histories as short as that."""
 
 
 @dataclass(frozen=True)
@@ -197,8 +199,9 @@ class Author:
     }  # fmt: skip
     MOODS = ("accept", "accept", "accept", "refuse", "lost", "error", "hang")
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, steps_max: int = STEPS_MAX) -> None:
         self.seed = seed
+        self.steps_max = steps_max
         self.random = random.Random(seed)
         self.asked: list[Op] = []
         self.sessions: list[list[Open]] = [[], []]
@@ -209,7 +212,13 @@ class Author:
         draw = self.random
         operators = tuple(self._terms() for _ in range(draw.choice((1, 1, 1, 2))))
         steps = [Step((self.open(n),), (0,)) for n in range(len(operators)) for _ in range(draw.randint(1, 2))]
-        for _ in range(draw.randint(4, 30)):
+        steps += [
+            Step((TransferIn(n, opened.session, self._id("t"), 1000, "EUR"),), (0,))
+            for n, known in enumerate(self.sessions)
+            for opened in known
+            if opened.wallet == "transfer"
+        ]
+        for _ in range(draw.randint(2, self.steps_max)):
             steps.append(self._step(operators))
         return History(self.seed, operators, tuple(steps))
 
@@ -362,7 +371,10 @@ class Author:
 
     def choose(self, n: int) -> Op:
         how = self.random.choices(("next", "again", "other", "wrong", "ahead"), (70, 10, 8, 6, 6))[0]
-        return Choose(n, self._round(n), how, self.random.randrange(4))
+        tides = {opened.session for opened in self.sessions[n] if opened.game == TIDES}
+        asking = [spin.round for spin in self.spins[n][-6:] if spin.session in tides]
+        name = self.random.choice(asking) if asking and self.random.random() < 0.9 else self._round(n)
+        return Choose(n, name, how, self.random.randrange(4))
 
     def void(self, n: int) -> Op:
         return Void(n, self._round(n), self._session(n), self.random.choice(("timeout", "error")))

@@ -354,16 +354,17 @@ class Model:
     def _seamless_spin(self, op: Spin, session: Session, waits: bool, answer: Answer | None) -> Expected:
         """The wallet decides, and the answer has to be what it decided."""
         debit = self.debits.get(op.spin)
+        too_early = ["ROUND_OPEN"] if waits else []
         if debit is None and any(other.spin.round == op.round for other in self.debits.values()):
-            return refusal("ROUND_ALREADY_CLOSED")
+            return refusal("ROUND_ALREADY_CLOSED", *too_early)
         if debit is not None and (debit.spin.round, debit.spin.session, debit.spin.stake_minor) != (
             op.round, op.session, op.stake_minor,
         ):  # fmt: skip
-            return refusal("IDEMPOTENCY_CONFLICT")
+            return refusal("IDEMPOTENCY_CONFLICT", *too_early)
         if debit is not None and debit.state == "refused":
-            return refusal(debit.code) if debit.code else refusal(*WALLET_VERDICTS)
+            return refusal(*([debit.code] if debit.code else WALLET_VERDICTS), *too_early)
         if debit is not None and debit.state == "abandoned":
-            return refusal("ROUND_ALREADY_CLOSED")
+            return refusal("ROUND_ALREADY_CLOSED", *too_early)
         if debit is None and waits and answer is not None and answer.code == "ROUND_OPEN":
             return refusal(answer.code)  # before its stake was asked for, or after it: the wallet's steps will tell
         if debit is None:

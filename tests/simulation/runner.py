@@ -9,27 +9,21 @@ import hashlib
 import itertools
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from rgs_server import balances, choices, players, sessions, settlement, spins
 from rgs_server.catalogue import Playable
-from rgs_server.config import Config
-from rgs_server.contract.problems import Problem
-from rgs_server.nonces import NonceMemory
 from rgs_server.registry import Registry
 from rgs_server.sealing import Sealer
-from rgs_server.service import Service
 from rgs_server.sessions import Rulebook
-from rgs_server.store import Store
-from rgs_server.sweeping import BATCH, close_idle, report_unsettled
 from simulation import histories as h
+from simulation.inspection import Inspection
 from simulation.model import IN_PROGRESS, RULES, Answer, Debit, Draw, Model
-from simulation.wallet import MoodyWallets, WalletBook
-from simulation.wire import Connection, Link, VirtualLoop, Wire
+from simulation.wallet import WalletBook
+from simulation.wire import Differs, VirtualLoop, Wire
+from simulation.workers import WORKERS, Worker
 
 from rgs_core._engine import Engine
 from rgs_core.seeds import derive_key
@@ -39,13 +33,8 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 MASTER_KEY = bytes(range(32))
 DRAIN_S, DRAINS_MAX = 1000, 12
 STEP_S_MAX = 120
-WORKERS = 2
 
 _runs = itertools.count(1)
-
-
-class Differs(Exception):
-    """The service and the model do not agree; the message says where."""
 
 
 @dataclass(frozen=True)
@@ -73,52 +62,6 @@ class Game:
             return int(engine.spin(key, nonce).win_units), None
         outcome, question = engine.play(key, nonce, decisions)
         return outcome.win_units, None if question is None else tuple(question)  # type: ignore[return-value]
-
-
-def reach(part: spins.Lane | NonceMemory, link: Link) -> None:
-    """Gives something that has a connection of its own the worker's link in its place."""
-
-    async def connected() -> Store:
-        if part._store is None or part._store.connection.is_closed():
-            part._store = Store(link.connection())  # type: ignore[arg-type]
-        return part._store
-
-    part._connected = connected  # type: ignore[method-assign]
-
-
-class Pool:
-    """As much of a pool as `Service.store` uses."""
-
-    def __init__(self, link: Link) -> None:
-        self._link = link
-
-    @asynccontextmanager
-    async def acquire(self, timeout: float) -> AsyncIterator[Connection]:
-        yield self._link.connection()
-
-
-class Worker:
-    """One worker process: everything that the service keeps in memory, until a crash."""
-
-    def __init__(self, run: Run) -> None:
-        self.link = Link(run.wire)
-        config = Config(workers=WORKERS)
-        service = Service(config, "", run.rules, run.sealer, run.clock)
-        service._pool = Pool(self.link)  # type: ignore[assignment]
-        service.cashier._client = MoodyWallets(self.link, run.books, run.moods)  # type: ignore[assignment]
-        (lane,) = service.desk._lanes
-        for part in (lane, service._nonces):
-            reach(part, self.link)
-        service.desk.start()
-        self.service, self.lane = service, lane
-
-    async def idle(self) -> None:
-        """Until nothing goes on behind the answers."""
-        while self.lane._debits or self.service.cashier._paying:
-            await asyncio.wait([*self.lane._debits, *self.service.cashier._paying])
-        writer = self.service._nonces._writer
-        if writer is not None:
-            await writer
 
 
 class Run:
@@ -197,15 +140,15 @@ class Run:
         for number, worker in enumerate(self.workers):
             worker.link.arm(step.fault if step.fault is not None and step.fault.worker == number else None)
         tasks = [
-            asyncio.create_task(self._answer(self.workers[worker], op))
-            for op, worker in zip(ops, step.workers, strict=True)
+            asyncio.create_task(self.workers[worker].answer(op)) for op, worker in zip(ops, step.workers, strict=True)
         ]
         links = [self.workers[worker].link for worker in step.workers]
         for task, link in zip(tasks, links, strict=True):
             await asyncio.wait([task, link.crashed], return_when=asyncio.FIRST_COMPLETED)
         for number, worker in enumerate(self.workers):
-            idle = asyncio.create_task(worker.idle())
-            await asyncio.wait([idle, worker.link.crashed], return_when=asyncio.FIRST_COMPLETED)
+            if worker.busy:
+                idle = asyncio.create_task(worker.idle())
+                await asyncio.wait([idle, worker.link.crashed], return_when=asyncio.FIRST_COMPLETED)
             worker.link.arm(None)
             if worker.link.dead:
                 self.workers[number] = Worker(self)
@@ -221,104 +164,13 @@ class Run:
             if mine:
                 await self._explain(operator, mine, step.fault is not None and step.fault.kind == "lost")
 
-    def _pass(self, seconds: float) -> None:
+    def let_pass(self, seconds: float) -> None:
         """Lets time pass while nothing is under way, so that no timer has to be met on the way."""
         self.loop.now_s += seconds
         self._bound()
 
     def _bound(self) -> None:
         self.loop.until_s = self.loop.now_s + STEP_S_MAX
-
-    # -- one request ----------------------------------------------------------------------------
-
-    async def _answer(self, worker: Worker, op: h.Op) -> Answer | None:
-        """What a request is answered; None where nobody knows what became of it."""
-        try:
-            answer: Answer = await self.CALLS[type(op)](self, worker.service, op)
-        except Problem as problem:
-            return None if problem.code == "INTERNAL" else Answer(problem.code)
-        return answer
-
-    async def _spin(self, service: Service, op: h.Spin) -> Answer:
-        body = encoded(
-            spin_id=op.spin, round_id=op.round, session_id=op.session, idempotency_key=op.key,
-            stake=amount(op.stake_minor, op.currency), **({} if op.mode == h.BASE else {"mode": op.mode}),
-        )  # fmt: skip
-        name = self.names[op.operator]
-        nonce = service._nonces.hold(name, op.nonce) if op.nonce else None  # as the gate does
-        answer = await service.desk.play(name, body, None, nonce)
-        self.answered[op.operator].setdefault(op.key, answer.body)
-        return shown(*answer)
-
-    async def _open(self, service: Service, op: h.Open) -> Answer:
-        name = self.names[op.operator]
-        fields: dict[str, Any] = {"wallet": op.wallet} if op.wallet else {}
-        body = encoded(
-            session_id=op.session, operator_id=name, player_id=op.player, game_id=op.game, build_hash=self.games[op.game].hash,
-            geo="DE", currency=op.currency, client_seed=op.client_seed, **fields,
-        )  # fmt: skip
-        async with service.store() as store:
-            return shown(*await sessions.open_session(store, self.sealer, self.rules, name, body, self.clock()))
-
-    async def _settle(self, service: Service, op: h.Settle) -> Answer:
-        body = encoded(debit_tx=op.debit_tx, credit_tx=op.credit_tx)
-        async with service.store() as store:
-            return shown(*await settlement.settle(store, self.names[op.operator], op.round, body, self.clock()))
-
-    async def _void(self, service: Service, op: h.Void) -> Answer:
-        body = encoded(session_id=op.session, reason=op.reason)
-        async with service.store() as store:
-            return shown(*await settlement.void(store, self.names[op.operator], op.round, body, self.clock()))
-
-    async def _choose(self, service: Service, op: h.Chosen) -> Answer:
-        body = encoded(step=op.step, choice=op.choice, option=op.option)
-        name = self.names[op.operator]
-        async with service.store() as store:
-            return shown(*await choices.choose(store, service.builds, name, op.round, body, self.clock()))
-
-    async def _transfer_in(self, service: Service, op: h.TransferIn) -> Answer:
-        body = encoded(transfer_id=op.transfer, amount=amount(op.amount_minor, op.currency))
-        async with service.store() as store:
-            return shown(*await balances.transfer_in(store, self.names[op.operator], op.session, body, self.clock()))
-
-    async def _close(self, service: Service, op: h.Close) -> Answer:
-        async with service.store() as store:
-            name = self.names[op.operator]
-            return shown(*await balances.close_session(store, self.sealer, name, op.session, self.clock()))
-
-    async def _block(self, service: Service, op: h.Block) -> Answer:
-        body = encoded(self_excluded=op.blocked)
-        async with service.store() as store:
-            return shown(*await players.set_flags(store, self.names[op.operator], op.player, body, self.clock()))
-
-    async def _read_round(self, service: Service, op: h.ReadRound) -> Answer:
-        async with service.store() as store:
-            return shown(await settlement.round_state(store, self.names[op.operator], op.round), False)
-
-    async def _read_session(self, service: Service, op: h.ReadSession) -> Answer:
-        async with service.store() as store:
-            return shown(await balances.session_state(store, self.names[op.operator], op.session), False)
-
-    async def _pay(self, service: Service, op: h.Pay) -> Answer:
-        await service.cashier.pay_due()
-        return Answer("")
-
-    async def _sweep(self, service: Service, op: h.Sweep) -> Answer:
-        async with service.store() as store:
-            await choices.decide_overdue(store, service.builds, self.clock(), BATCH)
-            await report_unsettled(store, self.clock())
-            await close_idle(store, self.sealer, self.clock())
-        return Answer("")
-
-    async def _wait(self, service: Service, op: h.Wait) -> Answer:
-        self._pass(op.seconds)
-        return Answer("")
-
-    CALLS: ClassVar[dict[type[h.Op], Callable[..., Any]]] = {
-        h.Spin: _spin, h.Open: _open, h.Settle: _settle, h.Void: _void, h.TransferIn: _transfer_in, h.Close: _close,
-        h.Block: _block, h.ReadRound: _read_round, h.ReadSession: _read_session, h.Pay: _pay, h.Sweep: _sweep,
-        h.Wait: _wait, h.Chosen: _choose,
-    }  # fmt: skip
 
     # -- the model's word on it -----------------------------------------------------------------
 
@@ -327,7 +179,7 @@ class Run:
         unanswered = [op for op, answer in told if answer is None]
         if any(isinstance(op, h.Sweep) for op in unanswered):
             # Which of its work was done before a fault is seen by doing it again.
-            await self._answer(self.workers[0], h.Sweep(operator))
+            await self.workers[0].answer(h.Sweep(operator))
             told = [(op, Answer("") if isinstance(op, h.Sweep) else answer) for op, answer in told]
         told = [pair for pair in told if type(pair[0]) in RULES]
         unanswered = [op for op, answer in told if answer is None]
@@ -369,11 +221,14 @@ class Run:
                 if done and record is not None:
                     model.apply(op, Answer("", body) if body else None)
                 continue
-            if answer.code == "IDEMPOTENCY_CONFLICT" and any(same_key(op, other) for other, _ in order if other != op):
-                continue  # a key that is being answered is taken already, whatever becomes of it
-            if answer.code == "NONCE_REUSED" and any(same_nonce(op, other) for other, heard in order if heard is None):
+            clash = answer.code == "IDEMPOTENCY_CONFLICT" and any(
+                same_key(op, other) for other, _ in order if other != op
+            )
+            taken_up = answer.code == IN_PROGRESS and sum(same_spin(op, other) for other, _ in order) > 1
+            if clash or taken_up:  # what is being answered is taken already, whatever becomes of it
+                model.nonces |= {op.nonce} - {""}  # type: ignore[attr-defined]
                 continue
-            if answer.code == IN_PROGRESS and sum(same_spin(op, other) for other, _ in order) > 1:
+            if answer.code == "NONCE_REUSED" and any(same_nonce(op, other) for other, heard in order if heard is None):
                 continue
             difference = model.apply(op, answer).differs(answer, lost)
             if difference:
@@ -472,7 +327,7 @@ class Run:
         if not any("seamless" in terms.wallets for terms in self.history.operators):
             return
         for _ in range(DRAINS_MAX):
-            self._pass(DRAIN_S)
+            self.let_pass(DRAIN_S)
             await self.workers[0].service.cashier.pay_due()
             await self.workers[0].idle()
             sql = "SELECT count(*) FROM wallet_steps WHERE operator_id = ANY ($1::text[]) AND next_try_at IS NOT NULL"
@@ -482,100 +337,6 @@ class Run:
             raise Differs("steps at the wallet are still under way, though it takes everything")
         for operator in range(len(self.names)):
             await self._learn_debits(operator, [])
-
-
-class Inspection:
-    """What is on record of one operator at the end, against the model."""
-
-    def __init__(self, run: Run, operator: int) -> None:
-        self._run = run
-        self._operator = operator
-        self._model = run.models[operator]
-        self._name = run.names[operator]
-
-    async def _rows(self, sql: str) -> list[Any]:
-        return [tuple(row) for row in await self._run.wire.ask("fetch", sql, self._name)]
-
-    @staticmethod
-    def _same(what: str, found: Any, ruled: Any) -> None:
-        if found != ruled:
-            raise Differs(f"at the end: {what}: on record {found}, the rules say {ruled}")
-
-    async def check(self) -> None:
-        """Raises Differs."""
-        model = self._model
-        sessions_sql = "SELECT session_id, balance_minor::bigint, next_nonce, closed_at IS NOT NULL FROM sessions WHERE operator_id = $1"
-        ruled = {
-            (name, s.balance if s.wallet == "transfer" else None, s.next_nonce, s.closed)
-            for name, s in model.sessions.items()
-        }
-        self._same("sessions", set(await self._rows(sessions_sql)), ruled)
-        spins_sql = "SELECT spin_id, round_id, session_id, nonce, stake_minor::bigint, win_minor::bigint FROM spins WHERE operator_id = $1"
-        played = [(r, p) for r, p in model.rounds.items() if p.spin is not None and p.asked is None]
-        ruled = {(p.spin.spin, r, p.session, p.nonce, p.spin.stake_minor, p.win) for r, p in played}  # type: ignore[union-attr]
-        self._same("spins", set(await self._rows(spins_sql)), ruled)
-        await self._check_ends()
-        await self._check_choices()
-        await self._check_answers()
-        await self._check_money()
-        events_sql = "SELECT event_type, count(*) FROM outbox WHERE operator_id = $1 GROUP BY event_type"
-        counts = {
-            "spin_finished": len(played), "round_unsettled": model.unsettled_events, "session_swept": model.swept_events,
-            "round_autoclosed": model.autoclosed_events,
-        }  # fmt: skip
-        self._same("events", dict(await self._rows(events_sql)), {kind: n for kind, n in counts.items() if n})
-        events_sql = "SELECT payload FROM outbox WHERE operator_id = $1 AND event_type = 'spin_finished'"
-        told = sorted(json.loads(row[0])["spin_id"] for row in await self._rows(events_sql))
-        self._same("spins that events tell of", told, sorted(p.spin.spin for _, p in played))  # type: ignore[union-attr]
-
-    async def _check_ends(self) -> None:
-        model = self._model
-        ends_sql = "SELECT round_id, ending FROM round_ends WHERE operator_id = $1"
-        ruled = {
-            (name, "settled" if isinstance(played.ended, h.Settle) else "voided")
-            for name, played in model.rounds.items()
-            if played.ended is not None
-        }
-        self._same("ends of rounds", set(await self._rows(ends_sql)), ruled)
-        open_sql = "SELECT round_id, reported_at IS NOT NULL FROM open_rounds WHERE operator_id = $1"
-        waiting = {(n, p.overdue) for n, p in model.rounds.items() if p.waits and p.ended is None}
-        self._same("open rounds", set(await self._rows(open_sql)), waiting)
-
-    async def _check_choices(self) -> None:
-        model = self._model
-        sql = "SELECT round_id, nonce, choice, options, won_minor::bigint FROM waiting_rounds WHERE operator_id = $1"
-        found = {(name, nonce, choice, *options, won) for name, nonce, choice, options, won in await self._rows(sql)}
-        ruled = {(n, p.nonce, p.asked[0], *p.asked[1], p.won) for n, p in model.rounds.items() if p.asked is not None}
-        self._same("rounds that wait for a choice", found, ruled)
-        sql = "SELECT round_id, step, choice, option, made_by, response FROM choices WHERE operator_id = $1"
-        rows = {(name, step): (rest, body) for name, step, *rest, body in await self._rows(sql)}
-        made = {(n, step): d for n, p in model.rounds.items() for step, d in enumerate(p.decisions, 1)}
-        ruled_rest = {place: [d.choice, d.option, d.made_by] for place, d in made.items()}
-        self._same("choices", {place: rest for place, (rest, _) in rows.items()}, ruled_rest)
-        for place, decision in made.items():
-            if decision.body is not None:
-                self._same(f"the answer of choice {place}", rows[place][1], decision.body)
-
-    async def _check_answers(self) -> None:
-        sql = "SELECT key, response FROM idempotency WHERE operator_id = $1"
-        stored = dict(await self._rows(sql))
-        self._same("keys", set(stored), set(self._model.answers))
-        for key, body in self._run.answered[self._operator].items():
-            self._same(f"the answer of {key}", stored.get(key), body)
-
-    async def _check_money(self) -> None:
-        model = self._model
-        sql = (
-            "SELECT session_id, account, sum(change)::bigint, currency FROM ("
-            "SELECT session_id, credit_account AS account, amount_minor AS change, currency FROM ledger WHERE operator_id = $1"
-            " UNION ALL SELECT session_id, debit_account, -amount_minor, currency FROM ledger WHERE operator_id = $1) t"
-            " GROUP BY session_id, account, currency HAVING sum(change) <> 0"
-        )
-        sums = {(session, account): minor for session, account, minor, _ in await self._rows(sql)}
-        self._same("sum of all accounts", sum(sums.values()), 0)
-        self._same("accounts", sums, model.accounts())
-        net = {player: minor for player, minor in self._run.books[f"http://wallet/{self._name}"].net.items() if minor}
-        self._same("the wallet's book", net, {player: minor for player, minor in model.wallet_net.items() if minor})
 
 
 ADD_OPERATOR = """
@@ -616,30 +377,3 @@ def same_spin(op: h.Op, other: h.Op) -> bool:
 
 def same_nonce(op: h.Op, other: h.Op) -> bool:
     return isinstance(op, h.Spin) and isinstance(other, h.Spin) and op.nonce == other.nonce
-
-
-def encoded(**fields: Any) -> bytes:
-    return json.dumps(fields).encode()
-
-
-def amount(minor: int, currency: str) -> dict[str, str]:
-    return {"amount": f"{minor // 100}.{minor % 100:02d}", "currency": currency}
-
-
-def shown(body: bytes, replayed: bool) -> Answer:
-    """What an answer shows, amounts as minor units."""
-    fields = json.loads(body)
-    for name, value in (fields.pop("outcome", None) or {}).items():
-        fields[name] = value
-    shows = {
-        name: int(value["minor"]) if isinstance(value, dict) and "minor" in value else value
-        for name, value in fields.items()
-    }
-    if isinstance(shows.get("paid_out"), dict):
-        shows["paid_out"] = int(shows["paid_out"]["amount"]["minor"])
-    if isinstance(shows.get("awaiting"), dict):
-        asked = shows["awaiting"]
-        shows["awaiting"] = (asked["step"], asked["choice"], tuple(asked["options"]), int(asked["won"]["minor"]))
-    if isinstance(shows.get("open_rounds"), list):
-        shows["open_rounds"] = sorted(row["round_id"] for row in shows["open_rounds"])
-    return Answer("", body, shows, replayed)

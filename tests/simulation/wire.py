@@ -22,6 +22,10 @@ MESSAGES_MAX = 500
 """Of one worker in one step; more are a loop without end."""
 
 
+class Differs(Exception):
+    """The service and the model do not agree; the message says where."""
+
+
 class Stuck(Exception):
     """Nothing can happen any more, and somebody still waits."""
 
