@@ -14,17 +14,12 @@ PART = 500
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """`seeds`: those of half of the histories, in parts. SIM_SEED picks a single one, SIM_SEEDS how many there are."""
-    if "seeds" not in metafunc.fixturenames:
-        return
-    first_half = "first" in metafunc.module.__name__
-    if "SIM_SEED" in os.environ:
-        seed = int(os.environ["SIM_SEED"])
-        parts = [range(seed, seed + 1)] if first_half else []
-    else:
-        half = range(SEEDS // 2) if first_half else range(SEEDS // 2, SEEDS)
+    """`seeds`: those of half of the histories, in parts. SIM_SEEDS says how many there are; `make simulate` plays more."""
+    if "seeds" in metafunc.fixturenames:
+        first = "first" in metafunc.module.__name__
+        half = range(SEEDS // 2) if first else range(SEEDS // 2, SEEDS)
         parts = [half[n : n + PART] for n in range(0, len(half), PART)]
-    metafunc.parametrize("seeds", parts, ids=lambda part: f"{part[0]}-{part[-1]}")
+        metafunc.parametrize("seeds", parts, ids=lambda part: f"{part[0]}-{part[-1]}")
 
 
 @pytest.fixture(scope="session")

@@ -184,6 +184,7 @@ class History:
     seed: int
     operators: tuple[Terms, ...]
     steps: tuple[Step, ...] = field(default=())
+    steps_max: int = 0  # with which it was drawn; 0: it was written by hand
 
     def lines(self) -> list[str]:
         head = [f"operator {'AB'[n]}: {terms.line()}" for n, terms in enumerate(self.operators)]
@@ -220,7 +221,7 @@ class Author:
         ]
         for _ in range(draw.randint(2, self.steps_max)):
             steps.append(self._step(operators))
-        return History(self.seed, operators, tuple(steps))
+        return History(self.seed, operators, tuple(steps), self.steps_max)
 
     def _terms(self) -> Terms:
         draw = self.random

@@ -292,12 +292,17 @@ class Run:
 
         Also those of spins that were `asked` for and refused: a worker may have asked the wallet before it knew."""
         model = self.models[operator]
-        new = {op.spin: op for op in asked if op.spin not in model.debits and model.may_debit(op)}
+        new = [op for op in asked if op.spin not in model.debits and model.may_debit(op)]
         if not new and all(debit.state in ("refused", "abandoned") for debit in model.debits.values()):
             return
-        sql = "SELECT spin_id, state, last_error FROM wallet_steps WHERE operator_id = $1 AND kind = 'debit'"
+        sql = (
+            "SELECT spin_id, session_id, round_id, amount_minor::bigint, state, last_error "
+            "FROM wallet_steps WHERE operator_id = $1 AND kind = 'debit'"
+        )
         rows = {row["spin_id"]: row for row in await self.wire.ask("fetch", sql, self.names[operator])}
-        model.debits |= {spin_id: Debit(op, model.now_s) for spin_id, op in new.items()}
+        for op in new:  # of several with the same name one was first
+            if op.spin in rows and tuple(rows[op.spin])[1:4] == (op.session, op.round, op.stake_minor):
+                model.debits[op.spin] = Debit(op, model.now_s)
         for spin_id, debit in list(model.debits.items()):
             if spin_id not in rows:
                 del model.debits[spin_id]  # it was never asked for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import math
 import shutil
@@ -11,9 +12,10 @@ import threading
 import time
 import traceback
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import asyncpg
@@ -22,7 +24,7 @@ from rgs_server import backoff, nonces, seamless, sessions, spins
 from rgs_server.catalogue import load_catalogue
 from rgs_server.postgres import EmbeddedPostgres
 from rgs_server.store import create_schema
-from simulation.histories import SEVENS, TIDES, Author, History
+from simulation.histories import SEVENS, STEPS_MAX, TIDES, Author, History
 from simulation.runner import Game, Run
 from simulation.wire import Differs, Stuck, VirtualLoop, Wire
 
@@ -111,10 +113,13 @@ class Failure:
     message: str
 
     def report(self) -> str:
-        lines = self.history.lines()
-        head = len(self.history.operators)
-        marked = [f"{'>>' if n - head == self.step else '  '} {line}" for n, line in enumerate(lines)]
-        return "\n".join([f"seed {self.history.seed}, step {self.step}: {self.message}", *marked])
+        """The whole history, with the command that plays it again."""
+        history = self.history
+        head = len(history.operators)
+        marked = [f"{'>>' if n - head == self.step else '  '} {line}" for n, line in enumerate(history.lines())]
+        if history.steps_max:
+            marked.append(f"again: make simulate SEED={history.seed} STEPS={history.steps_max}")
+        return "\n".join([f"seed {history.seed}, step {self.step}: {self.message}", *marked])
 
 
 class Simulator:
@@ -205,13 +210,25 @@ class Simulator:
             part //= 2
         return failure
 
-    def search(self, seeds: range, tell: Callable[[str], None] = print) -> Failure | None:
+    def search(
+        self, seeds: Iterable[int], tell: Callable[[str], None] = print, steps_max: int = STEPS_MAX
+    ) -> Failure | None:
         """The first failure among histories, shrunk; it is told in full before."""
         for seed in seeds:
-            failure = self.play(Author(seed).history())
+            failure = self.play(Author(seed, steps_max).history())
             if failure is not None:
                 tell(failure.report())
                 shrunk = self.shrink(failure)
+                shrunk = replace(shrunk, history=replace(shrunk.history, steps_max=0))
                 tell(f"\nas short as it gets (from {len(failure.history.steps)} steps):\n{shrunk.report()}")
-                return shrunk
+                tell(f"for test_found.py: {shrunk.history.operators!r}, {shrunk.history.steps!r}")
+                return failure
         return None
+
+
+def search_together(seeds: range, steps_max: int, found: Event) -> None:
+    """One of several processes, with a database of its own, until something is found anywhere."""
+    with running_database() as url, Simulator(url) as simulator:
+        wanted = itertools.takewhile(lambda _: not found.is_set(), seeds)
+        if simulator.search(wanted, steps_max=steps_max) is not None:
+            found.set()
