@@ -15,7 +15,7 @@ from simulation.simulator import Simulator
 
 from rgs_core import stages
 
-SEEDS = 400
+SEEDS = 1000
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
