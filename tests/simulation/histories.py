@@ -204,6 +204,7 @@ class Author:
         self.seed = seed
         self.steps_max = steps_max
         self.random = random.Random(seed)
+        self.operators: tuple[Terms, ...] = ()
         self.asked: list[Op] = []
         self.sessions: list[list[Open]] = [[], []]
         self.spins: list[list[Spin]] = [[], []]
@@ -211,13 +212,13 @@ class Author:
 
     def history(self) -> History:
         draw = self.random
-        operators = tuple(self._terms() for _ in range(draw.choice((1, 1, 1, 2))))
+        operators = self.operators = tuple(self._terms() for _ in range(draw.choice((1, 1, 1, 2))))
         steps = [Step((self.open(n),), (0,)) for n in range(len(operators)) for _ in range(draw.randint(1, 2))]
         steps += [
             Step((TransferIn(n, opened.session, self._id("t"), 1000, "EUR"),), (0,))
             for n, known in enumerate(self.sessions)
             for opened in known
-            if opened.wallet == "transfer"
+            if self._wallet(opened) == "transfer"
         ]
         for _ in range(draw.randint(2, self.steps_max)):
             steps.append(self._step(operators))
@@ -249,8 +250,11 @@ class Author:
     def _seamless(self, op: Op) -> bool:
         return isinstance(op, Pay) or (
             isinstance(op, Spin)
-            and any(s.session == op.session and s.wallet == "seamless" for s in self.sessions[op.operator])
+            and any(s.session == op.session and self._wallet(s) == "seamless" for s in self.sessions[op.operator])
         )
+
+    def _wallet(self, op: Open) -> str:
+        return op.wallet or self.operators[op.operator].wallets[0]
 
     def _beside(self, op: Op) -> Op:
         """Something that may get into the way of a request."""
@@ -307,7 +311,8 @@ class Author:
         if self.sessions[n] and draw.random() < 0.25:
             known = draw.choice(self.sessions[n])
             return known if draw.random() < 0.5 else dataclasses.replace(known, client_seed="another")
-        wallet = draw.choice((None, None, "platform", "transfer", "seamless"))
+        wallets = self.operators[n].wallets if draw.random() < 0.9 else ("platform", "transfer", "seamless")
+        wallet = draw.choice((None, *wallets))
         game = draw.choice((SEVENS, TIDES))
         op = Open(n, self._id("s"), f"p{draw.randint(1, 2)}", wallet, "EUR", draw.choice(("", "lucky")), game)
         self.sessions[n].append(op)
@@ -375,7 +380,7 @@ class Author:
         tides = {opened.session for opened in self.sessions[n] if opened.game == TIDES}
         asking = [spin.round for spin in self.spins[n][-6:] if spin.session in tides]
         name = self.random.choice(asking) if asking and self.random.random() < 0.9 else self._round(n)
-        return Choose(n, name, how, self.random.randrange(4))
+        return Choose(n, name, how, self.random.choice((0, 0, 1, 2, 3)))
 
     def void(self, n: int) -> Op:
         return Void(n, self._round(n), self._session(n), self.random.choice(("timeout", "error")))
