@@ -25,7 +25,7 @@ $(VENV)/.ready: $(EXT) | $(BIN)/python
 
 $(VENV)/.ready-dev: $(VENV)/.ready
 	@echo "adding the tools for tests and benches"
-	@$(PIP) -e '.[server,embedded,report,cluster,exchange,dev]'
+	@$(PIP) -e '.[server,embedded,report,cluster,exchange,telemetry,dev]'
 	@touch $@
 
 setup: $(VENV)/.ready-dev  ## make .venv with everything
@@ -40,6 +40,7 @@ check: $(VENV)/.ready-dev  ## formatting, lint, types, stubs
 	$(BIN)/python -m mypy.stubtest rgs_core._rng rgs_core._round rgs_core._engine
 	PATH=$(BIN):$$PATH cython-lint ext/rgs_core
 	$(BIN)/rgs-server openapi --against docs/openapi.json
+	$(BIN)/rgs-server asyncapi --against docs/asyncapi.json
 
 test: $(VENV)/.ready-dev  ## the whole suite: real PostgreSQL, real HTTP, killed processes
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --benchmark-disable
@@ -95,15 +96,16 @@ bench-tiny: $(VENV)/.ready-dev  ## every bench once, tiny, so that none rots
 	$(BIN)/python bench/live_math.py --tiny
 	$(BIN)/python bench/dossier.py --tiny --out build/rng-dossier-tiny.md
 
-debian-tools:  ## optional (needs root): what tests of pages, of ARM and of the generator use where it is installed
+debian-tools:  ## optional (needs root): what tests of pages, of ARM, of alerts and of the generator use where it is installed
 	apt-get update -qq && apt-get install -y -qq --no-install-recommends \
-		chromium dieharder ent gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user >/dev/null
+		chromium dieharder ent gcc-aarch64-linux-gnu libc6-dev-arm64-cross prometheus qemu-user >/dev/null
 
 dossier: $(VENV)/.ready-dev  ## evidence about the generator: dieharder, ent, NIST and our battery -> build/rng-dossier.md
 	$(BIN)/python bench/dossier.py --out build/rng-dossier.md
 
 openapi: $(VENV)/.ready  ## rewrite docs/openapi.json; refuses to take away or narrow what it promised
 	$(BIN)/rgs-server openapi --write docs/openapi.json
+	$(BIN)/rgs-server asyncapi --write docs/asyncapi.json
 
 golden: $(VENV)/.ready-dev  ## rewrite the golden outcomes of the shipped games; review the diff
 	$(BIN)/python tests/golden/write_golden.py

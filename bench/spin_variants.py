@@ -33,7 +33,7 @@ from rgs_server.sealing import Sealer
 from rgs_server.service import SERVICE, Service
 from rgs_server.sessions import Rulebook
 from rgs_server.spin_listener import SpinListener
-from rgs_server.spins import Ahead, Answer, Pending, SpinDesk
+from rgs_server.spins import Answer, Pending, SpinDesk
 from rgs_server.store import SpinRow, Store, Taken
 from rgs_server.worker import KEEPALIVE_S
 
@@ -81,8 +81,8 @@ class TransactionDesk(SpinDesk):
                 operator_id,
             )
             (record,) = await store.load_sessions([operator_id], [pending.request.session_id])
-            lane._keep(record)
-            row = lane._draw(pending, Ahead())
+            lane._keep(record, None)
+            row = lane._draw(pending, lane._sessions[pending.session_key]).row
             await self.write(connection, pending, row)
         return Answer(row.response, False)
 

@@ -54,7 +54,7 @@ class Service:
     """`rgs-server serve` in a folder of its own, with the sandbox operators opened."""
 
     def __init__(self, folder: Path, **settings: object) -> None:
-        self.config = Config(data_dir=str(folder), port=free_port(), **settings)  # type: ignore[arg-type]
+        self.config = Config(data_dir=str(folder), port=free_port(), **{"monitor_s": 0, **settings})  # type: ignore[arg-type]
         self.tls: ssl.SSLContext | None = None
         self.folder = folder
         self.process: subprocess.Popen[bytes] | None = None

@@ -30,6 +30,7 @@ class WalletServer:
         self.moved: dict[str, int] = {}
         self.tombstones: set[str] = set()
         self.calls: list[tuple[str, str]] = []
+        self.traces: dict[str, str | None] = {}
         self.bad_signatures = 0
         self.release = threading.Event()
         self.url = ""
@@ -69,6 +70,7 @@ class WalletServer:
             return web.json_response({}, status=401)
         player = step["player_id"]
         self.calls.append((kind, step["txn_id"]))
+        self.traces[step["txn_id"]] = request.headers.get("traceparent")
         moods = self.faults.get(f"{kind}:{player}") or []
         mood = moods.pop(0) if moods else self.always.get(f"{kind}:{player}", "ok")
         if mood == "slow":

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -25,13 +25,15 @@ from rgs_server.billing.invoices import RatesRefused
 from rgs_server.billing.months import MonthRefused
 from rgs_server.client import Client, Credentials, client_context, curl_line
 from rgs_server.clock import read_time, system_clock
-from rgs_server.config import Config, ConfigError, read_config
+from rgs_server.config import EMBEDDED, Config, ConfigError, read_config
 from rgs_server.console.people import add_person
-from rgs_server.contract.compatibility import broken_promises
+from rgs_server.contract.asyncapi import asyncapi_document
+from rgs_server.contract.compatibility import broken_messages, broken_promises
 from rgs_server.contract.money import EXPONENTS
 from rgs_server.contract.openapi import document
 from rgs_server.logs import configure_logging
 from rgs_server.master_key import MasterKeyError
+from rgs_server.nats_server import NatsUnavailable, find_server
 from rgs_server.operators import (
     WALLETS,
     OperatorRefused,
@@ -44,7 +46,7 @@ from rgs_server.operators import (
 )
 from rgs_server.postgres import PostgresUnavailable
 from rgs_server.quotas import Quota
-from rgs_server.receivers import replay_events, set_webhook, webhook_state
+from rgs_server.receivers import bus_state, replay_events, set_webhook, webhook_state
 from rgs_server.reconciliation import Entry, ListRefused, differences, read_list
 from rgs_server.registry import RegistryRefused, read_registry, sign_registry
 from rgs_server.resealing import reseal
@@ -71,6 +73,8 @@ examples:
   rgs-server call POST /rgs/v1/spins '{"spin_id": "…", …}'
   rgs-server call --curl POST /rgs/v1/spins @spin.json
   rgs-server openapi > openapi.json              the contract; the service has it at /openapi.json and /docs
+  rgs-server asyncapi > asyncapi.json            the same of events; /asyncapi.json
+  rgs-server bus                                 what waits for the bus
 
 Settings are RGS_* environment variables; docs/operations.md lists them.
 exit codes: 0 fine, 1 the request was answered with an error or the lists differ, 2 wrong use or a failed start"""
@@ -189,11 +193,14 @@ def parser() -> argparse.ArgumentParser:
     registry.add_argument("--sign", metavar="KEY", help="ed25519 private key (PEM)")
     registry.add_argument("--check", metavar="KEY", help="ed25519 public key (PEM)")
     add_commands(commands)
-    contract = commands.add_parser("openapi", help="print the contract, or compare it with an older one")
-    contract.add_argument("--against", metavar="FILE", help="fail when it takes away or narrows what FILE promised")
-    contract.add_argument(
-        "--write", metavar="FILE", help="write it to FILE, unless that would break what FILE promised"
-    )
+    bus = commands.add_parser("bus", help="show what waits for the bus, or turn it off")
+    bus.add_argument("--off", action="store_true", help="nothing is owed to it any more, from now on")
+    for name, what in (("openapi", "the contract"), ("asyncapi", "the contract of events")):
+        contract = commands.add_parser(name, help=f"print {what}, or compare it with an older one")
+        contract.add_argument("--against", metavar="FILE", help="fail when it takes away or narrows what FILE promised")
+        contract.add_argument(
+            "--write", metavar="FILE", help="write it to FILE, unless that would break what FILE promised"
+        )
     return root
 
 
@@ -235,7 +242,9 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser().parse_args(arguments)
     try:
         if args.command == "openapi":
-            return openapi(args.against, args.write)
+            return contract(document(), broken_promises, args.against, args.write)
+        if args.command == "asyncapi":
+            return contract(asyncapi_document(), broken_messages, args.against, args.write)
         if args.command == "registry":
             return registry(args.file, args.sign, args.check)
         config = read_config()
@@ -255,11 +264,13 @@ def main(arguments: list[str] | None = None) -> int:
             return run(let_in(config, args.name, args.retire))
         if args.command == "webhook":
             return run(webhook(config, args))
+        if args.command == "bus":
+            return run(bus(config, off=args.off))
         if args.command == "keys":
             return run(keys(config, args))
         return run(call(config, args))
     except (
-        AlreadyRunning, ConfigError, DatabaseUnreachable, FileRefused, KeyUnknown, ListRefused, MasterKeyError, MonthRefused, OperatorRefused, PostgresUnavailable, RatesRefused, RegistryRefused, RgsError, SealBroken, sandbox.SandboxFailed, SchemaMismatch, TermsRefused, WorkerFailed,
+        AlreadyRunning, ConfigError, DatabaseUnreachable, FileRefused, KeyUnknown, ListRefused, MasterKeyError, MonthRefused, NatsUnavailable, OperatorRefused, PostgresUnavailable, RatesRefused, RegistryRefused, RgsError, SealBroken, sandbox.SandboxFailed, SchemaMismatch, TermsRefused, WorkerFailed,
         OSError, asyncpg.PostgresError, aiohttp.ClientError,
     ) as error:  # fmt: skip
         print(f"rgs-server {args.command}: {error}", file=sys.stderr)
@@ -275,6 +286,8 @@ async def serve(config: Config, *, sandboxed: bool = False) -> int:
     if sandboxed:
         # For people: only what needs attention, and games to look at.
         config = replace(config, log_level="warning", play="off" if config.in_production else "on")
+        if not config.nats_url and find_server() is not None:
+            config = replace(config, nats_url=EMBEDDED)
     configure_logging(config.log_level)
     await Supervisor(config).run(sandbox.show if sandboxed else None)
     if sandboxed:
@@ -322,6 +335,13 @@ async def webhook(config: Config, args: argparse.Namespace) -> int:
     if args.replay:
         print(f"{await replay_events(config, args.operator_id)} events are sent again")
     print(await webhook_state(config, args.operator_id))
+    return 0
+
+
+async def bus(config: Config, *, off: bool) -> int:
+    if not config.database_url:
+        raise ConfigError("set RGS_DATABASE_URL: what waits is in the database of the service")
+    print(await bus_state(config, off=off))
     return 0
 
 
@@ -462,10 +482,15 @@ async def call(config: Config, args: argparse.Namespace) -> int:
     return 0 if reply.status < 400 else 1
 
 
-def openapi(against: str | None, write: str | None) -> int:
-    text = json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+def contract(
+    today: dict[str, Any],
+    broken_by: Callable[[dict[str, Any], dict[str, Any]], list[str]],
+    against: str | None,
+    write: str | None,
+) -> int:
+    text = json.dumps(today, indent=1, ensure_ascii=False) + "\n"
     older = against or (write if write and Path(write).exists() else None)
-    broken = broken_promises(json.loads(Path(older).read_text("utf-8")), document()) if older else []
+    broken = broken_by(json.loads(Path(older).read_text("utf-8")), today) if older else []
     for promise in broken:
         print(f"breaks {older}: {promise}", file=sys.stderr)
     if broken:

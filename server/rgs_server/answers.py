@@ -21,6 +21,7 @@ from rgs_server.contract.answers import (
     BonusAward,
     BonusRetrigger,
     BonusTrigger,
+    CellVerdict,
     Ending,
     Feature,
     GameRow,
@@ -37,7 +38,9 @@ from rgs_server.contract.answers import (
     TransactionAnswer,
     encode,
     money,
+    number,
 )
+from rgs_server.contract.events import SpinFinished
 from rgs_server.contract.money import format_amount
 from rgs_server.rounds import Facts, State, state_of
 
@@ -151,27 +154,28 @@ def spin_event(
     spin_type: str,
     mode: str,
     nonce: int,
+    feature: bool,
 ) -> bytes:
     """The event `spin_finished`."""
-    return orjson.dumps(
-        {
-            "type": "spin_finished",
-            "event_id": event_id,
-            "ts": time_text(created_at),
-            "spin_id": spin_id,
-            "round_id": round_id,
-            "session_id": session_id,
-            "stake": orjson.Fragment(format_amount(stake_minor, exponent)),
-            "win": orjson.Fragment(format_amount(win_minor, exponent)),
-            "currency": currency,
-            "game_id": game_id,
-            "build_hash": build.build_hash,
-            "player_id": player_id,
-            "operator_id": operator_id,
-            "spin_type": spin_type,
-            "mode": mode,
-            "nonce": nonce,
-        }
+    return encode(
+        SpinFinished(
+            event_id=event_id,
+            ts=time_text(created_at),
+            spin_id=spin_id,
+            round_id=round_id,
+            session_id=session_id,
+            stake=number(stake_minor, exponent),
+            win=number(win_minor, exponent),
+            currency=currency,
+            game_id=game_id,
+            build_hash=build.build_hash,
+            player_id=player_id,
+            operator_id=operator_id,
+            spin_type=spin_type,
+            mode=mode,
+            nonce=nonce,
+            feature=feature,
+        )
     )
 
 
@@ -194,6 +198,26 @@ def spin_record(record: asyncpg.Record) -> SpinRecord:
         telemetry_ref=record["telemetry_ref"],
         answer=Raw(record["response"]),
         mode=record["mode"],
+    )
+
+
+def cell_verdict(record: asyncpg.Record) -> CellVerdict:
+    """A stored verdict."""
+    found = orjson.loads(record["verdict"])
+    return CellVerdict(
+        game_id=record["game_id"],
+        build_hash=record["build_hash"],
+        mode=record["mode"],
+        spin_type=record["spin_type"],
+        stakes=record["stakes"],
+        level=record["level"],
+        reasons=found["reasons"],
+        day=record["day"].isoformat(),
+        rounds=found["n"],
+        rtp=found["rtp"],
+        rtp_certified=found["theory"],
+        band=found["band"],
+        judged_at=time_text(record["judged_at"]),
     )
 
 
@@ -341,59 +365,6 @@ def session_closed(session: asyncpg.Record, paid: asyncpg.Record | None, server_
         paid_out=None if paid is None else transaction(paid),
         reason=session["close_reason"],
         closed_at=time_text(session["closed_at"]),
-    )
-
-
-def unsettled_event(record: asyncpg.Record, event_id: str, ts: str) -> bytes:
-    """The event `round_unsettled`."""
-    exponent = record["exponent"]
-    return orjson.dumps(
-        {
-            "type": "round_unsettled",
-            "event_id": event_id,
-            "ts": ts,
-            "round_id": record["round_id"],
-            "spin_id": record["spin_id"],
-            "session_id": record["session_id"],
-            "player_id": record["player_id"],
-            "game_id": record["game_id"],
-            "operator_id": record["operator_id"],
-            "stake": orjson.Fragment(format_amount(int(record["stake_minor"]), exponent)),
-            "win": orjson.Fragment(format_amount(int(record["win_minor"]), exponent)),
-            "currency": record["currency"],
-            "due_at": time_text(record["due_at"]),
-        }
-    )
-
-
-def autoclosed_event(record: asyncpg.Record, decided: Sequence[str], event_id: str, ts: str) -> bytes:
-    """The event `round_autoclosed`: what was decided for a player who did not, `decided` as choice=option."""
-    return orjson.dumps(
-        {
-            "type": "round_autoclosed",
-            "event_id": event_id,
-            "ts": ts,
-            "round_id": record["round_id"],
-            "spin_id": record["spin_id"],
-            "session_id": record["session_id"],
-            "player_id": record["player_id"],
-            "game_id": record["game_id"],
-            "operator_id": record["operator_id"],
-            "decided": list(decided),
-        }
-    )
-
-
-def swept_event(operator_id: str, closed: bytes, event_id: str, ts: str) -> bytes:
-    """The event `session_swept`, with the answer that closing the session would have had."""
-    return orjson.dumps(
-        {
-            "type": "session_swept",
-            "event_id": event_id,
-            "ts": ts,
-            "operator_id": operator_id,
-            "session": orjson.Fragment(closed),
-        }
     )
 
 

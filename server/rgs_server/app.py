@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import nullcontext
 
@@ -17,7 +18,8 @@ from rgs_server import answers, routes
 from rgs_server.console.routes import add_console
 from rgs_server.contract import pages
 from rgs_server.contract.answers import GameRow, GamesAnswer, Health, JwkSet, Ready, encode
-from rgs_server.contract.openapi import document
+from rgs_server.contract.asyncapi import asyncapi_document
+from rgs_server.contract.openapi import with_contact
 from rgs_server.contract.operations import OPERATIONS, ROOT, Operation
 from rgs_server.contract.problems import PAGES, Problem
 from rgs_server.contract.requests import decode_session
@@ -28,8 +30,10 @@ from rgs_server.play.routes import add_play
 from rgs_server.recall import replay
 from rgs_server.service import REPLAYED, SERVICE, Service, json_answer
 from rgs_server.sessions import open_session
-from rgs_server.spin_calls import play, problem_reply
+from rgs_server.spin_calls import count_answer, count_refusal, play, problem_reply
 from rgs_server.spins import waits_for_choice
+from rgs_server.telemetry.context import CONTEXT, RequestContext
+from rgs_server.telemetry.metrics import NO_OPERATION
 from rgs_server.tls import STRICT_TRANSPORT
 
 GAMES_MAX = 1000
@@ -42,7 +46,9 @@ NOT_STORED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 def create_app(service: Service) -> web.Application:
     """The application around a service."""
-    app = web.Application(middlewares=[problems_middleware], client_max_size=service.config.body_bytes_max)
+    app = web.Application(
+        middlewares=[observing_middleware, problems_middleware], client_max_size=service.config.body_bytes_max
+    )
     app[SERVICE] = service
     handlers: dict[str, Handler] = {
         "openSession": open_session_request,
@@ -55,12 +61,14 @@ def create_app(service: Service) -> web.Application:
         "getKeys": get_keys,
         "getHealth": get_health,
         "getReady": get_ready,
+        "getStatus": get_status,
     }
     for operation in OPERATIONS:
         handler = endpoint(operation, handlers[operation.operation_id])
         for path in [operation.full_path, *([ROOT + operation.path] if operation.versioned else [])]:
             app.router.add_route(operation.method, path, handler)
     app.router.add_get("/openapi.json", get_document)
+    app.router.add_get("/asyncapi.json", get_events_document)
     app.router.add_get("/docs", get_reference)
     app.router.add_get("/docs/assets/{name}", get_asset)
     app.router.add_get(PAGES, get_problem)
@@ -80,6 +88,23 @@ def create_app(service: Service) -> web.Application:
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def observing_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Names a request for what is logged below, and counts it with the time that it took. Those that fail or are slow are
+    logged."""
+    service = request.app[SERVICE]
+    context = RequestContext(request, service.tracing)
+    CONTEXT.set(context)  # a connection's next request sets its own
+    started = time.perf_counter()
+    response = await handler(request)
+    seconds = time.perf_counter() - started
+    operation = request.get(OPERATION)
+    context.end(response.status)
+    operation_id = NO_OPERATION if operation is None else operation.operation_id
+    count_answer(service, operation_id, request.method, response.status, seconds)
+    return response
 
 
 @web.middleware
@@ -105,7 +130,7 @@ async def problems_middleware(request: web.Request, handler: Handler) -> web.Str
     except (asyncio.CancelledError, web.HTTPException):
         raise
     except Exception:
-        log.exception("%s %s failed", request.method, request.path)
+        log.exception("%s failed", request.method)
         response = problem_answer(request, Problem("INTERNAL", "an unexpected fault; repeat the same request"))
     if service.draining:
         response.force_close()
@@ -117,9 +142,11 @@ async def problems_middleware(request: web.Request, handler: Handler) -> web.Str
 
 
 def problem_answer(request: web.Request, problem: Problem) -> web.Response:
+    context = CONTEXT.get() or RequestContext(request)
     operation = request.get(OPERATION)
-    traceparent = request.headers.get("traceparent", "")
-    reply = problem_reply(problem, request.path, traceparent, operation, request.get(CALLER))
+    caller = request.get(CALLER)
+    count_refusal(request.app[SERVICE].metrics, NO_OPERATION if operation is None else operation.operation_id, problem)
+    reply = problem_reply(problem, request.path, context.trace_id, operation, caller)
     answer = web.Response(
         body=reply.body, status=reply.status, content_type=reply.media_type, headers=dict(reply.headers)
     )
@@ -270,11 +297,28 @@ async def get_ready(request: web.Request) -> web.Response:
     return json_answer(encode(Ready("ready", len(service.rules.catalogue))))
 
 
+async def get_status(request: web.Request) -> web.Response:
+    """For people where a browser asks, else for machines."""
+    state = await request.app[SERVICE].status_board.read()
+    if "text/html" in request.headers.get("Accept", ""):
+        answer = page(pages.status_page(state))
+    else:
+        answer = json_answer(encode(state))
+    answer.headers["Cache-Control"] = "no-store"
+    answer.headers["Vary"] = "Accept"
+    return answer
+
+
 # --- Documents and pages: nothing in them is secret, nothing is signed -------------------------------
 
 
-async def get_document(_: web.Request) -> web.Response:
-    return web.Response(body=msgspec.json.encode(document()), content_type="application/json")
+async def get_document(request: web.Request) -> web.Response:
+    document = with_contact(request.app[SERVICE].config.contact)
+    return web.Response(body=msgspec.json.encode(document), content_type="application/json")
+
+
+async def get_events_document(_: web.Request) -> web.Response:
+    return web.Response(body=msgspec.json.encode(asyncapi_document()), content_type="application/json")
 
 
 def page(text: str) -> web.Response:

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 FIRST_S, MOST_S = 1.0, 900.0
 
 
-def next_try(now: datetime, attempts: int) -> datetime:
-    """Doubling from `FIRST_S` to `MOST_S`, at a random time of the second half of that."""
-    most = min(MOST_S, FIRST_S * 2 ** min(attempts, 20))
+def next_try(now: datetime, attempts: int, most_s: float = MOST_S) -> datetime:
+    """Doubling from `FIRST_S` to `most_s`, at a random time of the second half of that."""
+    most = min(most_s, FIRST_S * 2 ** min(attempts, 20))
     return now + timedelta(seconds=most * (0.5 + fraction() / 2))
 
 

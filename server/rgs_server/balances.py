@@ -6,7 +6,7 @@ from datetime import datetime
 
 import asyncpg
 
-from rgs_server import answers
+from rgs_server import answers, happenings
 from rgs_server.contract.answers import UnfinishedAnswer, encode
 from rgs_server.contract.money import parse_amount
 from rgs_server.contract.problems import Problem
@@ -75,14 +75,18 @@ async def close_session(
         # Spins of the session are written before this transaction or find it closed.
         await store.lock_session(operator_id, session_id)
         closed = await store.close_session(operator_id, session_id, now, reason)
-    session = await read_session(store, operator_id, session_id)
-    if session["closed_at"] is None:
-        rounds = await store.open_rounds_of(operator_id, session["player_id"], session["game_id"])
-        waiting = next(row for row in rounds if row["choice"] is not None and row["session_id"] == session_id)
-        raise Problem("ROUND_OPEN", f"round '{waiting['round_id']}' of the session waits for a choice; decide it first")
-    paid = await store.find_transaction(operator_id, f"out:{session_id}")
-    seed = sealer.open(session["seed_sealed"], seed_context(operator_id, session_id))
-    return encode(answers.session_closed(session, paid, seed)), closed is None
+        session = await read_session(store, operator_id, session_id)
+        if session["closed_at"] is None:
+            rounds = await store.open_rounds_of(operator_id, session["player_id"], session["game_id"])
+            waiting = next(row for row in rounds if row["choice"] is not None and row["session_id"] == session_id)
+            asked = waiting["round_id"]
+            raise Problem("ROUND_OPEN", f"round '{asked}' of the session waits for a choice; decide it first")
+        paid = await store.find_transaction(operator_id, f"out:{session_id}")
+        seed = sealer.open(session["seed_sealed"], seed_context(operator_id, session_id))
+        answer = answers.session_closed(session, paid, seed)
+        if closed is not None:
+            await store.add_events([happenings.session_ended(operator_id, answer, now)])
+    return encode(answer), closed is None
 
 
 async def read_transaction(store: Store, operator_id: str, txn_id: str) -> bytes:

@@ -19,15 +19,16 @@ from rgs_core.language.model import MECHANIC_VERSION
 from rgs_core.language.policies import GAMBLE, with_decisions
 from rgs_core.seeds import derive_key
 from rgs_core.stages import Decision, check
-from rgs_server import answers
+from rgs_server import answers, happenings
 from rgs_server.archive import BuildArchive, BuildLost
-from rgs_server.clock import time_text
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import ChoiceRequest, decode_choice
 from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.sessions import Rulebook, seed_context
 from rgs_server.settlement import read_round
-from rgs_server.store import Store
+from rgs_server.store import EventRow, Store
+from rgs_server.telemetry.context import current_traceparent
+from rgs_server.telemetry.metrics import Metrics
 
 log = logging.getLogger("rgs.choices")
 
@@ -42,7 +43,7 @@ class Builds:
 
 
 async def choose(
-    store: Store, builds: Builds, operator_id: str, round_id: str, body: bytes, now: datetime
+    store: Store, builds: Builds, operator_id: str, round_id: str, body: bytes, now: datetime, metrics: Metrics
 ) -> tuple[bytes, bool]:
     """Decides a step of a round: (answer, whether it was given before). Raises Problem."""
     request = decode_choice(body)
@@ -60,10 +61,13 @@ async def choose(
         if waiting is None:
             await read_round(store, operator_id, round_id)
             raise Problem("ROUND_ALREADY_CLOSED", f"round '{round_id}' waits for no choice")
-        return await Waiting(store, builds, waiting, now).decide(request), False
+        deciding = Waiting(store, builds, waiting, now)
+        answer = await deciding.decide(request)
+    deciding.count(metrics)
+    return answer, False
 
 
-async def decide_overdue(store: Store, builds: Builds, now: datetime, most: int) -> int:
+async def decide_overdue(store: Store, builds: Builds, now: datetime, most: int, metrics: Metrics) -> int:
     """Ends rounds whose players did not decide in time, and tells their operators; returns how many."""
     ended = 0
     for row in await store.overdue_choices(now, most):
@@ -72,16 +76,17 @@ async def decide_overdue(store: Store, builds: Builds, now: datetime, most: int)
             waiting = await store.lock_waiting_round(operator_id, round_id)
             if waiting is None or waiting["due_at"] > now:
                 continue  # decided meanwhile
+            deciding = Waiting(store, builds, waiting, now)
             try:
-                decided = await Waiting(store, builds, waiting, now).finish()
+                decided = await deciding.finish()
             except Problem as problem:  # another worker may have its build
                 log.error("round %s of %s cannot be ended: %s", round_id, operator_id, problem.detail)
                 continue
-            event_id = f"evt-autoclosed-{operator_id}-{round_id}"
-            payload = answers.autoclosed_event(waiting, decided, event_id, time_text(now))
-            await store.add_events([(event_id, operator_id, "round_autoclosed", payload, now)])
+            build_hash = deciding.build_hash
+            await store.add_events([happenings.round_autoclosed(waiting, build_hash, decided, now)])
             log.warning("round %s of %s was ended for its player: %s", round_id, operator_id, ", ".join(decided))
             ended += 1
+        deciding.count(metrics)
     return ended
 
 
@@ -93,6 +98,14 @@ class Waiting:
         self._record, self._now = record, now
         self._operator_id, self._round_id = record["operator_id"], record["round_id"]
         self._decisions: tuple[Decision, ...] = tuple(written(text) for text in record["decisions"])
+        self._won_minor: int | None = None
+
+    def count(self, metrics: Metrics) -> None:
+        """Counts the win of a round that is over, once the transaction is."""
+        if self._won_minor is not None:
+            session, mode = self._session, self._record["mode"]
+            build = self._staged.build.label.removesuffix(f"@{mode}")
+            metrics.played(self._record["game_id"], build, mode, session["currency"]).won(self._won_minor)
 
     async def decide(self, request: ChoiceRequest) -> bytes:
         """Decides what is asked; the answer. Raises Problem."""
@@ -110,6 +123,11 @@ class Waiting:
         for decision in open_ones:
             await self._take(decision, "time")
         return ["=".join(decision) for decision in open_ones]
+
+    @property
+    def build_hash(self) -> str:
+        """Of its session, which `finish` or `decide` has taken."""
+        return str(self._session["build_hash"])
 
     async def _begin(self) -> None:
         """Takes the session, so that no spin is written meanwhile, and finds what plays the round. Raises Problem."""
@@ -169,6 +187,21 @@ class Waiting:
             decisions = ["=".join(made) for made in self._decisions]
             await self._store.ask_next(*names, decisions, asked.choice, asked.options, won_minor, asked.choose_by)
             return response
+        following = happenings.feature_events(
+            build,
+            outcome,
+            telemetry_ref=record["telemetry_ref"],
+            created_at=self._now,
+            spin_id=record["spin_id"],
+            round_id=self._round_id,
+            session_id=record["session_id"],
+            player_id=record["player_id"],
+            game_id=record["game_id"],
+            operator_id=self._operator_id,
+            unit_minor=unit_minor,
+            currency=session["currency"],
+            exponent=session["exponent"],
+        )
         event = answers.spin_event(
             build,
             event_id=record["telemetry_ref"],
@@ -186,12 +219,29 @@ class Waiting:
             spin_type=record["spin_type"],
             mode=record["mode"],
             nonce=record["nonce"],
+            feature=bool(following),
         )
         digest = bytes.fromhex(outcome.digest())
         policy = with_decisions(build, [made for made in self._decisions if made != (GAMBLE, COLLECT)]).policy
         await self._store.finish_round(
-            *names, policy, won_minor, outcome.win_units, digest, event, self._now, MECHANIC_VERSION
+            *names,
+            policy,
+            won_minor,
+            outcome.win_units,
+            digest,
+            self._now,
+            MECHANIC_VERSION,
+            current_traceparent(),
         )
+        told = [(record["telemetry_ref"], "spin_finished", event), *following]
+        trace = current_traceparent()
+        await self._store.add_events(
+            [
+                EventRow(event_id, self._operator_id, record["session_id"], event_type, payload, self._now, trace)
+                for event_id, event_type, payload in told
+            ]
+        )
+        self._won_minor = won_minor
         return response
 
 

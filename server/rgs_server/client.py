@@ -8,7 +8,7 @@ import os
 import shlex
 import ssl
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ class Credentials:
     url: str
     operator_id: str
     key_id: str
-    secret: str
+    secret: str = field(repr=False)
 
     def write(self, path: Path) -> None:
         """Writes them to a file that only its owner reads."""

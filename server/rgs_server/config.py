@@ -16,6 +16,10 @@ NOT_OURS = {"RGS_DEBUG", "RGS_SIMD"}
 """RGS_ variables of the build and of the core, not of the service."""
 
 
+EMBEDDED = "embedded"
+NATS_SCHEMES = ("nats://", "tls://", "ws://", "wss://")
+
+
 class ConfigError(Exception):
     """A setting is unknown, malformed or out of range."""
 
@@ -59,9 +63,22 @@ class Config:
     wallet_timeout_ms: int = 2000  # of one call of a platform's wallet
     wallet_tries: int = 3  # of a debit, before it is rolled back
     webhook_timeout_ms: int = 5000  # of one delivery of an event
+    nats_url: str = (
+        ""  # events go to a NATS JetStream too: nats:// or tls://; `embedded`: to one of our own in data_dir
+    )
+    nats_credentials_file: str = ""  # of the account there (.creds)
+    nats_ca_file: str = ""  # authority of its certificate (PEM), where the system does not know it
+    events_days: int = 30  # events are kept for so long, for receivers that miss some
     sweep_s: int = 5  # between looks for rounds left unsettled and balances left behind
+    monitor_s: int = 60  # between looks of the math monitor; 0: no monitor
     drain_timeout_ms: int = 10000  # for open requests at SIGTERM
     log_level: str = "info"  # debug, info, warning or error
+    log_slow_ms: int = 1000  # requests that take longer are logged
+    traces_url: str = ""  # OTLP/HTTP receiver of spans (extra "telemetry"); empty: none are made
+    contact: str = ""  # where platforms report trouble: https://… or mailto:…
+    incident_file: str = ""  # text of an incident, shown by GET /status while it is there
+    metrics_host: str = "127.0.0.1"  # address of the page of metrics: whoever reaches it may read it
+    metrics_port: int = 0  # of the supervisor; 0: no page
 
     @property
     def in_production(self) -> bool:
@@ -101,8 +118,12 @@ LIMITS: dict[str, tuple[int, int]] = {
     "wallet_timeout_ms": (50, 60_000),
     "wallet_tries": (1, 10),
     "webhook_timeout_ms": (50, 60_000),
+    "events_days": (1, 3650),
     "sweep_s": (1, 3600),
+    "monitor_s": (0, 86_400),
     "drain_timeout_ms": (0, 600_000),
+    "log_slow_ms": (1, 600_000),
+    "metrics_port": (0, 65535),
 }
 
 
@@ -129,6 +150,10 @@ def read_config(environment: Mapping[str, str] = os.environ) -> Config:
             except ValueError as error:
                 problems.append(f"{name}: {error}")
             values[field.name] = text
+        elif field.name == "contact" and text and not text.startswith(("https://", "mailto:")):
+            problems.append(f"{name}={text!r} is no page (https://…) and no address (mailto:…)")
+        elif field.name == "nats_url" and text not in ("", EMBEDDED) and not text.startswith(NATS_SCHEMES):
+            problems.append(f"{name} is neither '{EMBEDDED}' nor an address like tls://nats.example:4222")
         elif field.name in CHOICES and text not in CHOICES[field.name]:
             problems.append(f"{name}={text!r} is not one of {', '.join(CHOICES[field.name])}")
         else:

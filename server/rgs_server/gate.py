@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -90,7 +90,7 @@ class Key:
     """A signing key of an operator."""
 
     operator: Operator
-    secret: bytes
+    secret: bytes = field(repr=False)
     person: str | None
     retired: bool
 
@@ -100,7 +100,7 @@ class Client:
     """A client of an operator, which gets access tokens. Its secret is random, so a plain digest keeps it."""
 
     operator: Operator
-    secret_digest: bytes
+    secret_digest: bytes = field(repr=False)
     scopes: frozenset[str]
     person: str | None
     retired: bool

@@ -27,6 +27,11 @@ class PlayerLimits:
     acknowledged_at: datetime | None = None
     last_round_at: datetime | None = None
 
+    def reminders(self, now: datetime) -> int:
+        """How many reminders are due so far; 0 where the market asks for none."""
+        every_min = 0 if self.market is None else self.market.reminder_min
+        return reminders_due(self.opened_at, every_min, now) if every_min else 0
+
 
 def check_limits(limits: PlayerLimits, now: datetime, stake_minor: int, currency: str, exponent: int) -> None:
     """Raises Problem when no round may begin."""

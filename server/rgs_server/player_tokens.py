@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -59,7 +59,7 @@ class Rule:
     audience: str
     issuer: str | None
     jwks_url: str | None
-    secret: bytes | None
+    secret: bytes | None = field(repr=False)
 
 
 @dataclass(slots=True)

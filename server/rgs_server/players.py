@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime, timedelta
 
+from rgs_server import happenings
 from rgs_server.clock import time_text
 from rgs_server.contract.answers import Acknowledged, PlayerFlags, encode
 from rgs_server.contract.problems import Problem
@@ -19,8 +21,17 @@ async def set_flags(store: Store, operator_id: str, player_id: str, body: bytes,
     Rounds that were begun are settled and paid as ever.
     """
     request = decode_flags(body)
-    sessions = await store.set_player_flags(operator_id, player_id, request.self_excluded, now)
+    async with store.connection.transaction():
+        sessions = await block(store, operator_id, player_id, request.self_excluded, now)
     return encode(PlayerFlags(player_id=player_id, self_excluded=request.self_excluded, open_sessions=sessions)), False
+
+
+async def block(store: Store, operator_id: str, player_id: str, blocked: bool, now: datetime) -> int:
+    """Sets the flag of a player, in a transaction; returns to how many open sessions that applies."""
+    sessions = await store.set_player_flags(operator_id, player_id, blocked, now)
+    event_id = f"evt-{secrets.token_hex(16)}"
+    await store.add_events([happenings.flagged(operator_id, player_id, blocked, event_id, now)])
+    return sessions
 
 
 async def acknowledge(store: Store, rules: Rulebook, operator_id: str, session_id: str, now: datetime) -> bytes:
@@ -38,4 +49,6 @@ async def acknowledge(store: Store, rules: Rulebook, operator_id: str, session_i
                 await store.acknowledge(operator_id, session_id, due, now)
                 at = now
             resumes_at = None if at is None else time_text(at + timedelta(minutes=market.break_min))
+            if at == now:
+                await store.add_events([happenings.acknowledged(session, due, resumes_at, now)])
     return encode(Acknowledged(session_id=session_id, reminders=due, resumes_at=resumes_at))

@@ -56,6 +56,11 @@ class Quotas:
         self._in_flight = 0
         self._uses: dict[str, Use] = {}
 
+    @property
+    def in_flight(self) -> int:
+        """Requests of all operators that are being answered here."""
+        return self._in_flight
+
     @contextmanager
     def place(self, operation: Operation) -> Iterator[None]:
         """A place among all calls of this worker. Raises Problem OVERLOADED when there is none, at once."""

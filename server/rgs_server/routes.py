@@ -9,12 +9,13 @@ from datetime import date, datetime, timedelta
 from aiohttp import web
 
 from rgs_server import balances, players, settlement
-from rgs_server.answers import spin_record
+from rgs_server.answers import cell_verdict, spin_record
 from rgs_server.billing.files import report_row
 from rgs_server.choices import choose
 from rgs_server.clock import read_time
-from rgs_server.contract.answers import ReportAnswer, SpinsAnswer, encode
+from rgs_server.contract.answers import ReportAnswer, SpinsAnswer, VerdictsAnswer, encode
 from rgs_server.contract.problems import Problem
+from rgs_server.envelopes import session_events
 from rgs_server.gate import PERSON
 from rgs_server.recall import recall
 from rgs_server.resolutions import resolve
@@ -26,6 +27,7 @@ ENDINGS_DAYS = 30
 REPORT_DAYS = 92
 SPINS_MAX = 100
 NONCE_MAX = 2**63 - 2
+SEQ_MAX = 2**63 - 1
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -94,6 +96,13 @@ async def report_days(request: web.Request) -> web.Response:
     return json_answer(encode(ReportAnswer(operator_id, str(first), str(last), [report_row(row) for row in rows])))
 
 
+async def list_verdicts(request: web.Request) -> web.Response:
+    operator_id, _ = await caller(request)
+    async with request.app[SERVICE].store() as store:
+        rows = await store.last_verdicts(operator_id)
+    return json_answer(encode(VerdictsAnswer([cell_verdict(row) for row in rows])))
+
+
 def day(request: web.Request, name: str) -> date | None:
     """A day of the query; None where it is not there. Raises Problem."""
     text = request.query.get(name)
@@ -119,6 +128,14 @@ async def list_spins(request: web.Request) -> web.Response:
         )
     more = bool(records) and records[-1]["nonce"] + 1 < next_nonce
     return json_answer(encode(SpinsAnswer([spin_record(record) for record in records], next_nonce, more)))
+
+
+async def list_events(request: web.Request) -> web.Response:
+    operator_id, _ = await caller(request)
+    session_id = path_id(request, "session_id", "SESSION_UNKNOWN")
+    after_seq = number(request, "after_seq", SEQ_MAX) or 0
+    async with request.app[SERVICE].store() as store:
+        return json_answer(await session_events(store, operator_id, session_id, after_seq))
 
 
 def number(request: web.Request, name: str, most: int) -> int | None:
@@ -157,7 +174,7 @@ async def choose_in_round(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     round_id = path_id(request, "round_id", "ROUND_UNKNOWN")
     async with service.store() as store:
-        answer = await choose(store, service.builds, operator_id, round_id, body, service.clock())
+        answer = await choose(store, service.builds, operator_id, round_id, body, service.clock(), service.metrics)
     service.cashier.look()  # a win may be due
     return json_answer(*answer)
 
@@ -201,7 +218,9 @@ HANDLERS: dict[str, Handler] = {
     "voidRound": step(settlement.void, "round_id", "ROUND_UNKNOWN"),
     "countEndings": count_endings,
     "reportDays": report_days,
+    "listVerdicts": list_verdicts,
     "listSpins": list_spins,
+    "listEvents": list_events,
     "getSession": read(balances.session_state, "session_id", "SESSION_UNKNOWN"),
     "transferIn": step(balances.transfer_in, "session_id", "SESSION_UNKNOWN"),
     "closeSession": close_session,

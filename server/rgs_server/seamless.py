@@ -18,12 +18,15 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
+from rgs_server import happenings
 from rgs_server.backoff import fraction, next_try
 from rgs_server.clock import Clock
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store
+from rgs_server.telemetry.metrics import Metrics
+from rgs_server.telemetry.tracing import Tracing
 from rgs_server.wallet_api import Verdict, Wallet, WalletClient, step_body
 
 log = logging.getLogger("rgs.wallet")
@@ -45,12 +48,15 @@ Stores = Callable[[], AbstractAsyncContextManager[Store]]
 class Cashier:
     """Asks wallets for stakes, and pays what is due."""
 
-    def __init__(self, config: Config, stores: Stores, sealer: Sealer, clock: Clock) -> None:
+    def __init__(
+        self, config: Config, stores: Stores, sealer: Sealer, clock: Clock, metrics: Metrics, tracing: Tracing
+    ) -> None:
         self._config = config
+        self._metrics = metrics
         self._stores = stores
         self._sealer = sealer
         self._clock = clock
-        self._client = WalletClient(config.wallet_timeout_ms)
+        self._client = WalletClient(config.wallet_timeout_ms, metrics, tracing)
         self._due = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._paying: dict[asyncio.Task[None], str] = {}
@@ -87,6 +93,7 @@ class Cashier:
         fingerprint: bytes,
         player_id: str,
         game_id: str,
+        traceparent: str | None,
     ) -> None:
         """Returns when the wallet has taken the stake. Raises Problem when it has not, or when nobody knows."""
         txn_id = f"debit:{spin_id}"
@@ -97,7 +104,7 @@ class Cashier:
             wallet = await self._wallet(store, operator_id)
             asked_until = now + self._asking
             mine = await store.begin_debit(
-                operator_id, session_id, spin_id, round_id, stake_minor, fingerprint, now, due, asked_until
+                operator_id, session_id, spin_id, round_id, stake_minor, fingerprint, now, due, asked_until, traceparent
             )
             step = await store.find_step(operator_id, txn_id)
             session = None if step is not None else await store.find_session(operator_id, session_id)
@@ -114,6 +121,8 @@ class Cashier:
             async with self._stores() as store:
                 step = await store.find_step(operator_id, txn_id)
             assert step is not None
+        elif step["state"] == "accepted":
+            self._metrics.elastic["recovered"].add()
         match step["state"]:
             case "accepted":
                 return
@@ -171,9 +180,11 @@ class Cashier:
                 await asyncio.sleep(0.5 * fraction())
                 async with self._stores() as store:
                     await store.keep_debit(operator_id, txn_id, self._clock() + self._asking)
-            verdict = await self._client.call(wallet, "debit", body)
+            verdict = await self._client.call(wallet, operator_id, "debit", body, step["traceparent"])
             if verdict.status != "unknown":
                 break
+        if attempt and verdict.status == "accepted":
+            self._metrics.elastic["debit_retried"].add()
         async with self._stores() as store:
             match verdict.status:
                 case "accepted":
@@ -243,16 +254,22 @@ class Cashier:
             verdict = Verdict("unknown", reason=NO_WALLET)
         else:
             body = step_body(step, step["player_id"], step["game_id"])
-            verdict = await self._client.call(wallet, step["kind"], body)
+            verdict = await self._client.call(wallet, step["operator_id"], step["kind"], body, step["traceparent"])
         operator_id, txn_id, now = step["operator_id"], step["txn_id"], self._clock()
         async with self._stores() as store:
             if verdict.status == "accepted":
                 await store.accept_step(operator_id, txn_id, now)
+                if step["kind"] == "credit" and step["attempts"] > 1:
+                    self._metrics.elastic["credit_late"].add()
                 return
             reason = f"refused: {verdict.code or verdict.reason}" if verdict.status == "refused" else verdict.reason
             if now - step["created_at"] > GIVE_UP_AFTER:
                 log.error("%s of %s has failed: %s", txn_id, operator_id, reason)
-                await store.fail_step(operator_id, txn_id, now, reason)
+                # The session first, as those do who write spins: what is told of it is numbered.
+                async with store.connection.transaction():
+                    await store.lock_session(operator_id, step["session_id"])
+                    await store.fail_step(operator_id, txn_id, now, reason)
+                    await store.add_events([happenings.step_failed(step, reason, now)])
             else:
                 await store.postpone_step(operator_id, txn_id, next_try(now, step["attempts"]), reason)
 

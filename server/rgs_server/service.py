@@ -12,8 +12,10 @@ from aiohttp import web
 from rgs_server.access_tokens import AccessTokens
 from rgs_server.archive import BuildArchive
 from rgs_server.billing.reports import Reports
+from rgs_server.bus import Bus
 from rgs_server.choices import Builds
 from rgs_server.clock import Clock, system_clock
+from rgs_server.clock_watch import ClockWatch
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
 from rgs_server.gate import Gate
@@ -21,15 +23,19 @@ from rgs_server.nonces import NonceMemory
 from rgs_server.origins import Origins
 from rgs_server.player_tokens import PlayerTokens
 from rgs_server.quotas import Quotas
+from rgs_server.relay import Relay, Sink
 from rgs_server.rule_files import RuleFiles
 from rgs_server.sealing import Sealer
 from rgs_server.seamless import Cashier
 from rgs_server.sessions import Rulebook
 from rgs_server.spins import SpinDesk
+from rgs_server.status import StatusBoard
 from rgs_server.store import Store
 from rgs_server.sweeping import Sweeper
+from rgs_server.telemetry.metrics import Metrics
+from rgs_server.telemetry.tracing import tracing_to
 from rgs_server.token_keys import TokenKeys
-from rgs_server.webhooks import WebhookRelay
+from rgs_server.webhooks import Webhooks
 
 log = logging.getLogger("rgs.http")
 
@@ -42,45 +48,62 @@ class Service:
         self.rules = rules
         self.sealer = sealer
         self.draining = False
+        self.slow_s = config.log_slow_ms / 1000
         self._url = url
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self.clock = clock
+        self.metrics = Metrics()
+        self.tracing = tracing_to(config.traces_url)
+        self.clock_watch = ClockWatch(self.store, clock, self.metrics)
         self.archive = BuildArchive(self.store, clock)
         self.builds = Builds(self.archive, rules, sealer)
         self.rule_files = RuleFiles(config, rules, self.archive)
-        self.cashier = Cashier(config, self.store, sealer, self.clock)
+        self.cashier = Cashier(config, self.store, sealer, self.clock, self.metrics, self.tracing)
         self.reports = Reports(config.report_url or url)
         self._nonces = NonceMemory(config, url)
-        self.desk = SpinDesk(config, url, rules, sealer, self.cashier, self._nonces, clock)
+        self.desk = SpinDesk(config, url, rules, sealer, self.cashier, self._nonces, self.clock_watch.now, self.metrics)
+        self.status_board = StatusBoard(
+            config, self.store, clock, lambda: self.clock_watch.is_right, lambda: self.desk.waiting
+        )
         self.quotas = Quotas(config, self.store)
+        self.metrics.watch("rgs_in_flight_requests", lambda: self.quotas.in_flight)
         self.origins = Origins(config, self.store)
         self.player_tokens = PlayerTokens(config, sealer, self.store)
         self.token_keys = TokenKeys(config, sealer, self.store)
         self.tokens = AccessTokens(config, self.token_keys)
         self.gate = Gate(config, sealer, self.store, self._nonces, self.quotas, self.tokens)
-        self._relay = WebhookRelay(config, self.store, sealer, self.clock)
-        self._sweeper = Sweeper(self.store, self.builds, self.clock, config.sweep_s)
+        sinks: list[Sink] = [Webhooks(config, sealer, clock), *([Bus(config)] if config.nats_url else [])]
+        self._relays = [Relay(sink, self.store, clock, self.metrics, self.tracing) for sink in sinks]
+        self._sweeper = Sweeper(self.store, self.builds, self.clock, config.sweep_s, self.metrics, config.events_days)
 
     async def start(self) -> None:
         self._pool = await asyncpg.create_pool(self._url, min_size=1, max_size=4, command_timeout=5)
         await self.archive.keep(self.rules.catalogue)
+        pool = self._pool
+        self.metrics.watch("rgs_pool_connections", pool.get_idle_size, "idle")
+        self.metrics.watch("rgs_pool_connections", lambda: pool.get_size() - pool.get_idle_size(), "used")
         self._nonces.start()
+        await self.clock_watch.start()
         self.desk.start()
         self._sweeper.start()
-        self._relay.start()
+        for relay in self._relays:
+            relay.start()
         self.cashier.start()
         self.rule_files.start()
 
     async def stop(self) -> None:
         await self.rule_files.stop()
         await self._sweeper.stop()
-        await self._relay.stop()
+        for relay in self._relays:
+            await relay.stop()
         await self.desk.stop()
+        await self.clock_watch.stop()
         await self.cashier.stop()
         await self._nonces.stop()
         await self.reports.stop()
         if self._pool is not None:
             await self._pool.close()
+        await self.tracing.stop()
 
     @asynccontextmanager
     async def store(self) -> AsyncIterator[Store]:
@@ -91,8 +114,10 @@ class Service:
                 yield Store(connection)  # type: ignore[arg-type]
         except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
             log.warning("database trouble: %r", error)
+            self.metrics.database_failures.add()
             raise Problem("INTERNAL", "the database does not answer; repeat the same request") from error
         except asyncpg.CannotConnectNowError as error:
+            self.metrics.database_failures.add()
             raise Problem("INTERNAL", "the database is starting; repeat the same request") from error
 
 

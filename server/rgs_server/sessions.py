@@ -11,10 +11,11 @@ import msgspec
 import orjson
 
 from rgs_core.seeds import commitment, new_server_seed
-from rgs_server import answers
+from rgs_server import answers, happenings
 from rgs_server.catalogue import Playable
 from rgs_server.clock import time_text
 from rgs_server.contract.answers import BuildReason, BuildVerdict, MarketRules, SessionAnswer, encode, money
+from rgs_server.contract.events import SessionOpened
 from rgs_server.contract.money import exponent_of
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import SessionRequest, decode_build, decode_session
@@ -60,7 +61,8 @@ async def open_session(
     fingerprint = fingerprint_of(request)
     stored = await store.session_answer(operator_id, request.session_id)
     if stored is None:
-        answer = await _new_session(store, sealer, rules, operator_id, request, fingerprint, now)
+        async with store.connection.transaction():
+            answer = await _new_session(store, sealer, rules, operator_id, request, fingerprint, now)
         if answer is not None:
             return answer, False
         stored = await store.session_answer(operator_id, request.session_id)  # opened at the same time
@@ -140,7 +142,22 @@ async def _new_session(
         flags.age,
         flags.time_limit_min,
     )
-    return response if written else None
+    if not written:
+        return None
+    opened = SessionOpened(
+        happenings.event_id_of("opened", operator_id, request.session_id),
+        time_text(created_at),
+        request.session_id,
+        request.player_id,
+        request.game_id,
+        operator_id,
+        build.build_hash,
+        request.currency,
+        request.geo,
+        wallet,
+    )
+    await store.add_events([happenings.row_of(opened, operator_id, request.session_id, created_at)])
+    return response
 
 
 def _check_market(market: Market | None, request: SessionRequest) -> None:

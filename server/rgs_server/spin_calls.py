@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-import secrets
+import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from multidict import CIMultiDict
 
@@ -16,13 +15,14 @@ from rgs_server.contract.problems import Problem
 from rgs_server.contract.versions import answer_type, ending_headers
 from rgs_server.gate import CALLER, NONCE, OPERATION, Call, Operator
 from rgs_server.service import REPLAYED, Service
+from rgs_server.telemetry.context import CONTEXT, RequestContext
+from rgs_server.telemetry.metrics import Metrics
 
 log = logging.getLogger("rgs.http")
 
 SPIN = next(operation for operation in OPERATIONS if operation.operation_id == "playSpin")
 PATH = SPIN.full_path
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-"""W3C Trace Context, level 1."""
+REQUEST = "%s was answered with %d"
 
 
 class Reply(NamedTuple):
@@ -38,6 +38,7 @@ class SpinCall(dict[Any, Any]):
     """A call as the gate sees it; what the gate finds out is kept in it."""
 
     __slots__ = ("headers", "transport")
+    match_info: ClassVar[Mapping[str, str]] = {}
     method = SPIN.method
     raw_path = PATH
 
@@ -68,6 +69,16 @@ class SpinCalls:
     async def answer(self, headers: CIMultiDict[str], transport: asyncio.BaseTransport | None, body: bytes) -> Reply:
         service = self.service
         call = SpinCall(headers, transport)
+        context = RequestContext(call, service.tracing)
+        CONTEXT.set(context)  # of the task of this request
+        started = time.perf_counter()
+        reply = await self._answer(call, context, body)
+        context.end(reply.status)
+        count_answer(service, SPIN.operation_id, SPIN.method, reply.status, time.perf_counter() - started)
+        return reply
+
+    async def _answer(self, call: SpinCall, context: RequestContext, body: bytes) -> Reply:
+        service, headers = self.service, call.headers
         try:
             media_type = answer_type(PATH, headers.get("Accept", ""))
             call[OPERATION] = SPIN
@@ -77,25 +88,41 @@ class SpinCalls:
                 finally:
                     service.gate.leave(call)
         except Problem as problem:
-            return self._refusal(call, problem)
+            return self._refusal(call, context, problem)
         except Exception:
             log.exception("POST %s failed", PATH)
-            return self._refusal(call, Problem("INTERNAL", "an unexpected fault; repeat the same request"))
+            return self._refusal(call, context, Problem("INTERNAL", "an unexpected fault; repeat the same request"))
         if replayed:
             return Reply(call[CALLER].duplicate_status, media_type, {REPLAYED: "true", **self._headers}, answer)
         return Reply(200, media_type, self._headers, answer)
 
-    @staticmethod
-    def _refusal(call: SpinCall, problem: Problem) -> Reply:
-        return problem_reply(problem, PATH, call.headers.get("traceparent", ""), call.get(OPERATION), call.get(CALLER))
+    def _refusal(self, call: SpinCall, context: RequestContext, problem: Problem) -> Reply:
+        count_refusal(self.service.metrics, SPIN.operation_id, problem)
+        return problem_reply(problem, PATH, context.trace_id, call.get(OPERATION), call.get(CALLER))
+
+
+def count_answer(service: Service, operation_id: str, method: str, status: int, seconds: float) -> None:
+    """Counts a request that was answered; those that failed or were slow are logged."""
+    service.metrics.answered(operation_id, status, seconds)
+    if status >= 500 or seconds >= service.slow_s:
+        log.warning(REQUEST, method, status, extra={"duration_ms": round(1000 * seconds, 1)})
+    elif log.isEnabledFor(logging.DEBUG):
+        log.debug(REQUEST, method, status, extra={"duration_ms": round(1000 * seconds, 1)})
+
+
+def count_refusal(metrics: Metrics, operation_id: str, problem: Problem) -> None:
+    """Counts a problem by its code, and logs those that are our own."""
+    metrics.refused(operation_id, problem.code)
+    if problem.kind.status >= 500:
+        log.warning("%s", problem)
+    elif log.isEnabledFor(logging.DEBUG):
+        log.debug("%s", problem)
 
 
 def problem_reply(
-    problem: Problem, path: str, traceparent: str, operation: Operation | None, operator: Operator | None
+    problem: Problem, path: str, trace_id: str, operation: Operation | None, operator: Operator | None
 ) -> Reply:
     """A problem as it is answered, by an operation where one was called and to an operator where it is known."""
-    match = TRACEPARENT.fullmatch(traceparent)
-    trace_id = match[1] if match else secrets.token_hex(16)
     oauth = operation is not None and operation.form
     conflicts = problem.code == "IDEMPOTENCY_CONFLICT" and operator is not None
     status = operator.conflict_status if conflicts and operator is not None else problem.kind.status

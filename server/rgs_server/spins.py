@@ -32,7 +32,7 @@ from rgs_core.errors import RgsError
 from rgs_core.language.model import BASE_MODE, MECHANIC_VERSION
 from rgs_core.outcome import Played
 from rgs_core.seeds import derive_key
-from rgs_server import answers
+from rgs_server import answers, happenings
 from rgs_server.catalogue import Playable
 from rgs_server.clock import Clock
 from rgs_server.config import Config
@@ -44,7 +44,9 @@ from rgs_server.play_limits import PlayerLimits, check_limits, check_mode
 from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.seamless import IN_PROGRESS_WAIT_S, Cashier, in_progress
 from rgs_server.sessions import Rulebook, seed_context
-from rgs_server.store import SpinRow, Store, Taken
+from rgs_server.store import EventRow, SpinRow, Store, Taken
+from rgs_server.telemetry.context import CONTEXT, RequestContext
+from rgs_server.telemetry.metrics import Metrics
 
 log = logging.getLogger("rgs.spins")
 
@@ -99,10 +101,11 @@ class Answer(NamedTuple):
 class Session:
     """What a lane keeps of a session. `next_nonce` may lag behind other workers; the commit finds out."""
 
-    player_id: str
+    player_id: str = field(repr=False)
     game_id: str
     playable: Playable
-    key: bytes
+    build_label: str
+    key: bytes = field(repr=False)
     currency: str
     exponent: int
     next_nonce: int
@@ -120,6 +123,8 @@ class Session:
     """Something may have changed elsewhere: nothing more is drawn before it is read again."""
     shared: int = 0
     """Above 0: another worker played it lately. It is read before each spin, which costs less than to draw in vain."""
+    told: str = ""
+    """The last event that a refused round has caused."""
 
 
 class SessionMoved(Exception):
@@ -150,6 +155,10 @@ class Pending:
     debited: bool = False
     nonce: Use | None = None
     """Of the signature, where there is one: written no later than the spin is answered."""
+    causes: tuple[str, ...] = ()
+    """Why it did not go straight through."""
+    context: RequestContext | None = None
+    """The request that asked for it."""
 
     @property
     def session_key(self) -> tuple[str, str]:
@@ -158,6 +167,17 @@ class Pending:
     def replayed(self, taken: Taken) -> bool:
         """Whether its nonce was used by another request before."""
         return self.nonce is not None and self.nonce.digest in taken.replayed
+
+    def names(self) -> dict[str, str]:
+        """What a line of the log says of it."""
+        request = self.request
+        own = {"operator": self.operator_id, "session_id": request.session_id, "spin_id": request.spin_id}
+        return own if self.context is None else {**self.context.fields(), **own}
+
+    def delay(self, cause: str) -> None:
+        """Takes down why it did not go straight through, each cause once."""
+        if cause not in self.causes:
+            self.causes = (*self.causes, cause)
 
     def answer(self, body: bytes, replayed: bool) -> None:
         if not self.future.done():
@@ -209,12 +229,21 @@ class SpinDesk:
         cashier: Cashier,
         nonces: NonceMemory,
         clock: Clock,
+        metrics: Metrics,
     ) -> None:
         self._config = config
         self._nonces = nonces
-        self._lanes = [Lane(config, url, rules, sealer, cashier, clock) for _ in range(config.commit_lanes)]
+        self._metrics = metrics
+        self._lanes = [Lane(config, url, rules, sealer, cashier, clock, metrics) for _ in range(config.commit_lanes)]
         self._in_flight: dict[tuple[str, str], Pending] = {}
         self._expiry: asyncio.Task[None] | None = None
+        metrics.watch("rgs_queue_spins", lambda: self.waiting)
+        metrics.watch("rgs_queue_spins_max", lambda: config.queue_max)
+
+    @property
+    def waiting(self) -> int:
+        """Spins that wait in the fullest lane."""
+        return max(lane.waiting for lane in self._lanes)
 
     def start(self) -> None:
         self._expiry = asyncio.create_task(self._expire(), name="spin expiry")
@@ -255,10 +284,13 @@ class SpinDesk:
                     raise
                 # The first one was captured, this one was not: its own nonce is written by now.
                 return await self.play(operator_id, body, header_key)
+            self._metrics.spin_answered(True, ())
             return Answer(answer.body, True)
         self._in_flight[scope] = pending
         pending.future.add_done_callback(lambda future: self._ended(scope, nonce, future))
-        return await pending.first
+        answer = await pending.first
+        self._metrics.spin_answered(answer.replayed, pending.causes)
+        return answer
 
     def _ended(self, scope: tuple[str, str], nonce: Use | None, future: asyncio.Future[Answer]) -> None:
         future.exception()  # seen, also where nobody else looks
@@ -306,6 +338,7 @@ class SpinDesk:
             deadline=time.monotonic() + self._config.commit_timeout_ms / 1000,
             future=loop.create_future(),
             first=loop.create_future(),
+            context=CONTEXT.get(),
         )
 
 
@@ -313,9 +346,17 @@ class Lane:
     """One connection and one commit at a time."""
 
     def __init__(
-        self, config: Config, url: str, rules: Rulebook, sealer: Sealer, cashier: Cashier, clock: Clock
+        self,
+        config: Config,
+        url: str,
+        rules: Rulebook,
+        sealer: Sealer,
+        cashier: Cashier,
+        clock: Clock,
+        metrics: Metrics,
     ) -> None:
         self._config = config
+        self._metrics = metrics
         self._url = url
         self._rules = rules
         self._clock = clock
@@ -343,6 +384,11 @@ class Lane:
         self._arrived.set()
         if self._task is not None:
             await self._task
+
+    @property
+    def waiting(self) -> int:
+        """Spins that wait for a commit."""
+        return len(self._queue) + (0 if self._ahead is None else len(self._ahead))
 
     def submit(self, pending: Pending) -> None:
         """Draws a spin ahead or queues it. Raises Problem when the queue is full or the service is stopping."""
@@ -403,6 +449,9 @@ class Lane:
             except (*CONNECTION_LOST, *DATABASE_BUSY) as error:
                 # Committed or not is unknown here; the next attempt finds out by the same keys.
                 log.warning("database trouble, trying again: %r", error)
+                self._metrics.database_retries.add()
+                for pending in spins:
+                    pending.delay("database")
                 self._take_back()
                 self._forget(spins)
                 await self._disconnect()
@@ -418,7 +467,7 @@ class Lane:
                     return
                 collisions += isinstance(error, asyncpg.UniqueViolationError)
                 if not 0 < collisions < COLLISIONS_MAX:
-                    log.error("the database refused a spin: %s", error)
+                    log.error("the database refused a spin: %s", error, extra=spins[0].names())
                     spins[0].fail(Problem("INTERNAL", "the spin could not be written; repeat the same request"))
                     return
                 await asyncio.sleep(BACKOFF_S)
@@ -461,13 +510,24 @@ class Lane:
 
     async def _write(self, store: Store, batch: Batch) -> None:
         """Commits a batch and answers its spins; those that another worker forestalled are queued."""
+        started = time.perf_counter()
         taken = await self._commit(store, [drawn.row for drawn in batch.drawn], batch.spins())
+        seconds = time.perf_counter() - started
+        if batch.drawn:
+            self._metrics.commit_seconds.observe(seconds)
+            self._metrics.batch_spins.observe(len(batch.drawn))
         refused = batch.refused
         forestalled: set[tuple[str, str]] = set()
         for pending, row, session in batch.drawn:
             session.unwritten -= 1
             if (row.operator_id, row.spin_id) in taken.spins:
+                if pending.context is not None and pending.context.span is not None:
+                    pending.context.span.contained("commit", seconds, spins=len(batch.drawn))
                 pending.answer(row.response, replayed=False)
+                played = self._metrics.played(session.game_id, session.build_label, row.mode, session.currency)
+                played.begun(row.stake_minor)
+                if row.choice is None:
+                    played.won(row.win_minor)
                 if session.seamless and row.choice is None:
                     self._cashier.look()  # its win is to be paid
             else:
@@ -481,7 +541,11 @@ class Lane:
                     pending.fail(reused())
             refused = [(pending, reason) for pending, reason in refused if not pending.replayed(taken)]
         if refused:
-            self._queue.extendleft(reversed(await self._resolve(store, refused)))
+            await self._tell(store, refused)
+            again = await self._resolve(store, refused)
+            for pending in again:
+                pending.delay("redrawn")
+            self._queue.extendleft(reversed(again))
 
     def _undo(self, sessions: set[tuple[str, str]]) -> None:
         """Has sessions read again, and what was drawn ahead in them drawn again."""
@@ -494,6 +558,7 @@ class Lane:
         if wrong:
             ahead.drawn = [drawn for drawn in ahead.drawn if drawn.pending.session_key not in sessions]
             for pending, _, session in wrong:
+                pending.delay("redrawn")
                 session.unwritten -= 1
                 ahead.names -= names_of(pending)
             self._queue.extendleft(reversed([drawn.pending for drawn in wrong]))
@@ -507,6 +572,30 @@ class Lane:
             return await store.commit_spins(rows, MECHANIC_VERSION, digests, claims, kept_s)
         new = await store.remember_nonces(digests, claims, kept_s) if uses else set()
         return Taken(set(), set(digests) - new)
+
+    async def _tell(self, store: Store, refused: Sequence[tuple[Pending, Problem | DebitFirst | None]]) -> None:
+        """Writes what the platform has to know of rounds that are refused, once each."""
+        try:
+            now = self._clock()
+        except Problem:  # nobody knows what time it is; the next refusal is told of
+            return
+        events: dict[str, EventRow] = {}
+        for pending, reason in refused:
+            session = self._sessions.get(pending.session_key)
+            if not isinstance(reason, Problem):
+                continue
+            facts, reminders, nonce = None, 0, 0
+            if session is not None:
+                facts = session.player_id, session.game_id, session.playable.build.build_hash
+                reminders, nonce = session.limits.reminders(now), session.next_nonce
+            event = happenings.round_refused(reason, *pending.session_key, facts, reminders, nonce, now)
+            if event is not None and (session is None or session.told != event.event_id):
+                events[event.event_id] = event
+        await store.add_events(list(events.values()))
+        for event in events.values():
+            session = self._sessions.get((event.operator_id, event.session_id or ""))
+            if session is not None:
+                session.told = event.event_id
 
     async def _resolve(
         self, store: Store, refused: Sequence[tuple[Pending, Problem | DebitFirst | None]]
@@ -574,6 +663,7 @@ class Lane:
                 pending.fingerprint,
                 session.player_id,
                 session.game_id,
+                None if pending.context is None else pending.context.traceparent,
             )
             pending.debited = True
             self.submit(pending)
@@ -581,7 +671,7 @@ class Lane:
             pending.fail(problem)
             return
         except Exception:
-            log.exception("a debit failed")
+            log.exception("a debit failed", extra=pending.names())
             pending.fail(Problem("INTERNAL", "the debit could not be made; repeat the same request"))
             return
         try:
@@ -648,7 +738,7 @@ class Lane:
                 if question is not None:
                     asked = answers.Asked(1, *question, created_at + session.choose_within)
         except RgsError as error:
-            log.error("round %d of session %s cannot be played: %s", nonce, request.session_id, error)
+            log.error("round %d cannot be played: %s", nonce, error, extra=pending.names())
             raise Problem(
                 "ROUND_UNPLAYABLE", "the next round of this session cannot be drawn; open a new session"
             ) from error
@@ -657,6 +747,25 @@ class Lane:
         win_minor = won_minor if asked is None else 0  # nothing is paid before the round is over
         if balance_minor is not None:
             balance_minor += win_minor
+        following = (
+            []
+            if asked is not None
+            else happenings.feature_events(
+                build,
+                outcome,
+                telemetry_ref=event_id,
+                created_at=created_at,
+                spin_id=request.spin_id,
+                round_id=request.round_id,
+                session_id=request.session_id,
+                player_id=session.player_id,
+                game_id=session.game_id,
+                operator_id=pending.operator_id,
+                unit_minor=unit_minor,
+                currency=session.currency,
+                exponent=session.exponent,
+            )
+        )
         row = SpinRow(
             operator_id=pending.operator_id,
             session_id=request.session_id,
@@ -707,10 +816,13 @@ class Lane:
                 spin_type=request.spin_type,
                 mode=request.mode,
                 nonce=nonce,
+                feature=bool(following),
             ),
             created_at=created_at,
             session_version=session.version,
             nonce_digest=None if pending.nonce is None else pending.nonce.digest,
+            traceparent=None if pending.context is None else pending.context.traceparent,
+            following=following,
         )
         session.unwritten += 1
         session.next_nonce = nonce + 1
@@ -780,6 +892,7 @@ class Lane:
             game_id=record["game_id"],
             playable=playable,
             key=key,
+            build_label=playable.build.label,
             currency=record["currency"],
             exponent=record["exponent"],
             next_nonce=record["next_nonce"],
@@ -811,6 +924,7 @@ class Lane:
         """The lane's own connection; a pool would take a broken one back and hand it out again."""
         if self._store is None or self._store.connection.is_closed():
             timeout = self._config.commit_timeout_ms / 1000
+            self._metrics.database_connects.add()
             self._store = Store(
                 await asyncpg.connect(
                     self._url,

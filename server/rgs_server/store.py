@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from importlib import resources
 from typing import Any, NamedTuple
@@ -22,6 +22,8 @@ SCHEMA_LOCK = 7_249_001
 ROLL_UP_LOCK = 7_249_003
 """Advisory lock of the worker that sums up hours."""
 ROLL_UP_TIMEOUT_S = 600.0
+MONITOR_LOCK = 7_249_004
+"""Advisory lock of the process that monitors the math."""
 SWEEP_LOCK = 7_249_002
 """Advisory lock of the worker that deletes what has expired."""
 
@@ -66,6 +68,8 @@ class SpinRow(NamedTuple):
     won_minor: int = 0
     choose_by: datetime | None = None
     nonce_digest: bytes | None = None  # of the signature's nonce, where there is one
+    traceparent: str | None = None  # the platform's trace that it belongs to
+    following: Sequence[tuple[str, str, bytes]] = ()  # events behind `spin_finished`: (event_id, event_type, payload)
 
 
 AMOUNTS = (8, 9, 20)
@@ -77,6 +81,18 @@ class Taken(NamedTuple):
 
     spins: set[tuple[str, str]]
     replayed: set[bytes]
+
+
+class EventRow(NamedTuple):
+    """All that one event writes. `session_id` None: it is of no session, and has no number."""
+
+    event_id: str
+    operator_id: str
+    session_id: str | None
+    event_type: str
+    payload: bytes
+    created_at: datetime
+    traceparent: str | None = None  # the platform's trace that it belongs to
 
 
 class Store:
@@ -97,8 +113,15 @@ class Store:
         columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
         for index in AMOUNTS:
             columns[index] = [str(amount) for amount in columns[index]]
+        columns[-1] = [len(row.following) for row in rows]
+        following = [
+            (row.operator_id, row.spin_id, place, *event)
+            for row in rows
+            for place, event in enumerate(row.following, start=1)
+        ]
+        events: list[Sequence[Any]] = list(zip(*following, strict=True)) if following else [()] * 6
         found = await self.connection.fetch(
-            QUERIES["commit_spins"], *columns, mechanic_version, digests, claims, kept_s
+            QUERIES["commit_spins"], *columns, mechanic_version, digests, claims, kept_s, *events
         )
         taken = Taken(set(), set())
         for operator_id, spin_id, replayed in found:
@@ -208,11 +231,20 @@ class Store:
         win_minor: int,
         win_units: int,
         outcome_digest: bytes,
-        event: bytes,
         created_at: datetime,
         mechanic_version: int,
+        traceparent: str | None,
     ) -> None:
-        values = (policy, Decimal(win_minor), win_units, outcome_digest, event, created_at, mechanic_version)
+        """Writes all but the events of the round."""
+        values = (
+            policy,
+            Decimal(win_minor),
+            win_units,
+            outcome_digest,
+            created_at,
+            mechanic_version,
+            traceparent,
+        )
         await self.connection.execute(QUERIES["finish_round"], operator_id, round_id, *values)
 
     async def settle_round(
@@ -333,10 +365,20 @@ class Store:
     async def report_rounds(self, now: datetime, operators: list[str], rounds: list[str]) -> None:
         await self.connection.execute(QUERIES["report_rounds"], now, operators, rounds)
 
-    async def add_events(self, events: Sequence[tuple[str, str, str, bytes, datetime]]) -> None:
-        """Rows of (event_id, operator_id, event_type, payload, created_at)."""
-        columns = [list(column) for column in zip(*events, strict=True)]
-        await self.connection.execute(QUERIES["add_events"], *columns)
+    async def add_events(self, events: Sequence[EventRow]) -> None:
+        """Writes events but for those that are there; does nothing without any."""
+        if not events:
+            return
+        async with self.connection.transaction():
+            told = {(event.operator_id, event.session_id) for event in events if event.session_id is not None}
+            if told:
+                operators, sessions = zip(*told, strict=True)
+                await self.lock_sessions(list(operators), list(sessions))
+            await self.connection.execute(QUERIES["add_events"], *map(list, zip(*events, strict=True)))
+
+    async def lock_sessions(self, operators: list[str], sessions: list[str]) -> None:
+        """Until the end of the transaction."""
+        await self.connection.execute(QUERIES["lock_sessions"], operators, sessions)
 
     async def idle_sessions(self, now: datetime, most: int) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["idle_sessions"], now, most)
@@ -492,6 +534,43 @@ class Store:
         statement = QUERIES["roll_up_hour"]
         return await self.connection.fetchrow(statement, hour, ROLL_UP_LOCK, timeout=ROLL_UP_TIMEOUT_S) is not None
 
+    async def take_monitoring(self) -> bool:
+        """Whether this connection monitors from now on until it ends; False while another one does."""
+        return bool(await self.connection.fetchval(QUERIES["take_monitoring"], MONITOR_LOCK))
+
+    async def next_slice(self, length: timedelta) -> datetime | None:
+        """None before the first session."""
+        begin: datetime | None = await self.connection.fetchval(QUERIES["next_slice"], length)
+        return begin
+
+    async def last_slice(self) -> datetime | None:
+        """The last one that is counted."""
+        begin: datetime | None = await self.connection.fetchval(QUERIES["last_slice"])
+        return begin
+
+    async def count_slice(self, begin: datetime, length: timedelta) -> set[date]:
+        """Returns the days whose counts have changed."""
+        return {row["day"] for row in await self.connection.fetch(QUERIES["count_slice"], begin, length)}
+
+    async def math_counts(self, first: date) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["math_counts"], first)
+
+    async def add_verdict(self, *values: Any) -> None:
+        """In the order of the columns of the statement."""
+        await self.connection.execute(QUERIES["add_verdict"], *values)
+
+    async def last_judged_day(self) -> date | None:
+        day: date | None = await self.connection.fetchval(QUERIES["last_judged_day"])
+        return day
+
+    async def last_verdicts(self, operator_id: str | None) -> list[asyncpg.Record]:
+        """The last verdict of each cell, of one operator or of all."""
+        return await self.connection.fetch(QUERIES["last_verdicts"], operator_id)
+
+    async def observed_math(self) -> list[asyncpg.Record]:
+        """The last verdict of each cell, for metrics."""
+        return await self.connection.fetch(QUERIES["observed_math"])
+
     async def add_agreement(
         self, operator_id: str, agreement_id: str, valid_from: date, terms: str, created_at: datetime
     ) -> None:
@@ -579,30 +658,58 @@ class Store:
 
     # -- events ---------------------------------------------------------------------------------
 
-    async def take_lanes(self, now: datetime, lease_until: datetime, held: list[str]) -> list[asyncpg.Record]:
-        return await self.connection.fetch(QUERIES["take_lanes"], now, lease_until, held)
+    async def list_events(self, operator_id: str, session_id: str, after_seq: int, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["list_events"], operator_id, session_id, after_seq, most)
 
-    async def due_events(self, operator_id: str, now: datetime, most: int) -> list[asyncpg.Record]:
-        return await self.connection.fetch(QUERIES["due_events"], operator_id, now, most)
+    async def forget_events(self, before: datetime, most: int) -> int:
+        """Returns how many."""
+        return int(await self.connection.fetchval(QUERIES["forget_events"], before, most))
 
-    async def keep_lane(self, operator_id: str, lease_until: datetime) -> bool:
+    async def take_lanes(
+        self, sink: str, now: datetime, lease_until: datetime, held: list[str]
+    ) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["take_lanes"], sink, now, lease_until, held)
+
+    async def receiver_of(self, operator_id: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["receiver_of"], operator_id)
+
+    async def due_events(self, sink: str, operator_id: str, now: datetime, most: int) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["due_events"], sink, operator_id, now, most)
+
+    async def keep_lane(self, sink: str, operator_id: str, lease_until: datetime) -> bool:
         """False when the receiver was taken away or is gone."""
-        return await self.connection.fetchrow(QUERIES["keep_lane"], operator_id, lease_until) is not None
+        return await self.connection.fetchrow(QUERIES["keep_lane"], sink, operator_id, lease_until) is not None
 
-    async def leave_lane(self, operator_id: str) -> None:
-        await self.connection.execute(QUERIES["leave_lane"], operator_id)
+    async def leave_lane(self, sink: str, operator_id: str, resumes_at: datetime, failures: int) -> None:
+        await self.connection.execute(QUERIES["leave_lane"], sink, operator_id, resumes_at, failures)
 
-    async def events_delivered(self, events: list[int]) -> None:
-        await self.connection.execute(QUERIES["events_delivered"], events)
+    async def events_delivered(self, sink: str, operator_id: str, events: list[int]) -> None:
+        await self.connection.execute(QUERIES["events_delivered"], sink, operator_id, events)
 
-    async def postpone_event(self, event_seq: int, next_try_at: datetime, last_error: str) -> None:
-        await self.connection.execute(QUERIES["postpone_event"], event_seq, next_try_at, last_error)
+    async def postpone_event(
+        self, sink: str, operator_id: str, event_seq: int, next_try_at: datetime, last_error: str
+    ) -> None:
+        await self.connection.execute(QUERIES["postpone_event"], sink, operator_id, event_seq, next_try_at, last_error)
 
-    async def bury_event(self, event_seq: int, died_at: datetime, last_error: str) -> None:
-        await self.connection.execute(QUERIES["bury_event"], event_seq, died_at, last_error)
+    async def bury_event(self, sink: str, operator_id: str, event_seq: int, died_at: datetime, last_error: str) -> None:
+        await self.connection.execute(QUERIES["bury_event"], sink, operator_id, event_seq, died_at, last_error)
 
-    async def raise_events(self, operator_id: str) -> int:
-        return int(await self.connection.fetchval(QUERIES["raise_events"], operator_id))
+    async def raise_events(self, operator_id: str, now: datetime) -> int:
+        return int(await self.connection.fetchval(QUERIES["raise_events"], operator_id, now))
+
+    async def open_bus(self) -> None:
+        await self.connection.execute(QUERIES["open_bus"])
+
+    async def close_bus(self) -> int:
+        """Returns how many events the bus had not taken."""
+        return int(await self.connection.fetchval(QUERIES["close_bus"]))
+
+    async def open_sinks(self) -> list[str]:
+        return [row["sink"] for row in await self.connection.fetch(QUERIES["open_sinks"])]
+
+    async def event_lag(self, most: int) -> list[asyncpg.Record]:
+        """(operator_id, sink, events, oldest_at, dead) of each lane; counts stop at `most`."""
+        return await self.connection.fetch(QUERIES["event_lag"], most)
 
     async def disable_webhook(self, operator_id: str, disabled_at: datetime) -> None:
         await self.connection.execute(QUERIES["disable_webhook"], operator_id, disabled_at)
@@ -617,6 +724,23 @@ class Store:
         record = await self.connection.fetchrow(QUERIES["event_counts"], operator_id)
         assert record is not None
         return record
+
+    # -- what operations watches ----------------------------------------------------------------
+
+    async def database_time(self) -> datetime:
+        """What the database's clock says now."""
+        now: datetime = await self.connection.fetchval(QUERIES["database_time"])
+        return now
+
+    async def service_state(self, wallets_before: datetime, events_before: datetime, most: int) -> asyncpg.Record:
+        """How many operators have wallets and receivers, and of how many they are late."""
+        record = await self.connection.fetchrow(QUERIES["service_state"], wallets_before, events_before, most)
+        assert record is not None
+        return record
+
+    async def observed_state(self, most: int) -> list[asyncpg.Record]:
+        """(metric, label, value) of what waits in the database; counts stop at `most`."""
+        return await self.connection.fetch(QUERIES["observed_state"], most)
 
     # -- seals ----------------------------------------------------------------------------------
 

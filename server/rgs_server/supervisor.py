@@ -12,21 +12,26 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
-from rgs_server.config import Config, ConfigError, environment_of
+from rgs_server.config import EMBEDDED, Config, ConfigError, environment_of
 from rgs_server.master_key import ensure_master_key, read_master_keys
+from rgs_server.nats_server import EmbeddedNats
 from rgs_server.postgres import EmbeddedPostgres
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store, changeable_records, create_schema
+from rgs_server.telemetry.page import Page, WorkerNumbers
+from rgs_server.telemetry.reports import read_reports, report_pipe
 from rgs_server.tls import server_context
 from rgs_server.token_keys import ensure_token_key
 
 log = logging.getLogger("rgs.supervisor")
 
+WORKER, MONITOR = "rgs_server.worker", "rgs_server.monitoring.process"
 RESTART_PAUSE_S = 0.2
 RESTART_PAUSE_MAX_S = 5.0
 HEALTHY_AFTER_S = 2.0
@@ -85,7 +90,21 @@ async def refuse_plain_signatures(url: str) -> None:
         )
 
 
-def require_free_port(host: str, port: int) -> None:
+async def open_bus(url: str, has_bus: bool) -> None:
+    """From now on every event is owed to the bus. Only a person turns that off: a service that was started without the bus by
+    mistake must not lose what the others owe it."""
+    connection = await asyncpg.connect(url)
+    try:
+        store = Store(connection)
+        if has_bus:
+            await store.open_bus()
+        elif "bus" in await store.open_sinks():
+            log.warning("events wait for a bus, and RGS_NATS_URL is not set; set it, or: rgs-server bus --off")
+    finally:
+        await connection.close()
+
+
+def require_free_port(host: str, port: int, setting: str) -> None:
     """Raises AlreadyRunning when anything listens there; workers share ports, so they would not notice."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, kind, protocol) as probe:
@@ -93,7 +112,7 @@ def require_free_port(host: str, port: int) -> None:
         try:
             probe.bind(address)
         except OSError as error:
-            raise AlreadyRunning(f"cannot listen on {host}:{port} ({error.strerror}); set RGS_PORT") from None
+            raise AlreadyRunning(f"cannot listen on {host}:{port} ({error.strerror}); set {setting}") from None
 
 
 @contextmanager
@@ -114,8 +133,11 @@ class Supervisor:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._postgres: EmbeddedPostgres | None = None
+        self._nats: EmbeddedNats | None = None
         self._workers: list[asyncio.subprocess.Process | None] = []
         self._stopping = asyncio.Event()
+        self._numbers = WorkerNumbers(config.workers)
+        self._page: Page | None = None
 
     async def run(self, when_up: Callable[[Config], Coroutine[Any, Any, None]] | None = None) -> None:
         """Starts everything, calls `when_up`, serves, stops. Raises what prevents the start."""
@@ -124,8 +146,12 @@ class Supervisor:
             loop.add_signal_handler(signum, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, self._tell_workers, signal.SIGHUP)
         server_context(self._config)  # what is wrong with certificates is said before anything starts
-        require_free_port(self._config.host, self._config.port)
-        if self._config.database_url:
+        require_free_port(self._config.host, self._config.port, "RGS_PORT")
+        if self._config.metrics_port:
+            require_free_port(self._config.metrics_host, self._config.metrics_port, "RGS_METRICS_PORT")
+        if self._config.in_production and self._config.nats_url.startswith(("nats://", "ws://")):
+            raise ConfigError("RGS_NATS_URL: events go over tls:// or wss:// in production")
+        if self._config.database_url and self._config.nats_url != EMBEDDED:
             await self._run(self._config, when_up)
             return
         with only_one(self._config.data_path):
@@ -143,16 +169,26 @@ class Supervisor:
             owner_url = config.owner_database_url or config.database_url
             await prepare_database(owner_url, config.database_url)
             await ensure_token_key(owner_url, sealer)
+            if config.nats_url == EMBEDDED:
+                self._nats = EmbeddedNats(config.data_path)
+                await self._nats.start()
+                config = replace(config, nats_url=self._nats.url)
+            await open_bus(owner_url, bool(config.nats_url))
             if config.in_production:
                 await refuse_plain_signatures(owner_url)
                 await refuse_changeable_records(config.database_url)
             worker = replace(config, owner_database_url="")
-            keepers = [asyncio.create_task(self._keep(worker, n)) for n in range(config.workers)]
-            self._workers = [None] * config.workers
+            if config.metrics_port:
+                self._page = Page(self._numbers, worker.database_url)
+                await self._page.start(config.metrics_host, config.metrics_port)
+            modules = [WORKER] * config.workers + [MONITOR] * (config.monitor_s > 0)
+            self._workers = [None] * len(modules)
+            keepers = [asyncio.create_task(self._keep(worker, n, module)) for n, module in enumerate(modules)]
             ready = asyncio.create_task(when_up(worker)) if when_up else None
             stop = asyncio.create_task(self._stopping.wait())
             watcher = self._postgres.watcher if self._postgres else None
-            waiting = {stop, *keepers, *(task for task in (ready, watcher) if task)}
+            bus_watcher = self._nats.watcher if self._nats else None
+            waiting = {stop, *keepers, *(task for task in (ready, watcher, bus_watcher) if task)}
             while not self._stopping.is_set():
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
@@ -162,37 +198,49 @@ class Supervisor:
             await self._stop_workers(keepers)
         finally:
             self._kill_workers()
+            if self._page is not None:
+                await self._page.stop()
+            if self._nats is not None:
+                await self._nats.stop()
             if self._postgres is not None:
                 await self._postgres.stop()
 
-    async def _keep(self, config: Config, number: int) -> None:
-        """Runs worker `number` and starts it again when it dies."""
+    async def _keep(self, config: Config, number: int, module: str) -> None:
+        """Runs process `number`, a worker or the monitor, and starts it again when it dies."""
         pause = RESTART_PAUSE_S
         served = False
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             started = loop.time()
+            read_end, write_end = report_pipe()
+            reports = asyncio.create_task(read_reports(read_end, partial(self._numbers.report, number)))
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "rgs_server.worker",
+                module,
                 str(os.getpid()),
+                str(write_end),
                 env={**os.environ, **environment_of(config)},
                 stdin=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
+                pass_fds=(write_end,),
             )
+            os.close(write_end)
             self._workers[number] = process
             if self._stopping.is_set():
                 process.terminate()  # it was not there yet when the others were told
             code = await process.wait()
+            await reports
+            if module == WORKER:
+                self._numbers.end(number)
             if self._stopping.is_set():
                 return
             lived = loop.time() - started
             # A worker that never came up says why on its standard error; starting it again cannot help.
-            if code > 0 and not served and lived < STARTS_WITHIN_S:
-                raise WorkerFailed(f"a worker ended with status {code} at its start; its message is above")
+            if module == WORKER and code > 0 and not served and lived < STARTS_WITHIN_S:
+                raise WorkerFailed(f"{module} ended with status {code} at its start; its message is above")
             served = True
-            log.warning("worker %d (pid %d) ended with %d and is started again", number, process.pid, code)
+            log.warning("%s %d (pid %d) ended with %d and is started again", module, number, process.pid, code)
             pause = RESTART_PAUSE_S if lived > HEALTHY_AFTER_S else min(2 * pause, RESTART_PAUSE_MAX_S)
             await asyncio.sleep(pause)
 

@@ -10,20 +10,23 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from rgs_server import answers
+from rgs_server import happenings
 from rgs_server.balances import close_session
 from rgs_server.billing.hours import roll_up
 from rgs_server.choices import Builds, decide_overdue
-from rgs_server.clock import Clock, time_text
+from rgs_server.clock import Clock
 from rgs_server.contract.problems import Problem
 from rgs_server.sealing import Sealer
 from rgs_server.store import Store
+from rgs_server.telemetry.metrics import Metrics
 
 log = logging.getLogger("rgs.sweep")
 
 BATCH = 200
+FORGET_BATCH = 5000
+FORGET_EVERY = timedelta(hours=1)
 
 
 class Sweeper:
@@ -35,11 +38,16 @@ class Sweeper:
         builds: Builds,
         clock: Clock,
         every_s: int,
+        metrics: Metrics,
+        events_days: int,
     ) -> None:
+        self._metrics = metrics
         self._stores = stores
         self._clock = clock
         self._builds = builds
         self._every_s = every_s
+        self._events_kept = timedelta(days=events_days)
+        self._forget_at: datetime | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -55,14 +63,22 @@ class Sweeper:
             await asyncio.sleep(self._every_s)
             try:
                 async with self._stores() as store:
-                    await decide_overdue(store, self._builds, self._clock(), BATCH)
-                    await report_unsettled(store, self._clock())
+                    ended = await decide_overdue(store, self._builds, self._clock(), BATCH, self._metrics)
+                    self._metrics.elastic["timed_out"].add(ended)
+                    self._metrics.elastic["unsettled"].add(await report_unsettled(store, self._clock()))
                     await roll_up(store, self._clock())
                     await close_idle(store, self._builds.sealer, self._clock())
+                    await self._forget(store, self._clock())
             except Problem as problem:
                 log.warning("no sweep: %s", problem.detail)
             except Exception:
                 log.exception("a sweep failed")
+
+    async def _forget(self, store: Store, now: datetime) -> None:
+        """Deletes events that are old, a part each time while there are many."""
+        if self._forget_at is None or now >= self._forget_at:
+            gone = await store.forget_events(now - self._events_kept, FORGET_BATCH)
+            self._forget_at = now + (timedelta() if gone == FORGET_BATCH else FORGET_EVERY)
 
 
 async def report_unsettled(store: Store, now: datetime) -> int:
@@ -73,12 +89,7 @@ async def report_unsettled(store: Store, now: datetime) -> int:
             rounds = await store.overdue_rounds(now, BATCH)
             if not rounds:
                 return reported
-            events = []
-            for row in rounds:
-                event_id = f"evt-unsettled-{row['operator_id']}-{row['round_id']}"
-                payload = answers.unsettled_event(row, event_id, time_text(now))
-                events.append((event_id, row["operator_id"], "round_unsettled", payload, now))
-            await store.add_events(events)
+            await store.add_events([happenings.round_unsettled(row, now) for row in rounds])
             await store.report_rounds(now, [r["operator_id"] for r in rounds], [r["round_id"] for r in rounds])
         reported += len(rounds)
 
@@ -88,11 +99,7 @@ async def close_idle(store: Store, sealer: Sealer, now: datetime) -> int:
     idle = await store.idle_sessions(now, BATCH)
     for session in idle:
         operator_id, session_id = session["operator_id"], session["session_id"]
-        async with store.connection.transaction():
-            body, before = await close_session(store, sealer, operator_id, session_id, now, "idle")
-            if not before:
-                event_id = f"evt-swept-{operator_id}-{session_id}"
-                payload = answers.swept_event(operator_id, body, event_id, time_text(now))
-                await store.add_events([(event_id, operator_id, "session_swept", payload, now)])
-                log.warning("session %s of %s was idle and is closed", session_id, operator_id)
+        _, before = await close_session(store, sealer, operator_id, session_id, now, "idle")
+        if not before:
+            log.warning("session %s of %s was idle and is closed", session_id, operator_id)
     return len(idle)

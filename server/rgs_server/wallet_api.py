@@ -6,7 +6,8 @@ verdict only if it is 200 with `status`; everything else leaves open what happen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import aiohttp
@@ -15,6 +16,8 @@ from msgspec import Meta, Struct
 
 from rgs_server import signing
 from rgs_server.contract.answers import encode, money
+from rgs_server.telemetry.metrics import Metrics
+from rgs_server.telemetry.tracing import Tracing
 
 ANSWER_BYTES_MAX = 65_536
 
@@ -42,7 +45,7 @@ class Wallet:
 
     url: str
     key_id: str
-    secret: bytes
+    secret: bytes = field(repr=False)
 
 
 def step_body(step: Any, player_id: str, game_id: str) -> bytes:
@@ -65,16 +68,29 @@ def step_body(step: Any, player_id: str, game_id: str) -> bytes:
 class WalletClient:
     """Calls wallets over connections that it keeps. Open and close it in a running loop."""
 
-    def __init__(self, timeout_ms: int) -> None:
+    def __init__(self, timeout_ms: int, metrics: Metrics, tracing: Tracing) -> None:
+        self._tracing = tracing
         self._timeout_ms = timeout_ms
+        self._metrics = metrics
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
 
-    async def call(self, wallet: Wallet, kind: str, body: bytes) -> Verdict:
-        """One try. Never raises for what a wallet or a network can do."""
+    async def call(
+        self, wallet: Wallet, operator_id: str, kind: str, body: bytes, traceparent: str | None = None
+    ) -> Verdict:
+        """One try, counted, as a part of the trace that it belongs to. Never raises for what a wallet or a network can do."""
+        span = self._tracing.begin(f"wallet {kind}", traceparent, "client", operator=operator_id)
+        started = time.perf_counter()
+        verdict = await self._call(wallet, kind, body, traceparent if span is None else span.traceparent)
+        if span is not None:
+            span.end("" if verdict.status != "unknown" else verdict.reason)
+        self._metrics.wallet_called(operator_id, kind, verdict.status, time.perf_counter() - started)
+        return verdict
+
+    async def _call(self, wallet: Wallet, kind: str, body: bytes, traceparent: str | None) -> Verdict:
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=self._timeout_ms / 1000)
             # No limit over all wallets: those that hang would hold the connections of the others.
@@ -84,6 +100,8 @@ class WalletClient:
         path = url.split("/", 3)
         headers = signing.headers(wallet.key_id, wallet.secret, "POST", f"/{path[3]}", body)
         headers["Content-Type"] = "application/json"
+        if traceparent is not None:
+            headers["traceparent"] = traceparent
         try:
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
                 raw = await answer.content.read(ANSWER_BYTES_MAX)

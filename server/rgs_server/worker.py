@@ -1,6 +1,6 @@
 """One worker process: serves the shared port until SIGTERM, then finishes what it has begun.
 
-Started by the supervisor as `python -m rgs_server.worker PARENT_PID`; the settings are in the environment.
+Started by the supervisor as `python -m rgs_server.worker PARENT_PID METRICS_PIPE`; the settings are in the environment.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from aiohttp import web
 from rgs_server.app import create_app
 from rgs_server.catalogue import load_catalogue
 from rgs_server.config import Config, ConfigError, read_config
-from rgs_server.logs import configure_logging
+from rgs_server.logs import BufferedLines, configure_logging
 from rgs_server.markets import Market, packs, read_packs
 from rgs_server.master_key import read_master_keys
 from rgs_server.registry import RegistryRefused, read_registry
@@ -28,6 +28,8 @@ from rgs_server.sealing import Sealer
 from rgs_server.service import SERVICE, Service
 from rgs_server.sessions import Rulebook
 from rgs_server.spin_listener import SpinListener
+from rgs_server.telemetry.context import current_fields
+from rgs_server.telemetry.reports import Reporter
 from rgs_server.tls import load_files, server_context
 
 log = logging.getLogger("rgs.worker")
@@ -38,8 +40,9 @@ KEEPALIVE_S = 75
 BACKLOG = 128
 
 
-async def serve(config: Config, parent: int) -> None:
-    """Serves until SIGTERM, SIGINT or the end of the supervisor, process `parent`."""
+async def serve(config: Config, parent: int, metrics_pipe: int | None, lines: BufferedLines) -> None:
+    """Serves until SIGTERM, SIGINT or the end of the supervisor, process `parent`. Metrics go down a pipe (a descriptor),
+    how many lines of the log were dropped among them."""
     service = Service(
         config,
         config.database_url,
@@ -51,6 +54,8 @@ async def serve(config: Config, parent: int) -> None:
         ),
         Sealer(*read_master_keys(config.master_key_path)),
     )
+    reporter = Reporter(service.metrics, metrics_pipe)
+    lines.dropped = service.metrics.log_lines_dropped.add
     # Keep-alive is long: platforms keep their connections. Drain closes them on their next answer.
     runner = web.AppRunner(
         create_app(service),
@@ -72,6 +77,7 @@ async def serve(config: Config, parent: int) -> None:
     server = await loop.create_server(
         listener.connection, config.host, config.port, reuse_port=True, ssl=context, backlog=BACKLOG
     )
+    reporter.start()
     # Tables, models and code live as long as the process: keep the collector from walking them.
     gc.collect()
     gc.freeze()
@@ -88,6 +94,7 @@ async def serve(config: Config, parent: int) -> None:
     await asyncio.sleep(UNREADY_S)
     await listener.stop(config.drain_timeout_ms / 1000)
     await runner.cleanup()
+    await reporter.stop()
     log.info("worker drained")
 
 
@@ -115,9 +122,9 @@ def reload_files(context: ssl.SSLContext | None, service: Service) -> None:
 
 def main() -> int:
     config = read_config()
-    configure_logging(config.log_level)
+    lines = configure_logging(config.log_level, current_fields)
     try:
-        uvloop.run(serve(config, int(sys.argv[1])))
+        uvloop.run(serve(config, int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None, lines))
     except (ConfigError, RegistryRefused) as error:
         print(f"rgs-server: {error}", file=sys.stderr)
         return 2

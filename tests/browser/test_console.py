@@ -9,10 +9,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 import pytest
+from monitored import monitor_of, stored
 from rgs_server.clock import system_clock
 from rgs_server.console.people import FAILURES_MAX, add_person
 from rgs_server.operators import Rules
@@ -171,12 +173,32 @@ def test_what_is_under_way(page: playwright.Page) -> None:
 def test_the_rtp_is_drawn_in_its_band(page: playwright.Page) -> None:
     page.click("nav a[href='#rtp']")
     page.wait_for_selector("body[data-state=rtp-shown]")
-    card = page.locator("section.card").first
+    card = page.locator("section.card[aria-label*=lantern_tide]")
     assert "lantern_tide/rtp_96" in card.inner_text()
     assert "40 rounds" in card.inner_text()
     assert "certified 96.496 %" in card.inner_text()
     assert card.locator("svg.chart .band").count() == 1
     picture(page, "console-rtp")
+
+
+def test_verdicts_of_the_monitor(page: playwright.Page, seen: Seen) -> None:
+    page.click("nav a[href='#rtp']")
+    page.wait_for_selector("body[data-state=rtp-shown]")
+    assert "Nothing is judged yet" in page.locator("#verdicts").inner_text()
+
+    async def job() -> None:
+        async with stored(seen.service) as store:
+            assert await monitor_of(store).look(store, datetime.now(UTC) + timedelta(days=2))
+
+    run(job())
+    page.reload()
+    page.wait_for_selector("body[data-state=rtp-shown]")
+    row = page.locator("#verdicts tbody tr")
+    assert row.count() == 1
+    assert row.locator("td").first.inner_text() in ("insufficient", "info", "investigate")  # 40 rounds by chance
+    for text in ("op-console", "lantern_tide/rtp_96", "EUR 1", "40", "96.50 %"):
+        assert text in row.inner_text(), text
+    picture(page, "console-verdicts")
 
 
 def test_who_may_not_look(browser: playwright.Browser, seen: Seen) -> None:

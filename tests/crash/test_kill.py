@@ -164,7 +164,7 @@ def verify(service: Service, load: Load) -> None:
     counts = run(
         service.fetch(
             "SELECT (SELECT count(*) FROM spins) AS spins, (SELECT count(*) FROM idempotency) AS answers, "
-            "(SELECT count(*) FROM outbox) AS events, (SELECT count(*) FROM ledger WHERE kind = 'stake') AS stakes, "
+            "(SELECT count(*) FROM events WHERE event_type = 'spin_finished') AS events, (SELECT count(*) FROM ledger WHERE kind = 'stake') AS stakes, "
             "(SELECT count(*) FROM ledger WHERE kind = 'win') AS wins, "
             "(SELECT count(*) FROM spins WHERE win_minor > 0) AS winning"
         )

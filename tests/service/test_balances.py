@@ -214,7 +214,9 @@ def test_money_that_was_left_behind_is_paid_out(service: Service) -> None:
         closed = send("POST", f"/sessions/{swept}/close")
         assert (closed.json()["reason"], closed.headers["Idempotent-Replayed"]) == ("idle", "true")
         assert closed.json()["paid_out"]["amount"]["minor"] == amount
-        rows = run(service.fetch("SELECT payload FROM outbox WHERE event_id = $1", f"evt-swept-op-idle-{swept}"))
+        rows = run(
+            service.fetch("SELECT payload FROM events WHERE session_id = $1 AND event_type = 'session_swept'", swept)
+        )
         assert [json.loads(row["payload"])["session"] for row in rows] == [closed.json()]
 
 

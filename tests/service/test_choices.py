@@ -233,7 +233,7 @@ def test_the_money_of_a_session(play: Play) -> None:
 
 def test_events_are_written_at_the_end(play: Play) -> None:
     asked = play.buy(play.session())
-    sql = "SELECT payload FROM outbox WHERE event_id = $1"
+    sql = "SELECT payload FROM events WHERE event_id = $1"
     assert not play.rows(sql, asked["telemetry_ref"])
     done = play.finish(asked)
     (row,) = play.rows(sql, asked["telemetry_ref"])
@@ -315,7 +315,7 @@ def test_time_decides_for_those_who_do_not(hasty: Service) -> None:
     late = play.choose(asked["round_id"], 1, "tide", "storm")
     assert code(late) == (409, "IDEMPOTENCY_CONFLICT")
     assert "for the player, who had not decided in time" in late.json()["detail"]
-    events = play.rows("SELECT event_type, payload FROM outbox WHERE operator_id = $1", play.operator_id)
+    events = play.rows("SELECT event_type, payload FROM events WHERE operator_id = $1", play.operator_id)
     told = [json.loads(row["payload"]) for row in events if row["event_type"] == "round_autoclosed"]
     assert [event["decided"][0] for event in told] == ["tide=neap"]
     assert play.send("GET", f"/spins/{asked['spin_id']}/replay").json()["result"] == "match"

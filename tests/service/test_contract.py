@@ -97,7 +97,7 @@ def test_each_spin_writes_its_event_and_its_transfers(service: Service, new_sess
             "SELECT p.win_minor, p.stake_minor, p.telemetry_ref, o.payload, "
             "  (SELECT sum(CASE WHEN kind = 'stake' THEN amount_minor ELSE -amount_minor END) FROM ledger t "
             "   WHERE t.spin_id = p.spin_id) AS kept "
-            "FROM spins p JOIN outbox o ON o.event_id = p.telemetry_ref WHERE p.session_id = $1",
+            "FROM spins p JOIN events o ON o.event_id = p.telemetry_ref WHERE p.session_id = $1",
             session,
         )
     )

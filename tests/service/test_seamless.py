@@ -19,6 +19,8 @@ from rgs_server.__main__ import main
 from rgs_server.client import Credentials, Reply
 from rgs_server.clock import time_text
 from rgs_server.operators import Rules
+from rgs_server.telemetry.metrics import Metrics
+from rgs_server.telemetry.tracing import Tracing
 from rgs_server.wallet_api import Wallet, WalletClient
 from service_process import Send, Service, code, run, sending, session_body, spin_body
 from wallet_server import WalletServer
@@ -393,18 +395,18 @@ def test_calls_that_hang_leave_connections_to_other_wallets(wallet: WalletServer
     async def job() -> None:
         deaf = socket.create_server(("127.0.0.1", 0), backlog=512)  # takes connections, and never reads
         port = deaf.getsockname()[1]
-        client = WalletClient(5000)
+        client = WalletClient(5000, Metrics(), Tracing())
         step = {
             "txn_id": "debit:healthy", "player_id": "p-healthy", "amount": {"amount": "1.00", "currency": "EUR", "minor": 100},
         }  # fmt: skip
         body = json.dumps(step).encode()
         hung = {
-            asyncio.ensure_future(client.call(Wallet(f"http://127.0.0.1:{port}", "k", b"s"), "debit", body))
+            asyncio.ensure_future(client.call(Wallet(f"http://127.0.0.1:{port}", "k", b"s"), "op", "debit", body))
             for _ in range(200)
         }
         await asyncio.sleep(0.1)
         healthy = asyncio.ensure_future(
-            client.call(Wallet(wallet.url, credentials.key_id, credentials.secret.encode()), "debit", body)
+            client.call(Wallet(wallet.url, credentials.key_id, credentials.secret.encode()), "op", "debit", body)
         )
         done, _ = await asyncio.wait({healthy, *hung}, return_when=asyncio.FIRST_COMPLETED)
         assert done == {healthy}

@@ -243,7 +243,7 @@ def test_rounds_left_unsettled_are_reported_once(service: Service, send: Send) -
         try:
             await report_unsettled(Store(connection), now)
             rows = await connection.fetch(
-                "SELECT payload FROM outbox WHERE event_type = 'round_unsettled' AND operator_id = $1", OPERATOR
+                "SELECT payload FROM events WHERE event_type = 'round_unsettled' AND operator_id = $1", OPERATOR
             )
             events = [json.loads(row["payload"]) for row in rows]
             return [event for event in events if event["session_id"] == session]

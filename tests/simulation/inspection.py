@@ -17,8 +17,10 @@ TABLES = {
     "spins": "SELECT spin_id, round_id, session_id, nonce, stake_minor::bigint, win_minor::bigint FROM spins WHERE operator_id = $1",
     "ends": "SELECT round_id, ending FROM round_ends WHERE operator_id = $1",
     "open_rounds": "SELECT round_id, reported_at IS NOT NULL FROM open_rounds WHERE operator_id = $1",
-    "events": "SELECT event_type, count(*) FROM outbox WHERE operator_id = $1 GROUP BY event_type",
-    "payloads": "SELECT payload FROM outbox WHERE operator_id = $1 AND event_type = 'spin_finished'",
+    "events": "SELECT event_type, count(*) FROM events WHERE operator_id = $1 GROUP BY event_type",
+    "numbers": "SELECT session_id, array_agg(seq ORDER BY event_seq) FROM events WHERE operator_id = $1 AND seq > 0 GROUP BY session_id",
+    "told": "SELECT session_id, event_count::bigint FROM sessions WHERE operator_id = $1",
+    "payloads": "SELECT payload FROM events WHERE operator_id = $1 AND event_type = 'spin_finished'",
     "waiting": "SELECT round_id, nonce, choice, options, won_minor::bigint FROM waiting_rounds WHERE operator_id = $1",
     "choices": "SELECT round_id, step, choice, option, made_by, response FROM choices WHERE operator_id = $1",
     "answers": "SELECT key, response FROM idempotency WHERE operator_id = $1",
@@ -59,13 +61,22 @@ class Inspection:
         self._check_choices()
         self._check_answers()
         self._check_money()
+        self._check_events([p.spin.spin for _, p in played if p.spin is not None])
+
+    def _check_events(self, played: list[str]) -> None:
+        model, rows = self._model, self._rows
+        sessions = model.sessions.values()
         counts = {
-            "spin_finished": len(played), "round_unsettled": model.unsettled_events, "session_swept": model.swept_events,
-            "round_autoclosed": model.autoclosed_events,
+            "spin_finished": len(played), "round_unsettled": model.unsettled_events,
+            "round_autoclosed": model.autoclosed_events, "session_swept": sum(s.reported for s in sessions),
+            "session_opened": len(sessions), "session_closed": sum(s.closed and not s.reported for s in sessions),
         }  # fmt: skip
-        self._same("events", dict(self._rows.events), {kind: n for kind, n in counts.items() if n})
-        told = sorted(json.loads(row[0])["spin_id"] for row in self._rows.payloads)
-        self._same("spins that events tell of", told, sorted(p.spin.spin for _, p in played))  # type: ignore[union-attr]
+        found = {kind: count for kind, count in rows.events if kind in counts}
+        self._same("events", found, {kind: n for kind, n in counts.items() if n})
+        told = sorted(json.loads(row[0])["spin_id"] for row in rows.payloads)
+        self._same("spins that events tell of", told, sorted(played))
+        without_gap = {session: list(range(1, count + 1)) for session, count in rows.told if count}
+        self._same("numbers of events", dict(rows.numbers), without_gap)
 
     def _check_ends(self) -> None:
         model = self._model

@@ -171,7 +171,6 @@ class Model:
     wallet_net: Counter[str] = field(default_factory=Counter)  # of players, at the platform's wallet
     nonces: set[str] = field(default_factory=set)
     unsettled_events: int = 0
-    swept_events: int = 0
     autoclosed_events: int = 0
 
     def apply(self, op: Op, answer: Answer | None) -> Expected:
@@ -529,7 +528,6 @@ class Model:
             if session.balance > 0 and session.touched_s + IDLE_S <= self.now_s and not asks:
                 self._end(session)
                 session.reported = True
-                self.swept_events += 1
         return Expected({""})
 
     # -- what must be on record -----------------------------------------------------------------

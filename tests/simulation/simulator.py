@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import logging
 import math
@@ -49,7 +50,7 @@ EMPTIED_EVERY = 250
 """Histories; the tables would grow, and each statement would take longer."""
 EMPTY = f"""
 SET session_replication_role = replica;  -- without the triggers that keep records for good
-TRUNCATE {", ".join(TABLES)}, operators, outbox, nonces CASCADE;
+TRUNCATE {", ".join(TABLES)}, operators, events, outbox, nonces CASCADE;
 SET session_replication_role = DEFAULT
 """
 SHRINK_S = 60
@@ -139,7 +140,7 @@ class Simulator:
     def __enter__(self) -> Simulator:
         patch = self._patches.setattr
         for module in (spins, seamless, nonces):
-            patch(module, "time", types.SimpleNamespace(monotonic=self.loop.time))
+            patch(module, "time", types.SimpleNamespace(monotonic=self.loop.time, perf_counter=self.loop.time))
         patch(sessions, "new_server_seed", lambda: self.last.new_seed())
         patch(seamless, "fraction", lambda: self.last.fraction())
         patch(backoff, "fraction", lambda: self.last.fraction())
@@ -147,6 +148,8 @@ class Simulator:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._run = None
+        gc.collect()  # what crashed workers leave behind is not worth a warning
         logging.disable(logging.NOTSET)
         self._patches.undo()
         self.loop.run_until_complete(self._wire.close())

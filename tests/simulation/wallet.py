@@ -69,7 +69,9 @@ class MoodyWallets:
     async def close(self) -> None:
         """Nothing is open."""
 
-    async def call(self, wallet: Wallet, kind: str, body: bytes) -> Verdict:
+    async def call(
+        self, wallet: Wallet, operator_id: str, kind: str, body: bytes, traceparent: str | None = None
+    ) -> Verdict:
         if self._link.dead:
             await silence()
         mood = self._moods.pop(0) if self._moods else "accept"

@@ -122,7 +122,11 @@ class Worker:
         body = encoded(step=op.step, choice=op.choice, option=op.option)
         name = self._run.names[op.operator]
         async with self.service.store() as store:
-            return shown(*await choices.choose(store, self.service.builds, name, op.round, body, self._run.clock()))
+            return shown(
+                *await choices.choose(
+                    store, self.service.builds, name, op.round, body, self._run.clock(), self.service.metrics
+                )
+            )
 
     async def _transfer_in(self, op: h.TransferIn) -> Answer:
         body = encoded(transfer_id=op.transfer, amount=amount(op.amount_minor, op.currency))
@@ -157,7 +161,7 @@ class Worker:
 
     async def _sweep(self, op: h.Sweep) -> Answer:
         async with self.service.store() as store:
-            await choices.decide_overdue(store, self.service.builds, self._run.clock(), BATCH)
+            await choices.decide_overdue(store, self.service.builds, self._run.clock(), BATCH, self.service.metrics)
             await report_unsettled(store, self._run.clock())
             await close_idle(store, self._run.sealer, self._run.clock())
         return Answer("")

@@ -346,6 +346,7 @@ def events(wins: Iterable[int], build_name: str = "ember_sevens", days: int = 3)
             spin_type="cash",
             mode="base",
             nonce=nonce,
+            feature=False,
         )
 
 

@@ -8,7 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import msgspec
 
+from rgs_server.answers import cell_verdict
 from rgs_server.archive import BuildLost
 from rgs_server.billing.figures import Row
 from rgs_server.choices import Builds
@@ -176,7 +178,7 @@ async def read_rtp(store: Store, rules: Rulebook, today: date) -> list[dict[str,
     """The RTP of each build and currency over the last days: by day, and all of them together with its band.
 
     The band is that of the certified mean with z sigma / sqrt(n) at 95 %, for stakes of one size (UKGC, live RTP guide); wins
-    that are skew or stakes that differ widen what is normal. A verdict is the monitor's, not this picture's.
+    that are skew or stakes that differ widen what is normal. Verdicts are the monitor's (`read_verdicts`), not this picture's.
     """
     first = today - timedelta(days=DAYS - 1)
     begin = datetime(first.year, first.month, first.day, tzinfo=UTC)
@@ -185,6 +187,19 @@ async def read_rtp(store: Store, rules: Rulebook, today: date) -> list[dict[str,
     for row in rows:
         groups.setdefault((row.build_hash, row.currency), []).append(row)
     return [group_of(build_hash, currency, found, rules) for (build_hash, currency), found in sorted(groups.items())]
+
+
+async def read_verdicts(store: Store, rules: Rulebook) -> list[dict[str, Any]]:
+    """The last verdict of each cell, of all operators; those that stand out first."""
+    levels = ("page", "investigate", "info", "insufficient", "within")
+    rows = await store.last_verdicts(None)
+    found = []
+    for row in sorted(rows, key=lambda row: (levels.index(row["level"]), row["operator_id"], row["game_id"])):
+        playable = rules.catalogue.get(row["build_hash"])
+        label = row["build_hash"][:15] if playable is None else playable.build.label
+        shown = msgspec.to_builtins(cell_verdict(row))
+        found.append({"operator_id": row["operator_id"], "build": label, **shown})
+    return found
 
 
 def group_of(build_hash: str, currency: str, rows: list[Row], rules: Rulebook) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from rgs_server.console.people import LIFETIME_S, People
-from rgs_server.console.reading import Search, find_rounds, read_open, read_round, read_rtp
+from rgs_server.console.reading import Search, find_rounds, read_open, read_round, read_rtp, read_verdicts
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import Decoder
 from rgs_server.page_routes import add_page, answer, changing
@@ -77,7 +77,10 @@ def add_console(app: web.Application, service: Service) -> None:
 
     async def rtp(_: web.Request) -> dict[str, Any]:
         async with service.reports.store() as store:
-            return {"builds": await read_rtp(store, service.rules, service.clock().date())}
+            return {
+                "verdicts": await read_verdicts(store, service.rules),
+                "builds": await read_rtp(store, service.rules, service.clock().date()),
+            }
 
     add_page(app, page, "/console")
     app.router.add_post("/console/api/login", login)

@@ -406,6 +406,39 @@ class ReportAnswer(Struct, frozen=True):
     rows: list[ReportRow]
 
 
+class CellVerdict(Struct, frozen=True):
+    """What live math monitoring last found of rounds of one build, mode, kind of money and size of stake."""
+
+    game_id: str
+    build_hash: BuildHash
+    mode: Annotated[str, Meta(description="of the game", examples=["base"])]
+    spin_type: Annotated[str, Meta(examples=["cash"])]
+    stakes: Annotated[str, Meta(description="currency and where the bucket of the stake begins", examples=["EUR 0.5"])]
+    level: Annotated[
+        str,
+        Meta(
+            description="`page`: evidence against the certified law that chance does not explain; `investigate`, `info`: weaker "
+            "signs; `within`: none; `insufficient`: none, and too few rounds to see a drift of 5 points of RTP",
+            examples=["insufficient", "within", "info", "investigate", "page"],
+        ),
+    ]
+    reasons: list[str]
+    day: Annotated[str, Meta(description="that was judged", pattern=r"^\d{4}-\d\d-\d\d$")]
+    rounds: Annotated[int, Meta(description="of that day")]
+    rtp: Annotated[float, Meta(description="of that day, as a fraction")]
+    rtp_certified: float
+    band: Annotated[
+        list[float] | None, Meta(description="95 % of days of so many rounds are in it; null: no exact law")
+    ]
+    judged_at: Time
+
+
+class VerdictsAnswer(Struct, frozen=True):
+    """The last verdict of each cell."""
+
+    verdicts: list[CellVerdict]
+
+
 class TransactionAnswer(Struct, frozen=True):
     """A movement of money between two accounts: `platform`, `session` (transferred money), `game`, `held` (debits whose
     spin was not drawn yet) and `payable` (wins that the platform's wallet has not taken yet)."""
@@ -605,6 +638,30 @@ class Ready(Struct, frozen=True):
 
     status: Literal["ready"]
     builds: Annotated[int, Meta(description="builds that can be played")]
+
+
+ServiceState = Literal["operational", "degraded", "down"]
+
+
+class Component(Struct, frozen=True):
+    """A part of the service."""
+
+    name: Annotated[
+        str,
+        Meta(description="database, clock, spins, wallets, events; others may be added", examples=["database"]),
+    ]
+    status: ServiceState
+
+
+class StatusAnswer(Struct, frozen=True):
+    """How the service does."""
+
+    status: Annotated[ServiceState, Meta(description="that of the worst component; `degraded` in an incident")]
+    version: str
+    time: Annotated[str, Meta(description="when it was looked at")]
+    components: list[Component]
+    incident: Annotated[str | None, Meta(description="what the operator of the service says of it")]
+    contact: Annotated[str | None, Meta(description="where to report trouble: a page, or `mailto:`")]
 
 
 encode = msgspec.json.encode

@@ -24,6 +24,11 @@ def broken_promises(old: Json, new: Json) -> list[str]:
     return list(_Comparison(old, new).run())
 
 
+def broken_messages(old: Json, new: Json) -> list[str]:
+    """The same of two AsyncAPI documents: what a receiver could rely on and cannot any more."""
+    return list(_Comparison(old, new).run_messages())
+
+
 class _Comparison:
     def __init__(self, old: Json, new: Json) -> None:
         self._old, self._new = old, new
@@ -45,6 +50,24 @@ class _Comparison:
                 before, after = operations[method].get("security", []), now.get("security", [])
                 if any(way not in after for way in before) or (not before and after and {} not in after):
                     yield f"{name} is secured in another way"
+
+    def run_messages(self) -> Iterator[str]:
+        """Of AsyncAPI documents: messages are received, whatever their channel."""
+        for channel, before in self._old["channels"].items():
+            after = self._new["channels"].get(channel)
+            if after is None:
+                yield f"channel {channel} is gone"
+                continue
+            if before["address"] != after["address"]:
+                yield f"channel {channel} has another address"
+            for name in before["messages"].keys() - after["messages"].keys():
+                yield f"channel {channel} carries no {name} any more"
+        for name, before in self._old["components"]["messages"].items():
+            after = self._new["components"]["messages"].get(name)
+            if after is None:
+                yield f"message {name} is gone"
+            else:
+                yield from self._schema(name, before["payload"], after["payload"], sent=False)
 
     def _parameters(self, name: str, old: Json, new: Json) -> Iterator[str]:
         before = {(p["in"], p["name"]): p for p in old.get("parameters", [])}

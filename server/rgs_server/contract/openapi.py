@@ -88,6 +88,15 @@ def document() -> Json:
     }
 
 
+def with_contact(contact: str) -> Json:
+    """The document of a service whose operator can be reached at a page or an address (`mailto:`)."""
+    if not contact:
+        return document()
+    address = contact.removeprefix("mailto:")
+    known = {"email": address} if contact.startswith("mailto:") else {"url": contact}
+    return {**document(), "info": {**document()["info"], "contact": known}}
+
+
 def described(operation: Operation) -> Json:
     """The operation object (OpenAPI 3.1, section 4.8.10)."""
     answer: Json = {"$ref": f"#/components/schemas/{operation.answer.__name__}"}

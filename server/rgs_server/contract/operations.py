@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from rgs_server.contract import answers
+from rgs_server.contract.events import EventsAnswer
 from rgs_server.contract.requests import (
     BuildRequest,
     ChoiceRequest,
@@ -24,7 +25,7 @@ from rgs_server.contract.requests import (
 
 VERSION = 1
 ROOT = "/rgs"
-UNVERSIONED = ("/healthz", "/readyz", "/.well-known/")
+UNVERSIONED = ("/healthz", "/readyz", "/status", "/.well-known/")
 SCOPES = {"play": "open sessions, play and finish rounds", "read": "read what is there"}
 """What an access token may be good for."""
 
@@ -173,6 +174,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "WALLET_REFUSED",
             "WALLET_TIMEOUT",
             "ROUND_UNPLAYABLE",
+            "CLOCK_WRONG",
             "OVERLOADED",
             "BUILD_UNAVAILABLE",
             "MAINTENANCE",
@@ -205,6 +207,19 @@ OPERATIONS: tuple[Operation, ...] = (
             "after_nonce": "rounds behind this one; without it from the first on",
             "last": "so many rounds at the end instead, from 1 to 100",
         },
+        values={"session_id": "s-1"},
+    ),
+    Operation(
+        "listEvents",
+        "GET",
+        "/sessions/{session_id}/events",
+        "List the events of a session",
+        EventsAnswer,
+        "What was told of a session, in order, as it is delivered: for receivers that miss some. `sequence` has no gaps. Events "
+        "are kept for 30 days or as the service is set, and for as long as somebody has not taken them.",
+        problems=("VALIDATION_FAILED", "SESSION_UNKNOWN"),
+        parameters={"session_id": "id of the session, percent-encoded"},
+        query={"after_seq": "events behind this one; without it from the first that is kept"},
         values={"session_id": "s-1"},
     ),
     Operation(
@@ -337,6 +352,15 @@ OPERATIONS: tuple[Operation, ...] = (
             "first": "such as 2026-01-01; default: 30 days ago",
             "last": "included, at most 92 days on; default: today",
         },
+    ),
+    Operation(
+        "listVerdicts",
+        "GET",
+        "/monitor/verdicts",
+        "Read what live math monitoring found",
+        answers.VerdictsAnswer,
+        "The last verdict on the rounds of each build, mode and size of stake: once a day, when all rounds of the day are "
+        "counted, and at once where it is `page`. When a cell comes to `investigate` or `page` the event `math_alert` says so.",
     ),
     Operation(
         "getSession",
@@ -500,6 +524,17 @@ OPERATIONS: tuple[Operation, ...] = (
         "Verifies access tokens without this service (RFC 7517).",
         signed=False,
         problems=("INTERNAL",),
+    ),
+    Operation(
+        "getStatus",
+        "GET",
+        "/status",
+        "How does the service do",
+        answers.StatusAnswer,
+        "The parts of the service, and what is said of an incident, a few seconds old; always 200. A page for people where "
+        "`Accept` asks for `text/html`. `wallets` and `events` are degraded where those of most operators are late: a single "
+        "wallet or receiver is no incident.",
+        signed=False,
     ),
     Operation("getHealth", "GET", "/healthz", "Is the process alive", answers.Health, signed=False),
     Operation(

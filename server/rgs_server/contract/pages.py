@@ -10,6 +10,7 @@ from functools import cache
 from html import escape
 from importlib import resources
 
+from rgs_server.contract.answers import StatusAnswer
 from rgs_server.contract.problems import KINDS, PAGES
 
 SWAGGER_FILES = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
@@ -77,6 +78,19 @@ def problems_page() -> str:
         for code, kind in KINDS.items()
     )
     return _page("Problems", f"<table><tr><th>Status</th><th>Code</th><th>Meaning</th></tr>{rows}</table>")
+
+
+def status_page(state: StatusAnswer) -> str:
+    """The state of the service for people."""
+    rows = "".join(f"<dt>{escape(part.name)}</dt><dd>{escape(part.status)}</dd>" for part in state.components)
+    incident = "".join(f"<p>{escape(line)}</p>" for line in (state.incident or "").splitlines() if line.strip())
+    contact = (
+        f"<dt>contact</dt><dd><a href='{escape(state.contact)}'>{escape(state.contact)}</a></dd>"
+        if state.contact
+        else ""
+    )
+    rest = f"<dt>version</dt><dd>{escape(state.version)}</dd><dt>seen</dt><dd>{escape(state.time)}</dd>{contact}"
+    return _page(f"Service: {state.status}", f"{incident}<dl>{rows}{rest}</dl>")
 
 
 def marked(text: str) -> str:

@@ -230,6 +230,12 @@ KINDS: dict[str, Kind] = {
         "Repeat: another worker may have it. If it lasts, the service lacks the model or its master key.",
         True,
     ),
+    "CLOCK_WRONG": Kind(
+        503,
+        "The clocks of the service differ; nothing was started",
+        "Repeat later: no round begins until they agree. Open rounds are settled and paid as ever.",
+        True,
+    ),
     "PLAYER_KEYS_UNAVAILABLE": Kind(
         503,
         "The operator's keys cannot be fetched; nothing was started",

@@ -116,7 +116,9 @@ class Casino:
             record = await store.find_round(OPERATOR, named(round_id))
             if record is None or record["session_id"] != ours(session_id):
                 raise Problem("ROUND_UNKNOWN", f"no round '{round_id}' in this session")
-            answer, _ = await choose(store, service.builds, OPERATOR, named(round_id), body, service.clock())
+            answer, _ = await choose(
+                store, service.builds, OPERATOR, named(round_id), body, service.clock(), service.metrics
+            )
         return await self._round(session_id, json.loads(answer))
 
     async def history(self, session_id: str) -> list[dict[str, Any]]:

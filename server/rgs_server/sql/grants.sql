@@ -7,7 +7,7 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), worker);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I TO %I', current_schema(), worker);
     EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON spins, ledger, round_ends, idempotency, choices, builds FROM %I', worker);
-    EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON resolutions, hour_figures, rolled_hours FROM %I', worker);
+    EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON resolutions, hour_figures, rolled_hours, math_verdicts, counted_slices FROM %I', worker);
     EXECUTE format('GRANT UPDATE (confirmed_by, confirmed_person, confirmed_at) ON resolutions TO %I', worker);
     EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON schema_version, fee_agreements, closings, closing_totals, closing_lines, console_people FROM %I', worker);
 END $$;

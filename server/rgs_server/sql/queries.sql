@@ -9,14 +9,16 @@
 -- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 idempotency_key $6 fingerprint $7 nonce
 -- $8 spin_type $9 stake_minor $10 win_minor $11 win_units $12 outcome_digest $13 telemetry_ref
 -- $14 response $15 event $16 created_at $17 session_version $18 mode $19 choice $20 options (a JSON list)
--- $21 won_minor $22 choose_by $23 nonce_digest (arrays) $24 mechanic_version. A row with a choice is of a round that waits for
+-- $21 won_minor $22 choose_by $23 nonce_digest $24 traceparent $25 how many events follow spin_finished (arrays)
+-- $26 mechanic_version. A row with a choice is of a round that waits for
 -- it: its stake is taken, its row in spins comes when it is decided.
--- $25 digest $26 claim (arrays, in order of the digests, each once) $27 seconds: nonces of signatures, of these rows and of
+-- $27 digest $28 claim (arrays, in order of the digests, each once) $29 seconds: nonces of signatures, of these rows and of
 -- requests that are refused. A row whose nonce was taken before by another request is left out; digests of those are answered.
 -- Nonces come before sessions in every worker, so that here, too, two cannot wait for each other.
+-- Events that follow spin_finished of the rows: $30 operator_id $31 spin_id $32 place $33 event_id $34 event_type $35 payload
 WITH remembered AS (
     INSERT INTO nonces AS n (digest, claim, expires_at)
-    SELECT t.digest, t.claim, now() + make_interval(secs => $27) FROM unnest($25::bytea[], $26::bigint[]) AS t(digest, claim)
+    SELECT t.digest, t.claim, now() + make_interval(secs => $29) FROM unnest($27::bytea[], $28::bigint[]) AS t(digest, claim)
     ON CONFLICT (digest) DO UPDATE SET claim = n.claim WHERE n.claim = excluded.claim
     RETURNING digest
 ),
@@ -24,10 +26,10 @@ input AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bigint[],
                          $8::text[], $9::text[]::numeric[], $10::text[]::numeric[], $11::bigint[], $12::bytea[], $13::text[],
                          $14::bytea[], $15::bytea[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[], $20::text[],
-                         $21::text[]::numeric[], $22::timestamptz[], $23::bytea[])
+                         $21::text[]::numeric[], $22::timestamptz[], $23::bytea[], $24::text[], $25::integer[])
         AS t(operator_id, session_id, spin_id, round_id, idempotency_key, fingerprint, nonce, spin_type,
              stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, response, event, created_at,
-             session_version, mode, choice, options, won_minor, choose_by, nonce_digest)
+             session_version, mode, choice, options, won_minor, choose_by, nonce_digest, traceparent, following)
 ),
 locked AS MATERIALIZED (
     SELECT s.ctid AS row_version, s.operator_id, s.session_id, s.player_id, s.game_id, s.one_round
@@ -74,7 +76,10 @@ good AS MATERIALIZED (
            CASE s.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'held' ELSE 'platform' END AS stake_account,
            CASE s.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'payable' ELSE 'platform' END AS win_account,
            s.balance_minor + sum(f.win_minor - f.stake_minor)
-               OVER (PARTITION BY f.operator_id, f.session_id ORDER BY f.nonce) AS balance_after
+               OVER (PARTITION BY f.operator_id, f.session_id ORDER BY f.nonce) AS balance_after,
+           CASE WHEN f.choice IS NULL THEN 1 + f.following ELSE 0 END AS told,
+           s.event_count + sum(CASE WHEN f.choice IS NULL THEN 1 + f.following ELSE 0 END)
+               OVER (PARTITION BY f.operator_id, f.session_id ORDER BY f.nonce) AS last_seq
     FROM fresh f JOIN sessions s USING (operator_id, session_id)
     WHERE (s.ctid IN (SELECT r.row_version FROM ready r)) IS TRUE
       AND f.first_nonce = s.next_nonce AND f.nonce = s.next_nonce + f.place AND f.session_version = s.version
@@ -86,7 +91,7 @@ good AS MATERIALIZED (
 new_spins AS (
     INSERT INTO spins (operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, mechanic_version, nonce, spin_type, mode,
                        policy, currency, stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at)
-    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $24::smallint, nonce, spin_type, mode, '', currency,
+    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $26::smallint, nonce, spin_type, mode, '', currency,
            stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at
     FROM good WHERE choice IS NULL
 ),
@@ -116,9 +121,9 @@ debits_used AS (
 ),
 new_credits AS (
     INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
-                              state, next_try_at, created_at)
+                              state, traceparent, next_try_at, created_at)
     SELECT operator_id, 'credit:' || spin_id, 'credit', round_id, spin_id, session_id, currency, exponent, win_minor,
-           'pending', created_at, created_at
+           'pending', traceparent, created_at, created_at
     FROM good WHERE wallet = 'seamless' AND choice IS NULL
 ),
 new_open_rounds AS (
@@ -133,18 +138,26 @@ new_in_round AS (
     FROM good WHERE one_round AND (choice IS NOT NULL OR settle_within_s IS NOT NULL)
 ),
 new_events AS (
-    INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
-    SELECT telemetry_ref, operator_id, 'spin_finished', event, created_at FROM good WHERE choice IS NULL ORDER BY created_at
+    INSERT INTO events (event_id, operator_id, session_id, seq, event_type, payload, created_at, traceparent)
+    SELECT telemetry_ref, operator_id, session_id, last_seq - following, 'spin_finished', event, created_at, traceparent
+    FROM good WHERE choice IS NULL
+    UNION ALL
+    SELECT e.event_id, g.operator_id, g.session_id, g.last_seq - g.following + e.place, e.event_type, e.payload, g.created_at,
+           g.traceparent
+    FROM unnest($30::text[], $31::text[], $32::integer[], $33::text[], $34::text[], $35::bytea[])
+        AS e(operator_id, spin_id, place, event_id, event_type, payload)
+    JOIN good g USING (operator_id, spin_id) WHERE g.choice IS NULL
 ),
 moved AS (
-    UPDATE sessions s SET next_nonce = s.next_nonce + g.spins, balance_minor = s.balance_minor + g.net_minor
-    FROM (SELECT operator_id, session_id, count(*) AS spins, sum(win_minor - stake_minor) AS net_minor
+    UPDATE sessions s SET next_nonce = s.next_nonce + g.spins, balance_minor = s.balance_minor + g.net_minor,
+                          event_count = s.event_count + g.told
+    FROM (SELECT operator_id, session_id, count(*) AS spins, sum(win_minor - stake_minor) AS net_minor, sum(told) AS told
           FROM good GROUP BY operator_id, session_id) g
     WHERE s.operator_id = g.operator_id AND s.session_id = g.session_id
 )
 SELECT operator_id, spin_id, NULL AS replayed FROM good
 UNION ALL
-SELECT NULL, NULL, u.digest FROM unnest($25::bytea[]) AS u(digest) WHERE u.digest NOT IN (SELECT r.digest FROM remembered r);
+SELECT NULL, NULL, u.digest FROM unnest($27::bytea[]) AS u(digest) WHERE u.digest NOT IN (SELECT r.digest FROM remembered r);
 
 -- name: find_answers
 -- What is on record for spins that were not taken: by key, else by spin, else by round.
@@ -337,9 +350,10 @@ UPDATE waiting_rounds SET decisions = $3, choice = $4, options = $5, won_minor =
 WHERE operator_id = $1 AND round_id = $2;
 
 -- name: finish_round
--- A round is decided: all that a spin writes and that its first answer did not. In a transaction that has the session
--- (`change_session`).
--- $1 operator_id $2 round_id $3 policy $4 win_minor $5 win_units $6 outcome_digest $7 event $8 created_at $9 mechanic_version
+-- A round is decided: all that a spin writes and that its first answer did not, but for its events. In a transaction that has
+-- the session (`change_session`).
+-- $1 operator_id $2 round_id $3 policy $4 win_minor $5 win_units $6 outcome_digest $7 created_at $8 mechanic_version
+-- $9 traceparent
 WITH gone AS (
     DELETE FROM waiting_rounds WHERE operator_id = $1 AND round_id = $2 RETURNING *
 ),
@@ -350,8 +364,8 @@ round AS MATERIALIZED (
 new_spin AS (
     INSERT INTO spins (operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, mechanic_version, nonce, spin_type, mode,
                        policy, currency, stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at)
-    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $9::smallint, nonce, spin_type, mode, $3, currency,
-           stake_minor, $4, $5, $6, telemetry_ref, $8 FROM round
+    SELECT operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, $8::smallint, nonce, spin_type, mode, $3, currency,
+           stake_minor, $4, $5, $6, telemetry_ref, $7 FROM round
 ),
 paid AS (
     UPDATE sessions s SET balance_minor = s.balance_minor + $4 FROM round r
@@ -362,26 +376,22 @@ booked AS (
                         amount_minor, balance_before_minor, balance_after_minor, created_at)
     SELECT operator_id, 'win:' || spin_id, 'win', session_id, spin_id, 'game',
            CASE wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'payable' ELSE 'platform' END, currency, exponent, $4,
-           balance_minor, balance_minor + $4, $8
+           balance_minor, balance_minor + $4, $7
     FROM round WHERE $4::numeric > 0
 ),
 due AS (
     INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
-                              state, next_try_at, created_at)
-    SELECT operator_id, 'credit:' || spin_id, 'credit', round_id, spin_id, session_id, currency, exponent, $4, 'pending', $8, $8
+                              state, traceparent, next_try_at, created_at)
+    SELECT operator_id, 'credit:' || spin_id, 'credit', round_id, spin_id, session_id, currency, exponent, $4, 'pending', $9, $7, $7
     FROM round WHERE wallet = 'seamless'
-),
-opened AS (
-    INSERT INTO open_rounds (operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, due_at)
-    SELECT operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, $8 + settle_within_s * interval '1 second'
-    FROM round WHERE settle_within_s IS NOT NULL
 ),
 no_more_in_round AS (
     DELETE FROM players_in_round p USING round r
     WHERE p.operator_id = r.operator_id AND p.round_id = r.round_id AND r.settle_within_s IS NULL
 )
-INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
-SELECT telemetry_ref, operator_id, 'spin_finished', $7, $8 FROM round;
+INSERT INTO open_rounds (operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, due_at)
+SELECT operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, $7 + settle_within_s * interval '1 second'
+FROM round WHERE settle_within_s IS NOT NULL;
 
 -- name: settle_round
 -- Whatever ended the round first stands.
@@ -514,10 +524,10 @@ WHERE e.operator_id = $1 AND e.created_at >= $2 AND e.created_at < $3 AND e.endi
 -- name: begin_debit
 -- Writes down that a stake is going to be asked for, unless it was, or the round has another spin.
 -- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 amount_minor $6 fingerprint $7 created_at $8 due_at
--- $9 asked_until
+-- $9 asked_until $10 traceparent
 INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
-                          fingerprint, state, next_try_at, created_at, asked_until)
-SELECT $1, 'debit:' || $3, 'debit', $4, $3, $2, currency, exponent, $5, $6, 'pending', $8, $7, $9
+                          fingerprint, state, next_try_at, created_at, asked_until, traceparent)
+SELECT $1, 'debit:' || $3, 'debit', $4, $3, $2, currency, exponent, $5, $6, 'pending', $8, $7, $9, $10
 FROM sessions WHERE operator_id = $1 AND session_id = $2 AND closed_at IS NULL
 ON CONFLICT DO NOTHING RETURNING txn_id;
 
@@ -567,9 +577,9 @@ WITH gone AS (
     RETURNING *
 )
 INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
-                          state, next_try_at, created_at)
+                          state, traceparent, next_try_at, created_at)
 SELECT operator_id, 'rollback:' || spin_id, 'rollback', round_id, spin_id, session_id, currency, exponent, amount_minor,
-       'pending', $3, $3
+       'pending', traceparent, $3, $3
 FROM gone RETURNING txn_id;
 
 -- name: overdue_debits
@@ -651,24 +661,67 @@ ON CONFLICT (operator_id) DO UPDATE SET url = excluded.url, key_id = excluded.ke
 RETURNING operator_id;
 
 -- name: overdue_rounds
--- Rounds to be reported as unsettled; another worker takes others.
+-- Rounds to be reported as unsettled; another worker takes others. With their sessions, which are then told of; what somebody
+-- else has in hand comes later, since he may want what we have.
 -- $1 now $2 most
-SELECT r.*, p.stake_minor, p.win_minor, p.currency, s.exponent
+SELECT r.*, p.stake_minor, p.win_minor, p.currency, s.exponent, s.build_hash
 FROM open_rounds r
 JOIN spins p USING (operator_id, spin_id)
 JOIN sessions s ON s.operator_id = r.operator_id AND s.session_id = r.session_id
 WHERE r.reported_at IS NULL AND r.due_at <= $1
-ORDER BY r.due_at LIMIT $2 FOR UPDATE OF r SKIP LOCKED;
+ORDER BY r.due_at LIMIT $2 FOR UPDATE OF r, s SKIP LOCKED;
 
 -- name: report_rounds
 -- $1 now $2 operator_id $3 round_id (arrays)
 UPDATE open_rounds SET reported_at = $1
 WHERE (operator_id, round_id) IN (SELECT * FROM unnest($2::text[], $3::text[]));
 
+-- name: lock_sessions
+-- Sessions that are told of, in key order, until the end of the transaction.
+-- $1 operator_id $2 session_id (arrays)
+SELECT FROM sessions WHERE (operator_id, session_id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+ORDER BY operator_id, session_id FOR UPDATE;
+
 -- name: add_events
--- $1 event_id $2 operator_id $3 event_type $4 payload $5 created_at (arrays)
-INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::timestamptz[]);
+-- Numbers the events of each session and writes them, but for those that were told before. In a transaction that has the
+-- sessions (`lock_sessions`): what another one told before it had to let them go is seen here.
+-- $1 event_id $2 operator_id $3 session_id (NULL: of none) $4 event_type $5 payload $6 created_at $7 traceparent (arrays)
+WITH input AS MATERIALIZED (
+    SELECT i.*, s.event_count + row_number() OVER (PARTITION BY i.operator_id, i.session_id ORDER BY i.place) AS seq
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[], $7::text[]) WITH ORDINALITY
+        AS i(event_id, operator_id, session_id, event_type, payload, created_at, traceparent, place)
+    LEFT JOIN sessions s USING (operator_id, session_id)
+    WHERE NOT EXISTS (SELECT FROM events e WHERE e.event_id = i.event_id)
+),
+counted AS (
+    UPDATE sessions s SET event_count = i.seq
+    FROM (SELECT operator_id, session_id, max(seq) AS seq FROM input WHERE session_id IS NOT NULL
+          GROUP BY operator_id, session_id) i
+    WHERE s.operator_id = i.operator_id AND s.session_id = i.session_id
+)
+INSERT INTO events (event_id, operator_id, session_id, seq, event_type, payload, created_at, traceparent)
+SELECT event_id, operator_id, session_id, CASE WHEN session_id IS NOT NULL THEN seq END, event_type, payload, created_at,
+       traceparent
+FROM input ORDER BY place
+ON CONFLICT (event_id) DO NOTHING;
+
+-- name: list_events
+-- $1 operator_id $2 session_id $3 after_seq $4 most
+SELECT * FROM events WHERE operator_id = $1 AND session_id = $2 AND seq > $3 ORDER BY seq LIMIT $4;
+
+-- name: forget_events
+-- Deletes what is old and was taken, the oldest first; returns how many.
+-- $1 before $2 most
+WITH gone AS (
+    DELETE FROM events WHERE event_seq IN (
+        SELECT e.event_seq FROM events e
+        WHERE e.created_at < $1
+          AND NOT EXISTS (SELECT FROM outbox o, sinks k WHERE o.operator_id = e.operator_id AND o.sink = k.sink AND o.event_seq = e.event_seq)
+          AND NOT EXISTS (SELECT FROM dead_events d, sinks k WHERE d.operator_id = e.operator_id AND d.sink = k.sink AND d.event_seq = e.event_seq)
+        ORDER BY e.event_seq LIMIT $2)
+    RETURNING event_seq
+)
+SELECT count(*) FROM gone;
 
 -- name: idle_sessions
 -- Sessions that hold money and have had neither a spin nor a transfer for so long as their operator allows.
@@ -881,52 +934,118 @@ DELETE FROM nonces USING turn WHERE mine AND expires_at < now();
 -- Cheapest proof that the database answers.
 SELECT 1;
 
+-- name: database_time
+SELECT clock_timestamp();
+
+-- name: service_state
+-- Of how many operators wallets and receivers are late, and how many have one.
+-- $1 steps before that are late $2 events before that are late $3 steps looked at, at most
+SELECT (SELECT count(*) FROM operator_wallets) AS wallets,
+       (SELECT count(DISTINCT operator_id)
+        FROM (SELECT operator_id, created_at FROM wallet_steps WHERE next_try_at IS NOT NULL ORDER BY next_try_at LIMIT $3) due
+        WHERE created_at < $1) AS wallets_late,
+       (SELECT count(*) FROM webhooks WHERE disabled_at IS NULL) AS events,
+       (SELECT count(*) FROM webhooks w
+        WHERE disabled_at IS NULL
+          AND (SELECT o.created_at FROM outbox o WHERE o.operator_id = w.operator_id AND o.sink = 'webhook'
+               ORDER BY o.event_seq LIMIT 1) < $2) AS events_late;
+
+-- name: observed_state
+-- What operations watches: (metric, label, value). Counts and searches stop at $1 rows, so that they cost little however bad
+-- it is. Identity order of events is nearly that of time.
+WITH owing AS (
+    -- Sinks that take events of an operator: his receiver, and the bus.
+    SELECT operator_id, 'webhook' AS sink FROM webhooks WHERE disabled_at IS NULL
+    UNION ALL
+    SELECT o.operator_id, k.sink FROM operators o CROSS JOIN sinks k WHERE k.sink <> 'webhook'
+)
+SELECT 'rgs_wallet_steps' AS metric, 'unfinished' AS label, count(*)::float8 AS value
+FROM (SELECT FROM wallet_steps WHERE next_try_at IS NOT NULL LIMIT $1) unfinished
+UNION ALL
+SELECT 'rgs_wallet_steps', 'failed', count(*) FROM (SELECT FROM wallet_steps WHERE state = 'failed' LIMIT $1) failed
+UNION ALL
+SELECT 'rgs_wallet_step_age_seconds', '', coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)
+FROM (SELECT created_at FROM wallet_steps WHERE next_try_at IS NOT NULL ORDER BY next_try_at LIMIT $1) unfinished
+UNION ALL
+SELECT 'rgs_outbox_events', o.operator_id, sum(waiting.events)
+FROM owing o
+CROSS JOIN LATERAL (SELECT count(*) AS events
+                    FROM (SELECT FROM outbox d WHERE d.operator_id = o.operator_id AND d.sink = o.sink LIMIT $1) counted) waiting
+GROUP BY o.operator_id
+UNION ALL
+SELECT 'rgs_outbox_lag_seconds', o.operator_id,
+       max(coalesce((SELECT extract(epoch FROM clock_timestamp() - d.created_at) FROM outbox d
+                     WHERE d.operator_id = o.operator_id AND d.sink = o.sink ORDER BY d.event_seq LIMIT 1), 0))
+FROM owing o GROUP BY o.operator_id
+UNION ALL
+SELECT 'rgs_dead_events', o.operator_id, (SELECT count(*) FROM (SELECT FROM dead_events d
+                                                                WHERE d.operator_id = o.operator_id LIMIT $1) counted)
+FROM owing o GROUP BY o.operator_id
+UNION ALL
+SELECT 'rgs_waiting_rounds', 'choice', count(*) FROM (SELECT FROM waiting_rounds LIMIT $1) counted
+UNION ALL
+SELECT 'rgs_waiting_rounds', 'settlement', count(*) FROM (SELECT FROM open_rounds WHERE reported_at IS NULL LIMIT $1) counted
+UNION ALL
+SELECT 'rgs_waiting_rounds', 'late_settlement', count(*)
+FROM (SELECT FROM open_rounds WHERE reported_at IS NOT NULL LIMIT $1) counted;
+
 -- name: take_lanes
--- Lanes with something due that nobody has, for one worker.
--- $1 now $2 lease_until $3 operators whose lanes it has
-UPDATE webhooks w SET lease_until = $2
-FROM (
-    SELECT operator_id FROM webhooks h
-    WHERE disabled_at IS NULL AND lease_until <= $1 AND operator_id <> ALL ($3::text[])
-      AND EXISTS (SELECT FROM outbox o WHERE o.operator_id = h.operator_id AND o.next_try_at <= $1)
-    FOR UPDATE SKIP LOCKED
-) free
-WHERE w.operator_id = free.operator_id
-RETURNING w.operator_id, w.url, w.secret_sealed;
+-- Lanes to a sink with something due that nobody has, for one worker.
+-- $1 sink $2 now $3 lease_until $4 operators whose lanes it has
+INSERT INTO lanes AS l (operator_id, sink, lease_until)
+SELECT o.operator_id, $1, $3 FROM operators o
+WHERE o.operator_id <> ALL ($4::text[])
+  AND ($1 <> 'webhook' OR EXISTS (SELECT FROM webhooks w WHERE w.operator_id = o.operator_id AND w.disabled_at IS NULL))
+  AND NOT EXISTS (SELECT FROM lanes x WHERE x.operator_id = o.operator_id AND x.sink = $1
+                                        AND (x.lease_until > $2 OR x.resumes_at > $2))
+  AND EXISTS (SELECT FROM outbox d WHERE d.operator_id = o.operator_id AND d.sink = $1 AND d.next_try_at <= $2)
+ON CONFLICT (operator_id, sink) DO UPDATE SET lease_until = excluded.lease_until
+WHERE l.lease_until <= $2 AND l.resumes_at <= $2
+RETURNING l.operator_id, l.failures;
+
+-- name: receiver_of
+-- $1 operator_id
+SELECT url, secret_sealed FROM webhooks WHERE operator_id = $1 AND disabled_at IS NULL;
 
 -- name: due_events
--- $1 operator_id $2 now $3 most
-SELECT * FROM outbox WHERE operator_id = $1 AND next_try_at <= $2 ORDER BY event_seq LIMIT $3;
+-- $1 sink $2 operator_id $3 now $4 most
+SELECT e.*, d.attempts, d.created_at AS owed_since FROM outbox d JOIN events e USING (event_seq)
+WHERE d.operator_id = $2 AND d.sink = $1 AND d.next_try_at <= $3
+ORDER BY d.event_seq LIMIT $4;
 
 -- name: keep_lane
--- $1 operator_id $2 lease_until
-UPDATE webhooks SET lease_until = $2 WHERE operator_id = $1 AND disabled_at IS NULL RETURNING operator_id;
+-- $1 sink $2 operator_id $3 lease_until
+UPDATE lanes SET lease_until = $3
+WHERE operator_id = $2 AND sink = $1
+  AND ($1 <> 'webhook' OR EXISTS (SELECT FROM webhooks w WHERE w.operator_id = $2 AND w.disabled_at IS NULL))
+RETURNING operator_id;
 
 -- name: leave_lane
--- $1 operator_id
-UPDATE webhooks SET lease_until = '-infinity' WHERE operator_id = $1;
+-- $1 sink $2 operator_id $3 resumes_at $4 failures
+UPDATE lanes SET lease_until = '-infinity', resumes_at = $3, failures = $4 WHERE operator_id = $2 AND sink = $1;
 
 -- name: events_delivered
--- $1 event_seq (array)
-DELETE FROM outbox WHERE event_seq = ANY ($1::bigint[]);
+-- $1 sink $2 operator_id $3 event_seq (array)
+DELETE FROM outbox WHERE operator_id = $2 AND sink = $1 AND event_seq = ANY ($3::bigint[]);
 
 -- name: postpone_event
--- $1 event_seq $2 next_try_at $3 last_error
-UPDATE outbox SET attempts = attempts + 1, next_try_at = $2, last_error = $3 WHERE event_seq = $1;
+-- $1 sink $2 operator_id $3 event_seq $4 next_try_at $5 last_error
+UPDATE outbox SET attempts = attempts + 1, next_try_at = $4, last_error = $5
+WHERE operator_id = $2 AND sink = $1 AND event_seq = $3;
 
 -- name: bury_event
--- $1 event_seq $2 died_at $3 last_error
-WITH gone AS (DELETE FROM outbox WHERE event_seq = $1 RETURNING *)
-INSERT INTO dead_events (event_id, operator_id, event_type, payload, created_at, died_at, last_error)
-SELECT event_id, operator_id, event_type, payload, created_at, $2, $3 FROM gone;
+-- $1 sink $2 operator_id $3 event_seq $4 died_at $5 last_error
+WITH gone AS (DELETE FROM outbox WHERE operator_id = $2 AND sink = $1 AND event_seq = $3 RETURNING *)
+INSERT INTO dead_events (operator_id, sink, event_seq, died_at, last_error)
+SELECT operator_id, sink, event_seq, $4, $5 FROM gone;
 
 -- name: raise_events
 -- Puts what was put aside back, to be sent at once; returns how many.
--- $1 operator_id
+-- $1 operator_id $2 now
 WITH raised AS (DELETE FROM dead_events WHERE operator_id = $1 RETURNING *),
 again AS (
-    INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at)
-    SELECT event_id, operator_id, event_type, payload, created_at FROM raised RETURNING event_id
+    INSERT INTO outbox (operator_id, sink, event_seq, created_at)
+    SELECT operator_id, sink, event_seq, $2 FROM raised RETURNING event_seq
 )
 SELECT count(*) FROM again;
 
@@ -935,7 +1054,9 @@ SELECT count(*) FROM again;
 UPDATE webhooks SET disabled_at = $2 WHERE operator_id = $1;
 
 -- name: set_webhook
+-- A receiver that is named is tried at once.
 -- $1 operator_id $2 url $3 secret_sealed (NULL: as before)
+WITH at_once AS (UPDATE lanes SET resumes_at = '-infinity', failures = 0 WHERE operator_id = $1 AND sink = 'webhook')
 INSERT INTO webhooks (operator_id, url, secret_sealed) VALUES ($1, $2, $3)
 ON CONFLICT (operator_id) DO UPDATE SET url = excluded.url, disabled_at = NULL, secret_sealed = excluded.secret_sealed;
 
@@ -943,15 +1064,41 @@ ON CONFLICT (operator_id) DO UPDATE SET url = excluded.url, disabled_at = NULL, 
 -- $1 operator_id
 DELETE FROM webhooks WHERE operator_id = $1;
 
+-- name: open_bus
+INSERT INTO sinks (sink) VALUES ('bus') ON CONFLICT DO NOTHING;
+
+-- name: close_bus
+-- Nothing is owed to the bus any more; returns how many events it had not taken.
+WITH closed AS (DELETE FROM sinks WHERE sink = 'bus'),
+dropped AS (DELETE FROM outbox WHERE sink = 'bus' RETURNING event_seq),
+forgotten AS (DELETE FROM dead_events WHERE sink = 'bus')
+SELECT count(*) FROM dropped;
+
+-- name: open_sinks
+SELECT sink FROM sinks ORDER BY sink;
+
 -- name: event_counts
--- What waits for an operator, since when, and what was put aside.
+-- What waits for an operator's receiver, since when, and what was put aside.
 -- $1 operator_id
 SELECT (SELECT url FROM webhooks WHERE operator_id = $1) AS url,
        (SELECT disabled_at FROM webhooks WHERE operator_id = $1) AS disabled_at,
-       (SELECT count(*) FROM outbox WHERE operator_id = $1) AS waiting,
-       (SELECT min(created_at) FROM outbox WHERE operator_id = $1) AS oldest_at,
-       (SELECT last_error FROM outbox WHERE operator_id = $1 AND last_error IS NOT NULL ORDER BY event_seq LIMIT 1) AS last_error,
-       (SELECT count(*) FROM dead_events WHERE operator_id = $1) AS dead;
+       (SELECT count(*) FROM outbox WHERE operator_id = $1 AND sink = 'webhook') AS waiting,
+       (SELECT min(created_at) FROM outbox WHERE operator_id = $1 AND sink = 'webhook') AS oldest_at,
+       (SELECT last_error FROM outbox WHERE operator_id = $1 AND sink = 'webhook' AND last_error IS NOT NULL
+        ORDER BY event_seq LIMIT 1) AS last_error,
+       (SELECT count(*) FROM dead_events WHERE operator_id = $1 AND sink = 'webhook') AS dead;
+
+-- name: event_lag
+-- What waits in each lane that is served: how many events, $1 at most, the time of the oldest, and how many were put aside.
+SELECT o.operator_id, k.sink, waiting.events, waiting.oldest_at, aside.events AS dead
+FROM operators o CROSS JOIN sinks k
+CROSS JOIN LATERAL (SELECT count(*) AS events, min(created_at) AS oldest_at
+                    FROM (SELECT d.created_at FROM outbox d WHERE d.operator_id = o.operator_id AND d.sink = k.sink
+                          ORDER BY d.event_seq LIMIT $1) first_ones) waiting
+CROSS JOIN LATERAL (SELECT count(*) AS events
+                    FROM (SELECT FROM dead_events d WHERE d.operator_id = o.operator_id AND d.sink = k.sink LIMIT $1) first_ones) aside
+WHERE k.sink <> 'webhook' OR EXISTS (SELECT FROM webhooks w WHERE w.operator_id = o.operator_id AND w.disabled_at IS NULL)
+ORDER BY o.operator_id, k.sink;
 
 -- name: seals_of_other_keys
 -- Secrets that are sealed under another key than the one whose seals begin with $1.
@@ -1043,6 +1190,89 @@ summed AS (
     GROUP BY p.operator_id, s.game_id, p.build_hash, p.currency, s.exponent
 )
 SELECT hour FROM done;
+
+-- name: take_monitoring
+-- Whether this connection monitors until it ends.
+-- $1 advisory lock
+SELECT pg_try_advisory_lock($1);
+
+-- name: next_slice
+-- The slice that is counted next: the one after the last, or that of the first session.
+-- $1 length of a slice
+SELECT coalesce((SELECT max(slice) + $1::interval FROM counted_slices),
+                (SELECT date_bin($1::interval, min(created_at), timestamptz '2000-01-01 00:00:00Z') FROM sessions)) AS slice;
+
+-- name: last_slice
+SELECT max(slice) FROM counted_slices;
+
+-- name: count_slice
+-- Counts the rounds of a slice of time, and the voids in it of rounds that were counted before. Returns the days whose counts
+-- have changed; nothing where another process does it. Rounds of which a step at the wallet took more than one attempt are
+-- retried; those whose credit has not been taken by now are recovered, when they are.
+-- $1 begin $2 length
+WITH done AS (
+    INSERT INTO counted_slices (slice) VALUES ($1) ON CONFLICT DO NOTHING RETURNING slice
+),
+played AS (
+    SELECT p.*, 1 AS rounds,
+           coalesce((SELECT CASE WHEN bool_or(w.kind = 'credit' AND w.state IN ('pending', 'failed')) THEN 'recovered'
+                                 WHEN bool_or(w.attempts > 1) THEN 'retried' END
+                     FROM wallet_steps w
+                     WHERE w.operator_id = p.operator_id AND w.round_id = p.round_id), 'normal') AS status
+    FROM spins p
+    WHERE p.created_at >= $1 AND p.created_at < $1::timestamptz + $2::interval AND EXISTS (SELECT FROM done)
+    UNION ALL
+    -- Only rounds whose money the platform moves are voided; they have no steps at a wallet.
+    SELECT p.*, moved.rounds, moved.status
+    FROM round_ends e
+    JOIN spins p ON p.operator_id = e.operator_id AND p.spin_id = e.spin_id
+    CROSS JOIN (VALUES (-1, 'normal'), (1, 'voided')) AS moved(rounds, status)
+    WHERE e.ending = 'voided' AND e.created_at >= $1 AND e.created_at < $1::timestamptz + $2::interval
+      AND EXISTS (SELECT FROM done)
+),
+counted AS (
+    INSERT INTO math_counts AS c (day, operator_id, game_id, build_hash, mode, spin_type, currency, exponent, stake_minor,
+                                  win_minor, status, feature, rounds)
+    SELECT (p.created_at AT TIME ZONE 'UTC')::date, p.operator_id, s.game_id, p.build_hash, p.mode, p.spin_type, p.currency,
+           s.exponent, p.stake_minor, p.win_minor, p.status,
+           convert_from(k.response, 'UTF8')::jsonb #> '{outcome,features}' <> '[]'::jsonb, sum(p.rounds)
+    FROM played p
+    JOIN sessions s USING (operator_id, session_id)
+    JOIN idempotency k ON k.operator_id = p.operator_id AND k.operation = 'spin' AND k.key = p.idempotency_key
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+    ON CONFLICT (day, operator_id, build_hash, game_id, mode, spin_type, currency, stake_minor, win_minor, status, feature)
+    DO UPDATE SET rounds = c.rounds + excluded.rounds
+    RETURNING c.day
+)
+SELECT DISTINCT day FROM counted;
+
+-- name: math_counts
+-- $1 first day
+SELECT * FROM math_counts WHERE day >= $1 AND rounds <> 0;
+
+-- name: add_verdict
+-- $1 operator_id $2 game_id $3 build_hash $4 mode $5 spin_type $6 stakes $7 kind $8 day $9 level $10 verdict $11 judged_at
+INSERT INTO math_verdicts (operator_id, game_id, build_hash, mode, spin_type, stakes, kind, day, level, verdict, judged_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+
+-- name: last_judged_day
+SELECT max(day) FROM math_verdicts WHERE kind = 'day';
+
+-- name: last_verdicts
+-- The last one of each cell.
+-- $1 operator_id (NULL: of all)
+SELECT DISTINCT ON (operator_id, build_hash, game_id, mode, spin_type, stakes) *
+FROM math_verdicts WHERE $1::text IS NULL OR operator_id = $1
+ORDER BY operator_id, build_hash, game_id, mode, spin_type, stakes, verdict_id DESC;
+
+-- name: observed_math
+-- What metrics show of the last verdict of each cell.
+SELECT v.operator_id, v.game_id, b.model || '/' || b.profile AS build, v.mode, v.stakes, v.level,
+       (v.verdict::jsonb ->> 'rtp')::float8 AS rtp, (v.verdict::jsonb ->> 'theory')::float8 AS rtp_certified
+FROM (SELECT DISTINCT ON (operator_id, build_hash, game_id, mode, spin_type, stakes) *
+      FROM math_verdicts
+      ORDER BY operator_id, build_hash, game_id, mode, spin_type, stakes, verdict_id DESC) v
+JOIN builds b USING (build_hash);
 
 -- name: add_agreement
 -- $1 operator_id $2 agreement_id $3 valid_from $4 terms $5 created_at

@@ -108,6 +108,7 @@ CREATE TABLE sessions (
     seed_commitment  bytea NOT NULL CHECK (length(seed_commitment) = 32),
     next_nonce       bigint NOT NULL DEFAULT 0 CHECK (next_nonce >= 0),
     version          integer NOT NULL DEFAULT 0,
+    event_count      bigint NOT NULL DEFAULT 0,      -- of its events; the last one has this seq
     wallet           text NOT NULL CHECK (wallet IN ('platform', 'transfer', 'seamless')),
     balance_minor    numeric(38, 0) CHECK (balance_minor >= 0),   -- what was transferred in and not yet out
     settle_within_s  integer,
@@ -282,6 +283,7 @@ CREATE TABLE wallet_steps (
     next_try_at   timestamptz,
     asked_until   timestamptz,                       -- of a debit: until then a worker asks for it, and nobody else
     last_error    text,
+    traceparent   text,                              -- the platform's trace that it belongs to
     created_at    timestamptz NOT NULL,
     ended_at      timestamptz,
     PRIMARY KEY (txn_id, operator_id),
@@ -344,40 +346,79 @@ CREATE TABLE ledger (
 
 CREATE INDEX ledger_by_time ON ledger USING brin (created_at) WITH (autosummarize = on);
 
--- Events to be delivered. Identity order is not commit order: a relay deletes what it has delivered.
-CREATE TABLE outbox (
+-- What happened, as it is told. Written in the transaction of what it tells of, kept for RGS_EVENTS_DAYS at least, so that
+-- receivers can ask for what they miss. seq counts the events of a session without gaps, in the order in which they were
+-- committed: whoever writes one has the session's row.
+CREATE TABLE events (
     event_seq    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    event_id     text NOT NULL UNIQUE,
+    event_id     text NOT NULL UNIQUE,               -- receivers tell repeated deliveries by it
     operator_id  text NOT NULL,
+    session_id   text,                               -- NULL: of no session
+    seq          bigint CHECK (seq > 0),
     event_type   text NOT NULL,
     payload      bytea NOT NULL,
+    created_at   timestamptz NOT NULL,
+    traceparent  text,                               -- the platform's trace that it belongs to
+    UNIQUE (session_id, operator_id, seq),
+    CHECK ((session_id IS NULL) = (seq IS NULL))
+);
+
+-- Where events go: `webhook`, and `bus` where there is one.
+CREATE TABLE sinks (
+    sink  text PRIMARY KEY CHECK (sink IN ('webhook', 'bus'))
+);
+INSERT INTO sinks (sink) VALUES ('webhook');
+
+-- Events that a sink has not taken yet. Identity order is not commit order, so nothing remembers how far a sink has come:
+-- rows that are there are due, and a relay deletes what was taken. No reference to events: it would be checked for each spin.
+CREATE TABLE outbox (
+    operator_id  text NOT NULL,
+    sink         text NOT NULL,
+    event_seq    bigint NOT NULL,
     created_at   timestamptz NOT NULL,
     attempts     integer NOT NULL DEFAULT 0,
     next_try_at  timestamptz NOT NULL DEFAULT '-infinity',
-    last_error   text
+    last_error   text,
+    PRIMARY KEY (operator_id, sink, event_seq)
 );
-CREATE INDEX outbox_of_operator ON outbox (operator_id, event_seq);
 
--- Events that their receiver has not taken for days, put aside until somebody sends them again.
+-- Whoever writes an event owes it to every sink.
+CREATE FUNCTION owe_events() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO outbox (operator_id, sink, event_seq, created_at)
+    SELECT n.operator_id, k.sink, n.event_seq, n.created_at FROM written n CROSS JOIN sinks k;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER events_owed AFTER INSERT ON events
+    REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION owe_events();
+
+-- Events that a sink has not taken for days, put aside until somebody sends them again.
 CREATE TABLE dead_events (
-    event_id     text PRIMARY KEY,
     operator_id  text NOT NULL,
-    event_type   text NOT NULL,
-    payload      bytea NOT NULL,
-    created_at   timestamptz NOT NULL,
+    sink         text NOT NULL,
+    event_seq    bigint NOT NULL,
     died_at      timestamptz NOT NULL,
-    last_error   text NOT NULL
+    last_error   text NOT NULL,
+    PRIMARY KEY (operator_id, sink, event_seq)
 );
-CREATE INDEX dead_events_of_operator ON dead_events (operator_id, died_at);
 
--- Where operators take their events; the secret is sealed with context "webhook:" operator. One worker at a time has the
--- lane of an operator, until lease_until.
+-- Where operators take their events; the secret is sealed with context "webhook:" operator.
 CREATE TABLE webhooks (
     operator_id    text PRIMARY KEY REFERENCES operators,
     url            text NOT NULL CHECK (url ~ '^https?://'),
     secret_sealed  bytea NOT NULL,
-    lease_until    timestamptz NOT NULL DEFAULT '-infinity',
     disabled_at    timestamptz                       -- the receiver said that it is gone
+);
+
+-- One worker at a time has the lane of an operator to a sink, until lease_until. A sink that takes nothing is left alone
+-- until resumes_at, longer with each failure.
+CREATE TABLE lanes (
+    operator_id  text NOT NULL REFERENCES operators,
+    sink         text NOT NULL,
+    lease_until  timestamptz NOT NULL DEFAULT '-infinity',
+    resumes_at   timestamptz NOT NULL DEFAULT '-infinity',
+    failures     integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (operator_id, sink)
 );
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -394,6 +435,8 @@ CREATE TRIGGER idempotency_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON id
 CREATE TRIGGER builds_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON builds
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER round_ends_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON round_ends
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER events_unchanged BEFORE UPDATE OR TRUNCATE ON events
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER choices_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON choices
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
@@ -536,6 +579,50 @@ CREATE TRIGGER closings_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON closi
 CREATE TRIGGER closing_totals_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON closing_totals
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER closing_lines_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON closing_lines
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- Rounds as live math monitoring counts them: by day, by what they were, by stake and win. A slice of time is counted once,
+-- when all of its rounds are written; a round that is voided later goes from one status to the other on its own day, so a
+-- row may fall. All of it can be counted again from spins and round_ends.
+CREATE TABLE counted_slices (
+    slice  timestamptz PRIMARY KEY
+);
+CREATE TABLE math_counts (
+    day          date NOT NULL,
+    operator_id  text NOT NULL,
+    game_id      text NOT NULL,
+    build_hash   text NOT NULL,
+    mode         text NOT NULL,
+    spin_type    text NOT NULL,
+    currency     text NOT NULL,
+    exponent     smallint NOT NULL,
+    stake_minor  numeric(38, 0) NOT NULL,
+    win_minor    numeric(38, 0) NOT NULL,
+    status       text NOT NULL CHECK (status IN ('normal', 'retried', 'recovered', 'voided')),
+    feature      boolean NOT NULL,                   -- whether the round triggered anything
+    rounds       bigint NOT NULL,
+    PRIMARY KEY (day, operator_id, build_hash, game_id, mode, spin_type, currency, stake_minor, win_minor, status, feature)
+);
+
+-- What the monitor found of a cell of rounds: once a day when the day is over (day), and when it had to be told at once
+-- (alarm). `verdict` is JSON as rgs_core.monitor.verdicts has it.
+CREATE TABLE math_verdicts (
+    verdict_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    operator_id  text NOT NULL,
+    game_id      text NOT NULL,
+    build_hash   text NOT NULL,
+    mode         text NOT NULL,
+    spin_type    text NOT NULL,
+    stakes       text NOT NULL,                      -- the bucket of the stake, such as EUR 0.5
+    kind         text NOT NULL CHECK (kind IN ('day', 'alarm')),
+    day          date NOT NULL,
+    level        text NOT NULL CHECK (level IN ('insufficient', 'within', 'info', 'investigate', 'page')),
+    verdict      text NOT NULL,
+    judged_at    timestamptz NOT NULL
+);
+CREATE INDEX verdicts_of_cell ON math_verdicts (operator_id, build_hash, game_id, mode, spin_type, stakes, verdict_id DESC);
+CREATE INDEX verdicts_of_day ON math_verdicts (day) WHERE kind = 'day';
+CREATE TRIGGER math_verdicts_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON math_verdicts
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- People who look at the console; passwords are made for them and kept as scrypt.

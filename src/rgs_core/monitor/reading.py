@@ -155,6 +155,8 @@ def _feature(event: Mapping[str, Any]) -> bool | None:
     value = event.get("feature")
     if value is None or value == "":
         return None
+    if isinstance(value, str):
+        value = value.lower()  # tables of Python say True
     named = {True: True, False: False, "true": True, "false": False, "1": True, "0": False}
     if not isinstance(value, bool | str) or value not in named:
         raise EventsError(f"feature is {value!r}; it is true or false")

@@ -189,8 +189,13 @@
 
   async function rtp() {
     frame("rtp", element("p", { id: "found" }, "Reading…"));
-    const { builds } = await ask("GET", "rtp");
-    $("main").replaceChildren(element("h2", {}, "RTP of the last 30 days"),
+    const { builds, verdicts } = await ask("GET", "rtp");
+    const percent = (value) => `${(100 * value).toFixed(2)} %`;
+    const colours = { page: "bad", investigate: "warn", info: "warn", within: "good", insufficient: "dim" };
+    $("main").replaceChildren(
+      element("section", { class: "card", id: "verdicts", "aria-label": "verdicts" }, element("h2", {}, "Verdicts of the monitor"), table([["Level"], ["Operator"], ["Build"], ["Stakes from"], ["Day"], ["Rounds", true], ["RTP", true], ["95 % of such days", true], ["Certified", true], ["Why"]],
+        verdicts.map((row) => [element("span", { class: colours[row.level] }, row.level), row.operator_id, `${row.build}${row.mode === "base" ? "" : ` (${row.mode})`}`, row.stakes, row.day, row.rounds.toLocaleString("en"), percent(row.rtp), row.band === null ? "no exact law" : `${percent(row.band[0])} – ${percent(row.band[1])}`, percent(row.rtp_certified), row.reasons.join("; ")]), "Nothing is judged yet: a day is when all of its rounds are counted, an alarm at once.")),
+      element("h2", {}, "RTP of the last 30 days"),
       element("p", { class: "dim" }, "What was won of what was staked, all operators together, added up day by day; shaded: where 95 of 100 right builds are by the certified mean and standard deviation at stakes of one size. Skew wins and mixed stakes widen what is normal: read it as a picture, not as a verdict."),
       ...(builds.length ? builds.map((build) => {
         const last = build.days.at(-1);
