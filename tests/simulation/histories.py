@@ -222,6 +222,8 @@ class Author:
         ]
         for _ in range(draw.randint(2, self.steps_max)):
             steps.append(self._step(operators))
+            if any(isinstance(op, Wait) and op.seconds == LONG_S for op in steps[-1].ops):
+                steps.append(Step((Sweep(0),), (0,)))
         return History(self.seed, operators, tuple(steps), self.steps_max)
 
     def _terms(self) -> Terms:
@@ -409,4 +411,4 @@ class Author:
         return Sweep(n)
 
     def wait(self, n: int) -> Op:
-        return Wait(n, self.random.choice((1, 10, 20, LONG_S)))
+        return Wait(n, self.random.choice((1, 20, LONG_S, LONG_S)))

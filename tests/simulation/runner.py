@@ -221,9 +221,7 @@ class Run:
                 if done and record is not None:
                     model.apply(op, Answer("", body) if body else None)
                 continue
-            clash = answer.code == "IDEMPOTENCY_CONFLICT" and any(
-                same_key(op, other) for other, _ in order if other != op
-            )
+            clash = answer.code == "IDEMPOTENCY_CONFLICT" and any(in_the_way(op, other) for other, _ in order)
             taken_up = answer.code == IN_PROGRESS and sum(same_spin(op, other) for other, _ in order) > 1
             if clash or taken_up:  # what is being answered is taken already, whatever becomes of it
                 model.nonces |= {op.nonce} - {""}  # type: ignore[attr-defined]
@@ -372,8 +370,12 @@ def clone(model: Model) -> Model:
     return copy.deepcopy(model, shared)
 
 
-def same_key(op: h.Op, other: h.Op) -> bool:
-    return isinstance(op, h.Spin) and isinstance(other, h.Spin) and op.key == other.key
+def in_the_way(op: h.Op, other: h.Op) -> bool:
+    """Whether one takes the key of the other, or the stake of its round in another session."""
+    if not (isinstance(op, h.Spin) and isinstance(other, h.Spin)) or op == other:
+        return False
+    elsewhere = op.session != other.session and (op.spin == other.spin or op.round == other.round)
+    return op.key == other.key or elsewhere
 
 
 def same_spin(op: h.Op, other: h.Op) -> bool:
