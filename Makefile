@@ -62,7 +62,7 @@ sanitize: $(SANITIZED)/.ready  ## the compiled core under the address and undefi
 		tests/unit/test_policies.py tests/unit/test_jackpots.py tests/unit/test_doubles.py tests/unit/test_nudge.py \
 		tests/unit/test_stratified.py tests/property/test_joint_pruned.py
 
-simulate: $(VENV)/.ready-dev  ## random histories of the money path (SEEDS=100000, STEPS=16; one again: SEED=17)
+simulate: $(VENV)/.ready-dev  ## random histories of the money path (SEEDS=100000, STEPS=9; one again: SEED=17)
 	PYTHONPATH=tests $(BIN)/python -m simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS))
 
