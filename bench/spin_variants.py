@@ -110,11 +110,12 @@ class TransactionDesk(SpinDesk):
                 row.created_at,
             )  # fmt: skip
         await connection.execute(
-            "INSERT INTO events (event_id, operator_id, event_type, payload, created_at) VALUES ($1, $2, 'spin_finished', $3, $4)",
-            row.telemetry_ref, row.operator_id, row.event, row.created_at,
+            "INSERT INTO events (event_id, operator_id, session_id, seq, event_type, payload, created_at)"
+            " SELECT $1, $2, $3, event_count + 1, 'spin_finished', $4, $5 FROM sessions WHERE session_id = $3 AND operator_id = $2",
+            row.telemetry_ref, row.operator_id, row.session_id, row.event, row.created_at,
         )  # fmt: skip
         await connection.execute(
-            "UPDATE sessions SET next_nonce = next_nonce + 1 WHERE session_id = $1 AND operator_id = $2",
+            "UPDATE sessions SET next_nonce = next_nonce + 1, event_count = event_count + 1 WHERE session_id = $1 AND operator_id = $2",
             row.session_id,
             row.operator_id,
         )

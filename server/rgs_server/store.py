@@ -249,8 +249,10 @@ class Store:
 
     async def settle_round(
         self, operator_id: str, round_id: str, debit_tx: str, credit_tx: str | None, created_at: datetime
-    ) -> None:
-        await self.connection.execute(QUERIES["settle_round"], operator_id, round_id, debit_tx, credit_tx, created_at)
+    ) -> bool:
+        """False when something had ended the round before."""
+        values = (operator_id, round_id, debit_tx, credit_tx, created_at)
+        return await self.connection.fetchrow(QUERIES["settle_round"], *values) is not None
 
     async def change_session(self, operator_id: str, session_id: str) -> asyncpg.Record | None:
         """The session, locked until the end of the transaction."""
@@ -270,10 +272,11 @@ class Store:
 
     async def transfer_in(
         self, operator_id: str, session_id: str, transfer_id: str, amount_minor: int, created_at: datetime
-    ) -> None:
-        """Raises asyncpg.UniqueViolationError when the same transfer is being written."""
-        amount = Decimal(amount_minor)
-        await self.connection.execute(QUERIES["transfer_in"], operator_id, session_id, transfer_id, amount, created_at)
+    ) -> bool:
+        """False when it was written before, or the session takes none. Raises asyncpg.UniqueViolationError when the same
+        transfer is being written."""
+        values = (operator_id, session_id, transfer_id, Decimal(amount_minor), created_at)
+        return await self.connection.fetchrow(QUERIES["transfer_in"], *values) is not None
 
     async def close_session(
         self, operator_id: str, session_id: str, created_at: datetime, reason: str

@@ -20,6 +20,7 @@ OTHERS = {
     "open_rounds": "what is due: spins and round_end tell it",
     "outbox": "events that are due",
     "player_tokens": "of signatures, for minutes",
+    "players_in_round": "what is due: spins and round_end tell it",
     "quotas": "of calls a second",
     "rolled_hours": "sums of spins",
     "schema_version": "made with the database",

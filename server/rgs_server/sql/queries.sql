@@ -49,6 +49,11 @@ fresh AS MATERIALIZED (
       AND NOT EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.spin_id = i.spin_id)
       AND NOT EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.round_id = i.round_id)
       AND NOT EXISTS (SELECT FROM round_ends e WHERE e.operator_id = i.operator_id AND e.round_id = i.round_id)
+      -- A stake that was asked for in another session would find its spin played, and never be given back.
+      AND NOT EXISTS (SELECT FROM wallet_steps w WHERE w.operator_id = i.operator_id AND w.txn_id = 'debit:' || i.spin_id
+                                                   AND w.session_id <> i.session_id)
+      AND NOT EXISTS (SELECT FROM wallet_steps w WHERE w.operator_id = i.operator_id AND w.round_id = i.round_id
+                                                   AND w.kind = 'debit' AND w.session_id <> i.session_id)
       AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = i.operator_id AND w.round_id = i.round_id)
       AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = i.operator_id AND w.spin_id = i.spin_id)
       AND (i.nonce_digest IS NULL OR i.nonce_digest IN (SELECT r.digest FROM remembered r))
@@ -127,6 +132,11 @@ new_open_rounds AS (
            created_at + settle_within_s * interval '1 second'
     FROM good WHERE settle_within_s IS NOT NULL AND choice IS NULL
 ),
+new_in_round AS (
+    INSERT INTO players_in_round (operator_id, player_id, game_id, round_id)
+    SELECT operator_id, player_id, game_id, round_id
+    FROM good WHERE one_round AND (choice IS NOT NULL OR settle_within_s IS NOT NULL)
+),
 new_events AS (
     INSERT INTO events (event_id, operator_id, session_id, seq, event_type, payload, created_at, traceparent)
     SELECT telemetry_ref, operator_id, session_id, last_seq - following, 'spin_finished', event, created_at, traceparent
@@ -166,7 +176,11 @@ SELECT i.place, k.fingerprint, k.status, k.response,
             AND (w.session_id = s.session_id OR s.one_round AND w.player_id = s.player_id AND w.game_id = s.game_id)
         WHERE s.operator_id = i.operator_id AND s.session_id = i.session_id) AS waiting_round,
        (SELECT w.state FROM wallet_steps w
-        WHERE w.operator_id = i.operator_id AND w.txn_id = 'debit:' || i.spin_id) AS debit_state
+        WHERE w.operator_id = i.operator_id AND w.txn_id = 'debit:' || i.spin_id) AS debit_state,
+       EXISTS (SELECT FROM wallet_steps w WHERE w.operator_id = i.operator_id AND w.txn_id = 'debit:' || i.spin_id
+                                            AND w.session_id <> i.session_id)
+       OR EXISTS (SELECT FROM wallet_steps w WHERE w.operator_id = i.operator_id AND w.round_id = i.round_id
+                                               AND w.kind = 'debit' AND w.session_id <> i.session_id) AS debit_elsewhere
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY
     AS i(operator_id, idempotency_key, spin_id, round_id, session_id, place)
 LEFT JOIN idempotency k
@@ -370,6 +384,10 @@ due AS (
                               state, traceparent, next_try_at, created_at)
     SELECT operator_id, 'credit:' || spin_id, 'credit', round_id, spin_id, session_id, currency, exponent, $4, 'pending', $9, $7, $7
     FROM round WHERE wallet = 'seamless'
+),
+no_more_in_round AS (
+    DELETE FROM players_in_round p USING round r
+    WHERE p.operator_id = r.operator_id AND p.round_id = r.round_id AND r.settle_within_s IS NULL
 )
 INSERT INTO open_rounds (operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, due_at)
 SELECT operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, $7 + settle_within_s * interval '1 second'
@@ -384,8 +402,14 @@ WITH ended AS (
     FROM spins WHERE operator_id = $1 AND round_id = $2
     ON CONFLICT (round_id, operator_id) DO NOTHING
     RETURNING round_id
+),
+closed AS (
+    DELETE FROM open_rounds WHERE operator_id = $1 AND round_id IN (SELECT round_id FROM ended)
+),
+no_more_in_round AS (
+    DELETE FROM players_in_round WHERE operator_id = $1 AND round_id IN (SELECT round_id FROM ended)
 )
-DELETE FROM open_rounds WHERE operator_id = $1 AND round_id IN (SELECT round_id FROM ended);
+SELECT round_id FROM ended;
 
 -- name: change_session
 -- Locks a session and makes workers read it again before they play; spins that are being written come before
@@ -408,6 +432,9 @@ WITH ended AS (
 ),
 closed AS (
     DELETE FROM open_rounds WHERE operator_id = $1 AND round_id IN (SELECT round_id FROM ended)
+),
+no_more_in_round AS (
+    DELETE FROM players_in_round WHERE operator_id = $1 AND round_id IN (SELECT round_id FROM ended)
 )
 INSERT INTO ledger (operator_id, txn_id, kind, session_id, spin_id, debit_account, credit_account, currency, exponent,
                     amount_minor, created_at)
@@ -439,7 +466,8 @@ INSERT INTO ledger (operator_id, txn_id, kind, session_id, debit_account, credit
                     amount_minor, balance_before_minor, balance_after_minor, created_at)
 SELECT operator_id, 'in:' || $3, 'in', session_id, 'platform', 'session', currency, exponent, $4::numeric,
        balance_minor - $4, balance_minor, $5
-FROM moved;
+FROM moved
+RETURNING txn_id;
 
 -- name: close_session
 -- Pays out what a session holds, once.

@@ -188,7 +188,7 @@ CREATE TABLE waiting_rounds (
     UNIQUE (session_id, operator_id),                -- a session plays on when it is decided
     FOREIGN KEY (session_id, operator_id) REFERENCES sessions
 );
-CREATE UNIQUE INDEX one_waiting_round ON waiting_rounds (player_id, game_id, operator_id) WHERE one_round;
+CREATE INDEX waiting_rounds_of_player ON waiting_rounds (player_id, game_id, operator_id);
 CREATE INDEX waiting_rounds_due ON waiting_rounds (due_at);
 
 -- What players decided, or time for them, and what was answered.
@@ -217,9 +217,19 @@ CREATE TABLE open_rounds (
     reported_at  timestamptz,                        -- when the event round_unsettled was written
     PRIMARY KEY (round_id, operator_id)
 );
-CREATE UNIQUE INDEX one_round ON open_rounds (player_id, game_id, operator_id) WHERE one_round;
 CREATE INDEX unreported_rounds ON open_rounds (due_at) WHERE reported_at IS NULL;
 CREATE INDEX rounds_of_player ON open_rounds (player_id, game_id, operator_id);
+
+-- Players who may have one round at a time in a game, with theirs, whether it waits for a choice or for its settlement: the
+-- key keeps two workers, or two sessions in one statement, from giving a player two.
+CREATE TABLE players_in_round (
+    operator_id  text NOT NULL,
+    player_id    text NOT NULL,
+    game_id      text NOT NULL,
+    round_id     text NOT NULL,
+    PRIMARY KEY (player_id, game_id, operator_id),
+    UNIQUE (round_id, operator_id)
+);
 
 -- How the money of a round ended at the platform. A round without spin was voided before it was played:
 -- it can never be played.
