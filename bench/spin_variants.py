@@ -110,7 +110,7 @@ class TransactionDesk(SpinDesk):
                 row.created_at,
             )  # fmt: skip
         await connection.execute(
-            "INSERT INTO outbox (event_id, operator_id, event_type, payload, created_at) VALUES ($1, $2, 'spin_finished', $3, $4)",
+            "INSERT INTO events (event_id, operator_id, event_type, payload, created_at) VALUES ($1, $2, 'spin_finished', $3, $4)",
             row.telemetry_ref, row.operator_id, row.event, row.created_at,
         )  # fmt: skip
         await connection.execute(

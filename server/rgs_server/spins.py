@@ -833,6 +833,8 @@ class Lane:
 
     def _check_play(self, session: Session, now: datetime, stake_minor: int) -> None:
         """Raises Problem where no round may begin: the build, the player, the market."""
+        if self._rules.files is not None:
+            self._rules.files.require_unchanged()
         build_hash = session.playable.build.build_hash
         if not self._rules.registry.allows(build_hash, session.geo, now):
             reasons = self._rules.registry.reasons(session.playable, session.geo, now)

@@ -987,7 +987,15 @@ UNION ALL
 SELECT 'rgs_waiting_rounds', 'settlement', count(*) FROM (SELECT FROM open_rounds WHERE reported_at IS NULL LIMIT $1) counted
 UNION ALL
 SELECT 'rgs_waiting_rounds', 'late_settlement', count(*)
-FROM (SELECT FROM open_rounds WHERE reported_at IS NOT NULL LIMIT $1) counted;
+FROM (SELECT FROM open_rounds WHERE reported_at IS NOT NULL LIMIT $1) counted
+UNION ALL
+SELECT 'rgs_audit_checkpoint_age_seconds', '', extract(epoch FROM clock_timestamp() - c.made_at)
+FROM (SELECT made_at FROM audit_checkpoints ORDER BY tree_size DESC, made_at DESC LIMIT 1) c
+UNION ALL
+SELECT 'rgs_audit_unsequenced_age_seconds', '', coalesce((
+    SELECT extract(epoch FROM clock_timestamp() - f.written_at) FROM audit_facts f
+    WHERE (f.written_in, f.fact_id) > (l.written_in, l.fact_id) ORDER BY f.written_in, f.fact_id LIMIT 1), 0)
+FROM (SELECT written_in, fact_id FROM audit_leaves ORDER BY position DESC LIMIT 1) l;
 
 -- name: take_lanes
 -- Lanes to a sink with something due that nobody has, for one worker.
@@ -1109,6 +1117,7 @@ SELECT * FROM (
     UNION ALL SELECT 'operator_keys', operator_id, key_id, 'key:' || key_id, secret_sealed FROM operator_keys
     UNION ALL SELECT 'webhooks', operator_id, operator_id, 'webhook:' || operator_id, secret_sealed FROM webhooks
     UNION ALL SELECT 'token_keys', '', kid, 'token-key:' || kid, private_sealed FROM token_keys
+    UNION ALL SELECT 'audit_keys', '', name, 'audit-key:' || name, private_sealed FROM audit_keys
     UNION ALL SELECT 'player_token_rules', operator_id, operator_id, 'player-tokens:' || operator_id, secret_sealed
               FROM player_token_rules WHERE secret_sealed IS NOT NULL
 ) s WHERE substr(sealed, 1, length($1::bytea)) <> $1::bytea LIMIT $2;
@@ -1135,6 +1144,10 @@ hooks AS (
 signers AS (
     UPDATE token_keys t SET private_sealed = i.after FROM input i
     WHERE i.place = 'token_keys' AND t.kid = i.name AND t.private_sealed = i.before
+),
+logs AS (
+    UPDATE audit_keys a SET private_sealed = i.after FROM input i
+    WHERE i.place = 'audit_keys' AND a.name = i.name AND a.private_sealed = i.before
 )
 UPDATE player_token_rules r SET secret_sealed = i.after FROM input i
 WHERE i.place = 'player_token_rules' AND r.operator_id = i.operator_id AND r.secret_sealed = i.before;
@@ -1190,6 +1203,30 @@ summed AS (
     GROUP BY p.operator_id, s.game_id, p.build_hash, p.currency, s.exponent
 )
 SELECT hour FROM done;
+
+-- name: add_minute
+-- What a worker has answered since it said so last; deletes what is old.
+-- $1 at $2 worker $3 operation $4 class $5 counts (arrays) $6 operation $7 code $8 errors (arrays) $9 kept since
+WITH gone AS (DELETE FROM traffic WHERE at < $9),
+gone_errors AS (DELETE FROM traffic_errors WHERE at < $9),
+added AS (
+    INSERT INTO traffic (at, worker, operation, class, counts)
+    SELECT $1, $2, t.operation, t.class, t.counts
+    FROM unnest($3::text[], $4::text[], $5::text[]) AS t(operation, class, counts)
+)
+INSERT INTO traffic_errors (at, worker, operation, code, errors)
+SELECT $1, $2, t.operation, t.code, t.errors
+FROM unnest($6::text[], $7::text[], $8::bigint[]) AS t(operation, code, errors);
+
+-- name: traffic
+-- $1 since $2 length of a bin
+SELECT date_bin($2::interval, at, timestamptz '2000-01-01 00:00:00Z') AS bin, operation, class, counts
+FROM traffic WHERE at >= $1;
+
+-- name: traffic_errors
+-- $1 since
+SELECT operation, code, sum(errors)::bigint AS errors FROM traffic_errors WHERE at >= $1
+GROUP BY operation, code ORDER BY 3 DESC, 1, 2 LIMIT 50;
 
 -- name: take_monitoring
 -- Whether this connection monitors until it ends.
