@@ -33,6 +33,7 @@ from rgs_server.store import EventRow, Store
 from rgs_server.sweeping import close_idle, decide_overdue, report_unsettled
 from rgs_server.telemetry.metrics import Metrics
 from service_process import BUILD, Send, Service, code, run, sending, session_body, spin_body, wait_for
+from sinks import bus_url, owed, published
 
 from rgs_core import games
 from rgs_core.language.model_file import load, loads
@@ -50,40 +51,6 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     yield running
     assert running.stop() == 0
     running.remove()
-
-
-def bus_url(own: Service) -> str:
-    """The address of the embedded bus, with its password, as workers have it."""
-    environment = Path(f"/proc/{own.workers()[0]}/environ").read_bytes().split(b"\0")
-    return next(entry for entry in environment if entry.startswith(b"RGS_NATS_URL=")).decode().split("=", 1)[1]
-
-
-def published(own: Service, filtered: str) -> list[tuple[str, dict[str, Any]]]:
-    """(subject, event) of all that the stream holds under a subject."""
-
-    async def job() -> list[tuple[str, dict[str, Any]]]:
-        client = await nats.connect(bus_url(own))
-        try:
-            subscription = await client.jetstream().subscribe(filtered, stream=STREAM, ordered_consumer=True)
-            found = []
-            while True:
-                try:
-                    message = await subscription.next_msg(timeout=0.5)
-                except TimeoutError:
-                    return found
-                assert message.headers is not None
-                event = json.loads(message.data)
-                assert message.headers["Nats-Msg-Id"] == event["id"]
-                found.append((message.subject, event))
-        finally:
-            await client.close()
-
-    return run(job())
-
-
-def owed(own: Service, operator_id: str, sink: str = "bus") -> int:
-    sql = "SELECT count(*) FROM outbox WHERE operator_id = $1 AND sink = $2"
-    return int(run(own.fetch(sql, operator_id, sink))[0][0])
 
 
 def with_store(own: Service, job: Callable[[Store], Awaitable[Any]]) -> Any:
@@ -500,7 +467,7 @@ def test_the_same_batch_at_the_same_time_is_taken_once(own: Service) -> None:
 
 
 def test_a_round_that_is_taken_back_is_told(own: Service) -> None:
-    operator_id, send = new_operator(own)
+    operator_id, send = new_operator(own, settle_within_s=3600)
     assert send("POST", "/sessions", session_body("void", operator_id)).status == 200
     name = f"void-{next(_numbers)}"
     assert send("POST", "/spins", spin_body(name, "void")).status == 200
