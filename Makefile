@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 EXT := setup.py pyproject.toml $(wildcard ext/rgs_core/*.* ext/rgs_core/lanes/*)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help setup run check test crash monitor bench bench-tiny debian-tools dossier openapi sanitize golden clean
+.PHONY: help setup run check test simulate crash monitor bench bench-tiny debian-tools dossier openapi sanitize golden clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -61,6 +61,10 @@ sanitize: $(SANITIZED)/.ready  ## the compiled core under the address and undefi
 		tests/property/test_engine_equals_reference.py tests/property/test_exact_analysis.py tests/property/test_memory_chain.py \
 		tests/unit/test_policies.py tests/unit/test_jackpots.py tests/unit/test_doubles.py tests/unit/test_nudge.py \
 		tests/unit/test_stratified.py tests/property/test_joint_pruned.py
+
+simulate: $(VENV)/.ready-dev  ## random histories of the money path (SEEDS=100000, STEPS=9; one again: SEED=17)
+	PYTHONPATH=tests $(BIN)/python -m simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS))
 
 crash: $(VENV)/.ready-dev  ## the crash tests for longer (CRASH_SECONDS=60)
 	CRASH_SECONDS=$(or $(CRASH_SECONDS),60) $(BIN)/python -m pytest -q -s tests/crash

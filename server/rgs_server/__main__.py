@@ -18,6 +18,11 @@ import asyncpg
 from rgs_core.errors import RgsError
 from rgs_server import sandbox
 from rgs_server.addresses import networks
+from rgs_server.audit import commands as audit
+from rgs_server.audit.exporting import ExportRefused
+from rgs_server.audit.log_keys import LogKeyMissing
+from rgs_server.audit.tree import LogBroken
+from rgs_server.audit.write_once import AlreadyWritten
 from rgs_server.billing.commands import COMMANDS, add_commands, run_command
 from rgs_server.billing.fees import TermsRefused
 from rgs_server.billing.files import FileRefused
@@ -69,6 +74,8 @@ examples:
   rgs-server keys --rotate                       a new key signs access tokens
   rgs-server operator op-acme --wallets transfer,platform --settle-within 60
   rgs-server reconcile op-acme january.csv --since 2026-01-01T00:00:00.000Z --until 2026-02-01T00:00:00.000Z
+  rgs-server audit key > studio.pub
+  rgs-server audit export --from 2026-01-01T00:00:00.000Z --to 2026-02-01T00:00:00.000Z --out january
   rgs-server call GET /rgs/v1/games              signed with the sandbox credentials
   rgs-server call POST /rgs/v1/spins '{"spin_id": "…", …}'
   rgs-server call --curl POST /rgs/v1/spins @spin.json
@@ -192,6 +199,7 @@ def parser() -> argparse.ArgumentParser:
     registry.add_argument("file", metavar="FILE", help="JSON with entries; signed in place")
     registry.add_argument("--sign", metavar="KEY", help="ed25519 private key (PEM)")
     registry.add_argument("--check", metavar="KEY", help="ed25519 public key (PEM)")
+    audit.configure(commands.add_parser("audit", help="export the audit log, print its key, say how long it is kept"))
     add_commands(commands)
     bus = commands.add_parser("bus", help="show what waits for the bus, or turn it off")
     bus.add_argument("--off", action="store_true", help="nothing is owed to it any more, from now on")
@@ -256,6 +264,8 @@ def main(arguments: list[str] | None = None) -> int:
             return run(operator(config, args))
         if args.command == "reconcile":
             return run(reconcile(config, args))
+        if args.command == "audit":
+            return run(audit.run(config, args))
         if args.command in COMMANDS:
             return run(run_command(config, args))
         if args.command == "reseal":
@@ -270,7 +280,7 @@ def main(arguments: list[str] | None = None) -> int:
             return run(keys(config, args))
         return run(call(config, args))
     except (
-        AlreadyRunning, ConfigError, DatabaseUnreachable, FileRefused, KeyUnknown, ListRefused, MasterKeyError, MonthRefused, NatsUnavailable, OperatorRefused, PostgresUnavailable, RatesRefused, RegistryRefused, RgsError, SealBroken, sandbox.SandboxFailed, SchemaMismatch, TermsRefused, WorkerFailed,
+        AlreadyRunning, AlreadyWritten, ConfigError, DatabaseUnreachable, ExportRefused, FileRefused, KeyUnknown, ListRefused, LogBroken, LogKeyMissing, MasterKeyError, MonthRefused, NatsUnavailable, OperatorRefused, PostgresUnavailable, RatesRefused, RegistryRefused, RgsError, sandbox.SandboxFailed, SchemaMismatch, SealBroken, TermsRefused, WorkerFailed,
         OSError, asyncpg.PostgresError, aiohttp.ClientError,
     ) as error:  # fmt: skip
         print(f"rgs-server {args.command}: {error}", file=sys.stderr)

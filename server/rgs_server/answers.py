@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import asyncpg
 import orjson
@@ -370,7 +370,7 @@ def session_closed(session: asyncpg.Record, paid: asyncpg.Record | None, server_
     )
 
 
-def audit_record(record: asyncpg.Record, server_seed: bytes | None) -> AuditRecord:
+def audit_record(record: asyncpg.Record | Mapping[str, Any], server_seed: bytes | None) -> AuditRecord:
     """What `rgs replay` needs to recompute a spin without this service."""
     return AuditRecord(
         derivation="rgs-rng-1",

@@ -15,6 +15,7 @@ import msgspec
 from aiohttp import web
 
 from rgs_server import answers, routes
+from rgs_server.audit.verify_page import add_verify_page
 from rgs_server.console.routes import add_console
 from rgs_server.contract import pages
 from rgs_server.contract.answers import GameRow, GamesAnswer, Health, JwkSet, Ready, encode
@@ -74,6 +75,7 @@ def create_app(service: Service) -> web.Application:
     app.router.add_get(PAGES, get_problem)
     app.router.add_get(PAGES + "{code}", get_problem)
 
+    add_verify_page(app)
     add_console(app, service)
     if service.config.play == "on":
         add_play(app, service)

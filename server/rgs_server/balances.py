@@ -55,7 +55,8 @@ async def transfer_in(
         if amount_minor == 0:
             raise Problem("VALIDATION_FAILED", "amount: nothing is transferred; send an amount above 0")
         try:
-            await store.transfer_in(operator_id, session_id, request.transfer_id, amount_minor, now)
+            # Not by us where the same transfer has come at the same time.
+            before = not await store.transfer_in(operator_id, session_id, request.transfer_id, amount_minor, now)
         except asyncpg.UniqueViolationError:
             before = True  # the same transfer arrived twice at once
         record = await store.find_transaction(operator_id, txn_id)

@@ -70,6 +70,14 @@ class Config:
     nats_ca_file: str = ""  # authority of its certificate (PEM), where the system does not know it
     events_days: int = 30  # events are kept for so long, for receivers that miss some
     sweep_s: int = 5  # between looks for rounds left unsettled and balances left behind
+    audit_place: str = (
+        ""  # folder or s3://bucket/prefix for checkpoints, each written once; empty: in the database alone
+    )
+    audit_keep_days: int = 3650  # for which a bucket locks them
+    files_digest: str = ""  # of the critical files, as `rgs-server audit files` prints it; empty: of those at the start
+    files_found: str = ""  # the same of those that the supervisor found; set by it, for its workers
+    rehash_s: int = 86400  # between looks whether critical files have changed
+    checkpoint_s: int = 10  # between checkpoints of a log that grows
     monitor_s: int = 60  # between looks of the math monitor; 0: no monitor
     drain_timeout_ms: int = 10000  # for open requests at SIGTERM
     log_level: str = "info"  # debug, info, warning or error
@@ -120,6 +128,9 @@ LIMITS: dict[str, tuple[int, int]] = {
     "webhook_timeout_ms": (50, 60_000),
     "events_days": (1, 3650),
     "sweep_s": (1, 3600),
+    "audit_keep_days": (1, 36_500),
+    "checkpoint_s": (1, 3600),
+    "rehash_s": (1, 86_400),
     "monitor_s": (0, 86_400),
     "drain_timeout_ms": (0, 600_000),
     "log_slow_ms": (1, 600_000),

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from rgs_server import balances, players, settlement
 from rgs_server.answers import cell_verdict, spin_record
+from rgs_server.audit import proofs
 from rgs_server.billing.files import report_row
 from rgs_server.choices import choose
 from rgs_server.clock import read_time
@@ -29,6 +30,7 @@ REPORT_DAYS = 92
 SPINS_MAX = 100
 NONCE_MAX = 2**63 - 2
 SEQ_MAX = 2**63 - 1
+SIZE_MAX = 2**63 - 1
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -218,6 +220,19 @@ async def list_unfinished(request: web.Request) -> web.Response:
         return json_answer(await balances.unfinished(store, operator_id))
 
 
+async def get_checkpoint(request: web.Request) -> web.Response:
+    await caller(request)
+    async with request.app[SERVICE].store() as store:
+        return json_answer(await proofs.newest_checkpoint(store))
+
+
+async def prove_consistency(request: web.Request) -> web.Response:
+    await caller(request)
+    first, second = (number(request, name, SIZE_MAX) for name in ("first", "second"))
+    async with request.app[SERVICE].store() as store:
+        return json_answer(await proofs.consistency_proof(store, first, second))
+
+
 HANDLERS: dict[str, Handler] = {
     "getRound": read(settlement.round_state, "round_id", "ROUND_UNKNOWN"),
     "chooseInRound": choose_in_round,
@@ -238,6 +253,10 @@ HANDLERS: dict[str, Handler] = {
     "validateBuild": validate_build,
     "listUnfinished": list_unfinished,
     "resolveTransaction": resolve_transaction,
+    "getCheckpoint": get_checkpoint,
+    "proveSpin": read(proofs.spin_proof, "spin_id", "SPIN_UNKNOWN"),
+    "proveTransaction": read(proofs.transaction_proof, "txn_id", "TRANSACTION_UNKNOWN"),
+    "proveConsistency": prove_consistency,
     "getTransaction": read(balances.read_transaction, "txn_id", "TRANSACTION_UNKNOWN"),
 }
 """By the id of their operation."""

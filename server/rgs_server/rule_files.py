@@ -115,4 +115,6 @@ class RuleFiles:
                 log.exception("models refused, the old ones stay")
             else:
                 self._rules.catalogue = {**self._rules.catalogue, **found}
+                if self._rules.files is not None:
+                    await self._rules.files.take_models()
                 log.info("models in force: builds=%d new=%d", len(self._rules.catalogue), len(new))

@@ -107,8 +107,11 @@ class Cashier:
                 operator_id, session_id, spin_id, round_id, stake_minor, fingerprint, now, due, asked_until, traceparent
             )
             step = await store.find_step(operator_id, txn_id)
+            session = None if step is not None else await store.find_session(operator_id, session_id)
         if step is None:
-            raise Problem("ROUND_ALREADY_CLOSED", f"round '{round_id}' has another spin, or the session is closed")
+            if session is not None and session["closed_at"] is not None:  # by another worker: ours did not know
+                raise Problem("SESSION_CLOSED", f"session '{session_id}' was closed; open a new one")
+            raise Problem("ROUND_ALREADY_CLOSED", f"round '{round_id}' has another spin; open a new one")
         if step["fingerprint"] != fingerprint:
             raise Problem("IDEMPOTENCY_CONFLICT", f"spin '{spin_id}' was asked for with another request")
         if step["state"] == "pending" and not mine:

@@ -11,6 +11,8 @@ from aiohttp import web
 
 from rgs_server.access_tokens import AccessTokens
 from rgs_server.archive import BuildArchive
+from rgs_server.audit.places import place_of
+from rgs_server.audit.sequencer import Sequencer
 from rgs_server.billing.reports import Reports
 from rgs_server.bus import Bus
 from rgs_server.choices import Builds
@@ -33,6 +35,7 @@ from rgs_server.status import StatusBoard
 from rgs_server.store import Store
 from rgs_server.sweeping import Sweeper
 from rgs_server.telemetry.metrics import Metrics
+from rgs_server.telemetry.minutes import Minutes
 from rgs_server.telemetry.tracing import tracing_to
 from rgs_server.token_keys import TokenKeys
 from rgs_server.webhooks import Webhooks
@@ -65,6 +68,7 @@ class Service:
         self.status_board = StatusBoard(
             config, self.store, clock, lambda: self.clock_watch.is_right, lambda: self.desk.waiting
         )
+        self._minutes = Minutes(self.store, clock, self.metrics)
         self.quotas = Quotas(config, self.store)
         self.metrics.watch("rgs_in_flight_requests", lambda: self.quotas.in_flight)
         self.origins = Origins(config, self.store)
@@ -74,6 +78,7 @@ class Service:
         self.gate = Gate(config, sealer, self.store, self._nonces, self.quotas, self.tokens)
         sinks: list[Sink] = [Webhooks(config, sealer, clock), *([Bus(config)] if config.nats_url else [])]
         self._relays = [Relay(sink, self.store, clock, self.metrics, self.tracing) for sink in sinks]
+        self._sequencer = Sequencer(self.store, sealer, self.clock, config.checkpoint_s, place_of(config))
         self._sweeper = Sweeper(self.store, self.builds, self.clock, config.sweep_s, self.metrics, config.events_days)
 
     async def start(self) -> None:
@@ -86,14 +91,21 @@ class Service:
         await self.clock_watch.start()
         self.desk.start()
         self._sweeper.start()
+        self._sequencer.start()
+        if self.rules.files is not None:
+            self.rules.files.start(self.store)
         for relay in self._relays:
             relay.start()
         self.cashier.start()
         self.rule_files.start()
+        self._minutes.start()
 
     async def stop(self) -> None:
         await self.rule_files.stop()
         await self._sweeper.stop()
+        await self._sequencer.stop()
+        if self.rules.files is not None:
+            await self.rules.files.stop()
         for relay in self._relays:
             await relay.stop()
         await self.desk.stop()
@@ -101,6 +113,7 @@ class Service:
         await self.cashier.stop()
         await self._nonces.stop()
         await self.reports.stop()
+        await self._minutes.stop()
         if self._pool is not None:
             await self._pool.close()
         await self.tracing.stop()

@@ -12,6 +12,7 @@ import orjson
 
 from rgs_core.seeds import commitment, new_server_seed
 from rgs_server import answers, happenings
+from rgs_server.audit.critical_files import FileWatch
 from rgs_server.catalogue import Playable
 from rgs_server.clock import time_text
 from rgs_server.contract.answers import BuildReason, BuildVerdict, MarketRules, SessionAnswer, encode, money
@@ -27,7 +28,8 @@ from rgs_server.store import Store
 
 @dataclass(slots=True)
 class Rulebook:
-    """What may be played where. `unknown_market`: what becomes of countries without a pack.
+    """What may be played where. `unknown_market`: what becomes of countries without a pack; `files`: whether the code and
+    the models are what they were.
 
     All handlers and lanes of a worker share one, and look at it anew whenever they need it: rule_files.py puts a whole new
     catalogue or registry in place of the old one, and changes neither.
@@ -37,6 +39,7 @@ class Rulebook:
     registry: Registry
     unknown_market: str
     packs: Mapping[str, Market] = field(default_factory=packs)
+    files: FileWatch | None = None
 
     def market_of(self, country: str) -> Market | None:
         """The rules of a country; None where it has none here."""

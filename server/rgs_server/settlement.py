@@ -39,8 +39,8 @@ async def settle(store: Store, operator_id: str, round_id: str, body: bytes, now
     """Ends a round with its money moved: (answer, whether it was given before). Raises Problem."""
     request = decode_settlement(body)
     record = await read_round(store, operator_id, round_id)
-    before = record["ending"]
-    if before is None:
+    before = record["ending"] is not None
+    if not before:
         if record["wallet"] != "platform":
             raise Problem("WALLET_MISMATCH", f"we move the money of round '{round_id}' ourselves")
         if state_of(answers.facts(record)) is State.AWAITING_INPUT:
@@ -48,13 +48,14 @@ async def settle(store: Store, operator_id: str, round_id: str, body: bytes, now
         if record["win_minor"] > 0 and request.credit_tx is None:
             win = answers.shown(record["win_minor"], record["currency"], record["exponent"])
             raise Problem("VALIDATION_FAILED", f"credit_tx: the round won {win}; name the transaction that paid it")
-        await store.settle_round(operator_id, round_id, request.debit_tx, request.credit_tx, now)
+        # Not by us where the same settlement, or a void, has come at the same time.
+        before = not await store.settle_round(operator_id, round_id, request.debit_tx, request.credit_tx, now)
         record = await read_round(store, operator_id, round_id)
     if record["ending"] == "voided":
         raise Problem("ROUND_ALREADY_CLOSED", f"round '{round_id}' was voided")
     if (record["debit_tx"], record["credit_tx"]) != (request.debit_tx, request.credit_tx):
         raise Problem("IDEMPOTENCY_CONFLICT", f"round '{round_id}' was settled with other transactions")
-    return encode(answers.round_answer(record)), before is not None
+    return encode(answers.round_answer(record)), before
 
 
 async def void(store: Store, operator_id: str, round_id: str, body: bytes, now: datetime) -> tuple[bytes, bool]:

@@ -279,6 +279,11 @@ class SpinDesk:
                 answer = await asyncio.wait_for(asyncio.shield(running.future), IN_PROGRESS_WAIT_S)
             except TimeoutError:
                 raise in_progress(pending.request.spin_id) from None
+            except Problem as problem:
+                if problem.code != "NONCE_REUSED":
+                    raise
+                # The first one was captured, this one was not: its own nonce is written by now.
+                return await self.play(operator_id, body, header_key)
             self._metrics.spin_answered(True, ())
             return Answer(answer.body, True)
         self._in_flight[scope] = pending
@@ -620,6 +625,9 @@ class Lane:
             elif record["round_ended"]:
                 round_id = pending.request.round_id
                 pending.fail(Problem("ROUND_ALREADY_CLOSED", f"round '{round_id}' was voided; open a new one"))
+            elif record["debit_elsewhere"]:
+                detail = f"the stake of spin '{pending.request.spin_id}' or its round was asked for in another session"
+                pending.fail(Problem("IDEMPOTENCY_CONFLICT", detail))
             elif isinstance(problem, DebitFirst):
                 self._start_debit(pending, problem.session)
             elif problem is not None:
@@ -717,6 +725,8 @@ class Lane:
                 held = format_amount(balance_minor + pending.stake_minor, session.exponent)
                 raise Problem("INSUFFICIENT_FUNDS", f"the session holds {held} {session.currency}")
         if session.seamless and not pending.debited:
+            if not certain:
+                raise SessionMoved  # another worker may have blocked the player: such a stake is not even asked for
             raise DebitFirst(session)
         nonce = session.next_nonce
         asked = None
@@ -824,6 +834,8 @@ class Lane:
 
     def _check_play(self, session: Session, now: datetime, stake_minor: int) -> None:
         """Raises Problem where no round may begin: the build, the player, the market."""
+        if self._rules.files is not None:
+            self._rules.files.require_unchanged()
         build_hash = session.playable.build.build_hash
         if not self._rules.registry.allows(build_hash, session.geo, now):
             reasons = self._rules.registry.reasons(session.playable, session.geo, now)

@@ -32,9 +32,9 @@ class SchemaMismatch(Exception):
     """The database holds the schema of another version."""
 
 
-def read_queries() -> dict[str, str]:
+def read_queries(file: str = "queries.sql") -> dict[str, str]:
     """Statements by name."""
-    text = resources.files("rgs_server.sql").joinpath("queries.sql").read_text("utf-8")
+    text = resources.files("rgs_server.sql").joinpath(file).read_text("utf-8")
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
     return {name: sql.strip().rstrip(";") for name, sql in zip(parts[1::2], parts[2::2], strict=True)}
 
@@ -249,8 +249,10 @@ class Store:
 
     async def settle_round(
         self, operator_id: str, round_id: str, debit_tx: str, credit_tx: str | None, created_at: datetime
-    ) -> None:
-        await self.connection.execute(QUERIES["settle_round"], operator_id, round_id, debit_tx, credit_tx, created_at)
+    ) -> bool:
+        """False when something had ended the round before."""
+        values = (operator_id, round_id, debit_tx, credit_tx, created_at)
+        return await self.connection.fetchrow(QUERIES["settle_round"], *values) is not None
 
     async def change_session(self, operator_id: str, session_id: str) -> asyncpg.Record | None:
         """The session, locked until the end of the transaction."""
@@ -270,10 +272,11 @@ class Store:
 
     async def transfer_in(
         self, operator_id: str, session_id: str, transfer_id: str, amount_minor: int, created_at: datetime
-    ) -> None:
-        """Raises asyncpg.UniqueViolationError when the same transfer is being written."""
-        amount = Decimal(amount_minor)
-        await self.connection.execute(QUERIES["transfer_in"], operator_id, session_id, transfer_id, amount, created_at)
+    ) -> bool:
+        """False when it was written before, or the session takes none. Raises asyncpg.UniqueViolationError when the same
+        transfer is being written."""
+        values = (operator_id, session_id, transfer_id, Decimal(amount_minor), created_at)
+        return await self.connection.fetchrow(QUERIES["transfer_in"], *values) is not None
 
     async def close_session(
         self, operator_id: str, session_id: str, created_at: datetime, reason: str
@@ -540,6 +543,16 @@ class Store:
         statement = QUERIES["roll_up_hour"]
         return await self.connection.fetchrow(statement, hour, ROLL_UP_LOCK, timeout=ROLL_UP_TIMEOUT_S) is not None
 
+    async def add_minute(self, *values: Any) -> None:
+        """In the order of the parameters of the statement."""
+        await self.connection.execute(QUERIES["add_minute"], *values)
+
+    async def traffic(self, since: datetime, length: timedelta) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["traffic"], since, length)
+
+    async def traffic_errors(self, since: datetime) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["traffic_errors"], since)
+
     async def take_monitoring(self) -> bool:
         """Whether this connection monitors from now on until it ends; False while another one does."""
         return bool(await self.connection.fetchval(QUERIES["take_monitoring"], MONITOR_LOCK))
@@ -758,7 +771,10 @@ class Store:
         await self.connection.execute(QUERIES["reseal"], *map(list, zip(*rows, strict=True)))
 
 
-RECORDS = ("spins", "ledger", "round_ends", "idempotency", "builds")
+RECORDS = (
+    "spins", "ledger", "round_ends", "idempotency", "builds",
+    "audit_facts", "audit_leaves", "audit_nodes", "audit_checkpoints",
+)  # fmt: skip
 """Tables in which rows stay as they were written."""
 
 
@@ -768,7 +784,8 @@ async def create_schema(url: str, worker_url: str | None = None) -> None:
 
     Raises SchemaMismatch when the database was made by another version.
     """
-    schema = resources.files("rgs_server.sql").joinpath("schema.sql").read_text("utf-8")
+    files = resources.files("rgs_server.sql")
+    schema = "".join(files.joinpath(name).read_text("utf-8") for name in ("schema.sql", "audit.sql"))
     digest = hashlib.sha256(schema.encode()).hexdigest()
     worker = None if worker_url is None else await _role_of(worker_url)
     connection = await asyncpg.connect(url)

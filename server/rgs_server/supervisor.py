@@ -18,6 +18,8 @@ from typing import Any
 
 import asyncpg
 
+from rgs_server.audit.critical_files import FoundFiles
+from rgs_server.audit.log_keys import ensure_log_key
 from rgs_server.config import EMBEDDED, Config, ConfigError, environment_of
 from rgs_server.master_key import ensure_master_key, read_master_keys
 from rgs_server.nats_server import EmbeddedNats
@@ -136,6 +138,10 @@ class Supervisor:
         self._nats: EmbeddedNats | None = None
         self._workers: list[asyncio.subprocess.Process | None] = []
         self._stopping = asyncio.Event()
+        self._worker = config
+        """Settings of workers that start from now on."""
+        self._files: FoundFiles | None = None
+        self._reading: asyncio.Task[None] | None = None
         self._numbers = WorkerNumbers(config.workers)
         self._page: Page | None = None
 
@@ -144,7 +150,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._stopping.set)
-        loop.add_signal_handler(signal.SIGHUP, self._tell_workers, signal.SIGHUP)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
         server_context(self._config)  # what is wrong with certificates is said before anything starts
         require_free_port(self._config.host, self._config.port, "RGS_PORT")
         if self._config.metrics_port:
@@ -169,6 +175,7 @@ class Supervisor:
             owner_url = config.owner_database_url or config.database_url
             await prepare_database(owner_url, config.database_url)
             await ensure_token_key(owner_url, sealer)
+            await ensure_log_key(owner_url, sealer)
             if config.nats_url == EMBEDDED:
                 self._nats = EmbeddedNats(config.data_path)
                 await self._nats.start()
@@ -177,13 +184,14 @@ class Supervisor:
             if config.in_production:
                 await refuse_plain_signatures(owner_url)
                 await refuse_changeable_records(config.database_url)
-            worker = replace(config, owner_database_url="")
+            self._files = FoundFiles(owner_url, replace(config, owner_database_url=""))
+            worker = self._worker = await self._files.tell_start()
             if config.metrics_port:
                 self._page = Page(self._numbers, worker.database_url)
                 await self._page.start(config.metrics_host, config.metrics_port)
             modules = [WORKER] * config.workers + [MONITOR] * (config.monitor_s > 0)
             self._workers = [None] * len(modules)
-            keepers = [asyncio.create_task(self._keep(worker, n, module)) for n, module in enumerate(modules)]
+            keepers = [asyncio.create_task(self._keep(n, module)) for n, module in enumerate(modules)]
             ready = asyncio.create_task(when_up(worker)) if when_up else None
             stop = asyncio.create_task(self._stopping.wait())
             watcher = self._postgres.watcher if self._postgres else None
@@ -205,7 +213,7 @@ class Supervisor:
             if self._postgres is not None:
                 await self._postgres.stop()
 
-    async def _keep(self, config: Config, number: int, module: str) -> None:
+    async def _keep(self, number: int, module: str) -> None:
         """Runs process `number`, a worker or the monitor, and starts it again when it dies."""
         pause = RESTART_PAUSE_S
         served = False
@@ -220,7 +228,7 @@ class Supervisor:
                 module,
                 str(os.getpid()),
                 str(write_end),
-                env={**os.environ, **environment_of(config)},
+                env={**os.environ, **environment_of(self._worker)},
                 stdin=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
                 pass_fds=(write_end,),
@@ -243,6 +251,18 @@ class Supervisor:
             log.warning("%s %d (pid %d) ended with %d and is started again", module, number, process.pid, code)
             pause = RESTART_PAUSE_S if lived > HEALTHY_AFTER_S else min(2 * pause, RESTART_PAUSE_MAX_S)
             await asyncio.sleep(pause)
+
+    def _reload(self) -> None:
+        self._reading = asyncio.create_task(self._read_again())
+
+    async def _read_again(self) -> None:
+        """Tells workers to read their files again, after it was logged what is there now."""
+        if self._files is not None:
+            try:
+                self._worker = await self._files.tell_models()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.error("what files are read again could not be logged: %s", error)
+        self._tell_workers(signal.SIGHUP)
 
     def _tell_workers(self, signum: int) -> None:
         for process in self._workers:

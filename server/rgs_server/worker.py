@@ -18,6 +18,7 @@ import uvloop
 from aiohttp import web
 
 from rgs_server.app import create_app
+from rgs_server.audit.critical_files import FileWatch
 from rgs_server.catalogue import load_catalogue
 from rgs_server.config import Config, ConfigError, read_config
 from rgs_server.logs import BufferedLines, configure_logging
@@ -51,6 +52,7 @@ async def serve(config: Config, parent: int, metrics_pipe: int | None, lines: Bu
             read_registry(config.registry_file, config.registry_key_file),
             config.unknown_market,
             packs_of(config.markets_dir),
+            FileWatch(config),
         ),
         Sealer(*read_master_keys(config.master_key_path)),
     )

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from rgs_core import __version__
 from rgs_core.commands import (
+    audit,
     certify,
     check,
     export,
@@ -41,6 +42,7 @@ COMMANDS = {
     "import": import_reels,
     "export": export,
     "rng-stream": rng_stream,
+    "audit": audit,
 }
 
 EXIT_CODES = f"""\

@@ -9,6 +9,7 @@ RgsError
 ├── BooksError           a build cannot be written as books
 ├── PolicyError          what a player is said to do is not possible in the game
 ├── TuningError          a target that cannot be met, or that is none
+├── AuditError           a key, checkpoint, proof or export of the audit log has the wrong form
 ├── CallbackError        a callback failed, gave something wrong, or stands where only compiled games do
 └── DrawLimitError       a spin used more random words than the derivation allows
 """
@@ -81,6 +82,10 @@ class BooksError(RgsError):
 
 class PolicyError(RgsError, ValueError):
     """A policy names what the game does not have; the message says what it has."""
+
+
+class AuditError(RgsError):
+    """A key, checkpoint, proof or export of the audit log cannot be used; the message says why."""
 
 
 class CallbackError(RgsError):

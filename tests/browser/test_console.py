@@ -5,9 +5,13 @@ With RGS_SCREENSHOTS=FOLDER it also takes the pictures of the documentation.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -52,7 +56,7 @@ def let_in(service: Service, name: str) -> str:
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
-    service = Service(Path(tmp_path_factory.mktemp("console")), workers=2)
+    service = Service(Path(tmp_path_factory.mktemp("console")), workers=2, checkpoint_s=1)
     service.start()
     credentials = service.add_operator("op-console")
     service.change_operator("op-console", rules=Rules(settle_within_s=3600, wallets=["platform", "transfer"]))
@@ -159,6 +163,65 @@ def test_a_round_is_drawn_with_its_money_and_verdict(page: playwright.Page, seen
     picture(page, "console-round")
 
 
+def logged(page: playwright.Page, spin: str, verdict: str) -> str:
+    """The words of the audit log about a spin, once its verdict is as expected."""
+    for _ in range(30):
+        page.goto(f"{page.url.split('#')[0]}#rounds")
+        page.wait_for_selector("body[data-state=rounds-shown]")
+        page.goto(f"{page.url.split('#')[0]}#round?operator=op-console&spin={spin}")
+        page.wait_for_selector("body[data-state=round]")
+        if page.inner_text("#logged") == verdict:
+            break
+        page.wait_for_timeout(500)
+    assert page.inner_text("#logged") == verdict
+    return page.inner_text("[aria-label='audit log']")
+
+
+def test_a_round_is_proved_to_be_in_the_log(page: playwright.Page, seen: Seen) -> None:
+    told = logged(page, "seen-3", "MATCH")
+    (signed,) = run(seen.service.fetch("SELECT root, note FROM audit_checkpoints ORDER BY tree_size DESC LIMIT 1"))
+    assert signed["note"].splitlines()[0] in told
+    assert "leaf " in told
+
+
+def test_a_round_that_was_changed_in_the_database_is_shown_as_such(page: playwright.Page, seen: Seen) -> None:
+    """By somebody who owns the tables and takes the trigger away."""
+    logged(page, "seen-5", "MATCH")
+
+    async def change(minor: int) -> None:
+        connection = await asyncpg.connect(seen.service.database_url)
+        async with connection.transaction():
+            await connection.execute("ALTER TABLE spins DISABLE TRIGGER USER")
+            sql = "UPDATE spins SET stake_minor = $1 WHERE operator_id = 'op-console' AND spin_id = 'seen-5'"
+            await connection.execute(sql, minor)
+            await connection.execute("ALTER TABLE spins ENABLE TRIGGER USER")
+        await connection.close()
+
+    run(change(99))
+    try:
+        assert "is not the one that was logged" in logged(page, "seen-5", "MISMATCH")
+    finally:
+        run(change(100))
+    logged(page, "seen-5", "MATCH")
+
+
+def test_the_page_that_verifies_a_session(browser: playwright.Browser, seen: Seen) -> None:
+    """Its own script runs under its policy, and it asks for nothing."""
+    assert seen.service.credentials is not None
+    page = browser.new_page()
+    asked: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: errors.append(message.text))
+    page.goto(f"{seen.service.credentials.url}/verify")
+    page.set_input_files("#file", files=[{"name": "s.json", "mimeType": "application/json", "buffer": b"{}"}])
+    page.wait_for_selector("#said.wrong")
+    assert page.evaluate("getComputedStyle(document.querySelector('#said')).fontWeight") == "600"
+    assert len(asked) == 1
+    assert not errors
+    page.close()
+
+
 def test_what_is_under_way(page: playwright.Page) -> None:
     page.click("nav a[href='#open']")
     page.wait_for_selector("body[data-state=open-shown]")
@@ -201,12 +264,32 @@ def test_verdicts_of_the_monitor(page: playwright.Page, seen: Seen) -> None:
     picture(page, "console-verdicts")
 
 
+def test_latency_and_errors_are_drawn(page: playwright.Page, seen: Seen) -> None:
+    page.click("nav a[href='#traffic']")
+    page.wait_for_selector("body[data-state=traffic-shown]")
+
+    async def job() -> None:
+        async with stored(seen.service) as store:
+            for minutes in (11, 6, 1):
+                counts = [100, 300, 200, 50, *[0] * 10, 2, *[0] * 7, 1.5]
+                row = (datetime.now(UTC) - timedelta(minutes=minutes), "w", ["playSpin"], ["2xx"], [json.dumps(counts)])
+                await store.add_minute(*row, ["playSpin"], ["OVERLOADED"], [3], datetime(2026, 1, 1, tzinfo=UTC))
+
+    run(job())
+    page.reload()
+    page.wait_for_selector("body[data-state=traffic-shown]")
+    assert page.locator("section[aria-label='latency of spins'] svg.chart polyline").count() == 2
+    assert page.locator("section[aria-label='requests'] svg.chart").count() == 1
+    assert "OVERLOADED" in page.locator("section[aria-label='errors']").inner_text()
+    picture(page, "console-traffic")
+
+
 def test_who_may_not_look(browser: playwright.Browser, seen: Seen) -> None:
     assert seen.service.credentials is not None
     url = seen.service.credentials.url
     context = browser.new_context()
     page = context.new_page()
-    for path in ("me", "rounds", "round?operator=op-console&spin=seen-1", "open", "rtp"):
+    for path in ("me", "rounds", "round?operator=op-console&spin=seen-1", "open", "rtp", "traffic"):
         reply = page.request.get(f"{url}/console/api/{path}")
         assert (reply.status, reply.json()["code"]) == (401, "LOGIN_REQUIRED")
     page.goto(f"{url}/console")
@@ -241,3 +324,35 @@ def test_guessing_is_slowed_down_and_leaving_ends_it(browser: playwright.Browser
     run(seen.service.fetch("UPDATE console_people SET retired_at = now() WHERE name = 'joan'"))
     assert page.request.get(f"{url}/console/api/me").json()["code"] == "LOGIN_REQUIRED"
     context.close()
+
+
+@contextmanager
+def older_transaction(service: Service) -> Iterator[None]:
+    """One that stays open: nothing behind it gets its place in the log."""
+    begun, done = threading.Event(), threading.Event()
+
+    async def hold() -> None:
+        connection = await asyncpg.connect(service.database_url)
+        async with connection.transaction():
+            await connection.execute("SELECT pg_current_xact_id()")
+            begun.set()
+            while not done.is_set():
+                await asyncio.sleep(0.05)
+        await connection.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(hold()))
+    thread.start()
+    assert begun.wait(30)
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_round_that_is_not_signed_yet(page: playwright.Page, seen: Seen) -> None:
+    with older_transaction(seen.service):
+        assert seen.send("POST", "/sessions", session_body("s-held", "op-console", player_id="p-held")).status == 200
+        assert seen.send("POST", "/spins", spin_body("held", "s-held")).status == 200
+        assert "not sequenced yet" in logged(page, "held", "NOT SIGNED")
+    logged(page, "held", "MATCH")

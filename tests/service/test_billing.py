@@ -213,6 +213,13 @@ def test_months_are_closed_once_and_trued_up(service: Service) -> None:
     assert fees == {currency: round(amount * rates[currency] / 1000) for currency, amount in turnover.items()}
     again, before = played.close(MONTH, now(1))
     assert (again, before) == (lines, True)
+    (closed,) = facts(service, "closing", "op-closing")
+    assert closed["row"]["month"] == MONTH.isoformat()
+    told = defaultdict(int)
+    for fact in facts(service, "closing_line", "op-closing"):
+        told[fact["row"]["currency"]] += fact["row"]["royalty_due_minor"]
+    assert told == fees
+    assert {fact["row"]["currency"] for fact in facts(service, "closing_total", "op-closing")} == set(fees)
     # A round of the closed month is voided: the month stays as it is, the next one says what changed.
     played.void(f"op-closing-{GAME}-EUR", f"op-closing-{GAME}-EUR-0")
     assert played.close(MONTH, now(1))[0] == lines
@@ -271,6 +278,19 @@ def test_the_commands(service: Service, tmp_path: Path) -> None:
     yen = sum(line.row.royalty_due_minor for line in lines if line.row.currency == "JPY")
     assert invoice.stdout.splitlines()[-1].endswith(f"{(euro + round(yen * 0.61)) / 100:.2f} EUR")
     assert "2026-01-31, ECB" in invoice.stdout
+    (told,) = facts(service, "invoice", "op-cli")
+    assert told["total_minor"] == euro + round(yen * 0.61)
+    assert {"rate": "61/10000", "day": "2026-01-31", "source": "ECB"}.items() <= next(
+        fee for fee in told["fees"] if fee["currency"] == "JPY"
+    ).items()
+    (agreed,) = facts(service, "fee_agreement", "op-cli")
+    assert (agreed["change"], agreed["row"]["agreement_id"]) == ("insert", "a-1")
+
+
+def facts(service: Service, kind: str, operator_id: str) -> list[dict[str, Any]]:
+    """Of the audit log."""
+    sql = "SELECT fact FROM audit_facts WHERE kind = $1 AND operator_id = $2 ORDER BY written_in, fact_id"
+    return [json.loads(row["fact"]) for row in run(service.fetch(sql, kind, operator_id))]
 
 
 def test_workers_cannot_change_what_is_owed(service: Service) -> None:

@@ -92,6 +92,42 @@ def test_a_round_asks_and_goes_on(play: Play) -> None:
     assert play.send("GET", f"/rounds/{round_id}").json()["state"] == "completed"
 
 
+def told(play: Play, round_id: str) -> list[tuple[str, ...]]:
+    """What the audit log says of a round: what was offered and what was decided, by whom."""
+    sql = "SELECT kind, fact FROM audit_facts WHERE subject = $1 AND operator_id = $2 ORDER BY written_in, fact_id"
+    found: list[tuple[str, ...]] = []
+    for record in play.rows(sql, round_id, play.operator_id):
+        fact = json.loads(record["fact"])
+        row = fact["row"]
+        assert "response" not in row
+        if record["kind"] == "choice":
+            found.append((row["made_by"], row["choice"], row["option"]))
+        else:
+            found.append((fact["change"], row["choice"], *row["options"]))
+    return found
+
+
+def test_what_was_offered_and_decided_is_in_the_audit_log(play: Play) -> None:
+    asked = play.buy(play.session())
+    round_id = asked["round_id"]
+    answer = play.choose(round_id, 1, "tide", "spring").json()
+    gambles = 0
+    while (again := answer.get("awaiting")) is not None:
+        gambles += 1
+        answer = play.choose(round_id, again["step"], "gamble", "collect").json()
+    offers = [("insert", "tide", "neap", "spring", "storm"), ("player", "tide", "spring")]
+    if gambles:
+        offers += [("update", "gamble", *again_options(play, round_id)), ("player", "gamble", "collect")]
+    last = offers[-2] if gambles else offers[0]
+    assert told(play, round_id) == [*offers, ("delete", *last[1:])]
+
+
+def again_options(play: Play, round_id: str) -> list[str]:
+    """What the gamble offered, by the first answer to the choice."""
+    (row,) = play.rows("SELECT response FROM choices WHERE round_id = $1 AND step = 1", round_id)
+    return list(json.loads(row["response"])["awaiting"]["options"])
+
+
 @pytest.mark.parametrize(("tide", "gamble"), [("neap", "collect"), ("spring", "red"), ("storm", "suit")])
 def test_the_round_is_the_one_of_its_policy(
     play: Play, tmp_path: Path, capsys: pytest.CaptureFixture[str], tide: str, gamble: str
@@ -312,12 +348,13 @@ def test_time_decides_for_those_who_do_not(hasty: Service) -> None:
     first, *rest = [tuple(row) for row in play.rows(sql, asked["round_id"])]
     assert first == (1, "tide", "neap", "time")
     assert rest in ([], [(2, "gamble", "collect", "time")])
+    assert ("time", "tide", "neap") in told(play, asked["round_id"])
     late = play.choose(asked["round_id"], 1, "tide", "storm")
     assert code(late) == (409, "IDEMPOTENCY_CONFLICT")
     assert "for the player, who had not decided in time" in late.json()["detail"]
     events = play.rows("SELECT event_type, payload FROM events WHERE operator_id = $1", play.operator_id)
-    told = [json.loads(row["payload"]) for row in events if row["event_type"] == "round_autoclosed"]
-    assert [event["decided"][0] for event in told] == ["tide=neap"]
+    ended = [json.loads(row["payload"]) for row in events if row["event_type"] == "round_autoclosed"]
+    assert [event["decided"][0] for event in ended] == ["tide=neap"]
     assert play.send("GET", f"/spins/{asked['spin_id']}/replay").json()["result"] == "match"
 
 

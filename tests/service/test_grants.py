@@ -17,6 +17,9 @@ from rgs_server.config import environment_of
 from rgs_server.store import RECORDS, changeable_records
 from service_process import Service, free_port, run, spin_body
 
+TEXTS = {"builds": "model", "audit_leaves": "leaf_hashes", "audit_nodes": "hash", "audit_checkpoints": "note"}
+"""A column of text or bytes, where none is called operator_id."""
+
 
 def worker_url(service: Service) -> str:
     return service.database_url.replace("//rgs@", "//rgs_worker@")
@@ -35,9 +38,8 @@ def test_workers_cannot_change_what_is_written(service: Service, new_session: Ca
         worker = await asyncpg.connect(worker_url(service))
         try:
             for table in RECORDS:
-                column = "model" if table == "builds" else "operator_id"
                 for change in (
-                    f"UPDATE {table} SET {column} = 'x'",
+                    f"UPDATE {table} SET {TEXTS.get(table, 'operator_id')} = 'x'",
                     f"DELETE FROM {table}",
                     f"TRUNCATE {table} CASCADE",
                 ):
@@ -102,7 +104,7 @@ def test_production_needs_an_owner_apart_from_the_workers(service: Service, tmp_
 
     status, said = started(owner, "")
     assert status == 2
-    assert "may change rows of spins, ledger, round_ends, idempotency" in said
+    assert "may change rows of spins, ledger, round_ends, idempotency, builds, audit_facts" in said
     assert started(worker, owner)[0] == 0
     status, said = started(worker, "")
     assert (status, "worker serves" in said) == (0, True)

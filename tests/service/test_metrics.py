@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from rgs_server.telemetry.catalogue import ALL
@@ -163,6 +164,27 @@ def test_what_waits_in_the_database_is_shown(service: Service) -> None:
     assert total(page, "rgs_outbox_events", operator="op-sandbox") == truth["events"]
     assert 600 <= total(page, "rgs_outbox_lag_seconds", operator="op-sandbox") < 900
     run(service.fetch("DELETE FROM webhooks"))
+
+
+def test_a_log_that_stands_still_is_shown(service: Service) -> None:
+    """Held back by a transaction that stays open."""
+    name = "rgs_audit_unsequenced_age_seconds"
+    wait_for(lambda: scrape(service).get("rgs_audit_checkpoint_age_seconds"))
+    assert total(scrape(service), name) < 600
+
+    async def held() -> None:
+        holder = await asyncpg.connect(service.database_url)
+        async with holder.transaction():
+            await holder.execute("SELECT pg_current_xact_id()")
+            await service.fetch(
+                "INSERT INTO audit_facts (written_at, kind, operator_id, subject, fact) "
+                "VALUES (now() - interval '10 minutes', 'test', '', 'held', '{}')"
+            )
+            page = await asyncio.to_thread(reported, service, name, 600)
+            assert total(page, name) < 900
+        await holder.close()
+
+    run(held())
 
 
 def test_every_metric_of_the_catalogue_is_on_the_page_with_its_kind(service: Service) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,11 @@ def execute(service: Service, operation: Operation) -> Reply:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return service.send(operation.method, operation.full_path, form, headers=headers)
     body = json.dumps(operation.example).encode() if operation.request else b""
-    return service.send(operation.method, operation.full_path.format(**operation.values), body)
+    while True:
+        reply = service.send(operation.method, operation.full_path.format(**operation.values), body)
+        if reply.status != 409 or reply.json()["code"] != "AUDIT_PENDING":  # signed within seconds
+            return reply
+        time.sleep(0.2)
 
 
 def waits_for_a_choice(service: Service) -> None:

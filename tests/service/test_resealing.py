@@ -19,6 +19,7 @@ SEALED = {
     "sessions": "seed_sealed",
     "operator_keys": "secret_sealed",
     "token_keys": "private_sealed",
+    "audit_keys": "private_sealed",
     "webhooks": "secret_sealed",
     "player_token_rules": "secret_sealed",
 }

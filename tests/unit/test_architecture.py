@@ -73,9 +73,12 @@ def test_the_service_does_no_mathematics(path: Path) -> None:
 
 
 def test_sql_is_in_sql_files_and_each_statement_has_its_method() -> None:
+    from rgs_server.audit import audit_store
     from rgs_server.store import QUERIES, Store
 
     assert {name for name in vars(Store) if not name.startswith("_")} == QUERIES.keys()
+    in_log = {name for name in vars(audit_store.AuditStore) if not name.startswith("_")}
+    assert in_log == audit_store.QUERIES.keys()
     statement = re.compile(r"\"[^\"]*\b(SELECT .* FROM|INSERT INTO|UPDATE \w+ SET|DELETE FROM)\b")
     for path in SERVER:
         if path.name != "store.py":

@@ -15,10 +15,11 @@ import asyncpg
 from rich.console import Console
 from rich.table import Table
 
+from rgs_server.audit.audit_store import AuditStore
 from rgs_server.billing.fees import TermsRefused, read_terms, terms_text
 from rgs_server.billing.figures import Row
 from rgs_server.billing.files import COLUMNS, cells, signed, write
-from rgs_server.billing.invoices import converted, read_rates
+from rgs_server.billing.invoices import converted, fact_of, read_rates
 from rgs_server.billing.months import Line, close_month, month_of, next_month, report, total_fee
 from rgs_server.clock import system_clock
 from rgs_server.config import Config, ConfigError
@@ -183,6 +184,11 @@ async def show_invoice(config: Config, args: argparse.Namespace) -> int:
             )
         lines = [Line.of(row) for row in await store.closing_lines(args.operator_id, month)]
     found = converted(lines, currency, rates)
+    async with writing(config) as store:
+        month_text = f"{month:%Y-%m}"
+        await AuditStore(store.connection).add_fact(
+            "invoice", month_text, fact_of(month_text, currency, found), args.operator_id
+        )
     exponent = EXPONENTS[currency]
     for row in found:
         source = "" if row.rate is None else f"  at {float(row.rate.rate):.12g} of {row.rate.day}, {row.rate.source}"

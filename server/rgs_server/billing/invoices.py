@@ -7,8 +7,9 @@ another table shows what its true-up is.
 from __future__ import annotations
 
 import csv
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -80,3 +81,31 @@ def converted(lines: Iterable[Line], currency: str, rates: Mapping[str, Rate]) -
         minor = round(fee_minor * rate.rate * 10 ** EXPONENTS[currency] / Fraction(10**exponent))
         found.append(Converted(name, exponent, fee_minor, minor, rate))
     return found
+
+
+def fact_of(month: str, currency: str, rows: Sequence[Converted]) -> str:
+    """What the audit log keeps of an invoice: its amounts, with the rates and their sources."""
+    fees = [
+        {
+            "currency": row.currency,
+            "exponent": row.exponent,
+            "fee_minor": row.fee_minor,
+            "converted_minor": row.converted_minor,
+            **(
+                {}
+                if row.rate is None
+                else {"rate": str(row.rate.rate), "day": row.rate.day.isoformat(), "source": row.rate.source}
+            ),
+        }
+        for row in rows
+    ]
+    return json.dumps(
+        {
+            "month": month,
+            "currency": currency,
+            "exponent": EXPONENTS[currency],
+            "total_minor": sum(row.converted_minor for row in rows),
+            "fees": fees,
+        },
+        ensure_ascii=False,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ import msgspec
 
 from rgs_server.answers import cell_verdict
 from rgs_server.archive import BuildLost
+from rgs_server.audit.verdicts import spin_verdict
 from rgs_server.billing.figures import Row
 from rgs_server.choices import Builds
 from rgs_server.clock import read_time, time_text
@@ -86,7 +87,7 @@ def round_row(row: asyncpg.Record) -> dict[str, Any]:
 
 
 async def read_round(store: Store, builds: Builds, operator_id: str, spin_id: str) -> dict[str, Any]:
-    """A round with its money in time, drawn again from its seed. Raises Problem."""
+    """A round with its money in time, drawn again from its seed, and its proof in the audit log. Raises Problem."""
     record = await store.find_spin(operator_id, spin_id)
     if record is None:
         raise Problem("SPIN_UNKNOWN", f"no spin '{spin_id[:255]}' of '{operator_id[:255]}'")
@@ -111,6 +112,7 @@ async def read_round(store: Store, builds: Builds, operator_id: str, spin_id: st
         "idempotency_key": record["idempotency_key"],
         "timeline": timeline,
         "replay": await replayed(record, builds),
+        "audit": asdict(await spin_verdict(store, operator_id, spin_id)),
     }
 
 

@@ -15,6 +15,7 @@ from rgs_server.contract.requests import Decoder
 from rgs_server.page_routes import add_page, answer, changing
 from rgs_server.service import Service
 from rgs_server.signed_pages import SignedPage
+from rgs_server.telemetry.minutes import read_traffic
 
 COOKIE = "rgs-console"
 TEXT_MAX = 255
@@ -75,6 +76,10 @@ def add_console(app: web.Application, service: Service) -> None:
         async with service.store() as store:
             return await read_open(store)
 
+    async def traffic(_: web.Request) -> dict[str, Any]:
+        async with service.store() as store:
+            return await read_traffic(store, service.clock())
+
     async def rtp(_: web.Request) -> dict[str, Any]:
         async with service.reports.store() as store:
             return {
@@ -85,7 +90,14 @@ def add_console(app: web.Application, service: Service) -> None:
     add_page(app, page, "/console")
     app.router.add_post("/console/api/login", login)
     app.router.add_post("/console/api/logout", logout)
-    for path, reader in (("me", me), ("rounds", rounds), ("round", one_round), ("open", under_way), ("rtp", rtp)):
+    for path, reader in (
+        ("me", me),
+        ("rounds", rounds),
+        ("round", one_round),
+        ("open", under_way),
+        ("rtp", rtp),
+        ("traffic", traffic),
+    ):
         app.router.add_get(f"/console/api/{path}", reading(reader))
 
 

@@ -627,6 +627,41 @@ class JwkSet(Struct, frozen=True):
     keys: list[Jwk]
 
 
+Hash = Annotated[str, Meta(description="SHA-256 in hex", pattern="^[0-9a-f]{64}$")]
+
+
+class AuditCheckpoint(Struct, frozen=True):
+    """How large the audit log was at a time, signed."""
+
+    tree_size: Annotated[int, Meta(description="leaves of the Merkle tree (RFC 6962)")]
+    root: Hash
+    made_at: Time
+    checkpoint: Annotated[str, Meta(description="the signed note (C2SP tlog-checkpoint, Ed25519); keep it")]
+    public_key: Annotated[
+        str, Meta(description="`name+id+key`; get it another way, too: a log vouches for itself here")
+    ]
+
+
+class InclusionProof(Struct, frozen=True):
+    """A leaf of the audit log, and the hashes that join it with the root of a checkpoint: `rgs audit proof` verifies it."""
+
+    leaf: Annotated[str, Meta(description="the text that is hashed, JSON; its SHA-256 begins with a zero byte")]
+    position: int
+    tree_size: int
+    path: Annotated[list[Hash], Meta(description="RFC 6962, section 2.1.1")]
+    checkpoint: Annotated[str, Meta(description="the signed note")]
+
+
+class ConsistencyProof(Struct, frozen=True):
+    """The hashes that show that the log of one size is the beginning of the log of another."""
+
+    first: int
+    second: int
+    first_root: Hash
+    second_root: Hash
+    path: Annotated[list[Hash], Meta(description="RFC 6962, section 2.1.2")]
+
+
 class Health(Struct, frozen=True):
     """The process lives."""
 

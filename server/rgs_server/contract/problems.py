@@ -162,6 +162,12 @@ KINDS: dict[str, Kind] = {
         "The round does not ask for that",
         "`GET /rgs/v1/rounds/{round_id}` says in `awaiting` which step it waits for and what can be chosen.",
     ),
+    "AUDIT_PENDING": Kind(
+        409,
+        "The audit log has not signed this yet",
+        "Repeat after `Retry-After`: what has happened is in the signed log within seconds.",
+        True,
+    ),
     "SESSION_CLOSED": Kind(409, "The session is closed", "Open a new one; rounds that were played stay as they are."),
     "BODY_TOO_LARGE": Kind(413, "The body is too large", "Bodies have at most 64 KiB unless the operator set more."),
     "MODE_NOT_ALLOWED": Kind(

@@ -49,6 +49,11 @@ fresh AS MATERIALIZED (
       AND NOT EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.spin_id = i.spin_id)
       AND NOT EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.round_id = i.round_id)
       AND NOT EXISTS (SELECT FROM round_ends e WHERE e.operator_id = i.operator_id AND e.round_id = i.round_id)
+      -- A stake that was asked for in another session would find its spin played, and never be given back.
+      AND NOT EXISTS (SELECT FROM wallet_steps w WHERE w.operator_id = i.operator_id AND w.txn_id = 'debit:' || i.spin_id
+                                                   AND w.session_id <> i.session_id)
+      AND NOT EXISTS (SELECT FROM wallet_steps w WHERE w.operator_id = i.operator_id AND w.round_id = i.round_id
+                                                   AND w.kind = 'debit' AND w.session_id <> i.session_id)
       AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = i.operator_id AND w.round_id = i.round_id)
       AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = i.operator_id AND w.spin_id = i.spin_id)
       AND (i.nonce_digest IS NULL OR i.nonce_digest IN (SELECT r.digest FROM remembered r))
@@ -127,6 +132,11 @@ new_open_rounds AS (
            created_at + settle_within_s * interval '1 second'
     FROM good WHERE settle_within_s IS NOT NULL AND choice IS NULL
 ),
+new_in_round AS (
+    INSERT INTO players_in_round (operator_id, player_id, game_id, round_id)
+    SELECT operator_id, player_id, game_id, round_id
+    FROM good WHERE one_round AND (choice IS NOT NULL OR settle_within_s IS NOT NULL)
+),
 new_events AS (
     INSERT INTO events (event_id, operator_id, session_id, seq, event_type, payload, created_at, traceparent)
     SELECT telemetry_ref, operator_id, session_id, last_seq - following, 'spin_finished', event, created_at, traceparent
@@ -166,7 +176,11 @@ SELECT i.place, k.fingerprint, k.status, k.response,
             AND (w.session_id = s.session_id OR s.one_round AND w.player_id = s.player_id AND w.game_id = s.game_id)
         WHERE s.operator_id = i.operator_id AND s.session_id = i.session_id) AS waiting_round,
        (SELECT w.state FROM wallet_steps w
-        WHERE w.operator_id = i.operator_id AND w.txn_id = 'debit:' || i.spin_id) AS debit_state
+        WHERE w.operator_id = i.operator_id AND w.txn_id = 'debit:' || i.spin_id) AS debit_state,
+       EXISTS (SELECT FROM wallet_steps w WHERE w.operator_id = i.operator_id AND w.txn_id = 'debit:' || i.spin_id
+                                            AND w.session_id <> i.session_id)
+       OR EXISTS (SELECT FROM wallet_steps w WHERE w.operator_id = i.operator_id AND w.round_id = i.round_id
+                                               AND w.kind = 'debit' AND w.session_id <> i.session_id) AS debit_elsewhere
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY
     AS i(operator_id, idempotency_key, spin_id, round_id, session_id, place)
 LEFT JOIN idempotency k
@@ -370,6 +384,10 @@ due AS (
                               state, traceparent, next_try_at, created_at)
     SELECT operator_id, 'credit:' || spin_id, 'credit', round_id, spin_id, session_id, currency, exponent, $4, 'pending', $9, $7, $7
     FROM round WHERE wallet = 'seamless'
+),
+no_more_in_round AS (
+    DELETE FROM players_in_round p USING round r
+    WHERE p.operator_id = r.operator_id AND p.round_id = r.round_id AND r.settle_within_s IS NULL
 )
 INSERT INTO open_rounds (operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, due_at)
 SELECT operator_id, round_id, spin_id, session_id, player_id, game_id, one_round, $7 + settle_within_s * interval '1 second'
@@ -384,8 +402,14 @@ WITH ended AS (
     FROM spins WHERE operator_id = $1 AND round_id = $2
     ON CONFLICT (round_id, operator_id) DO NOTHING
     RETURNING round_id
+),
+closed AS (
+    DELETE FROM open_rounds WHERE operator_id = $1 AND round_id IN (SELECT round_id FROM ended)
+),
+no_more_in_round AS (
+    DELETE FROM players_in_round WHERE operator_id = $1 AND round_id IN (SELECT round_id FROM ended)
 )
-DELETE FROM open_rounds WHERE operator_id = $1 AND round_id IN (SELECT round_id FROM ended);
+SELECT round_id FROM ended;
 
 -- name: change_session
 -- Locks a session and makes workers read it again before they play; spins that are being written come before
@@ -408,6 +432,9 @@ WITH ended AS (
 ),
 closed AS (
     DELETE FROM open_rounds WHERE operator_id = $1 AND round_id IN (SELECT round_id FROM ended)
+),
+no_more_in_round AS (
+    DELETE FROM players_in_round WHERE operator_id = $1 AND round_id IN (SELECT round_id FROM ended)
 )
 INSERT INTO ledger (operator_id, txn_id, kind, session_id, spin_id, debit_account, credit_account, currency, exponent,
                     amount_minor, created_at)
@@ -439,7 +466,8 @@ INSERT INTO ledger (operator_id, txn_id, kind, session_id, debit_account, credit
                     amount_minor, balance_before_minor, balance_after_minor, created_at)
 SELECT operator_id, 'in:' || $3, 'in', session_id, 'platform', 'session', currency, exponent, $4::numeric,
        balance_minor - $4, balance_minor, $5
-FROM moved;
+FROM moved
+RETURNING txn_id;
 
 -- name: close_session
 -- Pays out what a session holds, once.
@@ -974,7 +1002,15 @@ UNION ALL
 SELECT 'rgs_waiting_rounds', 'settlement', count(*) FROM (SELECT FROM open_rounds WHERE reported_at IS NULL LIMIT $1) counted
 UNION ALL
 SELECT 'rgs_waiting_rounds', 'late_settlement', count(*)
-FROM (SELECT FROM open_rounds WHERE reported_at IS NOT NULL LIMIT $1) counted;
+FROM (SELECT FROM open_rounds WHERE reported_at IS NOT NULL LIMIT $1) counted
+UNION ALL
+SELECT 'rgs_audit_checkpoint_age_seconds', '', extract(epoch FROM clock_timestamp() - c.made_at)
+FROM (SELECT made_at FROM audit_checkpoints ORDER BY tree_size DESC, made_at DESC LIMIT 1) c
+UNION ALL
+SELECT 'rgs_audit_unsequenced_age_seconds', '', coalesce((
+    SELECT extract(epoch FROM clock_timestamp() - f.written_at) FROM audit_facts f
+    WHERE (f.written_in, f.fact_id) > (l.written_in, l.fact_id) ORDER BY f.written_in, f.fact_id LIMIT 1), 0)
+FROM (SELECT written_in, fact_id FROM audit_leaves ORDER BY position DESC LIMIT 1) l;
 
 -- name: take_lanes
 -- Lanes to a sink with something due that nobody has, for one worker.
@@ -1096,6 +1132,7 @@ SELECT * FROM (
     UNION ALL SELECT 'operator_keys', operator_id, key_id, 'key:' || key_id, secret_sealed FROM operator_keys
     UNION ALL SELECT 'webhooks', operator_id, operator_id, 'webhook:' || operator_id, secret_sealed FROM webhooks
     UNION ALL SELECT 'token_keys', '', kid, 'token-key:' || kid, private_sealed FROM token_keys
+    UNION ALL SELECT 'audit_keys', '', name, 'audit-key:' || name, private_sealed FROM audit_keys
     UNION ALL SELECT 'player_token_rules', operator_id, operator_id, 'player-tokens:' || operator_id, secret_sealed
               FROM player_token_rules WHERE secret_sealed IS NOT NULL
 ) s WHERE substr(sealed, 1, length($1::bytea)) <> $1::bytea LIMIT $2;
@@ -1122,6 +1159,10 @@ hooks AS (
 signers AS (
     UPDATE token_keys t SET private_sealed = i.after FROM input i
     WHERE i.place = 'token_keys' AND t.kid = i.name AND t.private_sealed = i.before
+),
+logs AS (
+    UPDATE audit_keys a SET private_sealed = i.after FROM input i
+    WHERE i.place = 'audit_keys' AND a.name = i.name AND a.private_sealed = i.before
 )
 UPDATE player_token_rules r SET secret_sealed = i.after FROM input i
 WHERE i.place = 'player_token_rules' AND r.operator_id = i.operator_id AND r.secret_sealed = i.before;
@@ -1177,6 +1218,30 @@ summed AS (
     GROUP BY p.operator_id, s.game_id, p.build_hash, p.currency, s.exponent
 )
 SELECT hour FROM done;
+
+-- name: add_minute
+-- What a worker has answered since it said so last; deletes what is old.
+-- $1 at $2 worker $3 operation $4 class $5 counts (arrays) $6 operation $7 code $8 errors (arrays) $9 kept since
+WITH gone AS (DELETE FROM traffic WHERE at < $9),
+gone_errors AS (DELETE FROM traffic_errors WHERE at < $9),
+added AS (
+    INSERT INTO traffic (at, worker, operation, class, counts)
+    SELECT $1, $2, t.operation, t.class, t.counts
+    FROM unnest($3::text[], $4::text[], $5::text[]) AS t(operation, class, counts)
+)
+INSERT INTO traffic_errors (at, worker, operation, code, errors)
+SELECT $1, $2, t.operation, t.code, t.errors
+FROM unnest($6::text[], $7::text[], $8::bigint[]) AS t(operation, code, errors);
+
+-- name: traffic
+-- $1 since $2 length of a bin
+SELECT date_bin($2::interval, at, timestamptz '2000-01-01 00:00:00Z') AS bin, operation, class, counts
+FROM traffic WHERE at >= $1;
+
+-- name: traffic_errors
+-- $1 since
+SELECT operation, code, sum(errors)::bigint AS errors FROM traffic_errors WHERE at >= $1
+GROUP BY operation, code ORDER BY 3 DESC, 1, 2 LIMIT 50;
 
 -- name: take_monitoring
 -- Whether this connection monitors until it ends.

@@ -153,6 +153,7 @@ CREATE TABLE spins (
     outcome_digest    bytea NOT NULL CHECK (length(outcome_digest) = 32),
     telemetry_ref     text NOT NULL,
     created_at        timestamptz NOT NULL,
+    written_in        xid8 NOT NULL DEFAULT pg_current_xact_id(),   -- finds its fact in the audit log
     PRIMARY KEY (spin_id, operator_id),
     UNIQUE (round_id, operator_id),
     UNIQUE (session_id, operator_id, nonce),         -- an outcome is used once
@@ -187,7 +188,7 @@ CREATE TABLE waiting_rounds (
     UNIQUE (session_id, operator_id),                -- a session plays on when it is decided
     FOREIGN KEY (session_id, operator_id) REFERENCES sessions
 );
-CREATE UNIQUE INDEX one_waiting_round ON waiting_rounds (player_id, game_id, operator_id) WHERE one_round;
+CREATE INDEX waiting_rounds_of_player ON waiting_rounds (player_id, game_id, operator_id);
 CREATE INDEX waiting_rounds_due ON waiting_rounds (due_at);
 
 -- What players decided, or time for them, and what was answered.
@@ -216,9 +217,19 @@ CREATE TABLE open_rounds (
     reported_at  timestamptz,                        -- when the event round_unsettled was written
     PRIMARY KEY (round_id, operator_id)
 );
-CREATE UNIQUE INDEX one_round ON open_rounds (player_id, game_id, operator_id) WHERE one_round;
 CREATE INDEX unreported_rounds ON open_rounds (due_at) WHERE reported_at IS NULL;
 CREATE INDEX rounds_of_player ON open_rounds (player_id, game_id, operator_id);
+
+-- Players who may have one round at a time in a game, with theirs, whether it waits for a choice or for its settlement: the
+-- key keeps two workers, or two sessions in one statement, from giving a player two.
+CREATE TABLE players_in_round (
+    operator_id  text NOT NULL,
+    player_id    text NOT NULL,
+    game_id      text NOT NULL,
+    round_id     text NOT NULL,
+    PRIMARY KEY (player_id, game_id, operator_id),
+    UNIQUE (round_id, operator_id)
+);
 
 -- How the money of a round ended at the platform. A round without spin was voided before it was played:
 -- it can never be played.
@@ -326,6 +337,7 @@ CREATE TABLE ledger (
     balance_before_minor  numeric(38, 0) CHECK (balance_before_minor >= 0),
     balance_after_minor   numeric(38, 0) CHECK (balance_after_minor >= 0),
     created_at            timestamptz NOT NULL,
+    written_in            xid8 NOT NULL DEFAULT pg_current_xact_id(),   -- finds its fact in the audit log
     PRIMARY KEY (txn_id, operator_id),
     FOREIGN KEY (session_id, operator_id) REFERENCES sessions,
     CHECK (spin_id IS NOT NULL OR kind IN ('in', 'out')),
@@ -615,6 +627,24 @@ CREATE INDEX verdicts_of_cell ON math_verdicts (operator_id, build_hash, game_id
 CREATE INDEX verdicts_of_day ON math_verdicts (day) WHERE kind = 'day';
 CREATE TRIGGER math_verdicts_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON math_verdicts
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- What workers have answered, written every minute, kept for a week. `counts`: JSON, requests by bucket of their duration, then seconds.
+CREATE TABLE traffic (
+    at         timestamptz NOT NULL,                  -- the end of the time that it is about
+    worker     text NOT NULL,
+    operation  text NOT NULL,
+    class      text NOT NULL,
+    counts     text NOT NULL,
+    PRIMARY KEY (at, worker, operation, class)
+);
+CREATE TABLE traffic_errors (
+    at         timestamptz NOT NULL,                  -- the end of the time that it is about
+    worker     text NOT NULL,
+    operation  text NOT NULL,
+    code       text NOT NULL,
+    errors     bigint NOT NULL,
+    PRIMARY KEY (at, worker, operation, code)
+);
 
 -- People who look at the console; passwords are made for them and kept as scrypt.
 CREATE TABLE console_people (

@@ -61,6 +61,10 @@ OBSERVED = (
     Description("rgs_outbox_events", "gauge", "Events that wait for their receiver (at most 10,000).", ("operator",)),
     Description("rgs_dead_events", "gauge", "Events that were put aside (at most 10,000).", ("operator",)),
     Description("rgs_waiting_rounds", "gauge", "Rounds that wait (at most 10,000).", ("waits_for",)),
+    Description("rgs_audit_checkpoint_age_seconds", "gauge", "Since the audit log was signed last."),
+    Description(
+        "rgs_audit_unsequenced_age_seconds", "gauge", "Since the oldest fact that has no place in the audit log."
+    ),
     Description(
         "rgs_monitor_level",
         "gauge",

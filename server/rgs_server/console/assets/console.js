@@ -35,7 +35,7 @@
     return `${negative ? "−" : ""}${text}${currency ? ` ${currency}` : ""}`;
   }
 
-  const PLACES = [["rounds", "Rounds", rounds], ["open", "Under way", underWay], ["rtp", "Live RTP", rtp]];
+  const PLACES = [["rounds", "Rounds", rounds], ["open", "Under way", underWay], ["rtp", "Live RTP", rtp], ["traffic", "Traffic", traffic]];
 
   function frame(place, ...children) {
     app.replaceChildren(
@@ -118,6 +118,8 @@
       ["Player", found.player_id], ["Game", `${found.game_id}, mode ${found.mode}`], ["Decided", found.policy || "nothing, or the usual"], ["Country", found.geo], ["Stake", money(found.stake_minor)], ["Win", money(found.win_minor)], ["Nonce", String(found.nonce)],
       ["Build", found.build_hash], ["Mechanics", `version ${found.mechanic_version}`], ["Seed commitment", found.seed_commitment], ["Outcome", found.outcome_digest], ["Event", found.telemetry_ref], ["Idempotency key", found.idempotency_key]];
     const verdict = { match: ["good", "MATCH", "drawn again from its seed: the same outcome, bit for bit"], mismatch: ["bad", "MISMATCH", "the record is not what its seed gives"], unavailable: ["warn", "NOT REPLAYED", found.replay.reason] }[found.replay.result];
+    const logged = { match: ["good", "MATCH", `leaf ${found.audit.position} of ${found.audit.tree_size}, signed ${found.audit.signed_at}`], mismatch: ["bad", "MISMATCH", found.audit.reason], pending: ["warn", "NOT SIGNED", found.audit.reason] }[found.audit.result];
+    const proof = found.audit.result === "match" ? [["Log", found.audit.log], ["Root", found.audit.root]] : [];
     const drawn = found.replay.scenes.slice(0, 60);
     $("main").replaceChildren(element("div", { class: "two" },
       element("section", { class: "card", "aria-label": "the round" }, element("h2", {}, `Round ${found.round_id}`),
@@ -127,6 +129,9 @@
         found.replay.scenes.length > drawn.length ? element("p", { class: "dim" }, `${found.replay.scenes.length - drawn.length} more scenes are not drawn.`) : null),
       element("div", {},
         element("section", { class: "card", "aria-label": "money" }, element("h2", {}, "Money and time"), element("ol", { class: "timeline" }, found.timeline.map((row) => element("li", {}, element("strong", {}, row.what), row.amount_minor === null ? "" : ` ${money(row.amount_minor)}`, element("div", { class: "dim" }, row.detail), element("time", { class: "mono dim" }, row.at))))),
+        element("section", { class: "card", "aria-label": "audit log" }, element("h2", {}, "Audit log"),
+          element("p", {}, element("span", { class: `verdict ${logged[0]}`, id: "logged" }, logged[1]), ` ${logged[2]}`),
+          element("dl", {}, proof.flatMap(([name, value]) => [element("dt", {}, name), element("dd", { class: "mono" }, value)]))),
         element("section", { class: "card", "aria-label": "record" }, element("h2", {}, "Record"), element("dl", {}, facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", { class: "mono" }, value)]))))));
     document.body.dataset.state = "round";
   }
@@ -205,6 +210,51 @@
           build.days.some((day) => day.so_far !== null) ? chart(build) : null);
       }) : [element("p", { class: "card dim" }, "Nothing was played in the last 30 days.")]));
     document.body.dataset.state = "rtp-shown";
+  }
+
+  // --- Traffic ---------------------------------------------------------------------------------------
+
+  // Lines over time: each of them a name, a class and a value of each bin.
+  function lines(title, bins, drawn, unit) {
+    const [width, height, left, bottom] = [640, 200, 64, 24];
+    const most = Math.max(...drawn.flatMap(({ values }) => values.filter((value) => value !== null)), 0) * 1.1 || 1;
+    const times = bins.map((bin) => Date.parse(bin.at));
+    const span = Math.max(times.at(-1) - times[0], 1);
+    const x = (i) => left + (times.length > 1 ? ((times[i] - times[0]) / span) * (width - left - 12) : (width - left) / 2);
+    const y = (value) => 10 + (1 - value / most) * (height - bottom - 16);
+    const last = drawn.map(({ name, values }) => `${name} ${values.at(-1) ?? "none"}`).join(", ");
+    const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": `${title}: now ${last} ${unit}` });
+    for (const value of [0, most / 2, most]) {
+      svg.append(shape("line", { x1: left, x2: width - 8, y1: y(value), y2: y(value), class: "axis" }));
+      svg.append(shape("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, `${value < 10 ? value.toFixed(1) : Math.round(value).toLocaleString("en")} ${unit}`));
+    }
+    for (const { name, values, kind } of drawn) {
+      const points = values.flatMap((value, i) => (value === null ? [] : [`${x(i)},${y(value)}`]));
+      svg.append(shape("polyline", { points: points.join(" "), class: kind }));
+      values.forEach((value, i) => {
+        if (value === null) return;
+        const dot = shape("circle", { cx: x(i), cy: y(value), r: 3, class: kind === "line second" ? "out" : "" });
+        dot.append(shape("title", {}, `${bins[i].at}: ${name} ${value} ${unit}`));
+        svg.append(dot);
+      });
+    }
+    [0, bins.length - 1].forEach((i) => svg.append(shape("text", { x: x(i), y: height - 6, "text-anchor": i ? "end" : "start" }, bins[i].at.slice(11, 16))));
+    return svg;
+  }
+
+  async function traffic() {
+    frame("traffic", element("p", { id: "found" }, "Reading…"));
+    const { bins, errors } = await ask("GET", "traffic");
+    const every = 300;
+    const rate = (count) => Math.round((10 * count) / every) / 10;
+    $("main").replaceChildren(element("h2", {}, "The last six hours"),
+      element("p", { class: "dim" }, "Bins of five minutes, of all workers together; times in UTC. Workers write every minute, so what is newest comes late. Alerts are Prometheus's, not this page's."),
+      ...(bins.length ? [
+        element("section", { class: "card", "aria-label": "latency of spins" }, element("h3", {}, "Latency of spins: p50 and p99 (red)"), lines("latency of spins", bins, [{ name: "p50", values: bins.map((bin) => bin.p50_ms), kind: "line" }, { name: "p99", values: bins.map((bin) => bin.p99_ms), kind: "line second" }], "ms")),
+        element("section", { class: "card", "aria-label": "requests" }, element("h3", {}, "Requests a second: all, and faults of ours (red)"), lines("requests", bins, [{ name: "all", values: bins.map((bin) => rate(bin.requests)), kind: "line" }, { name: "faults", values: bins.map((bin) => rate(bin.faults)), kind: "line second" }], "/s"))]
+        : [element("p", { class: "card dim" }, "Nothing was answered yet, or it is not a minute ago.")]),
+      element("section", { class: "card", "aria-label": "errors" }, element("h3", {}, "Errors by code"), table([["Operation"], ["Code"], ["Errors", true]], errors.map((row) => [row.operation, row.code, row.errors.toLocaleString("en")]), "No request was refused.")));
+    document.body.dataset.state = "traffic-shown";
   }
 
   function route() {
