@@ -80,6 +80,8 @@ bench: $(VENV)/.ready-dev  ## all benches at full size; bench/README.md explains
 	$(BIN)/python bench/bench_contract.py
 	$(BIN)/python bench/bench_server.py
 	$(BIN)/python bench/bench_spins.py
+	$(BIN)/python bench/bench_budget.py
+	$(BIN)/python bench/bench_events.py
 	$(BIN)/python bench/bench_latency.py
 	$(BIN)/python bench/bench_reports.py
 
@@ -91,6 +93,8 @@ bench-tiny: $(VENV)/.ready-dev  ## every bench once, tiny, so that none rots
 	$(BIN)/python bench/bench_contract.py --tiny
 	$(BIN)/python bench/bench_server.py --tiny
 	$(BIN)/python bench/bench_spins.py --tiny
+	$(BIN)/python bench/bench_budget.py --tiny
+	$(BIN)/python bench/bench_events.py --tiny
 	$(BIN)/python bench/bench_latency.py --tiny
 	$(BIN)/python bench/bench_reports.py --tiny
 	$(BIN)/python bench/live_math.py --tiny

@@ -155,6 +155,7 @@ def spin_event(
     mode: str,
     nonce: int,
     feature: bool,
+    base_win_minor: int,
 ) -> bytes:
     """The event `spin_finished`."""
     return encode(
@@ -175,6 +176,7 @@ def spin_event(
             mode=mode,
             nonce=nonce,
             feature=feature,
+            base_win=number(base_win_minor, exponent),
         )
     )
 

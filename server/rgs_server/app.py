@@ -121,7 +121,8 @@ async def problems_middleware(request: web.Request, handler: Handler) -> web.Str
     except Problem as problem:
         response = problem_answer(request, problem)
     except web.HTTPRequestEntityTooLarge:
-        most = service.config.body_bytes_max
+        operation = request.get(OPERATION)
+        most = max(service.config.body_bytes_max, 0 if operation is None else operation.body_bytes_max)
         response = problem_answer(request, Problem("BODY_TOO_LARGE", f"a body has at most {most} bytes"))
     except web.HTTPNotFound:
         response = problem_answer(request, Problem("NOT_FOUND", f"no resource {request.path[:200]}"))
@@ -172,9 +173,12 @@ def endpoint(operation: Operation, handler: Handler) -> Handler:
     """The handler of an operation: within the bounds of the worker, with the headers of an operation that ends."""
     headers = ending_headers(operation)
 
-    async def answer(request: web.Request) -> web.StreamResponse:
-        service = request.app[SERVICE]
-        request[OPERATION] = operation
+    async def answer(original: web.Request) -> web.StreamResponse:
+        service = original.app[SERVICE]
+        original[OPERATION] = operation
+        request = original
+        if operation.body_bytes_max > service.config.body_bytes_max:
+            request = original.clone(client_max_size=operation.body_bytes_max)
         await body_of(request, service.config.body_timeout_ms / 1000)
         # Probes tell whether the worker lives, not whether it has much to do.
         with service.quotas.place(operation) if operation.versioned else nullcontext():
@@ -182,6 +186,7 @@ def endpoint(operation: Operation, handler: Handler) -> Handler:
                 response = await handler(request)
             finally:
                 service.gate.leave(request)
+                original.update(request)  # who called, for what is said of a refusal
         if REPLAYED in response.headers:
             response.set_status(request[CALLER].duplicate_status)
         response.headers.update(headers)

@@ -220,6 +220,7 @@ class Waiting:
             mode=record["mode"],
             nonce=record["nonce"],
             feature=bool(following),
+            base_win_minor=outcome.spins[0].win_units * unit_minor,
         )
         digest = bytes.fromhex(outcome.digest())
         policy = with_decisions(build, [made for made in self._decisions if made != (GAMBLE, COLLECT)]).policy

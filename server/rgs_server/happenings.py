@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import asyncpg
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from rgs_core.language.model import Build
 from rgs_core.outcome import FreeSpinsAward, JackpotWin, Played
@@ -21,6 +21,7 @@ from rgs_server.contract.events import (
     RgEvent,
     RoundAutoclosed,
     RoundUnsettled,
+    RoundVoided,
     SessionEnded,
     SessionSwept,
     TechnicalError,
@@ -96,6 +97,31 @@ def round_unsettled(record: asyncpg.Record, now: datetime) -> EventRow:
         due_at=time_text(record["due_at"]),
     )
     return row_of(event, operator_id, record["session_id"], now)
+
+
+def round_voided(record: asyncpg.Record, session: asyncpg.Record, now: datetime) -> EventRow:
+    """A round that its platform took back, from `find_round` after that."""
+    operator_id, exponent = session["operator_id"], session["exponent"]
+    event = RoundVoided(
+        event_id_of("voided", operator_id, record["round_id"]),
+        time_text(now),
+        record["round_id"],
+        session["session_id"],
+        session["player_id"],
+        session["game_id"],
+        operator_id,
+        session["build_hash"],
+        record["reason"],
+    )
+    if record["played"]:
+        event = structs.replace(
+            event,
+            spin_id=record["spin_id"],
+            stake=number(int(record["stake_minor"]), exponent),
+            win=number(int(record["win_minor"]), exponent),
+            currency=session["currency"],
+        )
+    return row_of(event, operator_id, session["session_id"], now)
 
 
 def round_autoclosed(record: asyncpg.Record, build_hash: str, decided: Sequence[str], now: datetime) -> EventRow:

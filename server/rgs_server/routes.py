@@ -19,6 +19,7 @@ from rgs_server.contract.problems import Problem
 from rgs_server.envelopes import session_events
 from rgs_server.gate import PERSON
 from rgs_server.recall import recall
+from rgs_server.reported import take_reported
 from rgs_server.resolutions import resolve
 from rgs_server.service import SERVICE, json_answer
 from rgs_server.sessions import validate
@@ -140,6 +141,13 @@ async def list_events(request: web.Request) -> web.Response:
         return json_answer(await session_events(store, operator_id, session_id, after_seq))
 
 
+async def report_events(request: web.Request) -> web.Response:
+    operator_id, body = await caller(request)
+    service = request.app[SERVICE]
+    async with service.store() as store:
+        return json_answer(await take_reported(store, operator_id, body, service.clock()))
+
+
 def number(request: web.Request, name: str, most: int) -> int | None:
     """A whole number of the query; None where it is not there. Raises Problem."""
     text = request.query.get(name)
@@ -236,6 +244,7 @@ HANDLERS: dict[str, Handler] = {
     "listVerdicts": list_verdicts,
     "listSpins": list_spins,
     "listEvents": list_events,
+    "reportEvents": report_events,
     "getSession": read(balances.session_state, "session_id", "SESSION_UNKNOWN"),
     "transferIn": step(balances.transfer_in, "session_id", "SESSION_UNKNOWN"),
     "closeSession": close_session,

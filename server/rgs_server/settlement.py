@@ -11,7 +11,7 @@ from datetime import datetime
 
 import asyncpg
 
-from rgs_server import answers
+from rgs_server import answers, happenings
 from rgs_server.clock import time_text
 from rgs_server.contract.answers import EndingsAnswer, encode
 from rgs_server.contract.problems import Problem
@@ -82,6 +82,7 @@ async def void(store: Store, operator_id: str, round_id: str, body: bytes, now: 
         if before is None:
             await store.void_round(operator_id, round_id, request.session_id, request.reason, now)
             record = await read_round(store, operator_id, round_id)
+            await store.add_events([happenings.round_voided(record, session, now)])
             if record["played"]:
                 log.warning("operator %s voided round %s after its outcome was sealed", operator_id, round_id)
     assert record is not None

@@ -817,6 +817,7 @@ class Lane:
                 mode=request.mode,
                 nonce=nonce,
                 feature=bool(following),
+                base_win_minor=outcome.spins[0].win_units * unit_minor,
             ),
             created_at=created_at,
             session_version=session.version,

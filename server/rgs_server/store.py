@@ -365,16 +365,25 @@ class Store:
     async def report_rounds(self, now: datetime, operators: list[str], rounds: list[str]) -> None:
         await self.connection.execute(QUERIES["report_rounds"], now, operators, rounds)
 
-    async def add_events(self, events: Sequence[EventRow]) -> None:
-        """Writes events but for those that are there; does nothing without any."""
+    async def add_events(self, events: Sequence[EventRow]) -> set[str]:
+        """Writes events but for those that are there; does nothing without any. Returns the ids of those that it wrote."""
         if not events:
-            return
+            return set()
         async with self.connection.transaction():
             told = {(event.operator_id, event.session_id) for event in events if event.session_id is not None}
             if told:
                 operators, sessions = zip(*told, strict=True)
                 await self.lock_sessions(list(operators), list(sessions))
-            await self.connection.execute(QUERIES["add_events"], *map(list, zip(*events, strict=True)))
+            rows = await self.connection.fetch(QUERIES["add_events"], *map(list, zip(*events, strict=True)))
+        return {row["event_id"] for row in rows}
+
+    async def event_payloads(self, event_ids: list[str]) -> dict[str, bytes]:
+        """What was written under each id."""
+        rows = await self.connection.fetch(QUERIES["event_payloads"], event_ids)
+        return {row["event_id"]: row["payload"] for row in rows}
+
+    async def reported_spins(self, operator_id: str, spin_ids: list[str]) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["reported_spins"], operator_id, spin_ids)
 
     async def lock_sessions(self, operators: list[str], sessions: list[str]) -> None:
         """Until the end of the transaction."""

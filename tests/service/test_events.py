@@ -33,6 +33,7 @@ from rgs_server.store import EventRow, Store
 from rgs_server.sweeping import close_idle, decide_overdue, report_unsettled
 from rgs_server.telemetry.metrics import Metrics
 from service_process import BUILD, Send, Service, code, run, sending, session_body, spin_body, wait_for
+from sinks import bus_url, owed, published
 
 from rgs_core import games
 from rgs_core.language.model_file import load, loads
@@ -50,40 +51,6 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     yield running
     assert running.stop() == 0
     running.remove()
-
-
-def bus_url(own: Service) -> str:
-    """The address of the embedded bus, with its password, as workers have it."""
-    environment = Path(f"/proc/{own.workers()[0]}/environ").read_bytes().split(b"\0")
-    return next(entry for entry in environment if entry.startswith(b"RGS_NATS_URL=")).decode().split("=", 1)[1]
-
-
-def published(own: Service, filtered: str) -> list[tuple[str, dict[str, Any]]]:
-    """(subject, event) of all that the stream holds under a subject."""
-
-    async def job() -> list[tuple[str, dict[str, Any]]]:
-        client = await nats.connect(bus_url(own))
-        try:
-            subscription = await client.jetstream().subscribe(filtered, stream=STREAM, ordered_consumer=True)
-            found = []
-            while True:
-                try:
-                    message = await subscription.next_msg(timeout=0.5)
-                except TimeoutError:
-                    return found
-                assert message.headers is not None
-                event = json.loads(message.data)
-                assert message.headers["Nats-Msg-Id"] == event["id"]
-                found.append((message.subject, event))
-        finally:
-            await client.close()
-
-    return run(job())
-
-
-def owed(own: Service, operator_id: str, sink: str = "bus") -> int:
-    sql = "SELECT count(*) FROM outbox WHERE operator_id = $1 AND sink = $2"
-    return int(run(own.fetch(sql, operator_id, sink))[0][0])
 
 
 def with_store(own: Service, job: Callable[[Store], Awaitable[Any]]) -> Any:
@@ -162,7 +129,14 @@ def test_every_event_fits_the_document_and_arrives_on_the_bus(own: Service) -> N
     wait_for(lambda: owed(own, operator_id) == 0, own.log_text)
     found = published(own, f"rgs.{token(operator_id)}.>")
     kinds = {event["type"] for _, event in found}
-    rare = {"bonus_awarded", "jackpot_win", "technical_error", "math_alert"}  # other tests
+    rare = {
+        "bonus_awarded",
+        "jackpot_win",
+        "technical_error",
+        "math_alert",
+        "round_voided",
+        "platform_event",
+    }  # other tests
     assert kinds >= {type_of(kind) for kind in EVENTS} - rare
     for where, event in found:
         assert where == subject(operator_id, event["type"])
@@ -379,6 +353,154 @@ def test_a_round_that_cannot_be_played_is_told_once(own: Service) -> None:
     assert [event["type"] for event in events] == ["session_opened", "technical_error"]
     assert events[1]["data"]["kind"] == "build_unavailable"
     check(events[1])
+
+
+def report(send: Send, *events: Any) -> dict[str, Any]:
+    answer = send("POST", "/events/batch", {"events": list(events)})
+    assert answer.status == 200, answer.body
+    return dict(answer.json())
+
+
+def told(operator_id: str, **changes: Any) -> dict[str, Any]:
+    return {"type": "bonus_shown", "ts": "2026-01-31T12:00:00.000Z", "operator_id": operator_id, **changes}
+
+
+def test_a_batch_has_a_result_for_each_event(own: Service) -> None:
+    operator_id, send = new_operator(own)
+    answer = report(
+        send,
+        told(operator_id, event_id="e-1", shown=1.50),
+        told(operator_id, event_id="e-1", shown=1.5),
+        told(operator_id, event_id="e-1", shown=2),
+        told("op-other"),
+        told(operator_id, ts="yesterday"),
+        {"type": "bonus_shown"},
+        [],
+        told(operator_id, event_id="e-2"),
+    )
+    results = [(row["index"], row["status"], row.get("code")) for row in answer["results"]]
+    assert results == [
+        (0, "accepted", None),
+        (1, "duplicate", None),
+        (2, "refused", "IDEMPOTENCY_CONFLICT"),
+        (3, "refused", "FORBIDDEN"),
+        (4, "refused", "VALIDATION_FAILED"),
+        (5, "refused", "VALIDATION_FAILED"),
+        (6, "refused", "VALIDATION_FAILED"),
+        (7, "accepted", None),
+    ]
+    assert (answer["accepted"], answer["duplicates"], answer["refused"]) == (2, 1, 5)
+    again = report(send, told(operator_id, event_id="e-2"), told(operator_id, event_id="e-1", shown=2))
+    assert [row["status"] for row in again["results"]] == ["duplicate", "refused"]
+
+
+def test_what_is_reported_is_told_on_the_bus_alone_and_once(own: Service) -> None:
+    operator_id, send = new_operator(own)
+    events = [told(operator_id, number=n) for n in range(3)]
+    for _ in range(2):
+        report(send, *events)
+    wait_for(lambda: owed(own, operator_id) == 0, own.log_text)
+    found = published(own, f"rgs.{token(operator_id)}.>")
+    assert [where for where, _ in found] == [subject(operator_id, "platform_event")] * 3
+    for _, event in found:
+        check(event)
+    assert sorted(event["data"]["reported"]["number"] for _, event in found) == [0, 1, 2]
+    assert owed(own, operator_id, "webhook") == 0
+
+
+def test_a_batch_takes_one_to_500_events_of_any_usual_size(own: Service) -> None:
+    operator_id, send = new_operator(own)
+    assert code(send("POST", "/events/batch", {"events": []})) == (400, "VALIDATION_FAILED")
+    one = told(operator_id, text="x" * 800)
+    assert code(send("POST", "/events/batch", {"events": [{**one, "n": n} for n in range(501)]}))[0] == 400
+    answer = report(send, *({**one, "n": n} for n in range(500)))
+    assert (answer["accepted"], len(answer["results"])) == (500, 500)
+    answer = send("POST", "/events/batch", {"events": [told(operator_id, text="x" * (1 << 19))]})
+    assert code(answer) == (413, "BODY_TOO_LARGE")
+    assert "524288" in answer.json()["detail"]
+    assert code(send("POST", "/spins", b"x" * 70_000)) == (413, "BODY_TOO_LARGE")
+
+
+def test_a_reported_round_is_compared_with_the_record(own: Service) -> None:
+    operator_id, send = new_operator(own)
+    assert send("POST", "/sessions", session_body("cmp", operator_id)).status == 200
+    name = f"{operator_id}-cmp"
+    spin = send("POST", "/spins", spin_body(name, "cmp")).json()
+    win = spin["outcome"]["win"]["amount"]
+    mine = told(
+        operator_id, type="spin_finished", spin_id=name, round_id=f"r-{name}", stake=1.00, win=win, currency="EUR",
+        game_id=BUILD.model.id, build_hash=BUILD.build_hash, player_id="p-1", spin_type="cash", session_id="cmp",
+    )  # fmt: skip
+    answer = report(
+        send,
+        mine,
+        {**mine, "win": win + 1, "round_id": "other", "n": 1},
+        {**mine, "stake": "1.000", "n": 2},
+        {**mine, "stake": True, "build_hash": 7, "n": 3},
+        {**mine, "spin_id": "never", "n": 4},
+        {**mine, "type": "mine", "n": 5},
+    )
+    found = [(row["status"], row.get("record"), row.get("differences")) for row in answer["results"]]
+    assert found == [
+        ("accepted", "equal", None),
+        ("accepted", "different", ["round_id", "win"]),
+        ("accepted", "equal", None),
+        ("accepted", "different", ["build_hash", "stake"]),
+        ("accepted", "unknown", None),
+        ("accepted", None, None),
+    ]
+
+
+def test_the_same_batch_at_the_same_time_is_taken_once(own: Service) -> None:
+    operator_id, _ = new_operator(own)
+    body = json.dumps({"events": [told(operator_id, event_id=f"e-{n}") for n in range(50)]}).encode()
+
+    async def job() -> list[dict[str, Any]]:
+        async with own.client(CREDENTIALS[operator_id]) as one, own.client(CREDENTIALS[operator_id]) as two:
+            sends = [client.send("POST", "/rgs/v1/events/batch", body) for client in (one, two, one, two)]
+            return [reply.json() for reply in await asyncio.gather(*sends)]
+
+    answers = run(job())
+    assert sum(answer["accepted"] for answer in answers) == 50
+    assert sum(answer["duplicates"] for answer in answers) == 150
+    assert len(events_of(own, operator_id)) == 50
+
+
+def test_a_round_that_is_taken_back_is_told(own: Service) -> None:
+    operator_id, send = new_operator(own, settle_within_s=3600)
+    assert send("POST", "/sessions", session_body("void", operator_id)).status == 200
+    name = f"void-{next(_numbers)}"
+    assert send("POST", "/spins", spin_body(name, "void")).status == 200
+    for round_id in (f"r-{name}", "r-never"):
+        for _ in range(2):
+            body = {"session_id": "void", "reason": "late"}
+            assert send("POST", f"/rounds/{round_id}/void", body).status == 200
+    events = send("GET", "/sessions/void/events").json()["events"]
+    for event in events:
+        check(event)
+    assert [event["type"] for event in events] == ["session_opened", "spin_finished", "round_voided", "round_voided"]
+    played, never = (event["data"] for event in events[2:])
+    assert (played["spin_id"], played["stake"], played["reason"]) == (name, 1.00, "late")
+    assert (never["round_id"], "spin_id" in never, "stake" in never) == ("r-never", False, False)
+
+
+def test_a_finished_spin_says_what_monitoring_counts(own: Service) -> None:
+    """Also what the paid spin alone has won, and whether there was a feature; rounds are looked at until one had."""
+    operator_id, send = new_operator(own)
+    assert send("POST", "/sessions", session_body("seen", operator_id)).status == 200
+    kinds = set()
+    for n in range(400):
+        answer = send("POST", "/spins", spin_body(f"{operator_id}-{n}", "seen")).json()
+        last = send("GET", f"/sessions/seen/events?after_seq={n + 1}").json()["events"]
+        data = next(event["data"] for event in last if event["type"] == "spin_finished" and event["data"]["nonce"] == n)
+        assert data["feature"] == bool(answer["outcome"]["features"])
+        assert 0 <= data["base_win"] <= data["win"]
+        assert data["feature"] or data["base_win"] == data["win"]
+        assert data["status"] == "normal"
+        kinds.add(data["feature"])
+        if kinds == {True, False} and n > 20:
+            return
+    raise AssertionError("no round of 400 had a feature")
 
 
 def test_subjects_are_safe() -> None:

@@ -2,73 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import http.server
 import itertools
-import json
 import os
 import signal
-import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rgs_server.__main__ import main
 from rgs_server.operators import OperatorRefused
 from rgs_server.receivers import set_webhook
 from service_process import Send, Service, run, sending, session_body, spin_body, wait_for
+from sinks import ReceiverServer
 
 _numbers = itertools.count()
-
-
-class ReceiverServer:
-    """Takes events on a port of its own, checks signatures as the standard has them, and answers with `status`."""
-
-    def __init__(self) -> None:
-        self.secret = ""
-        self.status = 204
-        self.pause_s = 0.0
-        self.events: list[dict[str, Any]] = []
-        self.wrong: list[str] = []
-        receiver = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.take({name.lower(): value for name, value in self.headers.items()}, body)
-                time.sleep(receiver.pause_s)
-                self.send_response(receiver.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}/events"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def take(self, headers: dict[str, str], body: bytes) -> None:
-        event = json.loads(body)
-        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-        key = base64.b64decode(self.secret.removeprefix("whsec_"))
-        expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-        fresh = abs(time.time() - int(headers["webhook-timestamp"])) < 60
-        if headers["webhook-signature"] != f"v1,{expected}" or event["id"] != headers["webhook-id"] or not fresh:
-            self.wrong.append(headers["webhook-id"])
-        elif self.status < 300:
-            self.events.append(event)
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        assert self.wrong == []
 
 
 @pytest.fixture(scope="module")

@@ -347,6 +347,7 @@ def events(wins: Iterable[int], build_name: str = "ember_sevens", days: int = 3)
             mode="base",
             nonce=nonce,
             feature=False,
+            base_win_minor=0,
         )
 
 

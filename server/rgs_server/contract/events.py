@@ -39,6 +39,11 @@ class SpinFinished(Event, frozen=True, tag="spin_finished"):
     mode: Annotated[str, Meta(description="of the game", examples=["base"])]
     nonce: Annotated[int, Meta(description="number of the round in its session, from 0, without gaps", ge=0)]
     feature: Annotated[bool, Meta(description="whether the round triggered a feature, a bonus or a jackpot")]
+    base_win: Annotated[Number, Meta(description="of the paid spin alone, before a maximum win or a gamble")]
+    status: Annotated[
+        Literal["normal"],
+        Meta(description="of the round when this was written; one that is taken back later is told as `round_voided`"),
+    ] = "normal"
 
 
 class RoundEvent(Event, frozen=True):
@@ -83,6 +88,22 @@ class RoundUnsettled(RoundEvent, frozen=True, tag="round_unsettled"):
     win: Number
     currency: str
     due_at: Time
+
+
+class RoundVoided(Event, frozen=True, tag="round_voided"):
+    """The platform took a round back, or kept one that was not played from being played."""
+
+    round_id: str
+    session_id: str
+    player_id: str
+    game_id: str
+    operator_id: str
+    build_hash: BuildHash
+    reason: str
+    spin_id: Annotated[str | UnsetType, Meta(description="missing where the round was never played")] = UNSET
+    stake: Number | UnsetType = UNSET
+    win: Number | UnsetType = UNSET
+    currency: str | UnsetType = UNSET
 
 
 class RoundAutoclosed(RoundEvent, frozen=True, tag="round_autoclosed"):
@@ -177,12 +198,28 @@ class TechnicalError(Event, frozen=True, tag="technical_error"):
     build_hash: BuildHash | UnsetType = UNSET
 
 
+class PlatformEvent(Event, frozen=True, tag="platform_event"):
+    """What a platform told with `POST /events/batch`, as it was written. On the bus alone: its platform knows it."""
+
+    operator_id: str
+    reported: Annotated[Raw, Meta(description="the platform's event", extra_json_schema={"type": "object"})]
+    record: Annotated[
+        str | UnsetType,
+        Meta(
+            description="of a `spin_finished`, how it compares with the round on record; missing: not compared",
+            examples=["equal", "different", "unknown"],
+        ),
+    ] = UNSET
+    differences: Annotated[list[str] | UnsetType, Meta(description="fields that differ from the record")] = UNSET
+
+
 EVENTS: tuple[type[Event], ...] = (
     SpinFinished,
     BonusTriggered,
     BonusAwarded,
     JackpotWon,
     RoundUnsettled,
+    RoundVoided,
     RoundAutoclosed,
     SessionOpened,
     SessionEnded,
@@ -190,6 +227,7 @@ EVENTS: tuple[type[Event], ...] = (
     RgEvent,
     TechnicalError,
     MathAlert,
+    PlatformEvent,
 )
 """Every event that is sent; the types that `data` can have."""
 
@@ -235,3 +273,37 @@ class EventsAnswer(Struct, frozen=True):
     events: list[CloudEvent]
     last_seq: Annotated[int, Meta(description="of the session's last event so far; 0: it has none")]
     more: Annotated[bool, Meta(description="whether there are events behind these")]
+
+
+class EventResult(Struct, frozen=True):
+    """What became of one event of a batch."""
+
+    index: Annotated[int, Meta(description="of the event in the request, from 0")]
+    status: Annotated[
+        Literal["accepted", "duplicate", "refused"],
+        Meta(
+            description="`duplicate`: it was accepted before, and is not told again; `refused`: correct it, others stand"
+        ),
+    ]
+    event_id: Annotated[str | UnsetType, Meta(description="under which it is told; missing where it is refused")] = (
+        UNSET
+    )
+    record: Annotated[
+        str | UnsetType,
+        Meta(
+            description="of a `spin_finished`: `equal` to the round on record, `different`, or `unknown` here",
+            examples=["equal", "different", "unknown"],
+        ),
+    ] = UNSET
+    differences: Annotated[list[str] | UnsetType, Meta(description="fields that differ from the record")] = UNSET
+    code: Annotated[str | UnsetType, Meta(description="of the problem, where it is refused")] = UNSET
+    detail: str | UnsetType = UNSET
+
+
+class EventBatchAnswer(Struct, frozen=True):
+    """A result for each event, in the order of the request."""
+
+    accepted: int
+    duplicates: int
+    refused: int
+    results: list[EventResult]

@@ -12,6 +12,7 @@ from rgs_core import __version__
 from rgs_server import signing
 from rgs_server.contract.operations import OPERATIONS, SCOPES, VERSION, Operation
 from rgs_server.contract.problems import KINDS, ProblemDocument
+from rgs_server.contract.requests import ReportedEvent
 
 Json = dict[str, Any]
 
@@ -53,7 +54,7 @@ REPLAYED = "the answer was given before; its status is 200, or 409 or 425 where 
 def document() -> Json:
     """The whole document. Callers do not change it."""
     types = {kind for operation in OPERATIONS for kind in (operation.request, operation.answer) if kind}
-    ordered: list[type] = sorted([*types, ProblemDocument], key=lambda kind: kind.__name__)
+    ordered: list[type] = sorted([*types, ProblemDocument, ReportedEvent], key=lambda kind: kind.__name__)
     _, schemas = msgspec.json.schema_components(ordered, ref_template="#/components/schemas/{name}")
     paths: Json = {}
     token = next(operation for operation in OPERATIONS if operation.form)

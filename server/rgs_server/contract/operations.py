@@ -9,10 +9,11 @@ from typing import Literal
 from msgspec import Struct
 
 from rgs_server.contract import answers
-from rgs_server.contract.events import EventsAnswer
+from rgs_server.contract.events import EventBatchAnswer, EventsAnswer
 from rgs_server.contract.requests import (
     BuildRequest,
     ChoiceRequest,
+    EventBatch,
     PlayerFlagsRequest,
     ResolutionRequest,
     SessionRequest,
@@ -55,6 +56,7 @@ class Operation:
     query: dict[str, str] = field(default_factory=dict)  # what the values in the query are; none is needed
     example: dict[str, object] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
+    body_bytes_max: int = 0  # where it may be more than RGS_BODY_BYTES_MAX
     deprecated_on: date | None = None
     sunset_on: date | None = None
 
@@ -221,6 +223,36 @@ OPERATIONS: tuple[Operation, ...] = (
         parameters={"session_id": "id of the session, percent-encoded"},
         query={"after_seq": "events behind this one; without it from the first that is kept"},
         values={"session_id": "s-1"},
+    ),
+    Operation(
+        "reportEvents",
+        "POST",
+        "/events/batch",
+        "Report events",
+        EventBatchAnswer,
+        "What the platform tells of its side: 1 to 500 events, 512 KiB, with a result for each. Those that are accepted are "
+        "durable, and are told on the bus as `platform_event`, once. A `spin_finished` is compared with the round on record.",
+        request=EventBatch,
+        problems=("VALIDATION_FAILED",),
+        body_bytes_max=1 << 19,
+        example={
+            "events": [
+                {
+                    "type": "spin_finished",
+                    "ts": "2025-10-20T11:22:33.123Z",
+                    "spin_id": "spin-1",
+                    "round_id": "rnd-1",
+                    "stake": 1.00,
+                    "win": 3.40,
+                    "currency": "EUR",
+                    "game_id": "g-BookOf…",
+                    "build_hash": "sha256:…",
+                    "player_id": "p-1",
+                    "operator_id": "op-sandbox",
+                    "spin_type": "cash",
+                }
+            ]
+        },
     ),
     Operation(
         "replaySpin",

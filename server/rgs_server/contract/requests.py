@@ -175,6 +175,47 @@ class SessionRequest(Struct, frozen=True):
     ] = ""
 
 
+EVENTS_IN_BATCH_MAX = 500
+
+
+class ReportedEvent(Struct, frozen=True):
+    """What a platform tells of its side. Other fields are kept as they are; those of a `spin_finished` that are named like ours
+    are compared with the round on record."""
+
+    type: Annotated[
+        str,
+        Meta(
+            description="`spin_finished`, or any other name of the platform's",
+            min_length=1,
+            max_length=64,
+            extra_json_schema=PRINTABLE,
+        ),
+    ]
+    ts: Annotated[
+        str, Meta(description="when it happened: RFC 3339 in UTC, as 2026-01-31T12:00:00.000Z", max_length=40)
+    ]
+    event_id: Annotated[
+        Id | None,
+        Meta(
+            description="the same id with the same event is taken once; missing: the same bytes are",
+            extra_json_schema=PRINTABLE,
+        ),
+    ] = None
+    operator_id: Annotated[Id | None, Meta(description="where it is sent, the caller", extra_json_schema=PRINTABLE)] = (
+        None
+    )
+    spin_id: Annotated[Id | None, Meta(extra_json_schema=PRINTABLE)] = None
+
+
+class EventBatch(Struct, frozen=True):
+    """Events of a platform. Each is taken or refused alone."""
+
+    events: Annotated[
+        list[Annotated[Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/ReportedEvent"})]],
+        Meta(min_length=1, max_length=EVENTS_IN_BATCH_MAX),
+    ]
+
+
 class TokenForm(Struct, frozen=True):
     """A request for an access token, as a form (RFC 6749, section 4.4.2)."""
 
@@ -244,6 +285,8 @@ _RESOLUTION = Decoder(ResolutionRequest)
 _TRANSFER = Decoder(TransferRequest)
 _FLAGS = Decoder(PlayerFlagsRequest)
 _BUILD = Decoder(BuildRequest)
+_BATCH = Decoder(EventBatch)
+_REPORTED = Decoder(ReportedEvent)
 
 
 def decode_spin(body: bytes) -> SpinRequest:
@@ -289,3 +332,13 @@ def decode_flags(body: bytes) -> PlayerFlagsRequest:
 def decode_build(body: bytes) -> BuildRequest:
     """A build to be validated. Raises Problem."""
     return _BUILD.decode(body)
+
+
+def decode_batch(body: bytes) -> EventBatch:
+    """Events of a platform, each still as bytes. Raises Problem."""
+    return _BATCH.decode(body)
+
+
+def decode_reported(raw: bytes) -> ReportedEvent:
+    """One of them. Raises Problem."""
+    return _REPORTED.decode(raw)

@@ -703,7 +703,22 @@ INSERT INTO events (event_id, operator_id, session_id, seq, event_type, payload,
 SELECT event_id, operator_id, session_id, CASE WHEN session_id IS NOT NULL THEN seq END, event_type, payload, created_at,
        traceparent
 FROM input ORDER BY place
-ON CONFLICT (event_id) DO NOTHING;
+ON CONFLICT (event_id) DO NOTHING
+RETURNING event_id;
+
+-- name: event_payloads
+-- $1 event_id (array)
+SELECT event_id, payload FROM events WHERE event_id = ANY ($1::text[]);
+
+-- name: reported_spins
+-- What a platform's report of a spin is compared with; build_refs are the platform's names of the build.
+-- $1 operator_id $2 spin_id (array)
+SELECT p.spin_id, p.round_id, p.session_id, p.stake_minor, p.win_minor, p.currency, p.spin_type, s.exponent, s.player_id,
+       s.game_id, p.build_hash,
+       ARRAY(SELECT g.build_ref FROM operator_games g
+             WHERE g.operator_id = p.operator_id AND g.game_id = s.game_id AND g.build_hash = p.build_hash) AS build_refs
+FROM spins p JOIN sessions s USING (operator_id, session_id)
+WHERE p.operator_id = $1 AND p.spin_id = ANY ($2::text[]);
 
 -- name: list_events
 -- $1 operator_id $2 session_id $3 after_seq $4 most
