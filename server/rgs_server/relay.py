@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple, Protocol
@@ -31,6 +31,9 @@ from rgs_server.telemetry.tracing import Tracing
 log = logging.getLogger("rgs.relay")
 
 POLL_S = 0.25
+LOOK_S = 0.02
+"""From one look for what is due to the next, at least; longer, up to `POLL_S`, while looks that were asked for find nothing: no
+operator has a receiver, or other workers have the lanes."""
 LEASE = timedelta(seconds=30)
 DEAD_AFTER = timedelta(hours=72)
 """After so long an event is put aside, from where it can be sent again."""
@@ -85,6 +88,12 @@ class Relay:
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
         self._lanes: dict[str, asyncio.Task[None]] = {}
+        self._due = asyncio.Event()
+        self._pause_s = LOOK_S
+
+    def look(self) -> None:
+        """Something may be due: this worker has written events. What others write is found with the next poll."""
+        self._due.set()
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name=f"relay {self._sink.name}")
@@ -99,15 +108,25 @@ class Relay:
 
     async def _run(self) -> None:
         while True:
+            asked = self._due.is_set()
+            self._due.clear()
+            taken = 0
             try:
-                await self._take_lanes()
+                taken = await self._take_lanes()
             except Problem as problem:
                 log.warning("no events are sent: %s", problem.detail)
             except Exception:
                 log.exception("taking lanes failed")
-            await asyncio.sleep(POLL_S)
+            if taken:
+                self._pause_s = LOOK_S
+            elif asked and not self._lanes:
+                self._pause_s = min(2 * self._pause_s, POLL_S)
+            await asyncio.sleep(self._pause_s)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), POLL_S - self._pause_s)
 
-    async def _take_lanes(self) -> None:
+    async def _take_lanes(self) -> int:
+        """Begins to serve lanes that nobody has; how many."""
         now = self._clock()
         async with self._stores() as store:
             taken = await store.take_lanes(self._sink.name, now, now + LEASE, list(self._lanes))
@@ -117,6 +136,7 @@ class Relay:
             lane = asyncio.create_task(self._serve(operator_id, row["failures"]), name=name)
             self._lanes[operator_id] = lane
             lane.add_done_callback(partial(self._left, operator_id))
+        return len(taken)
 
     def _left(self, operator_id: str, _: asyncio.Task[None]) -> None:
         self._lanes.pop(operator_id, None)

@@ -64,7 +64,17 @@ class Service:
         self.cashier = Cashier(config, self.store, sealer, self.clock, self.metrics, self.tracing)
         self.reports = Reports(config.report_url or url)
         self._nonces = NonceMemory(config, url)
-        self.desk = SpinDesk(config, url, rules, sealer, self.cashier, self._nonces, self.clock_watch.now, self.metrics)
+        self.desk = SpinDesk(
+            config,
+            url,
+            rules,
+            sealer,
+            self.cashier,
+            self._nonces,
+            self.clock_watch.now,
+            self.metrics,
+            self._events_written,
+        )
         self.status_board = StatusBoard(
             config, self.store, clock, lambda: self.clock_watch.is_right, lambda: self.desk.waiting
         )
@@ -80,6 +90,10 @@ class Service:
         self._relays = [Relay(sink, self.store, clock, self.metrics, self.tracing) for sink in sinks]
         self._sequencer = Sequencer(self.store, sealer, self.clock, config.checkpoint_s, place_of(config))
         self._sweeper = Sweeper(self.store, self.builds, self.clock, config.sweep_s, self.metrics, config.events_days)
+
+    def _events_written(self) -> None:
+        for relay in self._relays:
+            relay.look()
 
     async def start(self) -> None:
         self._pool = await asyncpg.create_pool(self._url, min_size=1, max_size=4, command_timeout=5)

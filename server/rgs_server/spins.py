@@ -20,7 +20,7 @@ import os
 import re
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -230,11 +230,15 @@ class SpinDesk:
         nonces: NonceMemory,
         clock: Clock,
         metrics: Metrics,
+        look: Callable[[], None],
     ) -> None:
+        """`look` is called when events were written, which somebody may be waiting for."""
         self._config = config
         self._nonces = nonces
         self._metrics = metrics
-        self._lanes = [Lane(config, url, rules, sealer, cashier, clock, metrics) for _ in range(config.commit_lanes)]
+        self._lanes = [
+            Lane(config, url, rules, sealer, cashier, clock, metrics, look) for _ in range(config.commit_lanes)
+        ]
         self._in_flight: dict[tuple[str, str], Pending] = {}
         self._expiry: asyncio.Task[None] | None = None
         metrics.watch("rgs_queue_spins", lambda: self.waiting)
@@ -354,7 +358,9 @@ class Lane:
         cashier: Cashier,
         clock: Clock,
         metrics: Metrics,
+        look: Callable[[], None],
     ) -> None:
+        self._look = look
         self._config = config
         self._metrics = metrics
         self._url = url
@@ -533,6 +539,8 @@ class Lane:
             else:
                 refused.append((pending, None))
                 forestalled.add(pending.session_key)
+        if taken.spins:
+            self._look()
         if forestalled:
             self._undo(forestalled)
         if taken.replayed:
