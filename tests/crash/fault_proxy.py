@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol
 
+READY_FOR_QUERY = b"Z"
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
 
@@ -56,6 +57,8 @@ class Link:
         self.client, self.server = client, server
         self.silent = False
         """Swallows all that comes, and does not tell one side that the other one has closed."""
+        self.idle = False
+        """Whether the server of a database waits for the next command, in a transaction or not."""
 
     def drop(self) -> None:
         """Resets both sides."""
@@ -63,8 +66,8 @@ class Link:
             writer.transport.abort()
 
 
-Fault = Callable[[Link], Awaitable[bool]]
-"""Whether the message is forwarded after all."""
+Fault = Callable[[Link, bytes], Awaitable[bool]]
+"""What happens at a message of a connection; whether the message is forwarded after all."""
 
 
 class FaultProxy:
@@ -75,7 +78,9 @@ class FaultProxy:
         self._server: asyncio.Server | None = None
         self._links: dict[Link, asyncio.Task[None]] = {}
         self._fault: Fault | None = None
-        self._at = 0
+        self._when: Callable[[int, bytes], bool] = lambda number, message: False
+        self.happened = False
+        """Whether the fault has come."""
         self.passed = 0
         """Messages since `arm`, with the one at which the fault happened."""
 
@@ -95,14 +100,13 @@ class FaultProxy:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._server.wait_closed()
 
-    def arm(self, at: int, fault: Fault) -> None:
-        """Has a fault happen at the message number `at` from now on, counted from 1."""
-        self.passed, self._at, self._fault = 0, at, fault
-
-    @property
-    def happened(self) -> bool:
-        """Whether the fault has come."""
-        return 0 < self._at <= self.passed
+    def arm(self, when: int | bytes, fault: Fault) -> None:
+        """Has a fault happen once, at the message of this number from now on, counted from 1, or at the first with this text."""
+        if isinstance(when, int):
+            self._when = lambda number, message: number == when
+        else:
+            self._when = lambda number, message: when in message
+        self.passed, self.happened, self._fault = 0, False, fault
 
     def disarm(self) -> bool:
         """Nothing happens from now on; whether it has."""
@@ -121,8 +125,8 @@ class FaultProxy:
         self._links[link] = task
         try:
             await asyncio.gather(
-                self._pump(link, reader, to_server, self._frames(True)),
-                self._pump(link, from_server, writer, self._frames(False)),
+                self._pump(link, reader, to_server, from_client=True),
+                self._pump(link, from_server, writer, from_client=False),
             )
             while link.silent:  # the other side has not heard of anything
                 await asyncio.sleep(3600)
@@ -133,19 +137,26 @@ class FaultProxy:
             link.drop()
 
     async def _pump(
-        self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, frames: Frames
+        self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, from_client: bool
     ) -> None:
+        frames = self._frames(from_client)
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
                 for message in frames.feed(data):
-                    if await self._passes(link) and not link.silent:
+                    if not from_client:
+                        link.idle = message[:1] == READY_FOR_QUERY
+                    if await self._passes(link, message) and not link.silent:
+                        link.idle &= not from_client
                         writer.write(message)
                 await writer.drain()
         if not link.silent:
             writer.close()
 
-    async def _passes(self, link: Link) -> bool:
+    async def _passes(self, link: Link, message: bytes) -> bool:
         if self._fault is None or link.silent:
             return True
         self.passed += 1
-        return self.passed != self._at or await self._fault(link)
+        if self.happened or not self._when(self.passed, message):
+            return True
+        self.happened = True
+        return await self._fault(link, message)

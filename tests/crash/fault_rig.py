@@ -38,8 +38,8 @@ T = TypeVar("T")
 COMMIT_TIMEOUT_MS, WALLET_TIMEOUT_MS = 600, 300
 LATE_S = COMMIT_TIMEOUT_MS / 1000 + 0.2
 """A message that comes so late is one of a request that was given up."""
-KEEPALIVE_S = 2.0
-"""After so long the kernel of a server finds a client gone that cannot say so."""
+KEEPALIVE_S = 1.0
+"""After so long the kernel of the server finds a client gone that cannot say so; here, since the proxy answers for it."""
 ANSWER_S = 30.0
 
 PLATFORM, SEAMLESS = "op-fault", "op-fault-wallet"
@@ -125,6 +125,9 @@ class Rig:
         ensure_master_key(self.config.master_key_path)
         await self.postgres.start()
         await prepare_database(self.postgres.url, self.postgres.worker_url)
+        # A crash is followed by one sync of the file system, not one of each of a thousand files; nothing else is relaxed.
+        with (self.postgres.cluster_path / "postgresql.auto.conf").open("a") as settings:
+            settings.write("recovery_init_sync_method = syncfs\n")
         await ensure_token_key(self.postgres.url, Sealer(*read_master_keys(self.config.master_key_path)))
         owner = replace(self.config, database_url=self.postgres.url)
         rules = {
@@ -194,30 +197,35 @@ class Rig:
 
     # -- harm ---------------------------------------------------------------------------------------
 
-    async def kill_worker(self, link: Link) -> bool:
+    async def kill_worker(self, link: Link, message: bytes) -> bool:
         self.workers[0].kill()
         return False
 
-    async def kill_postgres(self, link: Link | None) -> bool:
-        """The postmaster and all its children; the watcher starts another one, which recovers."""
+    async def kill_postgres(self, link: Link, message: bytes) -> bool:
+        self.crash_postgres()
+        return False
+
+    def crash_postgres(self) -> None:
+        """Kills the postmaster and all its children; the watcher starts another one, which recovers."""
         with contextlib.suppress(FileNotFoundError, IndexError, ProcessLookupError):
             pid = int((self.postgres.cluster_path / "postmaster.pid").read_text().split()[0])
             for victim in (pid, *children(pid)):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(victim, signal.SIGKILL)
-        return False
 
-    async def drop(self, link: Link) -> bool:
+    async def drop(self, link: Link, message: bytes) -> bool:
         link.drop()
         return False
 
-    async def go_silent(self, link: Link) -> bool:
-        """Half open: neither side hears anything any more. The server's kernel finds out in the end."""
+    async def go_silent(self, link: Link, message: bytes) -> bool:
+        """Half open: neither side hears anything any more. Between two commands the database ends a transaction by its own
+        timeouts; in the middle of one it has none, and its kernel has to find out."""
         link.silent = True
-        asyncio.get_running_loop().call_later(KEEPALIVE_S, link.server.transport.abort)
+        if not link.idle:
+            asyncio.get_running_loop().call_later(KEEPALIVE_S, link.server.transport.abort)
         return False
 
-    async def delay(self, link: Link) -> bool:
+    async def delay(self, link: Link, message: bytes) -> bool:
         await asyncio.sleep(LATE_S)
         return True
 
@@ -271,4 +279,4 @@ class Rig:
                     self._reader = None
                 if time.monotonic() > until:
                     raise
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)

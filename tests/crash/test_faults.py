@@ -38,7 +38,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         yield running
 
 
-async def never(link: Link) -> bool:
+async def never(link: Link, message: bytes) -> bool:
     return True
 
 
@@ -112,3 +112,18 @@ def test_an_operation_happens_once(rig: Rig, operation: str, place: str, fault: 
             await disturb(rig, operation, place, at, rig.faults()[fault])
 
     rig.run(sweep(), 3600)
+
+
+@pytest.mark.parametrize("operation", ["void", "choice", "transfer out"])
+def test_a_transaction_whose_client_is_gone_lets_its_session_go(rig: Rig, operation: str) -> None:
+    """The session is locked and nobody will ever commit: the database has to find out, the kernel of the proxy does not."""
+
+    async def job() -> None:
+        scene = await OPERATIONS[operation](rig)
+        rig.workers[0].database.arm(b"COMMIT", rig.go_silent)
+        assert (await rig.once(scene.request)) is not None
+        assert rig.workers[0].database.disarm()
+        assert (await rig.answered(scene.request)).status == 200
+        assert scene.expected.items() <= (await inspect(rig, scene.session_id)).items()
+
+    rig.run(job())
