@@ -14,7 +14,6 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Iterator
 
 import pytest
 from crash.fault_inspection import UNDER_WAY, inspect
@@ -30,12 +29,6 @@ MOST = 400
 """No operation has so many messages; one that never ends must not be swept for ever."""
 FAULTS = ("kill worker", "kill postgres", "drop", "half open", "delay")
 AT_WALLET = ("spin, wallet", "last choice, wallet")
-
-
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with Rig(tmp_path_factory.mktemp("faults")) as running:
-        yield running
 
 
 async def never(link: Link, message: bytes) -> bool:
