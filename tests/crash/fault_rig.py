@@ -66,6 +66,14 @@ class Worker:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
 
+    @property
+    def lives(self) -> bool:
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
 
 class Rig:
     """All of it. Coroutines run in a loop of its own thread, by `run`."""
@@ -158,18 +166,24 @@ class Rig:
         await self.postgres.stop()
 
     async def _new_worker(self) -> Worker:
+        """Starts one until it serves, as a supervisor does: one that finds no database ends."""
         sockets = self.postgres.worker_url.split("host=")[1]
         database = FaultProxy(lambda: asyncio.open_unix_connection(f"{sockets}/.s.PGSQL.5432"), PostgresFrames)
         url = f"postgresql://rgs_worker@127.0.0.1:{await database.start()}/postgres?sslmode=disable"
-        config = replace(self.config, port=free_port(), database_url=url)
-        order = {
-            "environment": environment_of(config), "log": str(self.folder / "workers.log"), "clock": str(self.clock_file),
-        }  # fmt: skip
-        pid = await asyncio.to_thread(self._fork, json.dumps(order))
-        worker = Worker(pid, config.port, database)
-        async with self.client(worker, PLATFORM) as client:
-            await client.wait_until_ready()
-        return worker
+        until = time.monotonic() + ANSWER_S
+        while True:
+            config = replace(self.config, port=free_port(), database_url=url)
+            order = {
+                "environment": environment_of(config), "log": str(self.folder / "workers.log"),
+                "clock": str(self.clock_file),
+            }  # fmt: skip
+            worker = Worker(await asyncio.to_thread(self._fork, json.dumps(order)), config.port, database)
+            while worker.lives:
+                async with self.client(worker, PLATFORM) as client:
+                    with contextlib.suppress(TimeoutError):
+                        await client.wait_until_ready(0.3)
+                        return worker
+            assert time.monotonic() < until, (self.folder / "workers.log").read_text()[-2000:]
 
     def _fork(self, order: str) -> int:
         assert self._forker.stdin is not None
