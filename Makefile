@@ -62,8 +62,9 @@ sanitize: $(SANITIZED)/.ready  ## the compiled core under the address and undefi
 		tests/unit/test_policies.py tests/unit/test_jackpots.py tests/unit/test_doubles.py tests/unit/test_nudge.py \
 		tests/unit/test_stratified.py tests/property/test_joint_pruned.py
 
-crash: $(VENV)/.ready-dev  ## the crash tests for longer (CRASH_SECONDS=60)
-	CRASH_SECONDS=$(or $(CRASH_SECONDS),60) $(BIN)/python -m pytest -q -s tests/crash
+crash: $(VENV)/.ready-dev  ## the crash tests for longer (CRASH_SECONDS=60), and faults at every message (two hours)
+	CRASH_SECONDS=$(or $(CRASH_SECONDS),60) $(BIN)/python -m pytest -q -s tests/crash/test_kill.py
+	CRASH_FULL=1 $(BIN)/python -m pytest -q -s -n 2 --dist worksteal tests/crash/test_faults.py tests/crash/test_order.py
 
 monitor: $(VENV)/.ready-dev  ## acceptance of live math monitoring: 1,000 healthy fleet-years, coverage, faults (10 minutes)
 	$(BIN)/python bench/live_math.py
