@@ -150,6 +150,7 @@ def test_bands_cover_what_they_say(n: int, mixed: bool) -> None:
 # --- T2 to T6
 
 
+@pytest.mark.timeout(900)
 def test_tests_hold_their_level(lanterns: NullLaw) -> None:
     """Healthy windows of two stakes: p-values below 0.05 in 5 % of them, give or take four standard errors."""
     runs, small = 300, dict.fromkeys(("body", "classes", "feature", "tail", "bias"), 0)
