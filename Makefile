@@ -66,8 +66,8 @@ simulate: $(VENV)/.ready-dev  ## random histories of the money path (SEEDS=10000
 	PYTHONPATH=tests $(BIN)/python -m simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS))
 
-crash: $(VENV)/.ready-dev  ## the crash tests for longer (CRASH_SECONDS=60)
-	CRASH_SECONDS=$(or $(CRASH_SECONDS),60) $(BIN)/python -m pytest -q -s tests/crash
+crash: $(VENV)/.ready-dev  ## the crash tests for longer (CRASH_SECONDS=60): every message of every operation, every fault
+	CRASH_FULL=1 CRASH_SECONDS=$(or $(CRASH_SECONDS),60) $(BIN)/python -m pytest -q -s tests/crash
 
 monitor: $(VENV)/.ready-dev  ## acceptance of live math monitoring: 1,000 healthy fleet-years, coverage, faults (10 minutes)
 	$(BIN)/python bench/live_math.py
@@ -80,6 +80,8 @@ bench: $(VENV)/.ready-dev  ## all benches at full size; bench/README.md explains
 	$(BIN)/python bench/bench_contract.py
 	$(BIN)/python bench/bench_server.py
 	$(BIN)/python bench/bench_spins.py
+	$(BIN)/python bench/bench_budget.py
+	$(BIN)/python bench/bench_events.py
 	$(BIN)/python bench/bench_latency.py
 	$(BIN)/python bench/bench_reports.py
 	$(BIN)/python bench/bench_events.py
@@ -92,6 +94,8 @@ bench-tiny: $(VENV)/.ready-dev  ## every bench once, tiny, so that none rots
 	$(BIN)/python bench/bench_contract.py --tiny
 	$(BIN)/python bench/bench_server.py --tiny
 	$(BIN)/python bench/bench_spins.py --tiny
+	$(BIN)/python bench/bench_budget.py --tiny
+	$(BIN)/python bench/bench_events.py --tiny
 	$(BIN)/python bench/bench_latency.py --tiny
 	$(BIN)/python bench/bench_reports.py --tiny
 	$(BIN)/python bench/bench_events.py --tiny

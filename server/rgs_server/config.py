@@ -48,7 +48,7 @@ class Config:
     batch_max: int = 256  # spins in one commit
     commit_lanes: int = 1  # commits at the same time, per worker
     queue_max: int = 4096  # spins waiting per worker before 503
-    commit_timeout_ms: int = 5000  # of one commit, and of all tries of one spin
+    commit_timeout_ms: int = 5000  # of one statement of the database, and of all tries of one spin
     body_bytes_max: int = 65536
     body_timeout_ms: int = 10000  # for a body to come after its head
     signature_window_s: int = 300  # age of a request's timestamp

@@ -30,9 +30,9 @@ from rgs_server.rule_files import RuleFiles
 from rgs_server.sealing import Sealer
 from rgs_server.seamless import Cashier
 from rgs_server.sessions import Rulebook
-from rgs_server.spins import SpinDesk
+from rgs_server.spins import CONNECTION_LOST, DATABASE_BUSY, SpinDesk
 from rgs_server.status import StatusBoard
-from rgs_server.store import Store
+from rgs_server.store import Store, released_after
 from rgs_server.sweeping import Sweeper
 from rgs_server.telemetry.metrics import Metrics
 from rgs_server.telemetry.minutes import Minutes
@@ -96,7 +96,15 @@ class Service:
             relay.look()
 
     async def start(self) -> None:
-        self._pool = await asyncpg.create_pool(self._url, min_size=1, max_size=4, command_timeout=5)
+        timeout_s = self.config.commit_timeout_ms / 1000
+        self._pool = await asyncpg.create_pool(
+            self._url,
+            min_size=1,
+            max_size=4,
+            timeout=timeout_s,
+            command_timeout=timeout_s,
+            server_settings=released_after(timeout_s),
+        )
         await self.archive.keep(self.rules.catalogue)
         pool = self._pool
         self.metrics.watch("rgs_pool_connections", pool.get_idle_size, "idle")
@@ -137,15 +145,16 @@ class Service:
         """A connection for everything but spins. Raises Problem when the database does not answer."""
         assert self._pool is not None
         try:
-            async with self._pool.acquire(timeout=5) as connection:
+            async with self._pool.acquire(timeout=self.config.commit_timeout_ms / 1000) as connection:
                 yield Store(connection)  # type: ignore[arg-type]
-        except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+        except CONNECTION_LOST as error:
             log.warning("database trouble: %r", error)
             self.metrics.database_failures.add()
             raise Problem("INTERNAL", "the database does not answer; repeat the same request") from error
-        except asyncpg.CannotConnectNowError as error:
+        except DATABASE_BUSY as error:
+            log.warning("database trouble: %r", error)
             self.metrics.database_failures.add()
-            raise Problem("INTERNAL", "the database is starting; repeat the same request") from error
+            raise Problem("INTERNAL", "the database cannot do it now; repeat the same request") from error
 
 
 SERVICE = web.AppKey("service", Service)

@@ -86,6 +86,8 @@ async def void(store: Store, operator_id: str, round_id: str, body: bytes, now: 
             if record["played"]:
                 log.warning("operator %s voided round %s after its outcome was sealed", operator_id, round_id)
     assert record is not None
+    if record["ending"] == "settled":  # meanwhile: nothing keeps a settlement from a round whose session we have
+        raise Problem("ROUND_ALREADY_CLOSED", f"round '{round_id}' is completed; its money has moved")
     if record["reason"] != request.reason:
         raise Problem("IDEMPOTENCY_CONFLICT", f"round '{round_id}' was voided with another reason")
     return encode(answers.round_answer(record)), before is not None

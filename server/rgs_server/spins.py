@@ -44,7 +44,7 @@ from rgs_server.play_limits import PlayerLimits, check_limits, check_mode
 from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.seamless import IN_PROGRESS_WAIT_S, Cashier, in_progress
 from rgs_server.sessions import Rulebook, seed_context
-from rgs_server.store import EventRow, SpinRow, Store, Taken
+from rgs_server.store import EventRow, SpinRow, Store, Taken, released_after
 from rgs_server.telemetry.context import CONTEXT, RequestContext
 from rgs_server.telemetry.metrics import Metrics
 
@@ -74,8 +74,6 @@ COLLISIONS_MAX = 3
 LANE_SETTINGS = {
     # Durable before it is answered, whatever the role or the database says.
     "synchronous_commit": "on",
-    # A statement that we gave up on must not wait in the server for ever, one backend for each try.
-    "client_connection_check_interval": "1s",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
@@ -941,8 +939,7 @@ class Lane:
                     self._url,
                     timeout=timeout,
                     command_timeout=timeout,
-                    # Below our own limit, so that the server gives up before we do.
-                    server_settings={**LANE_SETTINGS, "lock_timeout": f"{int(800 * timeout)}ms"},
+                    server_settings={**LANE_SETTINGS, **released_after(timeout)},
                 )
             )
         return self._store

@@ -28,6 +28,23 @@ SWEEP_LOCK = 7_249_002
 """Advisory lock of the worker that deletes what has expired."""
 
 
+KEEPALIVE = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
+"""How the server's kernel asks, over TCP, whether a silent client is still there: gone after some ten seconds, not two hours."""
+
+
+def released_after(timeout_s: float) -> dict[str, str]:
+    """Settings of a connection whose client gives a statement up after a time. A client that cannot say so any more, since its
+    machine or the network between is gone, must not keep what it has locked: others wait for that session. A transaction
+    between two statements is ended by the server; in the middle of one it is for the kernel to find out."""
+    return {
+        # Below the client's own limit, so that the server gives up first.
+        "lock_timeout": f"{int(800 * timeout_s)}ms",
+        "idle_in_transaction_session_timeout": f"{int(1000 * timeout_s)}ms",
+        "client_connection_check_interval": "1s",
+        **KEEPALIVE,
+    }
+
+
 class SchemaMismatch(Exception):
     """The database holds the schema of another version."""
 

@@ -80,6 +80,28 @@ def test_a_round_is_open_until_it_is_settled(send: Send) -> None:
     assert send("GET", f"/sessions/{session}").json()["open_rounds"] == []
 
 
+def test_a_void_that_comes_while_a_round_is_being_settled(service: Service, settling: Credentials, send: Send) -> None:
+    """Its answer is the one that every later void gets."""
+    round_id, _ = played(send, session := opened(send))
+    body = json.dumps({"session_id": session, "reason": "late"}).encode()
+
+    async def job() -> tuple[Reply, Reply]:
+        connection = await asyncpg.connect(service.database_url)
+        try:
+            async with service.client(settling) as client:
+                async with connection.transaction():
+                    await Store(connection).settle_round(OPERATOR, round_id, "d", "c", datetime.now(UTC))
+                    void = asyncio.create_task(client.send("POST", f"/rgs/v1/rounds/{round_id}/void", body))
+                    waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%round_ends%'"
+                    while not await service.fetch(waits):
+                        await asyncio.sleep(0.01)
+                return await void, await client.send("POST", f"/rgs/v1/rounds/{round_id}/void", body)
+        finally:
+            await connection.close()
+
+    assert [code(reply) for reply in run(job())] == [(409, "ROUND_ALREADY_CLOSED")] * 2
+
+
 def test_a_settled_round_stays_as_it_is(send: Send) -> None:
     round_id, _ = played(send, session := opened(send))
     path = f"/rounds/{round_id}"
