@@ -66,8 +66,9 @@ simulate: $(VENV)/.ready-dev  ## random histories of the money path (SEEDS=10000
 	PYTHONPATH=tests $(BIN)/python -m simulation $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS))
 
-crash: $(VENV)/.ready-dev  ## the crash tests for longer (CRASH_SECONDS=60): every message of every operation, every fault
-	CRASH_FULL=1 CRASH_SECONDS=$(or $(CRASH_SECONDS),60) $(BIN)/python -m pytest -q -s tests/crash
+crash: $(VENV)/.ready-dev  ## the crash tests for longer (CRASH_SECONDS=60), and faults at every message (two hours)
+	CRASH_SECONDS=$(or $(CRASH_SECONDS),60) $(BIN)/python -m pytest -q -s tests/crash/test_kill.py tests/crash/test_killed_events.py
+	CRASH_FULL=1 $(BIN)/python -m pytest -q -s -n 2 --dist worksteal tests/crash/test_faults.py tests/crash/test_order.py
 
 monitor: $(VENV)/.ready-dev  ## acceptance of live math monitoring: 1,000 healthy fleet-years, coverage, faults (10 minutes)
 	$(BIN)/python bench/live_math.py

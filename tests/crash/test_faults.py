@@ -23,11 +23,12 @@ from crash.fault_rig import ANSWER_S, Rig
 
 FULL = bool(os.environ.get("CRASH_FULL"))
 SEED = int(os.environ.get("CRASH_SEED", str(time.time_ns() % 10**9)))
-SHORT = 2
-"""Places in a short form, of each operation and fault."""
 MOST = 400
 """No operation has so many messages; one that never ends must not be swept for ever."""
+KILLS = ("kill worker", "kill postgres")
 FAULTS = ("kill worker", "kill postgres", "drop", "half open", "delay")
+SLOW = ("half open", "delay")
+"""Until somebody's patience is over."""
 AT_WALLET = ("spin, wallet", "last choice, wallet")
 
 
@@ -44,16 +45,18 @@ async def over(rig: Rig, scene: Scene, proxy: FaultProxy) -> None:
 
 
 async def disturb(rig: Rig, operation: str, place: str, at: int, fault: Fault) -> bool:
-    """One case; whether the fault came before all was over."""
+    """One case; whether the fault came before all was over. At 0 it comes as soon as the operation is acknowledged."""
     scene = await OPERATIONS[operation](rig)
     await inspect(rig, scene.session_id) if operation != "open session" else None
     proxy = rig.wallet if place == "wallet" else rig.workers[0].database
     proxy.arm(at, fault)
     first = await rig.once(scene.request)
-    if first is not None and first.status == 200:
+    if at and first is not None and first.status == 200:
         await over(rig, scene, proxy)
     happened = proxy.disarm()
-    if happened and fault == rig.kill_worker:
+    if at == 0 and fault == rig.kill_postgres:
+        rig.crash_postgres()
+    if (happened or at == 0) and fault == rig.kill_worker:
         await rig.replace_worker()
     last = await rig.answered(scene.request)
     acknowledged = first is not None and first.status == 200
@@ -90,6 +93,8 @@ CASES += [(operation, "wallet", fault) for operation in AT_WALLET for fault in F
 @pytest.mark.timeout(3600 if FULL else 120)
 def test_an_operation_happens_once(rig: Rig, operation: str, place: str, fault: str) -> None:
     async def sweep() -> None:
+        if fault in KILLS:
+            await disturb(rig, operation, place, 0, rig.faults()[fault])
         if FULL:
             at = 1
             while await disturb(rig, operation, place, at, rig.faults()[fault]):
@@ -99,7 +104,8 @@ def test_an_operation_happens_once(rig: Rig, operation: str, place: str, fault: 
             return
         messages = await count(rig, operation, place)
         rng = random.Random(f"{SEED}/{operation}/{place}/{fault}")
-        places = sorted(rng.sample(range(1, messages + 1), min(SHORT, messages)))
+        few = 1 if fault in SLOW else 2
+        places = sorted(rng.sample(range(1, messages + 1), min(few, messages)))
         for at in places:
             print(f"CRASH_SEED={SEED}: message {at} of {messages}")
             await disturb(rig, operation, place, at, rig.faults()[fault])
