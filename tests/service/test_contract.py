@@ -19,6 +19,13 @@ EXAMPLE_SESSION = """{
 EXAMPLE_SPIN = """{
 "spin_id": "spin-…",  "round_id": "rnd-…",  "session_id": "s-…",  "stake": {"amount": 1.00, "currency": "EUR"},  "spin_type": "cash",  "idempotency_key": "spin-…"
 }"""
+EXAMPLE_EVENTS = """{
+"events":[
+{
+"type":"spin_finished",    "ts":"2025-10-20T11:22:33.123Z",    "spin_id":"spin-…",    "round_id":"rnd-…",    "stake":1.00,"win":3.40,"currency":"EUR",    "game_id":"g-…","build_hash":"sha256:…",    "player_id":"p-…","operator_id":"op-…",    "spin_type":"cash"
+}
+]
+}"""
 
 
 def problem(reply: Reply, code: str) -> dict[str, object]:
@@ -51,6 +58,12 @@ def test_the_literal_examples_work_unchanged(service: Service) -> None:
     assert isinstance(answer["outcome"]["features"], list)
     stored = service.send("GET", "/rgs/v1/spins/spin-%E2%80%A6", credentials=example)
     assert stored.json()["answer"] == answer
+    events = service.send("POST", "/rgs/v1/events/batch", EXAMPLE_EVENTS.encode(), credentials=example)
+    assert events.status == 200, events.body
+    (result,) = events.json()["results"]
+    assert result["status"] == "accepted"
+    # The guide's own ids: its event names another game than its session, and a win that is not the drawn one.
+    assert set(result["differences"]) - {"win"} == {"game_id"}
 
 
 def test_the_catalogue_lists_certified_builds(service: Service) -> None:
