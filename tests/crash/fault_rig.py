@@ -30,7 +30,7 @@ from rgs_server.postgres import EmbeddedPostgres
 from rgs_server.sealing import Sealer
 from rgs_server.supervisor import prepare_database
 from rgs_server.token_keys import ensure_token_key
-from service_process import children, free_port
+from service_process import children, command_line, free_port
 from wallet_server import WalletServer
 
 T = TypeVar("T")
@@ -63,16 +63,13 @@ class Worker:
     database: FaultProxy
 
     def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
+        if self.lives:
             os.kill(self.pid, signal.SIGKILL)
 
     @property
     def lives(self) -> bool:
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        return True
+        """Its number may have passed to another process since, so it is not enough that there is one."""
+        return "forked_workers" in command_line(self.pid)
 
 
 class Rig:
@@ -234,6 +231,8 @@ class Rig:
         """Kills the postmaster and all its children; the watcher starts another one, which recovers."""
         with contextlib.suppress(FileNotFoundError, IndexError, ProcessLookupError):
             pid = int((self.postgres.cluster_path / "postmaster.pid").read_text().split()[0])
+            if str(self.postgres.cluster_path) not in command_line(pid):
+                return  # it is dead already, and its number another's
             for victim in (pid, *children(pid)):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(victim, signal.SIGKILL)
