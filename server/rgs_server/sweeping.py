@@ -61,18 +61,27 @@ class Sweeper:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._every_s)
-            try:
-                async with self._stores() as store:
-                    ended = await decide_overdue(store, self._builds, self._clock(), BATCH, self._metrics)
-                    self._metrics.elastic["timed_out"].add(ended)
-                    self._metrics.elastic["unsettled"].add(await report_unsettled(store, self._clock()))
-                    await roll_up(store, self._clock())
-                    await close_idle(store, self._builds.sealer, self._clock())
-                    await self._forget(store, self._clock())
-            except Problem as problem:
-                log.warning("no sweep: %s", problem.detail)
-            except Exception:
-                log.exception("a sweep failed")
+            for step in (self._decide, self._report, self._roll_up, self._close, self._forget):
+                # One that fails keeps none of the others from being done.
+                try:
+                    async with self._stores() as store:
+                        await step(store, self._clock())
+                except Problem as problem:
+                    log.warning("no sweep: %s", problem.detail)
+                except Exception:
+                    log.exception("a sweep failed")
+
+    async def _decide(self, store: Store, now: datetime) -> None:
+        self._metrics.elastic["timed_out"].add(await decide_overdue(store, self._builds, now, BATCH, self._metrics))
+
+    async def _report(self, store: Store, now: datetime) -> None:
+        self._metrics.elastic["unsettled"].add(await report_unsettled(store, now))
+
+    async def _roll_up(self, store: Store, now: datetime) -> None:
+        await roll_up(store, now)
+
+    async def _close(self, store: Store, now: datetime) -> None:
+        await close_idle(store, self._builds.sealer, now)
 
     async def _forget(self, store: Store, now: datetime) -> None:
         """Deletes events that are old, a part each time while there are many."""

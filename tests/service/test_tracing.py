@@ -201,6 +201,10 @@ def test_a_traceparent_goes_on_as_it_came_where_there_are_no_spans(
     assert not [span for span in collector.spans if span.trace_id == trace_id]
 
 
+SENT = ["4bf92f3577b34da6a3ce929d0e0e4736", "5bf92f3577b34da6a3ce929d0e0e4736", "6bf92f3577b34da6a3ce929d0e0e4736"]
+"""Ids of the traces of this module that are sampled."""
+
+
 @pytest.mark.parametrize("header", [None, f"00-{'0' * 32}-{PLATFORM_SPAN}-01", "nonsense"])
 def test_without_a_valid_traceparent_there_is_none(
     platform: Platform, collector: Collector, header: str | None
@@ -211,7 +215,13 @@ def test_without_a_valid_traceparent_there_is_none(
     assert sent is None
     assert "traceparent" not in event
     assert platform.wallet.traces[f"debit:{name}"] is None
-    assert not [span for span in collector.spans if span.trace_id in ("0" * 32, "") or name in str(span)]
+    if platform.service.config.traces_url:
+        # Spans come later than answers: those of a request behind it have come when its own would have.
+        last = f"{len(SENT):032x}"
+        SENT.append(last)
+        platform.play(f"after-{name}", f"00-{last}-{PLATFORM_SPAN}-01")
+        wait_for(lambda: "playSpin" in collector.of(last))
+    assert {span.trace_id for span in collector.spans} <= set(SENT)
 
 
 def test_a_receiver_that_is_gone_costs_no_spin(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ COUNTED = (
     Description(
         "rgs_request_duration_seconds",
         "histogram",
-        "From a request's head to its answer.",
+        "From a request to its answer; of plain spins from the end of their body.",
         ("operation", "class"),
         SECONDS,
     ),
