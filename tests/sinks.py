@@ -31,9 +31,10 @@ class ReceiverServer:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.take({name.lower(): value for name, value in self.headers.items()}, body)
+                status = receiver.status  # once: what is answered is what was done
+                receiver.take({name.lower(): value for name, value in self.headers.items()}, body, status)
                 time.sleep(receiver.pause_s)
-                self.send_response(receiver.status)
+                self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -45,7 +46,7 @@ class ReceiverServer:
         self.url = f"http://127.0.0.1:{self.server.server_port}/events"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def take(self, headers: dict[str, str], body: bytes) -> None:
+    def take(self, headers: dict[str, str], body: bytes, status: int) -> None:
         event = json.loads(body)
         signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
         key = base64.b64decode(self.secret.removeprefix("whsec_"))
@@ -53,7 +54,7 @@ class ReceiverServer:
         fresh = abs(time.time() - int(headers["webhook-timestamp"])) < 60
         if headers["webhook-signature"] != f"v1,{expected}" or event["id"] != headers["webhook-id"] or not fresh:
             self.wrong.append(headers["webhook-id"])
-        elif self.status < 300:
+        elif status < 300:
             self.events.append(event)
 
     def close(self) -> None:
