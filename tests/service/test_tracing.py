@@ -150,9 +150,8 @@ def event_of(collector: Collector, spin_id: str) -> tuple[dict[str, Any], str | 
     return found()[0]
 
 
+@pytest.mark.parametrize("platform", ["spans"], indirect=True)
 def test_one_trace_joins_request_commit_wallet_and_event(platform: Platform, collector: Collector) -> None:
-    if not platform.service.config.traces_url:
-        pytest.skip("makes no spans")
     trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
     platform.play("joined", f"00-{trace_id}-{PLATFORM_SPAN}-01")
     names = {"playSpin", "commit", "wallet debit", "wallet credit", "deliver event"}
@@ -172,9 +171,8 @@ def test_one_trace_joins_request_commit_wallet_and_event(platform: Platform, col
     assert "player-joined" not in "".join(span.text for span in (top, *spans.values()))
 
 
+@pytest.mark.parametrize("platform", ["spans"], indirect=True)
 def test_a_failed_call_is_a_failed_span(platform: Platform, collector: Collector) -> None:
-    if not platform.service.config.traces_url:
-        pytest.skip("makes no spans")
     trace_id = "5bf92f3577b34da6a3ce929d0e0e4736"
     platform.wallet.faults["credit:player-failing"] = ["error"]
     platform.play("failing", f"00-{trace_id}-{PLATFORM_SPAN}-01")
@@ -184,12 +182,12 @@ def test_a_failed_call_is_a_failed_span(platform: Platform, collector: Collector
     assert "the wallet answered 500" in first.text
 
 
-@pytest.mark.parametrize("flags", ["00", "01"])
+@pytest.mark.parametrize(
+    ("platform", "flags"), [("spans", "00"), ("none", "00"), ("none", "01")], indirect=["platform"]
+)
 def test_a_traceparent_goes_on_as_it_came_where_there_are_no_spans(
     platform: Platform, collector: Collector, flags: str
 ) -> None:
-    if platform.service.config.traces_url and flags == "01":
-        pytest.skip("is sampled")
     name = f"passed-{flags}-{bool(platform.service.config.traces_url)}"
     trace_id = "6bf92f3577b34da6a3ce929d0e0e4736"
     given = f"00-{trace_id}-{PLATFORM_SPAN}-{flags}"

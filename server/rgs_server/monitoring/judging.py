@@ -45,8 +45,6 @@ class Monitor:
         self._laws = laws
         self._days: dict[Cell, dict[int, Counts]] = {}
         self._read = False
-        self.latest: list[Verdict] = []
-        """Of every cell that can be judged, by all that is counted."""
 
     async def look(self, store: Store, now: datetime) -> list[Verdict]:
         """Counts what is new and judges it. Returns the verdicts that were written."""
@@ -57,7 +55,6 @@ class Monitor:
         await self._count(store, changed, counted_to.date())
         days = await self._judged_days()
         if not days:
-            self.latest = []
             return []
         written: list[Verdict] = []
         async with store.connection.transaction():
@@ -70,8 +67,7 @@ class Monitor:
                 if any(number(day) in counted for counted in until.values()):
                     played = [verdict for verdict in self._judge(until) if verdict.n]
                     written += await self._write(store, "day", day, played, levels, now)
-            self.latest = self._judge(days)
-            alarms = [v for v in self.latest if v.level == "page" and levels.get(v.cell) != "page"]
+            alarms = [v for v in self._judge(days) if v.level == "page" and levels.get(v.cell) != "page"]
             written += await self._write(store, "alarm", counted_to.date(), alarms, levels, now)
         return written
 

@@ -208,22 +208,3 @@ def _verdict(cell: Cell, one: _Examined, flagged: bool, log_threshold: float, wi
         exact_null=null.exact,
         null_digest=null.digest,
     )
-
-
-def gauges(verdicts: Sequence[Verdict]) -> list[tuple[str, dict[str, str], float]]:
-    """(metric, labels, value) of each verdict, for a metrics page: level 0 to 4, RTP, rounds, smallest p, evidence."""
-    levels: tuple[Level, ...] = ("insufficient", "within", "info", "investigate", "page")
-    rows: list[tuple[str, dict[str, str], float]] = []
-    for v in verdicts:
-        labels = {name: str(value) for name, value in asdict(v.cell).items()}
-        rows += [
-            ("rgs_math_level", labels, float(levels.index(v.level))),
-            ("rgs_math_rounds", labels, float(v.n)),
-            ("rgs_math_rtp", labels, v.rtp),
-            ("rgs_math_rtp_certified", labels, v.theory),
-            ("rgs_math_impossible_wins", labels, float(sum(n for _, _, n in v.impossible))),
-        ]
-        rows += [("rgs_math_p", {**labels, "test": name}, p) for name, p in v.p.items()]
-        excess = {name: e.log_e - v.log_threshold for name, e in v.evidence.items()}
-        rows += [("rgs_math_evidence_over_page", {**labels, "process": name}, x) for name, x in excess.items()]
-    return rows
