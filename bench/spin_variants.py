@@ -52,6 +52,8 @@ class MemoryStore(Store):
         digests: Sequence[bytes] = (),
         claims: Sequence[int] = (),
         kept_s: float = 0,
+        *,
+        finished: bool = False,
     ) -> Taken:
         replayed = self.seen.intersection(digests)
         self.seen.update(digests)

@@ -111,6 +111,8 @@ class Session:
     balance_minor: int | None
     closed: bool
     seamless: bool
+    settles: bool
+    """The platform ends its rounds."""
     geo: str
     limits: PlayerLimits
     waiting_round: str | None
@@ -196,6 +198,11 @@ class Drawn(NamedTuple):
     pending: Pending
     row: SpinRow
     session: Session
+
+    @property
+    def ends(self) -> bool:
+        """Whether its round is over with its spin."""
+        return self.row.choice is None and not self.session.seamless and not self.session.settles
 
 
 @dataclass(slots=True)
@@ -366,7 +373,7 @@ class Lane:
         self._clock = clock
         self._sealer = sealer
         self._cashier = cashier
-        self._event_ids = event_ids()
+        self._random_digits = random_digits()
         self._debits: set[asyncio.Task[None]] = set()
         self._queue: deque[Pending] = deque()
         self._arrived = asyncio.Event()
@@ -515,7 +522,7 @@ class Lane:
     async def _write(self, store: Store, batch: Batch) -> None:
         """Commits a batch and answers its spins; those that another worker forestalled are queued."""
         started = time.perf_counter()
-        taken = await self._commit(store, [drawn.row for drawn in batch.drawn], batch.spins())
+        taken = await self._commit(store, batch)
         seconds = time.perf_counter() - started
         if batch.drawn:
             self._metrics.commit_seconds.observe(seconds)
@@ -569,13 +576,15 @@ class Lane:
                 ahead.names -= names_of(pending)
             self._queue.extendleft(reversed([drawn.pending for drawn in wrong]))
 
-    async def _commit(self, store: Store, rows: Sequence[SpinRow], spins: Sequence[Pending]) -> Taken:
+    async def _commit(self, store: Store, batch: Batch) -> Taken:
         """Writes rows with the nonces of the spins that are theirs or are to be refused."""
-        uses = sorted(pending.nonce for pending in spins if pending.nonce is not None)
+        uses = sorted(pending.nonce for pending in batch.spins() if pending.nonce is not None)
         digests, claims = [use.digest for use in uses], [use.claim for use in uses]
         kept_s = kept_seconds(self._config)
-        if rows:
-            return await store.commit_spins(rows, MECHANIC_VERSION, digests, claims, kept_s)
+        if batch.drawn:
+            rows = [drawn.row for drawn in batch.drawn]
+            finished = all(drawn.ends for drawn in batch.drawn)
+            return await store.commit_spins(rows, MECHANIC_VERSION, digests, claims, kept_s, finished=finished)
         new = await store.remember_nonces(digests, claims, kept_s) if uses else set()
         return Taken(set(), set(digests) - new)
 
@@ -748,7 +757,8 @@ class Lane:
             raise Problem(
                 "ROUND_UNPLAYABLE", "the next round of this session cannot be drawn; open a new session"
             ) from error
-        event_id = next(self._event_ids)
+        # The time in ms, then chance: what follows each other stands together in the index.
+        event_id = f"evt-{int(created_at.timestamp() * 1000):012x}{next(self._random_digits)}"
         won_minor = outcome.win_units * unit_minor
         win_minor = won_minor if asked is None else 0  # nothing is paid before the round is over
         if balance_minor is not None:
@@ -909,6 +919,7 @@ class Lane:
             balance_minor=None if record["balance_minor"] is None else int(record["balance_minor"]),
             closed=record["closed_at"] is not None,
             seamless=record["wallet"] == "seamless",
+            settles=record["settles"],
             geo=record["geo"],
             waiting_round=record["waiting_round"],
             choose_within=timedelta(seconds=record["choose_within_s"]),
@@ -956,12 +967,12 @@ def names_of(pending: Pending) -> set[tuple[str, str, str]]:
     return {(operator_id, "spin", request.spin_id), (operator_id, "round", request.round_id)}
 
 
-def event_ids() -> Iterator[str]:
-    """Ids of 128 random bits each, without end. The kernel is asked for many at once: a call costs more than the rest."""
+def random_digits() -> Iterator[str]:
+    """Of 80 random bits each, without end. The kernel is asked for many at once: a call costs more than the rest."""
     while True:
-        digits = os.urandom(16 * EVENT_IDS).hex()
-        for start in range(0, 32 * EVENT_IDS, 32):
-            yield f"evt-{digits[start : start + 32]}"
+        digits = os.urandom(10 * EVENT_IDS).hex()
+        for start in range(0, 20 * EVENT_IDS, 20):
+            yield digits[start : start + 20]
 
 
 def waits_for_choice(round_id: str) -> Problem:

@@ -57,6 +57,8 @@ def read_queries(file: str = "queries.sql") -> dict[str, str]:
 
 
 QUERIES = read_queries()
+COMMIT_FINISHED = re.sub(r"^-- \[\n.*?^-- \]\n", "", QUERIES["commit_spins"], flags=re.MULTILINE | re.DOTALL)
+"""`commit_spins` without its parts in brackets."""
 
 
 class SpinRow(NamedTuple):
@@ -93,6 +95,23 @@ AMOUNTS = (8, 9, 20)
 """Columns of any size of integer: as text, which is encoded in a tenth of the time of a Decimal."""
 
 
+def running_totals(rows: Sequence[SpinRow]) -> tuple[list[int], list[int], list[str], list[int]]:
+    """Of each row among those of its session: its place from 0, how many they are, and what the balance gains and how many
+    events there are up to it, itself included."""
+    places, gained, told = [], [], []
+    sessions: dict[tuple[str, str], tuple[int, int, int]] = {}
+    for row in rows:
+        session = row[:2]
+        place, minor, events = sessions.get(session, (0, 0, 0))
+        minor += row.win_minor - row.stake_minor
+        events += 1 + len(row.following) if row.choice is None else 0
+        places.append(place)
+        gained.append(str(minor))
+        told.append(events)
+        sessions[session] = place + 1, minor, events
+    return places, [sessions[row[:2]][0] for row in rows], gained, told
+
+
 class Taken(NamedTuple):
     """What a batch came to: (operator_id, spin_id) of the rows that were written, and nonces that were used before."""
 
@@ -125,8 +144,14 @@ class Store:
         digests: Sequence[bytes] = (),
         claims: Sequence[int] = (),
         kept_s: float = 0,
+        *,
+        finished: bool = False,
     ) -> Taken:
-        """Writes a batch with nonces of signatures, which are ordered by digest and kept for `kept_s` seconds."""
+        """Writes a batch with nonces of signatures, which are ordered by digest and kept for `kept_s` seconds.
+
+        Rows of a session follow each other by their nonces. `finished`: no round of them goes on after its spin: none
+        waits for a choice, for its settlement, or for the platform's wallet.
+        """
         columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
         for index in AMOUNTS:
             columns[index] = [str(amount) for amount in columns[index]]
@@ -138,7 +163,14 @@ class Store:
         ]
         events: list[Sequence[Any]] = list(zip(*following, strict=True)) if following else [()] * 6
         found = await self.connection.fetch(
-            QUERIES["commit_spins"], *columns, mechanic_version, digests, claims, kept_s, *events
+            COMMIT_FINISHED if finished else QUERIES["commit_spins"],
+            *columns,
+            mechanic_version,
+            digests,
+            claims,
+            kept_s,
+            *events,
+            *running_totals(rows),
         )
         taken = Taken(set(), set())
         for operator_id, spin_id, replayed in found:

@@ -52,10 +52,17 @@ def test_a_stale_or_early_row_is_left_out(service: Service, session: str) -> Non
     assert commit(service, row(session, "b", 0)) == []
 
 
-def test_a_row_behind_a_gap_is_left_out(service: Service, session: str) -> None:
+def test_rows_of_a_session_are_taken_all_or_none(
+    service: Service, session: str, new_session: Callable[[], str]
+) -> None:
+    """One behind a gap would have the nonce of another, and so would those before it be without one."""
+    other = new_session()
     assert commit(service, row(session, "a", 0)) == ["a"]
     assert commit(service, row(session, "a", 1), row(session, "b", 2)) == []
-    assert commit(service, row(session, "b", 1), row(session, "c", 3)) == ["b"]
+    assert commit(service, row(session, "b", 1), row(session, "a", 2), row(session, "c", 3)) == []
+    assert commit(service, row(session, "b", 1), row(session, "c", 3)) == []
+    assert commit(service, row(session, "b", 1), row(other, "x", 0), row(session, "a", 2)) == ["x"]
+    assert commit(service, row(session, "b", 1), row(other, "y", 1), row(session, "c", 2)) == ["b", "c", "y"]
 
 
 def test_a_stale_batch_with_a_repeated_row_cannot_slip_in(service: Service, session: str) -> None:
@@ -75,7 +82,7 @@ def test_what_was_used_before_is_left_out(service: Service, session: str, change
 
 
 def test_a_row_whose_nonce_was_used_is_left_out(service: Service, session: str) -> None:
-    """And with it all that follow in its session, whose places are others now. The same claim is the same request."""
+    """And with it all of its session. The same claim is the same request."""
     used, new = b"u" * 16, session.encode().ljust(16, b".")[:16]
     rows = [
         row(session, "a", 0)._replace(nonce_digest=new),
@@ -89,15 +96,128 @@ def test_a_row_whose_nonce_was_used_is_left_out(service: Service, session: str) 
             store = Store(connection)
             await store.remember_nonces([used], [1], 600)
             found = []
-            for claims in ([7, 2], [7, 2], [8, 1]):
+            for claims in ([7, 2], [7, 1], [8, 1]):
                 taken = await store.commit_spins(rows, 1, [new, used], claims, 600)
                 found.append((sorted(spin_id.split("-")[-1] for _, spin_id in taken.spins), taken.replayed))
             return found
         finally:
             await connection.close()
 
-    # The second time the key of the first row is known; the third time its nonce is another request's.
-    assert run(job()) == [(["a"], {used}), ([], {used}), (["b", "c"], {new})]
+    # The third time all keys are known, and the nonce of the first row is another request's.
+    assert run(job()) == [([], {used}), (["a", "b", "c"], set()), ([], {new})]
+
+
+def test_balances_and_numbers_of_events_run_through_a_session(service: Service, new_session: Callable[[], str]) -> None:
+    """Several spins in one statement: each has the balance and the number of its event that it would have alone."""
+    session = new_session()
+
+    async def job() -> tuple[list[tuple[int, int]], list[int], tuple[int, int]]:
+        connection = await asyncpg.connect(service.database_url)
+        try:
+            await connection.execute(
+                "UPDATE sessions SET wallet = 'transfer', balance_minor = 1000 WHERE session_id = $1", session
+            )
+            rows = [
+                row(session, "a", 0)._replace(win_minor=250),
+                row(session, "b", 1)._replace(following=[("evt-x-" + session, "bonus_triggered", b"{}")]),
+                row(session, "c", 2),
+            ]
+            assert len((await Store(connection).commit_spins(rows, 1, finished=True)).spins) == 3
+            moves = await connection.fetch(
+                "SELECT balance_before_minor, balance_after_minor FROM ledger WHERE session_id = $1"
+                " ORDER BY spin_id, kind",
+                session,
+            )
+            seqs = await connection.fetch(
+                "SELECT seq FROM events WHERE session_id = $1 AND event_type <> 'session_opened' ORDER BY seq", session
+            )
+            left = await connection.fetchrow(
+                "SELECT balance_minor, event_count FROM sessions WHERE session_id = $1", session
+            )
+            assert left is not None
+            return [(int(m[0]), int(m[1])) for m in moves], [r["seq"] for r in seqs], (int(left[0]), left[1])
+        finally:
+            await connection.close()
+
+    assert run(job()) == ([(1000, 900), (900, 1150), (1150, 1050), (1050, 950)], [2, 3, 4, 5], (950, 5))
+
+
+def test_a_row_that_waits_for_its_session_is_looked_at_again(service: Service, session: str) -> None:
+    """Another worker has the session: the nonce that it leaves counts, whatever was there when the statement began."""
+
+    async def job() -> tuple[bool, list[str]]:
+        first, second = await asyncpg.connect(service.database_url), await asyncpg.connect(service.database_url)
+        try:
+            transaction = first.transaction()
+            await transaction.start()
+            assert (await Store(first).commit_spins([row(session, "a", 0)], 1)).spins
+            rows, digest = [row(session, "b", 0)._replace(nonce_digest=session.encode().ljust(16, b"-")[:16])], []
+            digest = [rows[0].nonce_digest or b""]
+            late = asyncio.create_task(Store(second).commit_spins(rows, 1, digest, [5], 600))
+            await asyncio.sleep(0.3)
+            waits = not late.done()
+            await transaction.commit()
+            return waits, [spin for _, spin in (await late).spins]
+        finally:
+            await first.close()
+            await second.close()
+
+    assert run(job()) == (True, [])
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_both_forms_of_the_statement_plan_and_write_alike(service: Service, session: str, finished: bool) -> None:
+    """The shorter one leaves out what rounds that go on would write, and nothing else."""
+
+    async def job() -> list[int]:
+        connection = await asyncpg.connect(service.database_url)
+        try:
+            one = row(session, "a", 0)._replace(win_minor=5)
+            assert (await Store(connection).commit_spins([one], 1, finished=finished)).spins
+            tables = ("spins", "ledger", "events WHERE event_type = 'spin_finished'")
+            counts = [
+                await connection.fetchval(
+                    f"SELECT count(*) FROM {table} {'AND' if 'WHERE' in table else 'WHERE'} session_id = $1", session
+                )
+                for table in tables
+            ]
+            key = "SELECT count(*) FROM idempotency WHERE key = $1"
+            return [*counts, await connection.fetchval(key, one.idempotency_key)]
+        finally:
+            await connection.close()
+
+    assert run(job()) == [1, 2, 1, 1]
+
+
+def test_spins_and_money_are_of_sessions_that_are_there(service: Service, session: str) -> None:
+    """What a foreign key would say, for all rows of a statement at once; sessions keep their names and are never deleted."""
+    spin = (
+        "INSERT INTO spins SELECT operator_id, 's-' || spin_id, 'r-' || round_id, $2, idempotency_key, build_hash,"
+        " mechanic_version, nonce, spin_type, mode, policy, currency, stake_minor, win_minor, win_units, outcome_digest,"
+        " telemetry_ref, created_at FROM spins WHERE session_id = $1"
+    )
+    money = (
+        "INSERT INTO ledger SELECT operator_id, 'x' || txn_id, kind, $2, spin_id, debit_account, credit_account, currency,"
+        " exponent, amount_minor, NULL, NULL, created_at FROM ledger WHERE session_id = $1"
+    )
+    commit(service, row(session, "a", 0))
+
+    async def job() -> None:
+        connection = await asyncpg.connect(service.database_url)
+        try:
+            for statement in (spin, money):
+                with pytest.raises(asyncpg.ForeignKeyViolationError, match="there is no session nobody"):
+                    await connection.execute(statement, session, "nobody")
+            for statement in (
+                "DELETE FROM sessions WHERE session_id = $1",
+                "UPDATE sessions SET session_id = 'another' WHERE session_id = $1",
+            ):
+                with pytest.raises(asyncpg.RaiseError, match="keep their names"):
+                    await connection.execute(statement, session)
+        finally:
+            await connection.close()
+
+    run(job())
 
 
 def test_a_spin_costs_the_same_in_a_large_table(service: Service) -> None:

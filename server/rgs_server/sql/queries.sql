@@ -1,11 +1,11 @@
 -- Every statement of the service. A block begins with its name; store.py has a method of that name.
 
 -- name: commit_spins
--- Everything a batch of spins changes, in one statement. A row is taken when its key, spin and round
--- are new and its nonce is the next of its session; the others are left out and answered afterwards.
--- With the rows that are not new taken out, those of a session must follow each other from next_nonce on
--- without a gap: a row fits only if the first one does, or a stale batch could slip in behind a gap.
--- Sessions are locked in key order, so that two workers cannot wait for each other.
+-- Everything a batch of spins changes, in one statement. A row is taken when its key, spin and round are new and its nonce
+-- is the next of its session; the others are left out and answered afterwards. Rows of a session are taken all or none
+-- (of a player who may have one round at a time, the first): one behind a gap would use the nonce of another.
+-- A session is locked as it is read, in key order, so that two workers cannot wait for each other. Where another worker has
+-- it, what is read is what that one leaves: whatever makes a spin impossible moves next_nonce or version.
 -- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 idempotency_key $6 fingerprint $7 nonce
 -- $8 spin_type $9 stake_minor $10 win_minor $11 win_units $12 outcome_digest $13 telemetry_ref
 -- $14 response $15 event $16 created_at $17 session_version $18 mode $19 choice $20 options (a JSON list)
@@ -16,6 +16,10 @@
 -- requests that are refused. A row whose nonce was taken before by another request is left out; digests of those are answered.
 -- Nonces come before sessions in every worker, so that here, too, two cannot wait for each other.
 -- Events that follow spin_finished of the rows: $30 operator_id $31 spin_id $32 place $33 event_id $34 event_type $35 payload
+-- Of each row among those of its session in the batch: $36 its place, from 0 $37 how many they are $38 what the balance gains
+-- and $39 how many events there are up to it, itself included (arrays).
+-- Parts in brackets are of rounds that go on after their spin. A batch without any is written without them, since a
+-- statement's plan is set up with all that it could write.
 WITH remembered AS (
     INSERT INTO nonces AS n (digest, claim, expires_at)
     SELECT t.digest, t.claim, now() + make_interval(secs => $29) FROM unnest($27::bytea[], $28::bigint[]) AS t(digest, claim)
@@ -26,28 +30,25 @@ input AS (
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bigint[],
                          $8::text[], $9::text[]::numeric[], $10::text[]::numeric[], $11::bigint[], $12::bytea[], $13::text[],
                          $14::bytea[], $15::bytea[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[], $20::text[],
-                         $21::text[]::numeric[], $22::timestamptz[], $23::bytea[], $24::text[], $25::integer[])
+                         $21::text[]::numeric[], $22::timestamptz[], $23::bytea[], $24::text[], $25::integer[],
+                         $36::integer[], $37::integer[], $38::text[]::numeric[], $39::integer[])
         AS t(operator_id, session_id, spin_id, round_id, idempotency_key, fingerprint, nonce, spin_type,
              stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, response, event, created_at,
-             session_version, mode, choice, options, won_minor, choose_by, nonce_digest, traceparent, following)
-),
-locked AS MATERIALIZED (
-    SELECT s.ctid AS row_version, s.operator_id, s.session_id, s.player_id, s.game_id, s.one_round
-    FROM sessions s
-    WHERE (s.operator_id, s.session_id) IN (SELECT i.operator_id, i.session_id FROM input i)
-      AND (SELECT count(*) FROM remembered) >= 0
-    ORDER BY s.operator_id, s.session_id
-    FOR UPDATE
+             session_version, mode, choice, options, won_minor, choose_by, nonce_digest, traceparent, following,
+             place, spins, gained_minor, told)
 ),
 fresh AS MATERIALIZED (
-    SELECT i.*,
-           row_number() OVER (PARTITION BY i.operator_id, i.session_id ORDER BY i.nonce) - 1 AS place,
-           min(i.nonce) OVER (PARTITION BY i.operator_id, i.session_id) AS first_nonce
-    FROM input i
-    WHERE NOT EXISTS (SELECT FROM idempotency k WHERE k.operator_id = i.operator_id AND k.operation = 'spin'
+    -- What is remembered must not be looked at here: a row that waited for its session is looked at again, and inserts of
+    -- the same statement cannot be. That they come first is asked for by their number, which is found once.
+    SELECT i.*, s.balance_minor, s.event_count, s.currency, s.exponent, s.build_hash, s.player_id, s.game_id,
+           s.settle_within_s, s.one_round, s.wallet
+    FROM input i JOIN sessions s USING (operator_id, session_id)
+    WHERE (SELECT count(*) FROM remembered) >= 0
+      AND i.nonce = s.next_nonce + i.place AND i.session_version = s.version
+      AND NOT EXISTS (SELECT FROM idempotency k WHERE k.operator_id = i.operator_id AND k.operation = 'spin'
                                                   AND k.key = i.idempotency_key)
-      AND NOT EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.spin_id = i.spin_id)
-      AND NOT EXISTS (SELECT FROM spins s WHERE s.operator_id = i.operator_id AND s.round_id = i.round_id)
+      AND NOT EXISTS (SELECT FROM spins p WHERE p.operator_id = i.operator_id AND p.spin_id = i.spin_id)
+      AND NOT EXISTS (SELECT FROM spins p WHERE p.operator_id = i.operator_id AND p.round_id = i.round_id)
       AND NOT EXISTS (SELECT FROM round_ends e WHERE e.operator_id = i.operator_id AND e.round_id = i.round_id)
       -- A stake that was asked for in another session would find its spin played, and never be given back.
       AND NOT EXISTS (SELECT FROM wallet_steps w WHERE w.operator_id = i.operator_id AND w.txn_id = 'debit:' || i.spin_id
@@ -56,37 +57,29 @@ fresh AS MATERIALIZED (
                                                    AND w.kind = 'debit' AND w.session_id <> i.session_id)
       AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = i.operator_id AND w.round_id = i.round_id)
       AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = i.operator_id AND w.spin_id = i.spin_id)
-      AND (i.nonce_digest IS NULL OR i.nonce_digest IN (SELECT r.digest FROM remembered r))
+      AND NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = i.operator_id AND w.session_id = i.session_id)
+      AND NOT (s.one_round AND (i.place > 0 OR EXISTS (
+                   SELECT FROM open_rounds r WHERE r.operator_id = s.operator_id AND r.player_id = s.player_id
+                                               AND r.game_id = s.game_id) OR EXISTS (
+                   SELECT FROM waiting_rounds w WHERE w.operator_id = s.operator_id AND w.player_id = s.player_id
+                                                  AND w.game_id = s.game_id)))
+      AND (s.wallet <> 'seamless' OR EXISTS (
+               SELECT FROM wallet_steps w WHERE w.operator_id = i.operator_id AND w.txn_id = 'debit:' || i.spin_id
+                                            AND w.round_id = i.round_id AND w.state = 'accepted'))
+    ORDER BY i.operator_id, i.session_id
+    FOR UPDATE OF s
 ),
-ready AS MATERIALIZED (
-    -- Once for each session, not for each spin: what keeps all of its spins from being taken.
-    SELECT l.row_version,
-           l.one_round AND (EXISTS (
-               SELECT FROM open_rounds r WHERE r.operator_id = l.operator_id AND r.player_id = l.player_id
-                                           AND r.game_id = l.game_id) OR EXISTS (
-               SELECT FROM waiting_rounds w WHERE w.operator_id = l.operator_id AND w.player_id = l.player_id
-                                              AND w.game_id = l.game_id)) AS has_round
-    FROM locked l
-    WHERE NOT EXISTS (SELECT FROM waiting_rounds w WHERE w.operator_id = l.operator_id AND w.session_id = l.session_id)
+once AS MATERIALIZED (
+    SELECT * FROM fresh WHERE nonce_digest IS NULL OR nonce_digest IN (SELECT r.digest FROM remembered r)
 ),
 good AS MATERIALIZED (
-    -- Sessions are read once more, by their key, and what is read has to be what was locked: a join with the locked ones
-    -- would compare each spin with each session. IS TRUE keeps the planner from making a join of it after all.
-    SELECT f.*, s.currency, s.exponent, s.build_hash, s.player_id, s.game_id, s.settle_within_s, s.one_round, s.wallet,
-           CASE s.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'held' ELSE 'platform' END AS stake_account,
-           CASE s.wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'payable' ELSE 'platform' END AS win_account,
-           s.balance_minor + sum(f.win_minor - f.stake_minor)
-               OVER (PARTITION BY f.operator_id, f.session_id ORDER BY f.nonce) AS balance_after,
-           CASE WHEN f.choice IS NULL THEN 1 + f.following ELSE 0 END AS told,
-           s.event_count + sum(CASE WHEN f.choice IS NULL THEN 1 + f.following ELSE 0 END)
-               OVER (PARTITION BY f.operator_id, f.session_id ORDER BY f.nonce) AS last_seq
-    FROM fresh f JOIN sessions s USING (operator_id, session_id)
-    WHERE (s.ctid IN (SELECT r.row_version FROM ready r)) IS TRUE
-      AND f.first_nonce = s.next_nonce AND f.nonce = s.next_nonce + f.place AND f.session_version = s.version
-      AND NOT (s.one_round AND (f.place > 0 OR s.ctid IN (SELECT r.row_version FROM ready r WHERE r.has_round)))
-      AND (s.wallet <> 'seamless' OR EXISTS (
-              SELECT FROM wallet_steps w WHERE w.operator_id = f.operator_id AND w.txn_id = 'debit:' || f.spin_id
-                                           AND w.round_id = f.round_id AND w.state = 'accepted'))
+    SELECT o.*,
+           CASE wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'held' ELSE 'platform' END AS stake_account,
+           CASE wallet WHEN 'transfer' THEN 'session' WHEN 'seamless' THEN 'payable' ELSE 'platform' END AS win_account,
+           balance_minor + gained_minor AS balance_after, event_count + told AS last_seq
+    FROM once o
+    WHERE spins = 1 OR one_round
+       OR spins = (SELECT count(*) FROM once a WHERE a.operator_id = o.operator_id AND a.session_id = o.session_id)
 ),
 new_spins AS (
     INSERT INTO spins (operator_id, spin_id, round_id, session_id, idempotency_key, build_hash, mechanic_version, nonce, spin_type, mode,
@@ -95,6 +88,7 @@ new_spins AS (
            stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, created_at
     FROM good WHERE choice IS NULL
 ),
+-- [
 new_waiting AS (
     INSERT INTO waiting_rounds (operator_id, round_id, spin_id, session_id, player_id, game_id, idempotency_key, nonce, spin_type,
                                 mode, stake_minor, telemetry_ref, one_round, choice, options, won_minor, created_at, due_at)
@@ -102,6 +96,7 @@ new_waiting AS (
            telemetry_ref, one_round, choice, ARRAY(SELECT jsonb_array_elements_text(options::jsonb)), won_minor, created_at, choose_by
     FROM good WHERE choice IS NOT NULL
 ),
+-- ]
 new_answers AS (
     INSERT INTO idempotency (operator_id, operation, key, fingerprint, status, response, created_at)
     SELECT operator_id, 'spin', idempotency_key, fingerprint, 200, response, created_at FROM good
@@ -115,6 +110,7 @@ new_ledger AS (
     SELECT operator_id, 'win:' || spin_id, 'win', session_id, spin_id, 'game', win_account, currency, exponent, win_minor,
            balance_after - win_minor, balance_after, created_at FROM good WHERE win_minor > 0
 ),
+-- [
 debits_used AS (
     UPDATE wallet_steps w SET next_try_at = NULL
     FROM good g WHERE g.wallet = 'seamless' AND w.operator_id = g.operator_id AND w.txn_id = 'debit:' || g.spin_id
@@ -137,6 +133,7 @@ new_in_round AS (
     SELECT operator_id, player_id, game_id, round_id
     FROM good WHERE one_round AND (choice IS NOT NULL OR settle_within_s IS NOT NULL)
 ),
+-- ]
 new_events AS (
     INSERT INTO events (event_id, operator_id, session_id, seq, event_type, payload, created_at, traceparent)
     SELECT telemetry_ref, operator_id, session_id, last_seq - following, 'spin_finished', event, created_at, traceparent
@@ -149,11 +146,9 @@ new_events AS (
     JOIN good g USING (operator_id, spin_id) WHERE g.choice IS NULL
 ),
 moved AS (
-    UPDATE sessions s SET next_nonce = s.next_nonce + g.spins, balance_minor = s.balance_minor + g.net_minor,
-                          event_count = s.event_count + g.told
-    FROM (SELECT operator_id, session_id, count(*) AS spins, sum(win_minor - stake_minor) AS net_minor, sum(told) AS told
-          FROM good GROUP BY operator_id, session_id) g
-    WHERE s.operator_id = g.operator_id AND s.session_id = g.session_id
+    UPDATE sessions s SET next_nonce = g.nonce + 1, balance_minor = g.balance_after, event_count = g.last_seq
+    FROM good g
+    WHERE (g.one_round OR g.place = g.spins - 1) AND s.operator_id = g.operator_id AND s.session_id = g.session_id
 )
 SELECT operator_id, spin_id, NULL AS replayed FROM good
 UNION ALL
@@ -192,6 +187,7 @@ ORDER BY i.place;
 -- $1 operator_id $2 session_id (arrays)
 SELECT s.operator_id, s.session_id, s.player_id, s.game_id, s.build_hash, s.currency, s.exponent, s.client_seed,
        s.seed_sealed, s.next_nonce, s.version, s.balance_minor, s.closed_at, s.wallet,
+       s.settle_within_s IS NOT NULL AS settles,
        s.geo, s.created_at, s.enforces_markets, s.age, s.time_limit_min, s.blocked, s.acknowledged, s.acknowledged_at,
        (SELECT w.round_id FROM waiting_rounds w WHERE w.operator_id = s.operator_id AND w.session_id = s.session_id)
            AS waiting_round,

@@ -156,8 +156,7 @@ CREATE TABLE spins (
     written_in        xid8 NOT NULL DEFAULT pg_current_xact_id(),   -- finds its fact in the audit log
     PRIMARY KEY (spin_id, operator_id),
     UNIQUE (round_id, operator_id),
-    UNIQUE (session_id, operator_id, nonce),         -- an outcome is used once
-    FOREIGN KEY (session_id, operator_id) REFERENCES sessions
+    UNIQUE (session_id, operator_id, nonce)          -- an outcome is used once
 );
 CREATE INDEX spins_by_time ON spins USING brin (created_at) WITH (autosummarize = on, pages_per_range = 32);
 
@@ -339,7 +338,6 @@ CREATE TABLE ledger (
     created_at            timestamptz NOT NULL,
     written_in            xid8 NOT NULL DEFAULT pg_current_xact_id(),   -- finds its fact in the audit log
     PRIMARY KEY (txn_id, operator_id),
-    FOREIGN KEY (session_id, operator_id) REFERENCES sessions,
     CHECK (spin_id IS NOT NULL OR kind IN ('in', 'out')),
     CHECK (balance_after_minor - balance_before_minor
            = CASE WHEN credit_account = 'session' THEN amount_minor ELSE -amount_minor END),
@@ -347,6 +345,24 @@ CREATE TABLE ledger (
 );
 
 CREATE INDEX ledger_by_time ON ledger USING brin (created_at) WITH (autosummarize = on);
+
+-- Spins and movements of money are of sessions that are there. A foreign key says the same, and looks at each row by itself;
+-- this looks once for all rows of a statement. It is as strong because sessions stay, under their names.
+CREATE FUNCTION require_sessions() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    missing text;
+BEGIN
+    SELECT n.session_id INTO missing FROM written n
+    WHERE NOT EXISTS (SELECT FROM sessions s WHERE s.session_id = n.session_id AND s.operator_id = n.operator_id) LIMIT 1;
+    IF FOUND THEN
+        RAISE foreign_key_violation USING MESSAGE = format('%s: there is no session %s', TG_TABLE_NAME, missing);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER spins_of_sessions AFTER INSERT ON spins REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION require_sessions();
+CREATE TRIGGER ledger_of_sessions AFTER INSERT ON ledger REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION require_sessions();
 
 -- What happened, as it is told. Written in the transaction of what it tells of, kept for RGS_EVENTS_DAYS at least, so that
 -- receivers can ask for what they miss. seq counts the events of a session without gaps, in the order in which they were
@@ -428,6 +444,13 @@ CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
 END $$;
+
+CREATE FUNCTION refuse_renaming() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% keep their names and are never deleted', TG_TABLE_NAME;
+END $$;
+CREATE TRIGGER sessions_stay BEFORE DELETE OR UPDATE OF operator_id, session_id ON sessions
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_renaming();
 
 CREATE TRIGGER spins_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON spins
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
