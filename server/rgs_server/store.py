@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -57,8 +58,12 @@ def read_queries(file: str = "queries.sql") -> dict[str, str]:
 
 
 QUERIES = read_queries()
-COMMIT_FINISHED = re.sub(r"^-- \[\n.*?^-- \]\n", "", QUERIES["commit_spins"], flags=re.MULTILINE | re.DOTALL)
-"""`commit_spins` without its parts in brackets."""
+
+
+@cache
+def without_brackets(sql: str) -> str:
+    """A statement without its parts between the lines `-- [` and `-- ]`."""
+    return re.sub(r"^-- \[\n.*?^-- \]\n", "", sql, flags=re.MULTILINE | re.DOTALL)
 
 
 class SpinRow(NamedTuple):
@@ -163,7 +168,7 @@ class Store:
         ]
         events: list[Sequence[Any]] = list(zip(*following, strict=True)) if following else [()] * 6
         found = await self.connection.fetch(
-            COMMIT_FINISHED if finished else QUERIES["commit_spins"],
+            without_brackets(QUERIES["commit_spins"]) if finished else QUERIES["commit_spins"],
             *columns,
             mechanic_version,
             digests,
