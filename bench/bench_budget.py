@@ -23,9 +23,10 @@ from typing import Any
 
 import uvloop
 from aiohttp import web
-from rgs_server import answers, spin_listener, spins
+from rgs_server import answers, happenings, spin_listener
 from rgs_server.app import create_app
 from rgs_server.catalogue import load_catalogue
+from rgs_server.drawing import Drawing
 from rgs_server.gate import Gate
 from rgs_server.logs import configure_logging
 from rgs_server.master_key import read_master_keys
@@ -33,8 +34,9 @@ from rgs_server.registry import read_registry
 from rgs_server.sealing import Sealer
 from rgs_server.service import Service as Handlers
 from rgs_server.sessions import Rulebook
+from rgs_server.spin_lane import Lane
 from rgs_server.spin_listener import SpinConnection, SpinListener
-from rgs_server.spins import Lane, SpinDesk
+from rgs_server.spins import SpinDesk
 from rgs_server.store import Store
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -49,9 +51,9 @@ STAGES = (
     ("read the head of the request", spin_listener, "fields"),
     ("check signature and caller", Gate, "operator"),
     ("decode the body", SpinDesk, "_decode"),
-    ("check and draw", Lane, "_draw"),
+    ("check and draw", Drawing, "draw"),
     ("encode the answer", answers, "spin_answer"),
-    ("encode the event", answers, "spin_event"),
+    ("encode the event", happenings, "spin_finished"),
     ("write: the statement and its commit", Store, "commit_spins"),
     ("answer those who wait", Lane, "_write"),
     ("write the response", SpinConnection, "_written"),
@@ -102,7 +104,6 @@ def watch() -> Clock:
         found = vars(owner)[attribute]
         assert not isinstance(found, staticmethod), attribute
         setattr(owner, attribute, clock.wrap(name, found))
-    assert answers.spin_answer is not spins.answers.spin_event
     return clock
 
 

@@ -21,19 +21,20 @@ from typing import Any, ClassVar
 import asyncpg
 import uvloop
 from aiohttp import web
-from rgs_server import spins
+from rgs_server import spin_lane
 from rgs_server.app import create_app
 from rgs_server.catalogue import load_catalogue
 from rgs_server.config import read_config
 from rgs_server.logs import configure_logging
 from rgs_server.master_key import read_master_keys
 from rgs_server.nonces import NonceMemory, Use, reused
+from rgs_server.pending import Answer, Pending
 from rgs_server.registry import read_registry
 from rgs_server.sealing import Sealer
 from rgs_server.service import SERVICE, Service
 from rgs_server.sessions import Rulebook
 from rgs_server.spin_listener import SpinListener
-from rgs_server.spins import Answer, Pending, SpinDesk
+from rgs_server.spins import SpinDesk
 from rgs_server.store import SpinRow, Store, Taken
 from rgs_server.worker import KEEPALIVE_S
 
@@ -62,7 +63,7 @@ class MemoryStore(Store):
 
 def without_database() -> None:
     """Makes lanes write into this process alone; nonces come with their spins."""
-    spins.Store = MemoryStore  # type: ignore[misc,attr-defined]
+    spin_lane.Store = MemoryStore  # type: ignore[misc,attr-defined]
 
 
 class TransactionDesk(SpinDesk):
@@ -83,8 +84,8 @@ class TransactionDesk(SpinDesk):
                 operator_id,
             )
             (record,) = await store.load_sessions([operator_id], [pending.request.session_id])
-            lane._keep(record, None)
-            row = lane._draw(pending, lane._sessions[pending.session_key]).row
+            lane._sessions.keep(record, None)
+            row = lane._drawing.draw(pending, lane._sessions.get(pending.session_key)).row
             await self.write(connection, pending, row)
         return Answer(row.response, False)
 

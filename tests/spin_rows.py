@@ -1,10 +1,14 @@
-"""Rows of spins as a lane writes them, without a game."""
+"""Rows of spins as a lane writes them, without a game; rounds as they are told of, without a session."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from rgs_server.played_round import PlayedRound
 from rgs_server.store import SpinRow
+
+from rgs_core.language.model import Build
+from rgs_core.outcome import Played
 
 ROW = SpinRow(
     operator_id="op-sandbox",
@@ -36,4 +40,27 @@ def row(session: str, name: str, nonce: int) -> SpinRow:
         idempotency_key=unique,
         telemetry_ref=unique,
         nonce=nonce,
+    )
+
+
+def played_round(build: Build, outcome: Played, nonce: int) -> PlayedRound:
+    """A round of 1 minor unit a unit."""
+    return PlayedRound(
+        build=build,
+        outcome=outcome,
+        operator_id="o",
+        session_id="n",
+        player_id="p",
+        game_id="g",
+        spin_id=f"s{nonce}",
+        round_id=f"r{nonce}",
+        spin_type="cash",
+        mode="base",
+        nonce=nonce,
+        stake_minor=build.play.cost_units,
+        unit_minor=1,
+        currency="EUR",
+        exponent=2,
+        telemetry_ref=f"evt-{nonce}",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
     )

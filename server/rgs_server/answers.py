@@ -11,7 +11,6 @@ import asyncpg
 import orjson
 from msgspec import UNSET, Raw
 
-from rgs_core.language.model import Build
 from rgs_core.outcome import FreeSpinsAward, JackpotWin, Played, Spin, Window
 from rgs_server.catalogue import Playable
 from rgs_server.clock import time_text
@@ -38,10 +37,9 @@ from rgs_server.contract.answers import (
     TransactionAnswer,
     encode,
     money,
-    number,
 )
-from rgs_server.contract.events import SpinFinished
 from rgs_server.contract.money import format_amount
+from rgs_server.played_round import PlayedRound
 from rgs_server.rounds import Facts, State, state_of
 
 
@@ -80,35 +78,21 @@ def spin_outcome(outcome: Played, unit_minor: int, currency: str, exponent: int,
     )
 
 
-def spin_answer(
-    build: Build,
-    outcome: Played,
-    *,
-    spin_id: str,
-    round_id: str,
-    nonce: int,
-    stake_minor: int,
-    unit_minor: int,
-    currency: str,
-    exponent: int,
-    telemetry_ref: str,
-    balance_minor: int | None,
-    asked: Asked | None = None,
-) -> bytes:
+def spin_answer(played: PlayedRound, balance_minor: int | None, asked: Asked | None = None) -> bytes:
     """The answer to a spin, or to a choice in its round; these bytes are stored and sent again for the same key."""
-    won = outcome.win_units * unit_minor
+    currency, exponent = played.currency, played.exponent
     return encode(
         SpinAnswer(
-            spin_id=spin_id,
-            round_id=round_id,
-            outcome=spin_outcome(outcome, unit_minor, currency, exponent, paid=asked is None),
-            stake=money(stake_minor, currency, exponent),
+            spin_id=played.spin_id,
+            round_id=played.round_id,
+            outcome=spin_outcome(played.outcome, played.unit_minor, currency, exponent, paid=asked is None),
+            stake=money(played.stake_minor, currency, exponent),
             rgs_txns=[],
-            build_hash=build.build_hash,
-            nonce=nonce,
-            telemetry_ref=telemetry_ref,
+            build_hash=played.build.build_hash,
+            nonce=played.nonce,
+            telemetry_ref=played.telemetry_ref,
             balance=UNSET if balance_minor is None else money(balance_minor, currency, exponent),
-            awaiting=UNSET if asked is None else awaiting(asked, won, currency, exponent),
+            awaiting=UNSET if asked is None else awaiting(asked, played.won_minor, currency, exponent),
         )
     )
 
@@ -134,51 +118,6 @@ def awaited(record: asyncpg.Record, choose_by: datetime | None) -> Awaiting | No
         return None
     asked = Asked(record["step"], record["choice"], record["options"], choose_by)
     return awaiting(asked, int(record["won_minor"]), record["currency"], record["exponent"])
-
-
-def spin_event(
-    build: Build,
-    *,
-    event_id: str,
-    created_at: datetime,
-    spin_id: str,
-    round_id: str,
-    session_id: str,
-    stake_minor: int,
-    win_minor: int,
-    currency: str,
-    exponent: int,
-    game_id: str,
-    player_id: str,
-    operator_id: str,
-    spin_type: str,
-    mode: str,
-    nonce: int,
-    feature: bool,
-    base_win_minor: int,
-) -> bytes:
-    """The event `spin_finished`."""
-    return encode(
-        SpinFinished(
-            event_id=event_id,
-            ts=time_text(created_at),
-            spin_id=spin_id,
-            round_id=round_id,
-            session_id=session_id,
-            stake=number(stake_minor, exponent),
-            win=number(win_minor, exponent),
-            currency=currency,
-            game_id=game_id,
-            build_hash=build.build_hash,
-            player_id=player_id,
-            operator_id=operator_id,
-            spin_type=spin_type,
-            mode=mode,
-            nonce=nonce,
-            feature=feature,
-            base_win=number(base_win_minor, exponent),
-        )
-    )
 
 
 def spin_record(record: asyncpg.Record) -> SpinRecord:

@@ -25,6 +25,7 @@ from rgs_server.contract.operations import OPERATIONS, ROOT, Operation
 from rgs_server.contract.problems import PAGES, Problem
 from rgs_server.contract.requests import decode_session
 from rgs_server.contract.versions import answer_type, ending_headers
+from rgs_server.drawing import waits_for_choice
 from rgs_server.gate import CALLER, OPERATION, ORIGIN
 from rgs_server.origins import answer_headers
 from rgs_server.play.routes import add_play
@@ -32,7 +33,6 @@ from rgs_server.recall import replay
 from rgs_server.service import REPLAYED, SERVICE, Service, json_answer
 from rgs_server.sessions import open_session
 from rgs_server.spin_calls import count_answer, count_refusal, play, problem_reply
-from rgs_server.spins import waits_for_choice
 from rgs_server.telemetry.context import CONTEXT, RequestContext
 from rgs_server.telemetry.metrics import NO_OPERATION
 from rgs_server.tls import STRICT_TRANSPORT

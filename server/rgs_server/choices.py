@@ -23,6 +23,7 @@ from rgs_server import answers, happenings
 from rgs_server.archive import BuildArchive, BuildLost
 from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import ChoiceRequest, decode_choice
+from rgs_server.played_round import PlayedRound
 from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.sessions import Rulebook, seed_context
 from rgs_server.settlement import read_round
@@ -162,66 +163,37 @@ class Waiting:
         if question is not None:
             choose_by = self._now + timedelta(seconds=record["choose_within_s"])
             asked = answers.Asked(step + 1, *question, choose_by)
-        build = self._staged.build
-        unit_minor = int(record["stake_minor"]) // build.play.cost_units
-        won_minor = outcome.win_units * unit_minor
-        balance = session["balance_minor"]
-        paid = won_minor if asked is None else 0
-        response = answers.spin_answer(
-            build,
-            outcome,
+        build, stake_minor = self._staged.build, int(record["stake_minor"])
+        played = PlayedRound(
+            build=build,
+            outcome=outcome,
+            operator_id=self._operator_id,
+            session_id=record["session_id"],
+            player_id=record["player_id"],
+            game_id=record["game_id"],
             spin_id=record["spin_id"],
             round_id=self._round_id,
+            spin_type=record["spin_type"],
+            mode=record["mode"],
             nonce=record["nonce"],
-            stake_minor=int(record["stake_minor"]),
-            unit_minor=unit_minor,
+            stake_minor=stake_minor,
+            unit_minor=stake_minor // build.play.cost_units,
             currency=session["currency"],
             exponent=session["exponent"],
             telemetry_ref=record["telemetry_ref"],
-            balance_minor=None if balance is None else int(balance) + paid,
-            asked=asked,
+            created_at=self._now,
         )
+        won_minor, balance = played.won_minor, session["balance_minor"]
+        paid = won_minor if asked is None else 0
+        response = answers.spin_answer(played, None if balance is None else int(balance) + paid, asked)
         names = self._operator_id, self._round_id
         await self._store.add_choice(*names, step, *decision, made_by, response, self._now)
         if asked is not None:
             decisions = ["=".join(made) for made in self._decisions]
             await self._store.ask_next(*names, decisions, asked.choice, asked.options, won_minor, asked.choose_by)
             return response
-        following = happenings.feature_events(
-            build,
-            outcome,
-            telemetry_ref=record["telemetry_ref"],
-            created_at=self._now,
-            spin_id=record["spin_id"],
-            round_id=self._round_id,
-            session_id=record["session_id"],
-            player_id=record["player_id"],
-            game_id=record["game_id"],
-            operator_id=self._operator_id,
-            unit_minor=unit_minor,
-            currency=session["currency"],
-            exponent=session["exponent"],
-        )
-        event = answers.spin_event(
-            build,
-            event_id=record["telemetry_ref"],
-            created_at=self._now,
-            spin_id=record["spin_id"],
-            round_id=self._round_id,
-            session_id=record["session_id"],
-            stake_minor=int(record["stake_minor"]),
-            win_minor=won_minor,
-            currency=session["currency"],
-            exponent=session["exponent"],
-            game_id=record["game_id"],
-            player_id=record["player_id"],
-            operator_id=self._operator_id,
-            spin_type=record["spin_type"],
-            mode=record["mode"],
-            nonce=record["nonce"],
-            feature=bool(following),
-            base_win_minor=outcome.spins[0].win_units * unit_minor,
-        )
+        following = happenings.feature_events(played)
+        event = happenings.spin_finished(played, won_minor, feature=bool(following))
         digest = bytes.fromhex(outcome.digest())
         policy = with_decisions(build, [made for made in self._decisions if made != (GAMBLE, COLLECT)]).policy
         await self._store.finish_round(

@@ -1,4 +1,4 @@
-"""Rows of events, from what happened: what the service tells beside `spin_finished`."""
+"""Events, from what happened."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from datetime import datetime
 import asyncpg
 from msgspec import UNSET, structs
 
-from rgs_core.language.model import Build
-from rgs_core.outcome import FreeSpinsAward, JackpotWin, Played
+from rgs_core.outcome import FreeSpinsAward, JackpotWin
 from rgs_server.clock import time_text
 from rgs_server.contract.answers import SessionClosed, encode, number
 from rgs_server.contract.events import (
@@ -24,10 +23,12 @@ from rgs_server.contract.events import (
     RoundVoided,
     SessionEnded,
     SessionSwept,
+    SpinFinished,
     TechnicalError,
     type_of,
 )
 from rgs_server.contract.problems import Problem
+from rgs_server.played_round import PlayedRound
 from rgs_server.store import EventRow
 
 RG_KINDS = {"RG_LIMIT": "limit_reached", "RG_ACK_REQUIRED": "reminder_due", "RG_BREAK": "break"}
@@ -47,30 +48,41 @@ def row_of(event: Event, operator_id: str, session_id: str | None, now: datetime
     return EventRow(event.event_id, operator_id, session_id, type_of(type(event)), encode(event), now)
 
 
-def feature_events(
-    build: Build,
-    outcome: Played,
-    *,
-    telemetry_ref: str,
-    created_at: datetime,
-    spin_id: str,
-    round_id: str,
-    session_id: str,
-    player_id: str,
-    game_id: str,
-    operator_id: str,
-    unit_minor: int,
-    currency: str,
-    exponent: int,
-) -> list[tuple[str, str, bytes]]:
+def spin_finished(played: PlayedRound, win_minor: int, *, feature: bool) -> bytes:
+    """The event `spin_finished`, as it is told."""
+    exponent = played.exponent
+    return encode(
+        SpinFinished(
+            event_id=played.telemetry_ref,
+            ts=time_text(played.created_at),
+            spin_id=played.spin_id,
+            round_id=played.round_id,
+            session_id=played.session_id,
+            stake=number(played.stake_minor, exponent),
+            win=number(win_minor, exponent),
+            currency=played.currency,
+            game_id=played.game_id,
+            build_hash=played.build.build_hash,
+            player_id=played.player_id,
+            operator_id=played.operator_id,
+            spin_type=played.spin_type,
+            mode=played.mode,
+            nonce=played.nonce,
+            feature=feature,
+            base_win=number(played.outcome.spins[0].win_units * played.unit_minor, exponent),
+        )
+    )
+
+
+def feature_events(played: PlayedRound) -> list[tuple[str, str, bytes]]:
     """What follows `spin_finished` of a round, in order: (event_id, event_type, payload)."""
     found: list[tuple[str, str, bytes]] = []
-    for spin in outcome.spins:
+    for spin in played.outcome.spins:
         for award in spin.awards:
-            event_id = f"{telemetry_ref}-{len(found) + 1}"
+            event_id = f"{played.telemetry_ref}-{len(found) + 1}"
             facts = (
-                event_id, time_text(created_at), spin_id, round_id, session_id, player_id, game_id, operator_id,
-                build.build_hash,
+                event_id, time_text(played.created_at), played.spin_id, played.round_id, played.session_id,
+                played.player_id, played.game_id, played.operator_id, played.build.build_hash,
             )  # fmt: skip
             event: Event
             if isinstance(award, FreeSpinsAward):
@@ -78,7 +90,8 @@ def feature_events(
             elif isinstance(award, JackpotWin):
                 event = JackpotWon(*facts, award.trigger, award.jackpot)
             else:
-                event = BonusAwarded(*facts, award.trigger, number(award.amount_units * unit_minor, exponent), currency)
+                win = number(award.amount_units * played.unit_minor, played.exponent)
+                event = BonusAwarded(*facts, award.trigger, win, played.currency)
             found.append((event_id, type_of(type(event)), encode(event)))
     return found
 

@@ -30,7 +30,8 @@ from rgs_server.rule_files import RuleFiles
 from rgs_server.sealing import Sealer
 from rgs_server.seamless import Cashier
 from rgs_server.sessions import Rulebook
-from rgs_server.spins import CONNECTION_LOST, DATABASE_BUSY, SpinDesk
+from rgs_server.spin_lane import CONNECTION_LOST, DATABASE_BUSY
+from rgs_server.spins import SpinDesk
 from rgs_server.status import StatusBoard
 from rgs_server.store import Store, released_after
 from rgs_server.sweeping import Sweeper

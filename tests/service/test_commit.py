@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 from rgs_server.client import Reply
-from rgs_server.spins import LANE_SETTINGS
+from rgs_server.spin_lane import LANE_SETTINGS
 from rgs_server.store import QUERIES, SpinRow, Store, create_schema
 from service_process import Service, run, spin_body
 from spin_rows import row

@@ -32,6 +32,7 @@ from rgs_server.sweeping import close_idle, decide_overdue, report_unsettled
 from rgs_server.telemetry.metrics import Metrics
 from service_process import BUILD, Send, Service, code, run, session_body, spin_body, wait_for
 from sinks import bus_url, owed, published
+from spin_rows import played_round
 from told_events import CREDENTIALS, check, events_of, new_operator, now, service_with_bus, with_store
 
 from rgs_core import games
@@ -159,13 +160,10 @@ def test_features_of_any_game_are_told() -> None:
         key = derive_key(bytes(32), "x")
         for nonce in range(3000):
             outcome = engine.spin(key, nonce)
-            told = feature_events(
-                build, outcome, telemetry_ref="evt-1", created_at=datetime.now(UTC), spin_id="s", round_id="r",
-                session_id="n", player_id="p", game_id="g", operator_id="o", unit_minor=1, currency="EUR", exponent=2,
-            )  # fmt: skip
+            told = feature_events(played_round(build, outcome, nonce))
             assert len(told) == sum(len(spin.awards) for spin in outcome.spins)
             for number, (event_id, kind, payload) in enumerate(told, start=1):
-                assert event_id == f"evt-1-{number}"
+                assert event_id == f"evt-{nonce}-{number}"
                 if kind in wanted:
                     wanted.discard(kind)
                     check(enveloped(kind, payload))

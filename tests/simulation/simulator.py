@@ -21,7 +21,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from rgs_server import backoff, nonces, seamless, sessions, spins
+from rgs_server import backoff, nonces, seamless, sessions, spin_lane, spins
 from rgs_server.catalogue import load_catalogue
 from rgs_server.postgres import EmbeddedPostgres
 from rgs_server.store import create_schema
@@ -31,7 +31,7 @@ from simulation.wire import Differs, Stuck, VirtualLoop, Wire
 
 GAMES = {SEVENS: "ember_sevens/rtp_95", TIDES: "three_tides/rtp_95"}
 SETTINGS = {
-    **spins.LANE_SETTINGS,
+    **spin_lane.LANE_SETTINGS,
     "synchronous_commit": "off",  # here only logic is tested; tests/crash kills the real thing
     "plan_cache_mode": "force_generic_plan",
 }
@@ -139,7 +139,7 @@ class Simulator:
 
     def __enter__(self) -> Simulator:
         patch = self._patches.setattr
-        for module in (spins, seamless, nonces):
+        for module in (spins, spin_lane, seamless, nonces):
             patch(module, "time", types.SimpleNamespace(monotonic=self.loop.time, perf_counter=self.loop.time))
         patch(sessions, "new_server_seed", lambda: self.last.new_seed())
         patch(seamless, "fraction", lambda: self.last.fraction())

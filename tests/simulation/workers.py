@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rgs_server import balances, choices, players, sessions, settlement, spins
+from rgs_server import balances, choices, players, sessions, settlement, spin_lane
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
 from rgs_server.nonces import NonceMemory
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 WORKERS = 2
 
 
-def reach(part: spins.Lane | NonceMemory, link: Link) -> None:
+def reach(part: spin_lane.Lane | NonceMemory, link: Link) -> None:
     """Gives something that has a connection of its own the worker's link in its place."""
 
     async def connected() -> Store:

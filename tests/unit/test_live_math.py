@@ -14,8 +14,9 @@ from pathlib import Path
 import live_math
 import numpy as np
 import pytest
-from rgs_server.answers import spin_event
+from rgs_server.happenings import spin_finished
 from scipy.stats import binom, chi2_contingency
+from spin_rows import played_round
 
 from rgs_core import Engine, derive_key, games
 from rgs_core.__main__ import main
@@ -27,6 +28,7 @@ from rgs_core.monitor.null_law import NullLaw, null_of
 from rgs_core.monitor.p_values import classes_p, joined, p_values
 from rgs_core.monitor.reading import EventsError, read_csv, read_events
 from rgs_core.monitor.verdicts import false_discoveries, judge
+from rgs_core.outcome import Outcome, Spin
 
 EURO = 10**8
 SMALL = null_of(
@@ -325,29 +327,18 @@ def test_a_build_without_an_exact_law_is_judged_by_its_certificate() -> None:
 def events(wins: Iterable[int], build_name: str = "ember_sevens", days: int = 3) -> Iterator[bytes]:
     """What the service writes of rounds with such wins in units."""
     build = games.find_build(build_name)[0]
-    cost = build.play.cost_units
+    cost, start = build.play.cost_units, datetime(2026, 1, 1, tzinfo=UTC)
     for nonce, units in enumerate(wins):
         factor = (1, 2, 10)[nonce % 3]
-        yield spin_event(
-            build,
-            event_id=f"e{nonce}",
-            created_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=nonce // 3 % days),
-            spin_id=f"s{nonce}",
-            round_id=f"r{nonce}",
-            session_id="session",
-            stake_minor=cost * factor,
-            win_minor=units * factor,
-            currency="EUR",
-            exponent=2,
-            game_id="embers",
-            player_id="p",
+        outcome = Outcome((Spin("base", 0, (), (), (), ()),), units)
+        played = played_round(build, outcome, nonce)._replace(
             operator_id="op",
-            spin_type="cash",
-            mode="base",
-            nonce=nonce,
-            feature=False,
-            base_win_minor=0,
+            game_id="embers",
+            stake_minor=cost * factor,
+            unit_minor=factor,
+            created_at=start + timedelta(days=nonce // 3 % days),
         )
+        yield spin_finished(played, units * factor, feature=False)
 
 
 def test_events_give_the_same_numbers_in_any_order_and_in_parts(embers: NullLaw) -> None:
