@@ -19,6 +19,7 @@ from prometheus_client.metrics_core import Metric
 
 from rgs_core import __version__
 from rgs_core.language.model import MECHANIC_VERSION
+from rgs_server.billing.hours import SETTLED_AFTER
 from rgs_server.store import Store
 from rgs_server.telemetry.catalogue import OBSERVED, OF_SUPERVISOR
 from rgs_server.telemetry.instruments import Snapshot, Value
@@ -64,7 +65,7 @@ class DatabaseWatch:
             if self._store is None or self._store.connection.is_closed():
                 timeout = DATABASE_TIMEOUT_S
                 self._store = Store(await asyncpg.connect(self._url, timeout=timeout, command_timeout=timeout))
-            rows = await self._store.observed_state(COUNTED_MAX)
+            rows = await self._store.observed_state(COUNTED_MAX, SETTLED_AFTER)
             cells = await self._store.observed_math()
         except DATABASE_TROUBLE as error:
             log.warning("the database does not say what waits: %r", error)
