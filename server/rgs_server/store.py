@@ -811,9 +811,10 @@ class Store:
         assert record is not None
         return record
 
-    async def observed_state(self, most: int) -> list[asyncpg.Record]:
-        """(metric, label, value) of what waits in the database; counts stop at `most`."""
-        return await self.connection.fetch(QUERIES["observed_state"], most)
+    async def observed_state(self, most: int, rolled_after: timedelta) -> list[asyncpg.Record]:
+        """(metric, label, value) of what waits in the database; counts stop at `most`. `rolled_after`: from the end of an hour
+        until it is to be summed up."""
+        return await self.connection.fetch(QUERIES["observed_state"], most, rolled_after)
 
     # -- seals ----------------------------------------------------------------------------------
 

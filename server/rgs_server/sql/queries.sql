@@ -963,7 +963,10 @@ SELECT (SELECT count(*) FROM operator_wallets) AS wallets,
 
 -- name: observed_state
 -- What operations watches: (metric, label, value). Counts and searches stop at $1 rows, so that they cost little however bad
--- it is. Identity order of events is nearly that of time.
+-- it is. Identity order of events is nearly that of time. The hour that is summed up next is that of next_hour; before the first
+-- one no more than $1 sessions are looked at, which lie nearly in the order in which they were opened, so the lag may come out
+-- too short then, but never too long.
+-- $1 rows $2 how long after its end an hour is to be summed up
 WITH owing AS (
     -- Sinks that take events of an operator: his receiver, and the bus.
     SELECT operator_id, 'webhook' AS sink FROM webhooks WHERE disabled_at IS NULL
@@ -1006,7 +1009,12 @@ UNION ALL
 SELECT 'rgs_audit_unsequenced_age_seconds', '', coalesce((
     SELECT extract(epoch FROM clock_timestamp() - f.written_at) FROM audit_facts f
     WHERE (f.written_in, f.fact_id) > (l.written_in, l.fact_id) ORDER BY f.written_in, f.fact_id LIMIT 1), 0)
-FROM (SELECT written_in, fact_id FROM audit_leaves ORDER BY position DESC LIMIT 1) l;
+FROM (SELECT written_in, fact_id FROM audit_leaves ORDER BY position DESC LIMIT 1) l
+UNION ALL
+SELECT 'rgs_roll_up_lag_seconds', '', greatest(0, extract(epoch FROM clock_timestamp() - next.hour - interval '1 hour' - $2::interval))
+FROM (SELECT coalesce((SELECT max(hour) + interval '1 hour' FROM rolled_hours),
+                      (SELECT date_trunc('hour', min(created_at), 'UTC')
+                       FROM (SELECT created_at FROM sessions LIMIT $1) first)) AS hour) next;
 
 -- name: take_lanes
 -- Lanes to a sink with something due that nobody has, for one worker.

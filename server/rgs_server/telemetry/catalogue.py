@@ -66,6 +66,9 @@ OBSERVED = (
         "rgs_audit_unsequenced_age_seconds", "gauge", "Since the oldest fact that has no place in the audit log."
     ),
     Description(
+        "rgs_roll_up_lag_seconds", "gauge", "For how long the oldest hour without its sums could have had them."
+    ),
+    Description(
         "rgs_monitor_level",
         "gauge",
         "Last verdict on rounds: 0 insufficient, 1 within, 2 info, 3 investigate, 4 page.",

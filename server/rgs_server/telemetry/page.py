@@ -19,6 +19,7 @@ from prometheus_client.metrics_core import Metric
 
 from rgs_core import __version__
 from rgs_core.language.model import MECHANIC_VERSION
+from rgs_server.billing.hours import SETTLED_AFTER
 from rgs_server.store import Store
 from rgs_server.telemetry.catalogue import OBSERVED, OF_SUPERVISOR
 from rgs_server.telemetry.instruments import Snapshot, Value
@@ -28,6 +29,9 @@ log = logging.getLogger("rgs.metrics")
 
 COUNTED_MAX = 10_000
 DATABASE_TIMEOUT_S = 3.0
+DATABASE_SETTINGS = {"jit": "off"}
+"""While tables are new the planner guesses them large, and the server compiled the statement at every look, 0.6 to 2.7 s long,
+to run it for a few milliseconds."""
 LEVELS = ("insufficient", "within", "info", "investigate", "page")
 FRESH_S = 1.0
 """Several who ask at once share one look at the database."""
@@ -63,8 +67,12 @@ class DatabaseWatch:
         try:
             if self._store is None or self._store.connection.is_closed():
                 timeout = DATABASE_TIMEOUT_S
-                self._store = Store(await asyncpg.connect(self._url, timeout=timeout, command_timeout=timeout))
-            rows = await self._store.observed_state(COUNTED_MAX)
+                self._store = Store(
+                    await asyncpg.connect(
+                        self._url, timeout=timeout, command_timeout=timeout, server_settings=DATABASE_SETTINGS
+                    )
+                )
+            rows = await self._store.observed_state(COUNTED_MAX, SETTLED_AFTER)
             cells = await self._store.observed_math()
         except DATABASE_TROUBLE as error:
             log.warning("the database does not say what waits: %r", error)
