@@ -54,7 +54,7 @@ def everything_happens(own: Service) -> tuple[str, Send]:
     for session in ("a", "limited"):
         flags = {"rg_flags": {"time_limit_min": 0}} if session == "limited" else {}
         assert send("POST", "/sessions", session_body(session, operator_id, **flags)).status == 200
-    for n in range(400):  # features come once in dozens of rounds
+    for n in range(3000):  # features come once in dozens of rounds, at times much later
         assert send("POST", "/spins", spin_body(f"{operator_id}-{n}", "a")).status == 200
         kinds = {row["event_type"] for row in events_of(own, operator_id)}
         if "bonus_triggered" in kinds and n > 3:
