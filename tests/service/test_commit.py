@@ -142,27 +142,43 @@ def test_balances_and_numbers_of_events_run_through_a_session(service: Service, 
     assert run(job()) == ([(1000, 900), (900, 1150), (1150, 1050), (1050, 950)], [2, 3, 4, 5], (950, 5))
 
 
-def test_a_row_that_waits_for_its_session_is_looked_at_again(service: Service, session: str) -> None:
-    """Another worker has the session: the nonce that it leaves counts, whatever was there when the statement began."""
+@pytest.mark.parametrize(
+    ("change", "taken"),
+    [
+        ("next_nonce = next_nonce + 1", False),
+        ("version = version + 1", False),
+        ("event_count = event_count + 7", True),
+        ("one_round = true", True),
+    ],
+)
+def test_a_row_that_waits_for_its_session_is_looked_at_again(
+    service: Service, session: str, change: str, taken: bool
+) -> None:
+    """Another worker has the session: what it leaves counts, whatever was there when the statement began."""
 
-    async def job() -> tuple[bool, list[str]]:
+    async def job() -> tuple[bool, list[str], list[int]]:
         first, second = await asyncpg.connect(service.database_url), await asyncpg.connect(service.database_url)
         try:
             transaction = first.transaction()
             await transaction.start()
-            assert (await Store(first).commit_spins([row(session, "a", 0)], 1)).spins
-            rows, digest = [row(session, "b", 0)._replace(nonce_digest=session.encode().ljust(16, b"-")[:16])], []
-            digest = [rows[0].nonce_digest or b""]
-            late = asyncio.create_task(Store(second).commit_spins(rows, 1, digest, [5], 600))
+            await first.execute(f"UPDATE sessions SET {change} WHERE session_id = $1", session)
+            digest = session.encode().ljust(16, b"-")[:16]
+            rows = [row(session, "b", 0)._replace(nonce_digest=digest)]
+            late = asyncio.create_task(Store(second).commit_spins(rows, 1, [digest], [5], 600))
             await asyncio.sleep(0.3)
             waits = not late.done()
             await transaction.commit()
-            return waits, [spin for _, spin in (await late).spins]
+            spins = [spin for _, spin in (await late).spins]
+            seqs = await second.fetch(
+                "SELECT seq FROM events WHERE session_id = $1 AND event_type = 'spin_finished'", session
+            )
+            return waits, spins, [found["seq"] for found in seqs]
         finally:
             await first.close()
             await second.close()
 
-    assert run(job()) == (True, [])
+    seq = 9 if "event_count" in change else 2  # the session has told that it was opened
+    assert run(job()) == (True, [f"{session}-b"] if taken else [], [seq] if taken else [])
 
 
 @pytest.mark.parametrize("finished", [False, True])
