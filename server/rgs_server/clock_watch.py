@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
+from rgs_server.background import Background
 from rgs_server.clock import Clock
 from rgs_server.contract.problems import Problem
 from rgs_server.store import Store
@@ -35,18 +36,16 @@ class ClockWatch:
         self._clock = clock
         self._offset_s = 0.0
         self._wrong = False
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("clock watch")
         metrics.watch("rgs_clock_offset_seconds", lambda: self._offset_s)
 
     async def start(self) -> None:
         """Looks once before anything is played, then every few seconds."""
         await self.look()
-        self._task = asyncio.create_task(self._run(), name="clock watch")
+        self._background.begin(self._run())
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._background.end()
 
     @property
     def is_right(self) -> bool:

@@ -16,12 +16,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rgs_server.postgres import die_with_parent
+from rgs_server.child_processes import STOP_TIMEOUT_S, die_with_parent, end_child
 
 log = logging.getLogger("rgs.nats")
 
 START_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 20.0
 
 
 class NatsUnavailable(Exception):
@@ -77,14 +76,8 @@ class EmbeddedNats:
         """A clean end: streams are closed, clients are told."""
         if self.watcher is not None:
             self.watcher.cancel()
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGINT)
-            try:
-                await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT_S)
-            except TimeoutError:
-                log.warning("NATS did not stop in %d s and is killed", STOP_TIMEOUT_S)
-                self._process.kill()
-                await self._process.wait()
+        if self._process is not None:
+            await end_child(self._process, signal.SIGINT, "NATS")
 
     def _write_config(self) -> None:
         self._config_path.touch(mode=0o600)

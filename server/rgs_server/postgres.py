@@ -8,7 +8,6 @@ root, so for root it runs as another user, and what that user cannot reach is pu
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import hashlib
 import logging
 import os
@@ -26,11 +25,12 @@ from typing import Any
 
 import asyncpg
 
+from rgs_server.child_processes import STOP_TIMEOUT_S, die_with_parent, end_child
+
 log = logging.getLogger("rgs.postgres")
 
 MAJOR_MIN = 15
 START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 20
 UNPRIVILEGED_USERS = ("postgres", "nobody")
 OUTSIDE = Path("/var/lib/rgs-core")
 """For root: what the unprivileged user must reach and the data folder does not let it."""
@@ -188,14 +188,8 @@ class EmbeddedPostgres:
         """Fast shutdown: open transactions are rolled back, everything committed is on disk."""
         if self.watcher is not None:
             self.watcher.cancel()
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGINT)
-            try:
-                await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT_S)
-            except TimeoutError:
-                log.warning("PostgreSQL did not stop in %d s and is killed", STOP_TIMEOUT_S)
-                self._process.kill()
-                await self._process.wait()
+        if self._process is not None:
+            await end_child(self._process, signal.SIGINT, "PostgreSQL")
         shutil.rmtree(self._sockets, ignore_errors=True)
 
     async def _add_worker_role(self) -> None:
@@ -338,10 +332,3 @@ class EmbeddedPostgres:
             except Exception:  # whatever it is, a service without its database is of no use
                 log.exception("PostgreSQL could not be started; trying again")
                 await asyncio.sleep(1)
-
-
-def die_with_parent() -> None:
-    """In the child, on Linux: a fast shutdown when the supervisor dies, even by SIGKILL."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGINT)

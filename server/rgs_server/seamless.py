@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from rgs_server import happenings
+from rgs_server.background import Background
 from rgs_server.backoff import fraction, next_try
 from rgs_server.clock import Clock
 from rgs_server.config import Config
@@ -58,17 +59,15 @@ class Cashier:
         self._clock = clock
         self._client = WalletClient(config.wallet_timeout_ms, metrics, tracing)
         self._due = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("cashier")
         self._paying: dict[asyncio.Task[None], str] = {}
         """Steps that wallets are asked for now, and whose they are."""
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="cashier")
+        self._background.begin(self._run())
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._background.end()
         for task in self._paying:
             task.cancel()
         await asyncio.gather(*self._paying, return_exceptions=True)

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
 from rgs_server import happenings
+from rgs_server.background import Background
 from rgs_server.balances import close_session
 from rgs_server.billing.hours import roll_up
 from rgs_server.choices import Builds, decide_overdue
@@ -48,15 +49,13 @@ class Sweeper:
         self._every_s = every_s
         self._events_kept = timedelta(days=events_days)
         self._forget_at: datetime | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("sweeper")
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="sweeper")
+        self._background.begin(self._run())
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._background.end()
 
     async def _run(self) -> None:
         while True:

@@ -22,6 +22,7 @@ import rgs_core
 import rgs_server
 from rgs_core import games
 from rgs_server.audit.audit_store import AuditStore
+from rgs_server.background import Background
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
 from rgs_server.store import Store
@@ -88,7 +89,7 @@ class FileWatch:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._first = hashed(critical_files(config))
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("file watch")
         self.changed: Sequence[str] = ()
         wanted = config.files_digest or config.files_found
         if wanted and digest_of(self._first) != wanted:
@@ -100,12 +101,10 @@ class FileWatch:
             raise Problem("BUILD_UNAVAILABLE", "files of the service have changed; no round begins until it is checked")
 
     def start(self, stores: Callable[[], AbstractAsyncContextManager[Store]]) -> None:
-        self._task = asyncio.create_task(self._run(stores), name="file watch")
+        self._background.begin(self._run(stores))
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._background.end()
 
     async def _run(self, stores: Callable[[], AbstractAsyncContextManager[Store]]) -> None:
         told: Sequence[str] = ()

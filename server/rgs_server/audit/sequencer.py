@@ -20,6 +20,7 @@ from rgs_server.audit.audit_store import AuditStore
 from rgs_server.audit.log_keys import LogKey, LogKeyMissing, log_key
 from rgs_server.audit.tree import LogBroken, frontier_at, root_at, stored
 from rgs_server.audit.write_once import AlreadyWritten, WriteOnce
+from rgs_server.background import Background
 from rgs_server.clock import Clock, time_text
 from rgs_server.contract.problems import Problem
 from rgs_server.sealing import SealBroken, Sealer
@@ -55,15 +56,13 @@ class Sequencer:
         self._place = place
         self._key: LogKey | None = None
         self._frontier: Frontier | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("audit sequencer")
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="audit sequencer")
+        self._background.begin(self._run())
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._background.end()
 
     async def _run(self) -> None:
         while True:

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from rgs_server.background import Background
 from rgs_server.clock import Clock, time_text
 from rgs_server.contract.problems import Problem
 from rgs_server.store import Store
@@ -44,16 +45,15 @@ class Minutes:
         self._metrics = metrics
         self._worker = secrets.token_hex(8)
         self._written = taken(metrics.snapshot())
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("minutes")
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="minutes")
+        self._background.begin(self._run())
 
     async def stop(self) -> None:
         """Writes the last minute, too, where the database answers."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._background.end()
+        if self._background.begun:
             await self._try()
 
     async def _run(self) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import orjson
 
+from rgs_server.background import Background
 from rgs_server.telemetry.instruments import Snapshot
 from rgs_server.telemetry.metrics import Metrics
 
@@ -32,18 +33,16 @@ class Reporter:
         self._metrics = metrics
         self._descriptor = descriptor
         self._lag_s = 0.0
-        self._task: asyncio.Task[None] | None = None
+        self._background = Background("metrics")
         metrics.watch("rgs_loop_lag_seconds", lambda: self._lag_s)
 
     def start(self) -> None:
         if self._descriptor is not None:
-            self._task = asyncio.create_task(self._run(self._descriptor), name="metrics")
+            self._background.begin(self._run(self._descriptor))
 
     async def stop(self) -> None:
         """Sends the last numbers, as far as they fit."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._background.end()
 
     async def _run(self, descriptor: int) -> None:
         loop = asyncio.get_running_loop()
