@@ -17,7 +17,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from rgs_server.store import ROLL_UP_LOCK
+from rgs_server.store import ROLL_UP_LOCK, Store, create_schema
 from rgs_server.telemetry.catalogue import ALL
 from rgs_server.telemetry.metrics import Metrics
 from service_process import Service, free_port, run, session_body, spin_body, wait_for
@@ -186,6 +186,30 @@ def test_a_log_that_stands_still_is_shown(service: Service) -> None:
         await holder.close()
 
     run(held())
+
+
+def test_a_log_that_never_began_is_shown(service: Service) -> None:
+    """Nothing was ever sequenced: the oldest fact waits all the same."""
+
+    async def age_s() -> float:
+        admin = await asyncpg.connect(service.database_url)
+        await admin.execute("DROP DATABASE IF EXISTS never_sequenced")
+        await admin.execute("CREATE DATABASE never_sequenced")
+        await admin.close()
+        url = service.database_url.replace("/postgres?", "/never_sequenced?")
+        await create_schema(url)
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(
+                "INSERT INTO audit_facts (written_at, kind, operator_id, subject, fact)"
+                " VALUES (now() - interval '10 minutes', 'test', '', 'first', '{}')"
+            )
+            rows = await Store(connection).observed_state(100, timedelta(hours=1))
+            return next(float(row[2]) for row in rows if row[0] == "rgs_audit_unsequenced_age_seconds")
+        finally:
+            await connection.close()
+
+    assert 600 <= run(age_s()) < 900
 
 
 def test_hours_that_are_not_summed_up_are_shown(service: Service) -> None:

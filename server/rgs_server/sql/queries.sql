@@ -1008,8 +1008,8 @@ FROM (SELECT made_at FROM audit_checkpoints ORDER BY tree_size DESC, made_at DES
 UNION ALL
 SELECT 'rgs_audit_unsequenced_age_seconds', '', coalesce((
     SELECT extract(epoch FROM clock_timestamp() - f.written_at) FROM audit_facts f
-    WHERE (f.written_in, f.fact_id) > (l.written_in, l.fact_id) ORDER BY f.written_in, f.fact_id LIMIT 1), 0)
-FROM (SELECT written_in, fact_id FROM audit_leaves ORDER BY position DESC LIMIT 1) l
+    WHERE (f.written_in, f.fact_id) > (coalesce(l.written_in, '0'), coalesce(l.fact_id, 0)) ORDER BY f.written_in, f.fact_id LIMIT 1), 0)
+FROM (VALUES (true)) always LEFT JOIN (SELECT written_in, fact_id FROM audit_leaves ORDER BY position DESC LIMIT 1) l ON true
 UNION ALL
 SELECT 'rgs_roll_up_lag_seconds', '', greatest(0, extract(epoch FROM clock_timestamp() - next.hour - interval '1 hour' - $2::interval))
 FROM (SELECT coalesce((SELECT max(hour) + interval '1 hour' FROM rolled_hours),
