@@ -33,7 +33,7 @@ from rgs_server.pending import Pending, conflict
 from rgs_server.sealing import Sealer
 from rgs_server.seamless import Cashier
 from rgs_server.sessions import Rulebook
-from rgs_server.store import EventRow, Store, Taken, released_after
+from rgs_server.store import BY_KEY, EventRow, Store, Taken, released_after
 from rgs_server.telemetry.metrics import Metrics
 
 log = logging.getLogger("rgs.spins")
@@ -56,15 +56,8 @@ COLLISIONS_MAX = 3
 LANE_SETTINGS = {
     # Durable before it is answered, whatever the role or the database says.
     "synchronous_commit": "on",
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "jit": "off",
-    # To plan the statement takes longer than to commit one spin, and after every ANALYZE the server would do so fifty times.
-    "plan_cache_mode": "force_generic_plan",
+    **BY_KEY,
 }
-"""A lane finds single rows by their keys. Plans are made while tables are small and kept, and a plan
-that reads whole tables would cost more with every spin."""
 
 
 @dataclass(slots=True)
