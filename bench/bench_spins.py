@@ -73,22 +73,49 @@ class Load:
         self.program = folder / "load"
         subprocess.run([compiler, "-O2", "-o", str(self.program), str(HERE / "load.c")], check=True)
 
-    def run(self, port: int, connections: int, seconds: float, rate: float = 0, most: int = 0) -> Cell:
-        """Requests for one server; each is sent once in all runs."""
-        count = most or int((rate or RATE_MOST) * seconds) + 200
-        prepared = self.folder / "requests"
+    def prepare(self, count: int, name: str = "requests") -> Path:
+        """A file of the next requests; each is sent once in all runs."""
+        prepared = self.folder / name
         with prepared.open("wb") as file:
             for request in itertools.islice(self.requests, count):
                 file.write(struct.pack("<I", len(request)) + request)
-        arguments = [port, prepared, connections, seconds, rate, self.folder / "latencies"]
-        done = subprocess.run([self.program, *map(str, arguments)], capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-        answered, taken, refused = done.stdout.split()
+        return prepared
+
+    def start(self, prepared: Path, port: int, connections: int, seconds: float, rate: float) -> Running:
+        """Begins to send requests to one server."""
+        latencies = prepared.with_suffix(".latencies")
+        arguments = [port, prepared, connections, seconds, rate, latencies]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen([self.program, *map(str, arguments)], stdout=pipe, stderr=pipe, text=True)
+        return Running(process, latencies)
+
+    def run(self, port: int, connections: int, seconds: float, rate: float = 0, most: int = 0) -> Cell:
+        """Requests for one server, until they are answered."""
+        prepared = self.prepare(most or int((rate or RATE_MOST) * seconds) + 200)
+        return self.start(prepared, port, connections, seconds, rate).cell()
+
+
+@dataclass(frozen=True)
+class Running:
+    """A load that is under way."""
+
+    process: subprocess.Popen[str]
+    latencies: Path
+
+    def stop(self) -> None:
+        """Nothing more is sent."""
+        self.process.terminate()
+
+    def cell(self) -> Cell:
+        """Waits for its end. Raises RuntimeError when it could not go on."""
+        written, complaints = self.process.communicate()
+        if self.process.returncode:
+            raise RuntimeError(complaints)
+        answered, taken, refused = written.split()
         if int(refused):
-            print(f"{refused} refused: {done.stderr}", file=sys.stderr)
+            print(f"{refused} refused: {complaints}", file=sys.stderr)
         latencies = histogram()
-        found = array.array("I", (self.folder / "latencies").read_bytes())
+        found = array.array("I", self.latencies.read_bytes())
         for us in found:
             latencies.record_value(max(1, us & 0x7FFFFFFF))
         return Cell(int(answered) / float(taken), latencies, int(refused))

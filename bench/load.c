@@ -5,6 +5,9 @@
  * REQUESTS is a file of whole HTTP requests, each after its length in four bytes, little endian; each is sent once. RATE 0: a
  * closed loop, every connection sends its next request when it has its answer. Otherwise an open loop: requests are due at
  * a constant rate, and a latency counts from the moment when its request was due, also while it waits for a connection.
+ * The connection that was free last is taken first, as pools of clients do, so others stay idle for as long as the server
+ * keeps up. One that the server closes while it is idle is opened again; one that it closes with a request under way is an
+ * error. SIGTERM ends the schedule early; what is under way is waited for.
  * LATENCIES gets one 32-bit number of microseconds for each answer, the highest bit set where the status was not 200.
  * Prints answers, seconds, and refused ones. Exit code 1 when something cannot be done. */
 
@@ -14,6 +17,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,8 +31,11 @@
 
 enum { BUFFER = 1 << 16 };
 
+static volatile sig_atomic_t stopped;
+
 typedef struct {
     int fd;
+    int busy; /* a request is under way */
     double due;
     size_t have;
     char buffer[BUFFER];
@@ -45,6 +52,41 @@ static void fail(const char *what)
 {
     perror(what);
     exit(1);
+}
+
+static void stop(int number)
+{
+    (void)number;
+    stopped = 1;
+}
+
+static void open_connection(connection *c, uint32_t number, int port, int poll)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int one = 1;
+    c->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&to, sizeof to))
+        fail("connect");
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    fcntl(c->fd, F_SETFL, O_NONBLOCK);
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = number};
+    if (epoll_ctl(poll, EPOLL_CTL_ADD, c->fd, &event))
+        fail("epoll");
+}
+
+/* Opens an idle connection again where the server has closed it. */
+static void keep_open(connection *c, uint32_t number, int port, int poll)
+{
+    char byte;
+    const ssize_t got = recv(c->fd, &byte, 1, MSG_PEEK);
+    if (got > 0) {
+        fprintf(stderr, "an answer without a request\n");
+        exit(1);
+    }
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    close(c->fd);
+    open_connection(c, number, port, poll);
 }
 
 static const unsigned char *next_request(const unsigned char **at, const unsigned char *end, uint32_t *length)
@@ -91,6 +133,8 @@ int main(int count, char **arguments)
         fprintf(stderr, "load PORT REQUESTS CONNECTIONS SECONDS RATE LATENCIES\n");
         return 1;
     }
+    const struct sigaction ending = {.sa_handler = stop, .sa_flags = SA_RESTART};
+    sigaction(SIGTERM, &ending, NULL);
     const int port = atoi(arguments[1]), connections = atoi(arguments[3]);
     const double seconds = atof(arguments[4]), rate = atof(arguments[5]);
     const int file = open(arguments[2], O_RDONLY);
@@ -111,16 +155,7 @@ int main(int count, char **arguments)
         fail("memory");
     const int poll = epoll_create1(0);
     for (int i = 0; i < connections; i++) {
-        struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        const int one = 1;
-        all[i].fd = socket(AF_INET, SOCK_STREAM, 0);
-        if (all[i].fd < 0 || connect(all[i].fd, (struct sockaddr *)&to, sizeof to))
-            fail("connect");
-        setsockopt(all[i].fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        fcntl(all[i].fd, F_SETFL, O_NONBLOCK);
-        struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)i};
-        if (epoll_ctl(poll, EPOLL_CTL_ADD, all[i].fd, &event))
-            fail("epoll");
+        open_connection(&all[i], (uint32_t)i, port, poll);
         idle[i] = i;
     }
 
@@ -130,6 +165,8 @@ int main(int count, char **arguments)
     double last = started;
     for (int more = 1;;) {
         double moment = now();
+        if (stopped)
+            more = 0;
         while (more && idle_count) {
             const double due = rate > 0 ? started + (double)sent / rate : moment;
             if (due > moment)
@@ -140,7 +177,10 @@ int main(int count, char **arguments)
                 more = 0;
                 break;
             }
-            connection *c = &all[idle[--idle_count]];
+            const int number = idle[--idle_count];
+            connection *c = &all[number];
+            keep_open(c, (uint32_t)number, port, poll);
+            c->busy = 1;
             c->due = due;
             sent++;
             open_count++;
@@ -159,11 +199,15 @@ int main(int count, char **arguments)
         moment = now();
         for (int e = 0; e < ready; e++) {
             connection *c = &all[events[e].data.u32];
+            if (!c->busy) {
+                keep_open(c, events[e].data.u32, port, poll);
+                continue;
+            }
             const ssize_t got = recv(c->fd, c->buffer + c->have, BUFFER - 1 - c->have, 0);
             if (got <= 0) {
                 if (got < 0 && (errno == EAGAIN || errno == EINTR))
                     continue;
-                fprintf(stderr, "the server closed a connection\n");
+                fprintf(stderr, "the server closed a connection with a request under way\n");
                 return 1;
             }
             c->have += (size_t)got;
@@ -180,6 +224,7 @@ int main(int count, char **arguments)
             answered++;
             last = moment;
             c->have = 0;
+            c->busy = 0;
             open_count--;
             idle[idle_count++] = (int)(c - all);
         }
