@@ -85,7 +85,6 @@ bench: $(VENV)/.ready-dev  ## all benches at full size; bench/README.md explains
 	$(BIN)/python bench/bench_events.py
 	$(BIN)/python bench/bench_latency.py
 	$(BIN)/python bench/bench_reports.py
-	$(BIN)/python bench/bench_events.py
 
 bench-tiny: $(VENV)/.ready-dev  ## every bench once, tiny, so that none rots
 	$(BIN)/python -m pytest -q bench/bench_rng.py bench/bench_engine.py --benchmark-disable
@@ -99,7 +98,6 @@ bench-tiny: $(VENV)/.ready-dev  ## every bench once, tiny, so that none rots
 	$(BIN)/python bench/bench_events.py --tiny
 	$(BIN)/python bench/bench_latency.py --tiny
 	$(BIN)/python bench/bench_reports.py --tiny
-	$(BIN)/python bench/bench_events.py --tiny
 	$(BIN)/python bench/live_math.py --tiny
 	$(BIN)/python bench/dossier.py --tiny --out build/rng-dossier-tiny.md
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+import asyncpg
 import nats
 import orjson
 import uvloop
@@ -39,6 +40,10 @@ from sinks import bus_url
 OPERATOR = "op-sandbox"
 CONNECTIONS = 64
 DRAIN_TIMEOUT_S = 300.0
+PROMPT_S = 1.0
+"""Events that are owed for no longer than this wait for nothing but their turn."""
+SIGNATURE_WINDOW_S = 3600
+"""Requests of an outage and of the time after it are signed before it begins."""
 
 
 @dataclass
@@ -89,9 +94,14 @@ class Receiver(asyncio.Protocol):
 
 async def spins(load: Load, service: Service, rate: float, seconds: float) -> tuple[Cell, float, float]:
     """Load at a constant rate: its answers, and the span of time."""
+    prepared = await asyncio.to_thread(load.prepare, requests(rate, seconds))
     since = time.time()
-    cell = await asyncio.to_thread(load.run, service.config.port, CONNECTIONS, seconds, rate)
-    return cell, since, time.time()
+    running = load.start(prepared, service.config.port, CONNECTIONS, seconds, rate)
+    return await asyncio.to_thread(running.cell), since, time.time()
+
+
+def requests(rate: float, seconds: float) -> int:
+    return int(rate * seconds) + 200
 
 
 async def delivered(service: Service) -> None:
@@ -101,6 +111,27 @@ async def delivered(service: Service) -> None:
             "owed"
         ]:
             await asyncio.sleep(0.05)
+
+
+async def caught_up(service: Service, timeout_s: float) -> None:
+    """Waits until the oldest event that is owed to the receiver is as young as one of a receiver that was never away."""
+    connection = await asyncpg.connect(service.database_url)
+    oldest = (
+        "SELECT coalesce((SELECT extract(epoch FROM clock_timestamp() - created_at) FROM outbox"
+        " WHERE operator_id = $1 AND sink = 'webhook' ORDER BY event_seq LIMIT 1), 0)"
+    )
+    try:
+        async with asyncio.timeout(timeout_s):
+            while await connection.fetchval(oldest, OPERATOR) > PROMPT_S:
+                await asyncio.sleep(0.1)
+    finally:
+        await connection.close()
+
+
+def worker_memory(service: Service) -> int:
+    """What the worker holds in memory, in MiB."""
+    status = Path(f"/proc/{service.workers()[0]}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) // 1024
 
 
 async def measure(service: Service, folder: Path, args: argparse.Namespace) -> None:
@@ -124,33 +155,49 @@ async def measure(service: Service, folder: Path, args: argparse.Namespace) -> N
 
     cell, since, until = await spins(load, service, args.rate, args.seconds)
     await delivered(service)
-    print(
-        f"{args.rate:g} spins due a second, reached {cell.rate:.0f}; answers: p50 {cell.ms(50):.1f} ms, p99 {cell.ms(99):.1f} ms"
-    )
+    print(f"{args.rate:g} spins due a second, reached {cell.rate:.0f}")
+    quiet = answers("under load", cell)
     before = {name: line("under load", name, arrivals, since, until, cell) for name, arrivals in sinks}
+    memory = [worker_memory(service)]
 
+    # Prepared before, so that nothing is at work meanwhile but the service, its load and its sinks.
+    timeout_s = 60 + 3 * args.outage
+    at_most = await asyncio.to_thread(load.prepare, requests(args.rate, timeout_s), "catching-up")
     away.set()
     cell, since, until = await spins(load, service, args.rate, args.outage)
-    away.clear()
-    back = time.time()
     owed = (await service.fetch("SELECT count(*) FROM outbox WHERE operator_id = $1 AND sink = 'webhook'", OPERATOR))[
         0
     ][0]
-    catching_up = asyncio.create_task(delivered(service))
-    during = asyncio.create_task(spins(load, service, args.rate, min(5.0, args.seconds)))
-    first = await first_arrival(hooks, back)
-    await during
-    await catching_up
+    memory.append(worker_memory(service))
+    running = load.start(at_most, service.config.port, CONNECTIONS, timeout_s, args.rate)
+    back = time.time()
+    away.clear()
+    try:
+        await caught_up(service, timeout_s)
+    finally:
+        running.stop()
     took = time.time() - back
+    catching_up = await asyncio.to_thread(running.cell)
+    arrived = [(written, at) for written, at in hooks.seen.values() if at >= back]
+    first, last = min(at for _, at in arrived), max(at for written, at in arrived if written < back)
+    memory.append(worker_memory(service))
     print(
         f"receiver away for {until - since:.0f} s of load: {owed} events owed when it was back; the first arrived after "
-        f"{first - back:.1f} s, everything after {took:.1f} s, with the load going on"
+        f"{first - back:.1f} s, the last of them after {last - back:.1f} s, and no event waited for more than "
+        f"{PROMPT_S:g} s after {took:.1f} s, with the load going on ({len(arrived) / (back + took - first):.0f} events a second)"
     )
+    print(f"memory of the worker, before, at the end of the outage and after catching up: {memory} MiB")
+    answers("outage", cell, quiet)
+    answers("catching up", catching_up, quiet)
     for name, arrivals in sinks[1:]:
-        line("meanwhile", name, arrivals, since, until, cell, before[name])
+        line("outage", name, arrivals, since, until, cell, before[name])
+    for name, arrivals in sinks:
+        line("catching up", name, arrivals, back, back + took, catching_up, before[name])
 
+    await delivered(service)
     cell, since, until = await spins(load, service, args.rate, args.seconds)
     await delivered(service)
+    answers("after the outage", cell, quiet)
     for name, arrivals in sinks:
         line("after the outage", name, arrivals, since, until, cell, before[name])
     counts = await service.fetch("SELECT count(*) FROM events WHERE operator_id = $1", OPERATOR)
@@ -163,13 +210,15 @@ async def measure(service: Service, folder: Path, args: argparse.Namespace) -> N
         await client.close()
 
 
-async def first_arrival(arrivals: Arrivals, since: float) -> float:
-    """The moment of the first event after a moment."""
-    known = len(arrivals.seen)
-    async with asyncio.timeout(DRAIN_TIMEOUT_S):
-        while len(arrivals.seen) == known:
-            await asyncio.sleep(0.005)
-    return max(since, time.time())
+def answers(phase: str, cell: Cell, before: float | None = None) -> float:
+    """Prints the latencies of the spins of a phase; returns their p99 in milliseconds."""
+    p99 = cell.ms(99)
+    ratio = f"; p99 is {p99 / before:.2f} x that before" if before is not None else ""
+    print(
+        f"{phase:17} {'answers':8} {cell.latencies.get_total_count():6} spins:  p50 {cell.ms(50):8.1f} ms, p99 {p99:8.1f} ms, "
+        f"most {cell.ms(100):8.1f} ms{ratio}"
+    )
+    return p99
 
 
 def line(
@@ -201,7 +250,7 @@ def main() -> None:
     if not bus:
         print("no nats-server: webhooks alone", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder:
-        service = Service(Path(folder), workers=1, nats_url=bus)
+        service = Service(Path(folder), workers=1, nats_url=bus, signature_window_s=SIGNATURE_WINDOW_S)
         service.start()
         try:
             uvloop.run(measure(service, Path(folder), args))
