@@ -52,6 +52,7 @@ class Bus:
     name = "bus"
     batch = 256
     in_flight_max = 256
+    timeout_s = TIMEOUT_S
 
     def __init__(self, config: Config) -> None:
         self._url = config.nats_url

@@ -7,12 +7,16 @@ id of an event tells those apart. A sink that fails or hangs for one operator ke
 
 A sink that takes nothing at all is left alone for a while, and its events are due when it takes the first again: waiting
 of single events would go on long after an outage is over. Events that are refused alone wait alone.
+
+After an outage much is owed, while as much as ever is added: many events are read and written down at a time, and as few are
+under way as at any other time, since spins are answered by the same process.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import UTC, datetime, timedelta
@@ -24,7 +28,7 @@ import asyncpg
 from rgs_server.backoff import next_try
 from rgs_server.clock import Clock
 from rgs_server.contract.problems import Problem
-from rgs_server.store import Store
+from rgs_server.store import BY_KEY, Store
 from rgs_server.telemetry.metrics import Metrics
 from rgs_server.telemetry.tracing import Tracing
 
@@ -34,11 +38,21 @@ POLL_S = 0.25
 LOOK_S = 0.02
 """From one look for what is due to the next, at least; longer, up to `POLL_S`, while looks that were asked for find nothing: no
 operator has a receiver, or other workers have the lanes."""
-LEASE = timedelta(seconds=30)
+LEASE_S = 30.0
+"""Of a lane, at least."""
+SEND_S = 10.0
+"""After so long what was sent is written down, and the lane kept for longer, before more is sent."""
+STOP_S = 2.0
+"""So long a worker that stops waits for sinks to answer."""
 DEAD_AFTER = timedelta(hours=72)
 """After so long an event is put aside, from where it can be sent again."""
 PAUSE_MAX_S = 15.0
 """Between looks at a sink that takes nothing."""
+RELAY_SETTINGS = {
+    # What the database forgets when it dies is sent again, as after any crash: nothing here has to wait for its disk.
+    "synchronous_commit": "off",
+    **BY_KEY,
+}
 AT_ONCE = datetime.min.replace(tzinfo=UTC)
 
 
@@ -50,6 +64,13 @@ class Failure(NamedTuple):
     gone: bool = False
 
 
+class Try(NamedTuple):
+    """An event that was sent; `failure` None: it was taken."""
+
+    event: asyncpg.Record
+    failure: Failure | None
+
+
 class Route(Protocol):
     """The way to a sink for one operator."""
 
@@ -58,11 +79,12 @@ class Route(Protocol):
 
 
 class Sink(Protocol):
-    """Where events go. `batch` events are read at once, `in_flight_max` are under way."""
+    """Where events go. `batch` events are read at once, `in_flight_max` are under way, each for `timeout_s` at most."""
 
     name: str
     batch: int
     in_flight_max: int
+    timeout_s: float
 
     async def route(self, store: Store, operator_id: str) -> Route | None:
         """The way for an operator; None where there is none any more."""
@@ -86,10 +108,13 @@ class Relay:
         self._tracing = tracing
         self._stores = stores
         self._clock = clock
+        # Two relays must not serve a lane at once, however long a sink may take to answer: half of it is left before a batch.
+        self._lease = timedelta(seconds=max(LEASE_S, 2 * (SEND_S + sink.timeout_s)))
         self._task: asyncio.Task[None] | None = None
         self._lanes: dict[str, asyncio.Task[None]] = {}
         self._due = asyncio.Event()
         self._pause_s = LOOK_S
+        self._stopping = False
 
     def look(self) -> None:
         """Something may be due: this worker has written events. What others write is found with the next poll."""
@@ -99,7 +124,13 @@ class Relay:
         self._task = asyncio.create_task(self._run(), name=f"relay {self._sink.name}")
 
     async def stop(self) -> None:
-        """What is under way may be sent again by another worker."""
+        """What is under way is finished, and lanes are given back, where sinks answer soon. What is not may be sent again by
+        another worker."""
+        self._stopping = True
+        if self._task is not None:
+            self._task.cancel()
+        if self._lanes:
+            await asyncio.wait(self._lanes.values(), timeout=STOP_S)
         tasks = [task for task in (self._task, *self._lanes.values()) if task is not None]
         for task in tasks:
             task.cancel()
@@ -128,12 +159,13 @@ class Relay:
     async def _take_lanes(self) -> int:
         """Begins to serve lanes that nobody has; how many."""
         now = self._clock()
+        lease_until = now + self._lease
         async with self._stores() as store:
-            taken = await store.take_lanes(self._sink.name, now, now + LEASE, list(self._lanes))
+            taken = await store.take_lanes(self._sink.name, now, lease_until, list(self._lanes))
         for row in taken:
             operator_id = row["operator_id"]
             name = f"events {self._sink.name} {operator_id}"
-            lane = asyncio.create_task(self._serve(operator_id, row["failures"]), name=name)
+            lane = asyncio.create_task(self._serve(operator_id, row["failures"], lease_until), name=name)
             self._lanes[operator_id] = lane
             lane.add_done_callback(partial(self._left, operator_id))
         return len(taken)
@@ -141,45 +173,59 @@ class Relay:
     def _left(self, operator_id: str, _: asyncio.Task[None]) -> None:
         self._lanes.pop(operator_id, None)
 
-    async def _serve(self, operator_id: str, failures: int) -> None:
+    async def _serve(self, operator_id: str, failures: int, lease_until: datetime) -> None:
         """Sends what is due to one operator until nothing is, or the sink takes nothing; then gives its lane back."""
         name = self._sink.name
+        tries: list[Try] = []
+        resumes_at: datetime | None = None
         try:
             while True:
                 now = self._clock()
                 async with self._stores() as store:
-                    events = await store.due_events(name, operator_id, now, self._sink.batch)
-                    held = events and await store.keep_lane(name, operator_id, now + LEASE)
-                    route = await self._sink.route(store, operator_id) if held else None
+                    await self._write_down(store, operator_id, tries, resumes_at)
+                    goes_on = resumes_at is None and not self._stopping
+                    events = await store.due_events(name, operator_id, now, self._sink.batch) if goes_on else []
+                    route = await self._sink.route(store, operator_id) if events else None
                     if route is None:
-                        await store.leave_lane(name, operator_id, AT_ONCE, failures)
+                        await store.leave_lane(name, operator_id, resumes_at or AT_ONCE, failures)
                         return
-                results = await self._send_all(route, events)
-                away = all(failure is not None and failure.away for failure in results)
+                    if lease_until - now < self._lease / 2:
+                        lease_until = now + self._lease
+                        await store.keep_lane(name, operator_id, lease_until)
+                tries = await self._send_all(route, events)
+                away = self._takes_nothing(tries)
                 failures = failures + 1 if away else 0
-                now = self._clock()
-                resumes_at = next_try(now, failures - 1, PAUSE_MAX_S) if away else None
-                async with self._stores() as store, store.connection.transaction():
-                    await self._write_down(store, operator_id, events, results, resumes_at)
-                    if resumes_at is not None:
-                        await store.leave_lane(name, operator_id, resumes_at, failures)
-                        return
+                resumes_at = next_try(self._clock(), failures - 1, PAUSE_MAX_S) if away else None
         except Problem as problem:
             log.warning("events of %s wait: %s", operator_id, problem.detail)
         except Exception:
             log.exception("sending events of %s failed", operator_id)
 
-    async def _send_all(self, route: Route, events: Sequence[asyncpg.Record]) -> list[Failure | None]:
-        """Sends a batch, so many at the same time; how each ended."""
-        places = asyncio.Semaphore(self._sink.in_flight_max)
+    async def _send_all(self, route: Route, events: Sequence[asyncpg.Record]) -> list[Try]:
+        """Sends a batch, so many at the same time; how each try ended. What a sink that is away or slow leaves over is not
+        tried: it is still due."""
+        tries: list[Try] = []
+        waiting = iter(events)
+        until = time.monotonic() + SEND_S
 
-        async def one(event: asyncpg.Record) -> Failure | None:
-            async with places:
+        async def one_after_another() -> None:
+            for event in waiting:
                 failure = await self._traced(route, event)
-            self._metrics.event_sent(event["operator_id"], delivered=failure is None)
-            return failure
+                self._metrics.event_sent(event["operator_id"], delivered=failure is None)
+                tries.append(Try(event, failure))
+                useless = failure is not None and (failure.away or failure.gone)
+                if useless or self._stopping or time.monotonic() > until:
+                    return
 
-        return await asyncio.gather(*(one(event) for event in events))
+        await asyncio.gather(*(one_after_another() for _ in range(min(len(events), self._sink.in_flight_max))))
+        return tries
+
+    def _takes_nothing(self, tries: Sequence[Try]) -> bool:
+        """Whether the sink is away, or refuses so many events and takes none that it is not for what they hold."""
+        if any(failure is None for _, failure in tries):
+            return False
+        many = len(tries) >= self._sink.in_flight_max
+        return many or all(failure is not None and failure.away for _, failure in tries)
 
     async def _traced(self, route: Route, event: asyncpg.Record) -> Failure | None:
         """One try, as a part of the trace of what the event tells of."""
@@ -193,17 +239,14 @@ class Relay:
         return failure
 
     async def _write_down(
-        self,
-        store: Store,
-        operator_id: str,
-        events: Sequence[asyncpg.Record],
-        results: Sequence[Failure | None],
-        resumes_at: datetime | None,
+        self, store: Store, operator_id: str, tries: Sequence[Try], resumes_at: datetime | None
     ) -> None:
         name, now = self._sink.name, self._clock()
-        delivered = [event["event_seq"] for event, failure in zip(events, results, strict=True) if failure is None]
-        await store.events_delivered(name, operator_id, delivered)
-        for event, failure in zip(events, results, strict=True):
+        await store.events_delivered(
+            name, operator_id, [event["event_seq"] for event, failure in tries if failure is None]
+        )
+        again: list[tuple[int, datetime, str]] = []
+        for event, failure in tries:
             if failure is None:
                 continue
             if now - event["owed_since"] > DEAD_AFTER:
@@ -211,7 +254,8 @@ class Relay:
                 await store.bury_event(name, operator_id, event["event_seq"], now, failure.reason)
                 continue
             again_at = resumes_at or next_try(now, event["attempts"])
-            await store.postpone_event(name, operator_id, event["event_seq"], again_at, failure.reason)
-        if any(failure is not None and failure.gone for failure in results):
+            again.append((event["event_seq"], again_at, failure.reason))
+        await store.postpone_events(name, operator_id, again)
+        if any(failure is not None and failure.gone for _, failure in tries):
             log.error("the receiver of %s is gone: nothing is sent to it any more", operator_id)
             await store.disable_webhook(operator_id, now)

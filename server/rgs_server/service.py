@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import asyncpg
 from aiohttp import web
@@ -25,7 +25,7 @@ from rgs_server.nonces import NonceMemory
 from rgs_server.origins import Origins
 from rgs_server.player_tokens import PlayerTokens
 from rgs_server.quotas import Quotas
-from rgs_server.relay import Relay, Sink
+from rgs_server.relay import RELAY_SETTINGS, Relay, Sink
 from rgs_server.rule_files import RuleFiles
 from rgs_server.sealing import Sealer
 from rgs_server.seamless import Cashier
@@ -54,6 +54,7 @@ class Service:
         self.slow_s = config.log_slow_ms / 1000
         self._url = url
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._relay_pool: asyncpg.Pool[asyncpg.Record] | None = None
         self.clock = clock
         self.metrics = Metrics()
         self.tracing = tracing_to(config.traces_url)
@@ -87,7 +88,7 @@ class Service:
         self.tokens = AccessTokens(config, self.token_keys)
         self.gate = Gate(config, sealer, self.store, self._nonces, self.quotas, self.tokens)
         sinks: list[Sink] = [Webhooks(config, sealer, clock), *([Bus(config)] if config.nats_url else [])]
-        self._relays = [Relay(sink, self.store, clock, self.metrics, self.tracing) for sink in sinks]
+        self._relays = [Relay(sink, self._relay_store, clock, self.metrics, self.tracing) for sink in sinks]
         self._sequencer = Sequencer(self.store, sealer, self.clock, config.checkpoint_s, place_of(config))
         self._sweeper = Sweeper(self.store, self.builds, self.clock, config.sweep_s, self.metrics, config.events_days)
 
@@ -96,15 +97,8 @@ class Service:
             relay.look()
 
     async def start(self) -> None:
-        timeout_s = self.config.commit_timeout_ms / 1000
-        self._pool = await asyncpg.create_pool(
-            self._url,
-            min_size=1,
-            max_size=4,
-            timeout=timeout_s,
-            command_timeout=timeout_s,
-            server_settings=released_after(timeout_s),
-        )
+        self._pool = await self._open_pool(4, {})
+        self._relay_pool = await self._open_pool(2, RELAY_SETTINGS)
         await self.archive.keep(self.rules.catalogue)
         pool = self._pool
         self.metrics.watch("rgs_pool_connections", pool.get_idle_size, "idle")
@@ -136,16 +130,34 @@ class Service:
         await self._nonces.stop()
         await self.reports.stop()
         await self._minutes.stop()
-        if self._pool is not None:
-            await self._pool.close()
+        for pool in (self._pool, self._relay_pool):
+            if pool is not None:
+                await pool.close()
         await self.tracing.stop()
 
+    async def _open_pool(self, most: int, settings: Mapping[str, str]) -> asyncpg.Pool[asyncpg.Record]:
+        timeout_s = self.config.commit_timeout_ms / 1000
+        return await asyncpg.create_pool(
+            self._url,
+            min_size=1,
+            max_size=most,
+            timeout=timeout_s,
+            command_timeout=timeout_s,
+            server_settings={**released_after(timeout_s), **settings},
+        )
+
+    def store(self) -> AbstractAsyncContextManager[Store]:
+        """A connection for everything but spins and the relays. Raises Problem when the database does not answer."""
+        return self._acquired(self._pool)
+
+    def _relay_store(self) -> AbstractAsyncContextManager[Store]:
+        return self._acquired(self._relay_pool)
+
     @asynccontextmanager
-    async def store(self) -> AsyncIterator[Store]:
-        """A connection for everything but spins. Raises Problem when the database does not answer."""
-        assert self._pool is not None
+    async def _acquired(self, pool: asyncpg.Pool[asyncpg.Record] | None) -> AsyncIterator[Store]:
+        assert pool is not None
         try:
-            async with self._pool.acquire(timeout=self.config.commit_timeout_ms / 1000) as connection:
+            async with pool.acquire(timeout=self.config.commit_timeout_ms / 1000) as connection:
                 yield Store(connection)  # type: ignore[arg-type]
         except CONNECTION_LOST as error:
             log.warning("database trouble: %r", error)

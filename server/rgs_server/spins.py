@@ -44,7 +44,7 @@ from rgs_server.play_limits import PlayerLimits, check_limits, check_mode
 from rgs_server.sealing import SealBroken, Sealer
 from rgs_server.seamless import IN_PROGRESS_WAIT_S, Cashier, in_progress
 from rgs_server.sessions import Rulebook, seed_context
-from rgs_server.store import EventRow, SpinRow, Store, Taken, released_after
+from rgs_server.store import BY_KEY, EventRow, SpinRow, Store, Taken, released_after
 from rgs_server.telemetry.context import CONTEXT, RequestContext
 from rgs_server.telemetry.metrics import Metrics
 
@@ -74,15 +74,8 @@ COLLISIONS_MAX = 3
 LANE_SETTINGS = {
     # Durable before it is answered, whatever the role or the database says.
     "synchronous_commit": "on",
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "jit": "off",
-    # To plan the statement takes longer than to commit one spin, and after every ANALYZE the server would do so fifty times.
-    "plan_cache_mode": "force_generic_plan",
+    **BY_KEY,
 }
-"""A lane finds single rows by their keys. Plans are made while tables are small and kept, and a plan
-that reads whole tables would cost more with every spin."""
 
 IDEMPOTENCY_KEY = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,255}")
 """As in the body: printable characters. Bytes of a header that are no UTF-8 arrive as surrogates."""

@@ -45,6 +45,19 @@ def released_after(timeout_s: float) -> dict[str, str]:
     }
 
 
+BY_KEY = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "max_parallel_workers_per_gather": "0",
+    "jit": "off",
+    # To plan a statement takes longer than to commit one spin, and after every ANALYZE the server would do so fifty times.
+    "plan_cache_mode": "force_generic_plan",
+}
+"""Settings of a connection whose statements find single rows by their keys. Plans are made while tables are small and kept, and a
+plan that reads whole tables would cost more with every row."""
+
+
 class SchemaMismatch(Exception):
     """The database holds the schema of another version."""
 
@@ -712,20 +725,24 @@ class Store:
     async def due_events(self, sink: str, operator_id: str, now: datetime, most: int) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["due_events"], sink, operator_id, now, most)
 
-    async def keep_lane(self, sink: str, operator_id: str, lease_until: datetime) -> bool:
-        """False when the receiver was taken away or is gone."""
-        return await self.connection.fetchrow(QUERIES["keep_lane"], sink, operator_id, lease_until) is not None
+    async def keep_lane(self, sink: str, operator_id: str, lease_until: datetime) -> None:
+        await self.connection.execute(QUERIES["keep_lane"], sink, operator_id, lease_until)
 
     async def leave_lane(self, sink: str, operator_id: str, resumes_at: datetime, failures: int) -> None:
         await self.connection.execute(QUERIES["leave_lane"], sink, operator_id, resumes_at, failures)
 
     async def events_delivered(self, sink: str, operator_id: str, events: list[int]) -> None:
+        """Does nothing without any."""
+        if not events:
+            return
         await self.connection.execute(QUERIES["events_delivered"], sink, operator_id, events)
 
-    async def postpone_event(
-        self, sink: str, operator_id: str, event_seq: int, next_try_at: datetime, last_error: str
-    ) -> None:
-        await self.connection.execute(QUERIES["postpone_event"], sink, operator_id, event_seq, next_try_at, last_error)
+    async def postpone_events(self, sink: str, operator_id: str, events: Sequence[tuple[int, datetime, str]]) -> None:
+        """Of each event: event_seq, next_try_at, last_error. Does nothing without any."""
+        if not events:
+            return
+        columns = [list(column) for column in zip(*events, strict=True)]
+        await self.connection.execute(QUERIES["postpone_events"], sink, operator_id, *columns)
 
     async def bury_event(self, sink: str, operator_id: str, event_seq: int, died_at: datetime, last_error: str) -> None:
         await self.connection.execute(QUERIES["bury_event"], sink, operator_id, event_seq, died_at, last_error)

@@ -81,11 +81,12 @@ class Webhooks:
     """The sink of signed webhooks."""
 
     name = "webhook"
-    batch = 64
+    batch = 256
     in_flight_max = 16
 
     def __init__(self, config: Config, sealer: Sealer, clock: Clock) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=config.webhook_timeout_ms / 1000)
+        self.timeout_s = config.webhook_timeout_ms / 1000
+        self._timeout = aiohttp.ClientTimeout(total=self.timeout_s)
         self._sealer = sealer
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None

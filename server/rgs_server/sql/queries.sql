@@ -1013,15 +1013,17 @@ SELECT 'rgs_audit_unsequenced_age_seconds', '', coalesce((
 FROM (SELECT written_in, fact_id FROM audit_leaves ORDER BY position DESC LIMIT 1) l;
 
 -- name: take_lanes
--- Lanes to a sink with something due that nobody has, for one worker.
+-- Lanes to a sink with something due that nobody has, for one worker. The LIMIT keeps the search one of single rows, a few for
+-- each operator: written as an EXISTS it would be a join, which reads all that is owed while a sink is away.
 -- $1 sink $2 now $3 lease_until $4 operators whose lanes it has
 INSERT INTO lanes AS l (operator_id, sink, lease_until)
 SELECT o.operator_id, $1, $3 FROM operators o
+CROSS JOIN LATERAL (SELECT FROM outbox d WHERE d.operator_id = o.operator_id AND d.sink = $1 AND d.next_try_at <= $2
+                    ORDER BY d.event_seq LIMIT 1) due
 WHERE o.operator_id <> ALL ($4::text[])
   AND ($1 <> 'webhook' OR EXISTS (SELECT FROM webhooks w WHERE w.operator_id = o.operator_id AND w.disabled_at IS NULL))
   AND NOT EXISTS (SELECT FROM lanes x WHERE x.operator_id = o.operator_id AND x.sink = $1
                                         AND (x.lease_until > $2 OR x.resumes_at > $2))
-  AND EXISTS (SELECT FROM outbox d WHERE d.operator_id = o.operator_id AND d.sink = $1 AND d.next_try_at <= $2)
 ON CONFLICT (operator_id, sink) DO UPDATE SET lease_until = excluded.lease_until
 WHERE l.lease_until <= $2 AND l.resumes_at <= $2
 RETURNING l.operator_id, l.failures;
@@ -1038,23 +1040,28 @@ ORDER BY d.event_seq LIMIT $4;
 
 -- name: keep_lane
 -- $1 sink $2 operator_id $3 lease_until
-UPDATE lanes SET lease_until = $3
-WHERE operator_id = $2 AND sink = $1
-  AND ($1 <> 'webhook' OR EXISTS (SELECT FROM webhooks w WHERE w.operator_id = $2 AND w.disabled_at IS NULL))
-RETURNING operator_id;
+UPDATE lanes SET lease_until = $3 WHERE operator_id = $2 AND sink = $1;
 
 -- name: leave_lane
 -- $1 sink $2 operator_id $3 resumes_at $4 failures
 UPDATE lanes SET lease_until = '-infinity', resumes_at = $3, failures = $4 WHERE operator_id = $2 AND sink = $1;
 
 -- name: events_delivered
+-- Each row is found by its whole key, whatever the planner believes of the size of the table: in one that was empty a while
+-- ago it would read all that is owed to the sink, and compare.
 -- $1 sink $2 operator_id $3 event_seq (array)
-DELETE FROM outbox WHERE operator_id = $2 AND sink = $1 AND event_seq = ANY ($3::bigint[]);
+DELETE FROM outbox WHERE ctid = ANY (ARRAY(
+    SELECT (SELECT o.ctid FROM outbox o WHERE o.operator_id = $2 AND o.sink = $1 AND o.event_seq = taken.event_seq)
+    FROM unnest($3::bigint[]) AS taken (event_seq)));
 
--- name: postpone_event
--- $1 sink $2 operator_id $3 event_seq $4 next_try_at $5 last_error
-UPDATE outbox SET attempts = attempts + 1, next_try_at = $4, last_error = $5
-WHERE operator_id = $2 AND sink = $1 AND event_seq = $3;
+-- name: postpone_events
+-- $1 sink $2 operator_id $3 event_seq $4 next_try_at $5 last_error (arrays)
+WITH again AS MATERIALIZED (
+    SELECT (SELECT o.ctid FROM outbox o WHERE o.operator_id = $2 AND o.sink = $1 AND o.event_seq = a.event_seq) AS place, a.*
+    FROM unnest($3::bigint[], $4::timestamptz[], $5::text[]) AS a (event_seq, next_try_at, last_error)
+)
+UPDATE outbox o SET attempts = attempts + 1, next_try_at = again.next_try_at, last_error = again.last_error
+FROM again WHERE o.ctid = again.place;
 
 -- name: bury_event
 -- $1 sink $2 operator_id $3 event_seq $4 died_at $5 last_error
