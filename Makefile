@@ -98,7 +98,6 @@ bench-tiny: $(VENV)/.ready-dev  ## every bench once, tiny, so that none rots
 	$(BIN)/python bench/bench_events.py --tiny
 	$(BIN)/python bench/bench_latency.py --tiny
 	$(BIN)/python bench/bench_reports.py --tiny
-	$(BIN)/python bench/bench_events.py --tiny
 	$(BIN)/python bench/live_math.py --tiny
 	$(BIN)/python bench/dossier.py --tiny --out build/rng-dossier-tiny.md
 

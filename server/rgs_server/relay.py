@@ -108,7 +108,7 @@ class Relay:
         self._tracing = tracing
         self._stores = stores
         self._clock = clock
-        # Two relays must not serve a lane at once, however long a sink may take to answer.
+        # Two relays must not serve a lane at once, however long a sink may take to answer: half of it is left before a batch.
         self._lease = timedelta(seconds=max(LEASE_S, 2 * (SEND_S + sink.timeout_s)))
         self._task: asyncio.Task[None] | None = None
         self._lanes: dict[str, asyncio.Task[None]] = {}
@@ -159,12 +159,13 @@ class Relay:
     async def _take_lanes(self) -> int:
         """Begins to serve lanes that nobody has; how many."""
         now = self._clock()
+        lease_until = now + self._lease
         async with self._stores() as store:
-            taken = await store.take_lanes(self._sink.name, now, now + self._lease, list(self._lanes))
+            taken = await store.take_lanes(self._sink.name, now, lease_until, list(self._lanes))
         for row in taken:
             operator_id = row["operator_id"]
             name = f"events {self._sink.name} {operator_id}"
-            lane = asyncio.create_task(self._serve(operator_id, row["failures"]), name=name)
+            lane = asyncio.create_task(self._serve(operator_id, row["failures"], lease_until), name=name)
             self._lanes[operator_id] = lane
             lane.add_done_callback(partial(self._left, operator_id))
         return len(taken)
@@ -172,29 +173,29 @@ class Relay:
     def _left(self, operator_id: str, _: asyncio.Task[None]) -> None:
         self._lanes.pop(operator_id, None)
 
-    async def _serve(self, operator_id: str, failures: int) -> None:
+    async def _serve(self, operator_id: str, failures: int, lease_until: datetime) -> None:
         """Sends what is due to one operator until nothing is, or the sink takes nothing; then gives its lane back."""
         name = self._sink.name
+        tries: list[Try] = []
+        resumes_at: datetime | None = None
         try:
             while True:
                 now = self._clock()
                 async with self._stores() as store:
-                    events = await store.due_events(name, operator_id, now, self._sink.batch)
-                    held = events and await store.keep_lane(name, operator_id, now + self._lease)
-                    route = await self._sink.route(store, operator_id) if held else None
+                    await self._write_down(store, operator_id, tries, resumes_at)
+                    goes_on = resumes_at is None and not self._stopping
+                    events = await store.due_events(name, operator_id, now, self._sink.batch) if goes_on else []
+                    route = await self._sink.route(store, operator_id) if events else None
                     if route is None:
-                        await store.leave_lane(name, operator_id, AT_ONCE, failures)
-                        return
-                results = await self._send_all(route, events)
-                away = self._takes_nothing(results)
-                failures = failures + 1 if away else 0
-                now = self._clock()
-                resumes_at = next_try(now, failures - 1, PAUSE_MAX_S) if away else None
-                async with self._stores() as store, store.connection.transaction():
-                    await self._write_down(store, operator_id, results, resumes_at)
-                    if resumes_at is not None or self._stopping:
                         await store.leave_lane(name, operator_id, resumes_at or AT_ONCE, failures)
                         return
+                    if lease_until - now < self._lease / 2:
+                        lease_until = now + self._lease
+                        await store.keep_lane(name, operator_id, lease_until)
+                tries = await self._send_all(route, events)
+                away = self._takes_nothing(tries)
+                failures = failures + 1 if away else 0
+                resumes_at = next_try(self._clock(), failures - 1, PAUSE_MAX_S) if away else None
         except Problem as problem:
             log.warning("events of %s wait: %s", operator_id, problem.detail)
         except Exception:

@@ -50,6 +50,7 @@ BY_KEY = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "max_parallel_workers_per_gather": "0",
     "jit": "off",
     # To plan a statement takes longer than to commit one spin, and after every ANALYZE the server would do so fifty times.
     "plan_cache_mode": "force_generic_plan",
@@ -761,14 +762,16 @@ class Store:
     async def due_events(self, sink: str, operator_id: str, now: datetime, most: int) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["due_events"], sink, operator_id, now, most)
 
-    async def keep_lane(self, sink: str, operator_id: str, lease_until: datetime) -> bool:
-        """False when the receiver was taken away or is gone."""
-        return await self.connection.fetchrow(QUERIES["keep_lane"], sink, operator_id, lease_until) is not None
+    async def keep_lane(self, sink: str, operator_id: str, lease_until: datetime) -> None:
+        await self.connection.execute(QUERIES["keep_lane"], sink, operator_id, lease_until)
 
     async def leave_lane(self, sink: str, operator_id: str, resumes_at: datetime, failures: int) -> None:
         await self.connection.execute(QUERIES["leave_lane"], sink, operator_id, resumes_at, failures)
 
     async def events_delivered(self, sink: str, operator_id: str, events: list[int]) -> None:
+        """Does nothing without any."""
+        if not events:
+            return
         await self.connection.execute(QUERIES["events_delivered"], sink, operator_id, events)
 
     async def postpone_events(self, sink: str, operator_id: str, events: Sequence[tuple[int, datetime, str]]) -> None:

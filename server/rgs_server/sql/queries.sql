@@ -1044,10 +1044,7 @@ ORDER BY d.event_seq LIMIT $4;
 
 -- name: keep_lane
 -- $1 sink $2 operator_id $3 lease_until
-UPDATE lanes SET lease_until = $3
-WHERE operator_id = $2 AND sink = $1
-  AND ($1 <> 'webhook' OR EXISTS (SELECT FROM webhooks w WHERE w.operator_id = $2 AND w.disabled_at IS NULL))
-RETURNING operator_id;
+UPDATE lanes SET lease_until = $3 WHERE operator_id = $2 AND sink = $1;
 
 -- name: leave_lane
 -- $1 sink $2 operator_id $3 resumes_at $4 failures
