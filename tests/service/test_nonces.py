@@ -11,7 +11,7 @@ import pytest
 from rgs_server import signing
 from rgs_server.client import Client, Credentials, Reply
 from rgs_server.store import Store
-from service_process import Service, run, spin_body
+from service_process import Service, run, session_body, spin_body
 
 GAMES = "/rgs/v1/games"
 SPINS = "/rgs/v1/spins"
@@ -139,14 +139,14 @@ def test_a_spin_that_waits_for_the_same_one_uses_its_nonce_up(service: Service, 
     assert run(job()) == [[""] * 20, ["NONCE_REUSED"] * 20]
 
 
-def test_what_was_refused_is_not_played_by_a_replay(service: Service, new_session: Callable[[], str]) -> None:
+def test_what_was_refused_is_not_played_by_a_replay(service: Service) -> None:
     """The platform gave up on it: sent again by somebody else it must not become a bet."""
     assert service.credentials is not None
     session = "opened-later"
     body = spin_body("given-up", session)
     headers = signed(service.credentials, "POST", SPINS, body)
     assert code(service.send("POST", SPINS, body, headers=headers)) == "SESSION_UNKNOWN"
-    run(service.fetch("UPDATE sessions SET session_id = $1 WHERE session_id = $2", session, new_session()))
+    assert code(service.send("POST", "/rgs/v1/sessions", session_body(session))) == ""
     assert code(service.send("POST", SPINS, body, headers=headers)) == "NONCE_REUSED"
     assert not run(service.fetch("SELECT FROM spins WHERE spin_id = 'given-up'"))
 
