@@ -42,8 +42,12 @@ check: $(VENV)/.ready-dev  ## formatting, lint, types, stubs
 	$(BIN)/rgs-server openapi --against docs/openapi.json
 	$(BIN)/rgs-server asyncapi --against docs/asyncapi.json
 
+# One process more than there are cores, as many tests wait for others; in the order of the files, since few long tests at
+# the end would run alone.
+TESTERS = $(shell $(BIN)/python -c 'import os; print(min(4, 1 + len(os.sched_getaffinity(0))))')
+
 test: $(VENV)/.ready-dev  ## the whole suite: real PostgreSQL, real HTTP, killed processes
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --benchmark-disable
+	$(BIN)/python -m pytest -q -n $(TESTERS) --dist loadfile --no-loadscope-reorder --benchmark-disable
 
 # A build of its own, so that the usual one stays as it is. Leaks are Python's to report, not ours here.
 SANITIZED := build/sanitized

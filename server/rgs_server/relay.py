@@ -38,9 +38,9 @@ POLL_S = 0.25
 LOOK_S = 0.02
 """From one look for what is due to the next, at least; longer, up to `POLL_S`, while looks that were asked for find nothing: no
 operator has a receiver, or other workers have the lanes."""
-LEASE_S = 30.0
+LEASE_S = 10.0
 """Of a lane, at least."""
-SEND_S = 10.0
+SEND_S = 2.0
 """After so long what was sent is written down, and the lane kept for longer, before more is sent."""
 STOP_S = 2.0
 """So long a worker that stops waits for sinks to answer."""

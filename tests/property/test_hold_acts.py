@@ -136,7 +136,7 @@ tables = st.sampled_from(["{ 2 = 1 }", "{ 1 = 1, 3 = 2 }", "{ 1 = 2, 2 = 1 }"])
     carry=st.sampled_from(["", ', carry = ["coin"]', ', carry = ["coin", "payer"]']),
     values=st.lists(tables, min_size=3, max_size=3),
 )
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 def test_rounds_with_any_acts(
     rules: list[str], reels: list[str], alike: bool, base: list[str], high: str, paid: str, new: str, again: str,
     reset: str, carry: str, values: list[str],

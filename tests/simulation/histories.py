@@ -17,7 +17,7 @@ STAKES = {(SEVENS, BASE): 5, (TIDES, BASE): 10, (TIDES, BUY): 225}
 """Games and their modes, with the smallest stake in minor units. Rounds of tides may ask for a choice; bought ones do."""
 IDLE_S, SETTLE_S, CHOOSE_S = 3600, 3600, 1800
 LONG_S = 7200
-STEPS_MAX = 9
+STEPS_MAX = 6
 """Of the default histories, but for those that open sessions; every planted fault is found by histories as short as that."""
 
 

@@ -78,7 +78,9 @@ def server() -> Iterator[Server]:
 
 def test_idle_connections_that_the_server_closes_are_opened_again(load: Load, server: Server) -> None:
     cell = load.run(server.port, CONNECTIONS, 1.6, rate=5)
-    assert (cell.latencies.get_total_count(), cell.refused) == (8, 0)
+    # 8 are due; one more where the end of the load is seen late.
+    assert cell.latencies.get_total_count() in (8, 9)
+    assert cell.refused == 0
     assert len(server.connections) == 2 * CONNECTIONS - 1
 
 

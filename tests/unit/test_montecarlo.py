@@ -274,7 +274,7 @@ def test_nothing_done_is_an_interruption() -> None:
 def test_ctrl_c_keeps_what_was_done_and_resume_goes_on(tmp_path: Path) -> None:
     """A real process, a real signal; the sum of both parts is that of one run."""
     file = tmp_path / "run.json"
-    rounds = "4e8"
+    rounds = "2e8"
     command = [sys.executable, "-m", "rgs_core", "simulate", "ember_sevens", "--spins", rounds, "--seed", "s"]
     process = subprocess.Popen(
         [*command, "--save", str(file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
