@@ -11,5 +11,12 @@ cdef class Round:
     cdef object decoded
     cdef readonly int64_t win_units
     cdef readonly bint capped
+    cdef bint looked               # whether what follows is known
+    cdef bytes text                # canonical JSON; None: the round is not plain
+    cdef tuple shown               # of a plain round: what its paid spin shows,
+    cdef int64_t paid              # wins,
+    cdef tuple awarded             # and awards
     cdef object _decode(self)
+    cdef int _look(self) except -1
+    cdef bytes _text(self)
     cdef object _spins(self, size_t length, list gamble)

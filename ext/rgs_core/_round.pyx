@@ -1,6 +1,9 @@
 """One round as the engine played it: the log of the C functions, and records made from it when asked."""
 
+import hashlib
+
 cimport cython
+from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free
 
 from rgs_core._game cimport (
@@ -13,6 +16,7 @@ from rgs_core._game cimport (
 
 from rgs_core import outcome as records
 from rgs_core.engine.spin_reader import SpinReader
+from rgs_core.engine.spin_texts import texts_of
 
 
 @cython.final
@@ -49,6 +53,24 @@ cdef class Round:
         """What the player then made of its win."""
         return self.outcome.gamble
 
+    @property
+    def window(self):
+        """The grid of the paid spin as it pays first."""
+        self._look()
+        return self.outcome.window if self.text is None else self.shown
+
+    @property
+    def paid_spin_units(self):
+        """Units won by the paid spin alone."""
+        self._look()
+        return self.outcome.paid_spin_units if self.text is None else self.paid
+
+    @property
+    def awards(self):
+        """All awards in order, each with the number of its spin."""
+        self._look()
+        return self.outcome.awards if self.text is None else self.awarded
+
     def until(self, bonuses):
         """(what had happened when a bonus of one of these names began, its name); None where none was played.
 
@@ -70,7 +92,8 @@ cdef class Round:
 
     def digest(self):
         """SHA-256 in hex of the canonical JSON."""
-        return self.outcome.digest()
+        self._look()
+        return self.outcome.digest() if self.text is None else hashlib.sha256(self.text).hexdigest()
 
     def __eq__(self, other):
         if isinstance(other, Round):
@@ -84,6 +107,69 @@ cdef class Round:
 
     def __repr__(self):
         return repr(self.outcome)
+
+    # Finds out what can be told of a plain round without its records. Fails for a round that no engine played, and
+    # without memory.
+    cdef int _look(self) except -1:
+        if self.tables is None:
+            raise ValueError("no engine played this round")
+        if not self.looked:
+            self.text = self._text()
+            self.looked = True
+        return 0
+
+    # The canonical JSON of a plain round; None for others. Plain are rounds of spins of nothing but stops, wins and
+    # awards of free spins, of which each reel shows as many symbols as it always does. Fails only without memory.
+    cdef bytes _text(self):
+        cdef const rgs_event *events = self.log.events
+        cdef size_t i = 0, length = self.log.length
+        cdef uint32_t kind, reel, reels
+        cdef int64_t won
+        cdef list spins = [], awarded = [], stops, windows, shown, wins, awards
+        cdef dict kept = self.tables.texts
+        cdef tuple key, stop
+        cdef object texts
+        while i < length:
+            if events[i].kind != RGS_EVENT_SPIN or events[i].c:
+                return None
+            key = (events[i].a, events[i].amount)
+            texts = kept.get(key)
+            if texts is None:
+                texts = texts_of(self.tables, key)
+            sub_spin = events[i].b
+            reels = texts.reels
+            stops, windows, shown, wins, awards, won, reel = [], [], [], [], [], 0, 0
+            i += 1
+            while i < length and events[i].kind != RGS_EVENT_SPIN:
+                kind = events[i].kind
+                if kind == RGS_EVENT_STOP and reel < reels:
+                    stop = (<dict>(<list>texts.stops)[reel]).get(events[i].b) or texts.stop(reel, events[i].b)
+                    stops.append(stop[0])
+                    windows.append(stop[1])
+                    shown.append(stop[2])
+                    reel += 1
+                elif kind == RGS_EVENT_WIN:
+                    wins.append(<bytes>part(texts, texts.wins, texts.win, &events[i]))
+                    won += events[i].amount
+                elif kind == RGS_EVENT_FREE_SPINS:
+                    award = part(texts, texts.awards, texts.award, &events[i])
+                    awards.append(award[0])
+                    awarded.append((sub_spin, award[1]))
+                else:
+                    return None
+                i += 1
+            if reel != reels:
+                return None
+            if not spins:
+                self.shown, self.paid = tuple(shown), won
+            spins.append(b'{"awards":[%b%b%b%b%d,"win_units":%d,"window":[%b],"wins":[%b]}' % (
+                b",".join(awards), texts.before_stops, b",".join(stops), texts.before_sub_spin, sub_spin, won,
+                b",".join(windows), b",".join(wins)))
+        if not spins:
+            return None
+        self.awarded = tuple(awarded)
+        capped = b'"capped":true,' if self.capped else b""
+        return b'{%b"spins":[%b],"win_units":%d}' % (capped, b",".join(spins), self.win_units)
 
     # Decodes the log into records. Fails only without memory.
     cdef object _decode(self):
@@ -112,6 +198,17 @@ cdef class Round:
                 i += 1
             spins.append(spin.record())
         return spins
+
+
+# What is kept of a win or an award, which is read where nothing is. Fails only without memory.
+cdef object part(object texts, dict kept, object make, const rgs_event *event):
+    cdef bytes key = (<const char *>event)[:sizeof(rgs_event)]
+    found = kept.get(key)
+    if found is None:
+        reader = texts.reader()
+        read(reader, event)
+        found = make(key, reader)
+    return found
 
 
 # Hands one event to the reader of a spin. Fails only without memory.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import asyncpg
 import orjson
 from msgspec import UNSET, Raw
 
-from rgs_core.outcome import FreeSpinsAward, JackpotWin, Played, Spin, Window
+from rgs_core.outcome import Award, FreeSpinsAward, JackpotWin, Played, Window
 from rgs_server.catalogue import Playable
 from rgs_server.clock import time_text
 from rgs_server.contract.answers import (
@@ -45,15 +45,15 @@ from rgs_server.rounds import Facts, State, state_of
 
 def features(outcome: Played, unit_minor: int, currency: str, exponent: int) -> list[Feature]:
     """What the round triggered, in order."""
-    return [row for spin in outcome.spins for row in awards_of(spin, unit_minor, currency, exponent)]
+    return features_of(outcome.awards, unit_minor, currency, exponent)
 
 
-def awards_of(spin: Spin, unit_minor: int, currency: str, exponent: int) -> list[Feature]:
-    """What one spin triggered, in order."""
+def features_of(awards: Iterable[tuple[int, Award]], unit_minor: int, currency: str, exponent: int) -> list[Feature]:
+    """What spins triggered, in order: awards with the numbers of their spins."""
     rows: list[Feature] = []
-    for award in spin.awards:
+    for sub_spin, award in awards:
         if isinstance(award, FreeSpinsAward):
-            kind = BonusTrigger if spin.sub_spin == 0 else BonusRetrigger
+            kind = BonusTrigger if sub_spin == 0 else BonusRetrigger
             rows.append(kind(award.trigger, award.spins))
         elif isinstance(award, JackpotWin):
             rows.append(JackpotAward(award.trigger, award.jackpot))
@@ -65,7 +65,9 @@ def awards_of(spin: Spin, unit_minor: int, currency: str, exponent: int) -> list
 
 def rows_of(window: Window) -> list[list[str | None]]:
     """Rows of a grid from the top; None where a reel is shorter."""
-    height = max(len(reel) for reel in window)
+    height = max(map(len, window))
+    if all(len(reel) == height for reel in window):
+        return list(map(list, zip(*window, strict=True)))
     return [[reel[row] if row < len(reel) else None for reel in window] for row in range(height)]
 
 
@@ -74,7 +76,7 @@ def spin_outcome(outcome: Played, unit_minor: int, currency: str, exponent: int,
     return SpinOutcome(
         win=money(outcome.win_units * unit_minor if paid else 0, currency, exponent),
         features=features(outcome, unit_minor, currency, exponent),
-        symbols=rows_of(outcome.spins[0].window),
+        symbols=rows_of(outcome.window),
     )
 
 

@@ -69,7 +69,7 @@ def spin_finished(played: PlayedRound, win_minor: int, *, feature: bool) -> byte
             mode=played.mode,
             nonce=played.nonce,
             feature=feature,
-            base_win=number(played.outcome.spins[0].win_units * played.unit_minor, exponent),
+            base_win=number(played.outcome.paid_spin_units * played.unit_minor, exponent),
         )
     )
 
@@ -77,22 +77,21 @@ def spin_finished(played: PlayedRound, win_minor: int, *, feature: bool) -> byte
 def feature_events(played: PlayedRound) -> list[tuple[str, str, bytes]]:
     """What follows `spin_finished` of a round, in order: (event_id, event_type, payload)."""
     found: list[tuple[str, str, bytes]] = []
-    for spin in played.outcome.spins:
-        for award in spin.awards:
-            event_id = f"{played.telemetry_ref}-{len(found) + 1}"
-            facts = (
-                event_id, time_text(played.created_at), played.spin_id, played.round_id, played.session_id,
-                played.player_id, played.game_id, played.operator_id, played.build.build_hash,
-            )  # fmt: skip
-            event: Event
-            if isinstance(award, FreeSpinsAward):
-                event = BonusTriggered(*facts, award.trigger, award.spins, spin.sub_spin > 0)
-            elif isinstance(award, JackpotWin):
-                event = JackpotWon(*facts, award.trigger, award.jackpot)
-            else:
-                win = number(award.amount_units * played.unit_minor, played.exponent)
-                event = BonusAwarded(*facts, award.trigger, win, played.currency)
-            found.append((event_id, type_of(type(event)), encode(event)))
+    for sub_spin, award in played.outcome.awards:
+        event_id = f"{played.telemetry_ref}-{len(found) + 1}"
+        facts = (
+            event_id, time_text(played.created_at), played.spin_id, played.round_id, played.session_id,
+            played.player_id, played.game_id, played.operator_id, played.build.build_hash,
+        )  # fmt: skip
+        event: Event
+        if isinstance(award, FreeSpinsAward):
+            event = BonusTriggered(*facts, award.trigger, award.spins, sub_spin > 0)
+        elif isinstance(award, JackpotWin):
+            event = JackpotWon(*facts, award.trigger, award.jackpot)
+        else:
+            win = number(award.amount_units * played.unit_minor, played.exponent)
+            event = BonusAwarded(*facts, award.trigger, win, played.currency)
+        found.append((event_id, type_of(type(event)), encode(event)))
     return found
 
 

@@ -29,7 +29,7 @@ def canonical_string(method: str, target: str, timestamp: str, nonce: str, body:
 
 def sign(secret: bytes, method: str, target: str, timestamp: str, nonce: str, body: bytes) -> str:
     """Hex HMAC-SHA256 of the canonical string."""
-    return hmac.new(secret, canonical_string(method, target, timestamp, nonce, body), "sha256").hexdigest()
+    return hmac.digest(secret, canonical_string(method, target, timestamp, nonce, body), "sha256").hex()
 
 
 def headers(key_id: str, secret: bytes, method: str, target: str, body: bytes = b"") -> dict[str, str]:
@@ -53,7 +53,7 @@ def plainly_verified(secret: bytes, given: Mapping[str, str], body: bytes) -> bo
     It says neither when nor where to: whoever sees such a request can send it again, to any path. An empty body is
     never right, since its signature would open every path for ever.
     """
-    expected = hmac.new(secret, body, "sha256").hexdigest()
+    expected = hmac.digest(secret, body, "sha256").hex()
     right = hmac.compare_digest(expected.encode(), given.get(SIGNATURE, "").strip().encode(errors="replace"))
     return right and bool(body)
 

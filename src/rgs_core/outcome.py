@@ -175,6 +175,11 @@ class Spin:
         return (*self.wins, *(win for step in self.steps for win in step.wins), *self.closing)
 
     @property
+    def numbered_awards(self) -> tuple[tuple[int, Award], ...]:
+        """Awards with the number of the spin."""
+        return tuple((self.sub_spin, award) for award in self.awards)
+
+    @property
     def win_units(self) -> int:
         """Units won by this spin alone."""
         bonuses = sum(a.amount_units for a in self.awards if isinstance(a, PickBonus | BonusPlay))
@@ -199,6 +204,12 @@ class Played(Protocol):
     def spins(self) -> tuple[Spin, ...]: ...
     @property
     def gamble(self) -> tuple[GambleStep, ...]: ...
+    @property
+    def window(self) -> Window: ...
+    @property
+    def paid_spin_units(self) -> int: ...
+    @property
+    def awards(self) -> tuple[tuple[int, Award], ...]: ...
     def as_dict(self) -> dict[str, Any]: ...
     def digest(self) -> str: ...
 
@@ -213,6 +224,21 @@ class Outcome:
     capped: bool = False
     gamble: tuple[GambleStep, ...] = ()
 
+    @property
+    def window(self) -> Window:
+        """The grid of the paid spin as it pays first."""
+        return self.spins[0].window
+
+    @property
+    def paid_spin_units(self) -> int:
+        """Units won by the paid spin alone."""
+        return self.spins[0].win_units
+
+    @property
+    def awards(self) -> tuple[tuple[int, Award], ...]:
+        """All awards in order, each with the number of its spin."""
+        return tuple(pair for spin in self.spins for pair in spin.numbered_awards)
+
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready form; award records carry their kind."""
         capped = {"capped": True} if self.capped else {}
@@ -226,9 +252,19 @@ class Outcome:
 
 def _spin(spin: Spin) -> dict[str, Any]:
     record = _record(spin)
-    record["awards"] = [{"kind": KINDS[type(award)], **_record(award)} for award in spin.awards]
+    record["awards"] = [plain_award(award) for award in spin.awards]
     record["win_units"] = spin.win_units
     return record
+
+
+def plain_win(win: Win) -> dict[str, Any]:
+    """A win as it stands in the JSON of a round."""
+    return _record(win)
+
+
+def plain_award(award: Award) -> dict[str, Any]:
+    """An award as it stands in the JSON of a round."""
+    return {"kind": KINDS[type(award)], **_record(award)}
 
 
 def _record(record: object) -> dict[str, Any]:

@@ -270,7 +270,7 @@ async def worker(service: Service, monkeypatch: pytest.MonkeyPatch, **settings: 
 
 def test_calls_that_finish_money_are_never_limited(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bucket is empty and all places of the operator are taken: what settles a round goes through."""
-    credentials = limited(service, "op-settling", 0.001, 1, 1)
+    credentials = limited(service, "op-finishing", 0.001, 1, 1)
 
     async def job() -> None:
         async with worker(service, monkeypatch) as url, Client(replace(credentials, url=url)) as client:

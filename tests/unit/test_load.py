@@ -55,7 +55,7 @@ class Server:
                 connection.sendall(ANSWER[30:])
 
     def close_others(self, busy: socket.socket) -> None:
-        for connection in self.connections:
+        for connection in list(self.connections):  # others come meanwhile
             if connection is not busy or self.closes_busy_ones:
                 connection.shutdown(socket.SHUT_RDWR)
 

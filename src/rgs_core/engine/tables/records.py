@@ -6,13 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rgs_core.language import mechanics as k
 from rgs_core.language import model as m
+
+if TYPE_CHECKING:
+    from rgs_core.engine.spin_texts import SpinTexts
 
 ANY_SYMBOL = 255
 EVALUATORS = ("lines", "scatter", "combinations", "ways", "count", "cluster", "collect", "match")
@@ -137,6 +141,11 @@ class Tables:
     bonuses: tuple[Fields, ...]
     win_units_max: int
     gamble: Fields | None = None
+
+    @cached_property
+    def texts(self) -> dict[tuple[int, int], SpinTexts]:
+        """What is kept of plain spins, by state and the multiplier of the feature."""
+        return {}
 
     def index(self, state: str) -> int:
         """Number of a state by its name."""
