@@ -63,7 +63,7 @@ def leaves(size: int = SIZE, word: str = "fact") -> list[bytes]:
 def tree(log: Sequence[bytes]) -> tuple[Frontier, dict[Node, bytes]]:
     frontier, nodes = Frontier(), {}
     for leaf in log:
-        nodes.update(frontier.append(leaf_hash(leaf)))
+        nodes.update(frontier.extend([leaf_hash(leaf)]))
     return frontier, nodes
 
 

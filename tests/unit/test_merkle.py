@@ -77,7 +77,7 @@ def grown(leaves: list[bytes]) -> tuple[Frontier, dict[Node, bytes], list[Fronti
     frontier, nodes = Frontier(), {}
     stages = [Frontier()]
     for leaf in leaves:
-        nodes.update(frontier.append(leaf_hash(leaf)))
+        nodes.update(frontier.extend([leaf_hash(leaf)]))
         stages.append(Frontier(frontier.size, frontier.hashes))
     return frontier, nodes, stages
 
@@ -97,6 +97,17 @@ def by_definition(leaves: list[bytes]) -> bytes:
 NUMBERED = [bytes([n]) * n for n in range(SIZES)]
 TREES = [by_definition(NUMBERED[:size]) for size in range(SIZES + 1)]
 _, NODES, STAGES = grown(NUMBERED)
+
+
+def test_many_leaves_at_once_are_the_same_as_one_after_the_other() -> None:
+    for first in range(SIZES + 1):
+        for last in range(first, SIZES + 1):
+            frontier = Frontier(first, STAGES[first].hashes)
+            completed = frontier.extend([leaf_hash(leaf) for leaf in NUMBERED[first:last]], lowest=2)
+            assert (frontier.size, frontier.hashes) == (last, STAGES[last].hashes)
+            new = {n for n in NODES if n.level >= 2 and first < (n.number + 1) << n.level <= last}
+            assert dict(completed) == {n: NODES[n] for n in new}
+            assert len(completed) == len(new)
 
 
 def test_published_roots_and_proofs() -> None:

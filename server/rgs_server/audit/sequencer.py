@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from rgs_core.audit.merkle import Frontier
 from rgs_core.audit.notes import Checkpoint
 from rgs_server.audit.audit_store import AuditStore
 from rgs_server.audit.log_keys import LogKey, LogKeyMissing, log_key
-from rgs_server.audit.tree import LogBroken, frontier_at, root_at, stored
+from rgs_server.audit.tree import STORED_LEVEL, LogBroken, frontier_at, root_at
 from rgs_server.audit.write_once import AlreadyWritten, WriteOnce
 from rgs_server.background import Background
 from rgs_server.clock import Clock, time_text
@@ -29,8 +30,11 @@ from rgs_server.store import Store
 log = logging.getLogger("rgs.audit")
 
 EVERY_S = 1.0
-BATCH = 2000
-"""Facts in one transaction, and the rest of a row of many: some tens of milliseconds."""
+"""From one look for facts to the next, while there are none."""
+FULL_S = 0.1
+"""After some were found: a little at a time, so that spins never wait for much."""
+BATCH = 256
+"""Facts in one transaction, and the rest of a row of many: a few milliseconds."""
 IDLE_CHECKPOINT_S = 60
 """A log that does not grow is signed so often, which shows that nothing has happened."""
 
@@ -65,11 +69,16 @@ class Sequencer:
         await self._background.end()
 
     async def _run(self) -> None:
+        pause_s = EVERY_S
         while True:
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(pause_s)
+            pause_s = EVERY_S
+            begun = time.monotonic()
             try:
-                while await self.step():
-                    pass
+                found = await self.step()
+                if found:
+                    # Of a log that is behind, every other moment.
+                    pause_s = time.monotonic() - begun if found >= BATCH else FULL_S
             except Problem as problem:
                 log.warning("nothing was sequenced: %s", problem.detail)
             except (LogBroken, LogKeyMissing, SealBroken) as error:
@@ -77,16 +86,16 @@ class Sequencer:
             except Exception:
                 log.exception("sequencing failed")
 
-    async def step(self) -> bool:
-        """Takes a batch of facts and signs a checkpoint when one is due; whether there is more to do. Raises Problem,
-        LogBroken, LogKeyMissing, SealBroken."""
+    async def step(self) -> int:
+        """Takes a batch of facts and signs a checkpoint when one is due; how many there were. Raises Problem, LogBroken,
+        LogKeyMissing, SealBroken."""
         async with self._stores() as opened:
             store = AuditStore(opened.connection)
             # What a failed transaction has not written must not be remembered.
             frontier, self._frontier = self._frontier, None
             async with opened.connection.transaction():
                 if not await store.take_turn():
-                    return False
+                    return 0
                 last, signed = await store.last_leaf(), await store.last_checkpoint()
                 size = 0 if last is None else last["position"] + 1
                 if frontier is None or frontier.size != size:
@@ -98,14 +107,14 @@ class Sequencer:
                     leaves = await self._sequence(store, last, size, now)
                 except asyncpg.IntegrityConstraintViolationError as error:
                     raise LogBroken(f"a spin or a movement of money that a fact names is gone: {error}") from error
-                nodes = [node for leaf in leaves for node in frontier.append(leaf) if stored(node[0])]
+                nodes = frontier.extend(leaves, STORED_LEVEL)
                 if nodes:
                     await store.add_nodes(nodes)
                 made = await self._checkpoint(store, frontier, signed, now)
             self._frontier = frontier
         if made is not None:
             await self._publish(*made)
-        return len(leaves) >= BATCH
+        return len(leaves)
 
     @staticmethod
     async def _read(store: AuditStore, size: int, signed: asyncpg.Record | None) -> Frontier:

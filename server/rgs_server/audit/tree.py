@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rgs_core.audit.merkle import Frontier, Node, Span, full_nodes, hashes_of, joined, root_of
+from rgs_core.audit.merkle import Frontier, Span, full_nodes, hashes_of, joined, root_of
 from rgs_server.audit.audit_store import AuditStore
 
 STORED_LEVEL = 4
@@ -41,8 +41,3 @@ async def frontier_at(store: AuditStore, size: int) -> Frontier:
 async def root_at(store: AuditStore, size: int) -> bytes:
     """The root of the first leaves. Raises LogBroken."""
     return joined((await frontier_at(store, size)).hashes)
-
-
-def stored(node: Node) -> bool:
-    """Whether a full subtree has a row."""
-    return node.level >= STORED_LEVEL

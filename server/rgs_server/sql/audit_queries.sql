@@ -2,10 +2,10 @@
 
 -- name: take_turn
 -- Whether this transaction is the one that sequences. Its statements find rows by their keys: plans are made while tables are
--- small, and kept.
+-- small, and kept. It does not wait for the disk: what the database forgets when it dies is sequenced again.
 -- $1 advisory lock
 SELECT pg_try_advisory_xact_lock($1), set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-       set_config('enable_mergejoin', 'off', true);
+       set_config('enable_mergejoin', 'off', true), set_config('synchronous_commit', 'off', true);
 
 -- name: last_leaf
 -- and whether it was written in a transaction that this database has not reached: then the database was restored from a
@@ -97,8 +97,10 @@ SELECT min(position) FROM audit_leaves WHERE sequenced_at >= $1;
 SELECT tree_size, made_at, root, note FROM audit_checkpoints ORDER BY tree_size DESC, made_at DESC LIMIT 1;
 
 -- name: add_checkpoint
+-- What is signed is published: it waits for the disk.
 -- $1 tree_size $2 made_at $3 root $4 note
-INSERT INTO audit_checkpoints (tree_size, made_at, root, note) VALUES ($1, $2, $3, $4);
+WITH durable AS (SELECT set_config('synchronous_commit', 'on', true))
+INSERT INTO audit_checkpoints (tree_size, made_at, root, note) SELECT $1, $2, $3, $4 FROM durable;
 
 -- name: newest_key
 SELECT name, public_key, private_sealed FROM audit_keys ORDER BY created_at DESC LIMIT 1;

@@ -233,8 +233,7 @@ def _verify_leaves(folder: Path, manifest: Manifest, report: Report, seen: Seque
         where = f"{LEAVES} line {number}"
         if not line.endswith(b"\n"):
             report.add(where, "is cut off or too long")
-        for _ in frontier.append(leaf_hash(line.removesuffix(b"\n"))):
-            pass
+        frontier.extend([leaf_hash(line.removesuffix(b"\n"))])
         _compare_root(frontier.size, frontier.root, wanted, report)
         try:
             leaf = read_leaf(line)

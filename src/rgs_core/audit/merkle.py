@@ -9,7 +9,7 @@ needs, and join what was found.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 HASH_BYTES = 32
@@ -73,16 +73,24 @@ class Frontier:
         if len(self._hashes) != size.bit_count():
             raise ValueError(f"a tree of {size} leaves has {size.bit_count()} full subtrees, not {len(self._hashes)}")
 
-    def append(self, leaf: bytes) -> Iterator[tuple[Node, bytes]]:
-        """Takes the hash of the next leaf; yields the full subtrees that it completes, the leaf itself first."""
-        level, number, joint = 0, self.size, leaf
-        yield Node(0, number), joint
-        while number & 1:
-            joint = node_hash(self._hashes.pop(), joint)
-            level, number = level + 1, number >> 1
-            yield Node(level, number), joint
-        self._hashes.append(joint)
-        self.size += 1
+    def extend(self, leaves: Sequence[bytes], lowest: int = 0) -> list[tuple[Node, bytes]]:
+        """Takes the hashes of the next leaves; returns the full subtrees that they complete, from level `lowest` up."""
+        completed: list[tuple[Node, bytes]] = []
+        levels = [level for level in reversed(range(self.size.bit_length())) if self.size >> level & 1]
+        waiting = dict(zip(levels, self._hashes, strict=True))  # left halves, for their right ones
+        level, first, row = 0, self.size, list(leaves)
+        self.size += len(row)
+        while row:
+            if level >= lowest:
+                completed += [(Node(level, number), value) for number, value in enumerate(row, first)]
+            if first & 1:
+                row.insert(0, waiting.pop(level))
+            if len(row) & 1:
+                waiting[level] = row.pop()
+            row = [node_hash(left, right) for left, right in zip(row[::2], row[1::2], strict=True)]
+            level, first = level + 1, first >> 1
+        self._hashes = [waiting[n] for n in sorted(waiting, reverse=True)]
+        return completed
 
     @property
     def root(self) -> bytes:
@@ -97,9 +105,7 @@ class Frontier:
 def root_of(leaves: Iterable[bytes]) -> bytes:
     """The root over hashes of leaves."""
     frontier = Frontier()
-    for leaf in leaves:
-        for _ in frontier.append(leaf):
-            pass
+    frontier.extend(list(leaves))
     return frontier.root
 
 
