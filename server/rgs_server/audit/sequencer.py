@@ -31,9 +31,9 @@ log = logging.getLogger("rgs.audit")
 
 EVERY_S = 1.0
 """From one look for facts to the next, while there are none."""
-FULL_S = 0.1
+FULL_S = 0.05
 """After some were found: a little at a time, so that spins never wait for much."""
-BATCH = 256
+BATCH = 128
 """Facts in one transaction, and the rest of a row of many: a few milliseconds."""
 IDLE_CHECKPOINT_S = 60
 """A log that does not grow is signed so often, which shows that nothing has happened."""

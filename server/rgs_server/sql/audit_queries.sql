@@ -2,10 +2,11 @@
 
 -- name: take_turn
 -- Whether this transaction is the one that sequences. Its statements find rows by their keys: plans are made while tables are
--- small, and kept. It does not wait for the disk: what the database forgets when it dies is sequenced again.
+-- small, and kept, as to plan takes longer than to sequence. It does not wait for the disk: what the database forgets when it dies is sequenced again.
 -- $1 advisory lock
 SELECT pg_try_advisory_xact_lock($1), set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-       set_config('enable_mergejoin', 'off', true), set_config('synchronous_commit', 'off', true);
+       set_config('enable_mergejoin', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true),
+       set_config('synchronous_commit', 'off', true);
 
 -- name: last_leaf
 -- and whether it was written in a transaction that this database has not reached: then the database was restored from a
