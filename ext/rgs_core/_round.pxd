@@ -18,5 +18,5 @@ cdef class Round:
     cdef tuple awarded             # and awards
     cdef object _decode(self)
     cdef int _look(self) except -1
-    cdef bytes _text(self)
+    cdef object _text(self)
     cdef object _spins(self, size_t length, list gamble)

@@ -120,7 +120,7 @@ cdef class Round:
 
     # The canonical JSON of a plain round; None for others. Plain are rounds of spins of nothing but stops, wins and
     # awards of free spins, of which each reel shows as many symbols as it always does. Fails only without memory.
-    cdef bytes _text(self):
+    cdef object _text(self):
         cdef const rgs_event *events = self.log.events
         cdef size_t i = 0, length = self.log.length
         cdef uint32_t kind, reel, reels

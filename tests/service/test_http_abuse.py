@@ -46,7 +46,7 @@ class Wire:
     async def rest(self) -> bytes:
         """All that still comes within a moment."""
         try:
-            return await asyncio.wait_for(self.reader.read(), 1)
+            return await asyncio.wait_for(self.reader.read(), 0.5)
         except (TimeoutError, ConnectionError):
             return b""
 
@@ -108,7 +108,7 @@ def exchange(service: Service, reader: str, *parts: bytes, pause_s: float = 0.0)
             answers = []
             while True:
                 try:
-                    answers.append(await asyncio.wait_for(one.answer(), 1.5))
+                    answers.append(await asyncio.wait_for(one.answer(), 0.75 if answers else 1.5))
                 except TimeoutError:
                     return answers
                 if answers[-1][0] == 0:

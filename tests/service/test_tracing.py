@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -124,13 +125,9 @@ class Platform:
             assert reply.status == 200, reply.body
 
 
-@pytest.fixture(scope="module", params=["spans", "none"])
-def platform(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, collector: Collector
-) -> Iterator[Platform]:
-    """A service that makes spans, and one that does not."""
-    url = f"{collector.url}/v1/traces" if request.param == "spans" else ""
-    own = Service(Path(tmp_path_factory.mktemp("tracing")), workers=2, traces_url=url)
+@contextmanager
+def serving(folder: Path, collector: Collector, traces_url: str) -> Iterator[Platform]:
+    own = Service(folder, workers=2, traces_url=traces_url)
     own.start()
     credentials = own.add_operator(OPERATOR)
     with WalletServer(credentials.secret.encode()) as wallet:
@@ -138,6 +135,24 @@ def platform(
         yield Platform(own, credentials, wallet)
     assert own.stop() == 0
     own.remove()
+
+
+@pytest.fixture(scope="module")
+def platforms(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[dict[str, Platform]]:
+    """A service that makes spans, and one that does not: both stay, since tests take turns with them."""
+    folder = tmp_path_factory.mktemp("tracing")
+    (folder / "spans").mkdir()
+    (folder / "none").mkdir()
+    with (
+        serving(folder / "spans", collector, f"{collector.url}/v1/traces") as spans,
+        serving(folder / "none", collector, "") as none,
+    ):
+        yield {"spans": spans, "none": none}
+
+
+@pytest.fixture(params=["spans", "none"])
+def platform(request: pytest.FixtureRequest, platforms: dict[str, Platform]) -> Platform:
+    return platforms[request.param]
 
 
 def event_of(collector: Collector, spin_id: str) -> tuple[dict[str, Any], str | None]:

@@ -12,10 +12,12 @@ from book_files import Book, read
 from rgs_core import Engine, games
 from rgs_core.__main__ import main
 from rgs_core.books.events import Narrator
+from rgs_core.books.win_cells import win_cells
 from rgs_core.errors import BooksError
 from rgs_core.game import seeded_key
 from rgs_core.language.model import Build
 from rgs_core.language.model_file import load, loads
+from rgs_core.outcome import Win
 
 BOOKS = 200
 KNOWN = {
@@ -347,6 +349,16 @@ def test_special_symbols_levels_and_the_maximum_win() -> None:
         if win["symbol"] == spins[1].special
     ]
     assert all(len(win["positions"]) in (win["kind"], 3 * win["kind"]) for win in specials)
+
+
+def test_a_double_of_the_special_symbol_shows_it() -> None:
+    text = BOOK.replace('modes = { buy = { cost = 500, start = "free", spins = 4 } }\n', "")
+    doubles = '[doubles.AA]\nsymbol = "A"\ncount = 2\n'
+    text = text.replace("A = { 2 = 1, 3 = 9 }", "A = { 2 = 1, 3 = 9, 4 = 9, 5 = 9, 6 = 9 }")
+    model = loads(GAME.replace('"star"', '"star", "AA"') + doubles + text.replace("caps = { win = 20 }", "") + STRIPS)
+    win = Win("Book", None, "A", 2, 1, 1, 5)
+    window = (("K", "AA", "K"), ("K", "Q", "K"), ("Q", "Q", "A"))
+    assert win_cells(model, model.states["free"], win, window) == [(0, 0), (0, 1), (0, 2), (2, 0), (2, 1), (2, 2)]
 
 
 def test_symbols_that_change_after_they_stick_are_refused() -> None:

@@ -9,7 +9,8 @@
 -- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 idempotency_key $6 fingerprint $7 nonce
 -- $8 spin_type $9 stake_minor $10 win_minor $11 win_units $12 outcome_digest $13 telemetry_ref
 -- $14 response $15 event $16 created_at $17 session_version $18 mode $19 choice $20 options (a JSON list)
--- $21 won_minor $22 choose_by $23 nonce_digest $24 traceparent $25 how many events follow spin_finished (arrays)
+-- $21 won_minor $22 choose_by $23 nonce_digest $24 traceparent $25 how many events follow spin_finished (arrays; numbers as one
+-- text with commas; a column of NULLs may have no elements)
 -- $26 mechanic_version. A row with a choice is of a round that waits for
 -- it: its stake is taken, its row in spins comes when it is decided.
 -- $27 digest $28 claim (arrays, in order of the digests, each once) $29 seconds: nonces of signatures, of these rows and of
@@ -17,7 +18,7 @@
 -- Nonces come before sessions in every worker, so that here, too, two cannot wait for each other.
 -- Events that follow spin_finished of the rows: $30 operator_id $31 spin_id $32 place $33 event_id $34 event_type $35 payload
 -- Of each row among those of its session in the batch: $36 its place, from 0 $37 how many they are $38 what the balance gains
--- and $39 how many events there are up to it, itself included (arrays).
+-- and $39 how many events there are up to it, itself included (numbers as above).
 -- Parts in brackets are of rounds that go on after their spin. A batch without any is written without them, since a
 -- statement's plan is set up with all that it could write.
 WITH remembered AS (
@@ -27,11 +28,13 @@ WITH remembered AS (
     RETURNING digest
 ),
 input AS (
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bigint[],
-                         $8::text[], $9::text[]::numeric[], $10::text[]::numeric[], $11::bigint[], $12::bytea[], $13::text[],
-                         $14::bytea[], $15::bytea[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[], $20::text[],
-                         $21::text[]::numeric[], $22::timestamptz[], $23::bytea[], $24::text[], $25::integer[],
-                         $36::integer[], $37::integer[], $38::text[]::numeric[], $39::integer[])
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], string_to_array($7, ',')::bigint[],
+                         $8::text[], string_to_array($9, ',')::numeric[], string_to_array($10, ',')::numeric[],
+                         string_to_array($11, ',')::bigint[], $12::bytea[], $13::text[],
+                         $14::bytea[], $15::bytea[], $16::timestamptz[], string_to_array($17, ',')::integer[], $18::text[],
+                         $19::text[], $20::text[], string_to_array($21, ',')::numeric[], $22::timestamptz[], $23::bytea[],
+                         $24::text[], string_to_array($25, ',')::integer[], string_to_array($36, ',')::integer[],
+                         string_to_array($37, ',')::integer[], string_to_array($38, ',')::numeric[], string_to_array($39, ',')::integer[])
         AS t(operator_id, session_id, spin_id, round_id, idempotency_key, fingerprint, nonce, spin_type,
              stake_minor, win_minor, win_units, outcome_digest, telemetry_ref, response, event, created_at,
              session_version, mode, choice, options, won_minor, choose_by, nonce_digest, traceparent, following,

@@ -57,7 +57,8 @@ def win_cells(model: Model, state: State, win: Win, window: Window, stopped: Win
         case Scatter():
             return cells_counting(model, (stopped or window) if rule.stopped else window, win.symbol)
     if state.special is not None and win.evaluator == state.special.name:
-        return [(r, i) for r, reel in enumerate(window) if win.symbol in reel for i in range(len(reel))]
+        showing = [any(is_entry(model, shown, win.symbol) for shown in reel) for reel in window]
+        return [(r, i) for r, reel in enumerate(window) if showing[r] for i in range(len(reel))]
     if state.final is not None and win.evaluator == state.final.name:
         return []
     return cells_counting(model, window, win.symbol)
