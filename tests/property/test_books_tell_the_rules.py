@@ -7,13 +7,12 @@ from unittest.mock import patch
 
 from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
-from random_models import rich_model_texts
+from random_models import loaded, rich_model_texts
 
 from rgs_core import reference
 from rgs_core.books.events import Narrator
 from rgs_core.errors import BooksError
 from rgs_core.language.model import BASE_MODE
-from rgs_core.language.model_file import loads
 from rgs_core.reference import spins
 
 Places = list[tuple[int, int]]
@@ -27,7 +26,7 @@ Places = list[tuple[int, int]]
 )
 def test_books_tell_what_the_reference_does(text: str, key: bytes) -> None:
     note(f"key {key.hex()}\n{text}")
-    model = loads(text)
+    model = loaded(text)
     removed: list[Places] = []
     held: list[Places] = []
     fall, lay = spins.fall_and_refill, spins.lay_held

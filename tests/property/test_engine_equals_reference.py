@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
-from random_models import model_texts, rich_model_texts
+from random_models import loaded, model_texts, rich_model_texts
 
 from rgs_core import Engine, reference
 from rgs_core._rng import draw_below
@@ -50,7 +50,7 @@ def test_engine_equals_reference(text: str, key: bytes, nonce: int) -> None:
 def test_engine_equals_reference_on_every_word(text: str, key: bytes, nonce: int) -> None:
     """All mechanics of the language together, in every mode; also without a log, and counted in totals."""
     note(f"# save as random.toml; key {key.hex()}, nonce {nonce}\n{text}")
-    model = loads(text)
+    model = loaded(text)
     nonce = min(nonce, 2**64 - 6)
     for mode in (BASE_MODE, *model.modes):
         build = list(variants(model.build(mode=mode)))[nonce % 2 - 1]  # the first or the last options
@@ -169,7 +169,7 @@ def test_cells_that_hold_nothing_play_all_their_spins() -> None:
 def test_the_plain_player_has_the_sums_of_the_engine(text: str, key: bytes) -> None:
     """But for how often triggers fired that leave no record of it: levels and steps of a cascade without an award."""
     note(text)
-    model = loads(text)
+    model = loaded(text)
     for mode in (BASE_MODE, *model.modes):
         build = model.build(mode=mode)
         plain = PlainPlayer(build).simulate(key, 3, 5, edges=(0, 20))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
-from random_models import rich_model_texts
+from random_models import loaded, rich_model_texts
 from tape import enumerate_paths, enumerate_round
 
 from rgs_core import Engine
@@ -94,7 +94,7 @@ def no_features(*_: object, **__: object) -> FeatureRound:
 @settings(max_examples=40, deadline=None, suppress_health_check=slow_data)
 def test_laws_of_spins_on_random_models(text: str) -> None:
     note(text)
-    build = loads(text).build()
+    build = loaded(text).build()
     model = build.model
     engine = Engine(build)
     states = award_columns(model)
@@ -157,7 +157,7 @@ def check_round(build: Build) -> bool:
 def test_rounds_of_random_models(text: str) -> None:
     """All modes and words, where rounds have few enough paths."""
     note(text)
-    model = loads(text)
+    model = loaded(text)
     for mode in ["base", *model.modes]:
         check_round(model.build(mode=mode))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_models import model_texts, rich_model_texts
+from random_models import loaded, model_texts, rich_model_texts
 
 from rgs_core import Engine, ModelError, reference
 from rgs_core.language import mechanics as words
@@ -685,7 +685,7 @@ def test_count_tables_end_with_their_largest() -> None:
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(text=rich_model_texts())
 def test_random_models_are_valid(text: str) -> None:
-    model = loads(text)
+    model = loaded(text)
     assert loads(text).build().build_hash == model.build().build_hash
     assert most_units(model) > 0
 
@@ -703,7 +703,7 @@ class Counted(Draws):
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(text=rich_model_texts(), key=st.binary(min_size=32, max_size=32))
 def test_no_round_goes_beyond_the_bounds(text: str, key: bytes) -> None:
-    model = loads(text)
+    model = loaded(text)
     for mode in ("base", *model.modes):
         for nonce in range(5):
             drawn: list[Counted] = []
