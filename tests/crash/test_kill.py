@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from killing import SECONDS, SEED, SESSIONS, Load, kill, wait_for_postgres
+from killing import PLAYERS, SECONDS, SEED, SESSIONS, Load, kill, wait_for_postgres
 from rgs_server.master_key import read_master_keys
 from rgs_server.sealing import Sealer
 from rgs_server.sessions import seed_context
@@ -163,8 +163,9 @@ def test_a_drained_worker_loses_no_request(service: Service) -> None:
     assert load.refused == []
     assert load.different == []
     # No request that a worker has read is lost. A connection that the kernel had queued for the closing
-    # socket can be reset before anything is read; that is the only reason to send again.
-    assert load.retries <= 2
+    # socket can be reset before anything is read; that is the only reason to send again. How many are queued then is up
+    # to the machine: a few of all players, each time that one of the two workers closes.
+    assert load.retries <= PLAYERS // 4
     verify(service, load)
 
 
