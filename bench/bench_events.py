@@ -174,9 +174,10 @@ async def measure(service: Service, folder: Path, args: argparse.Namespace) -> N
     away.clear()
     try:
         await caught_up(service, timeout_s)
+        took = time.time() - back
+        await asyncio.sleep(max(0.0, 1.0 - took))  # some spins there have to be, however soon it is over
     finally:
         running.stop()
-    took = time.time() - back
     catching_up = await asyncio.to_thread(running.cell)
     arrived = [(written, at) for written, at in hooks.seen.values() if at >= back]
     first, last = min(at for _, at in arrived), max(at for written, at in arrived if written < back)

@@ -159,8 +159,8 @@ int main(int count, char **arguments)
         idle[i] = i;
     }
 
-    // A server is not asked before it has taken the connections: that is not what is measured.
-    const struct timespec settled = {0, 200000000};
+    // A server is not asked before it has taken the connections, a millisecond for each: that is not what is measured.
+    const struct timespec settled = {connections / 1000, connections % 1000 * 1000000L};
     nanosleep(&settled, NULL);
     int idle_count = connections, open_count = 0;
     size_t answered = 0, refused = 0, sent = 0;
