@@ -47,7 +47,7 @@ check: $(VENV)/.ready-dev  ## formatting, lint, types, stubs
 TESTERS = $(shell $(BIN)/python -c 'import os; print(min(4, 1 + len(os.sched_getaffinity(0))))')
 
 test: $(VENV)/.ready-dev  ## the whole suite: real PostgreSQL, real HTTP, killed processes
-	$(BIN)/python -m pytest -q -n $(TESTERS) --dist loadfile --no-loadscope-reorder --benchmark-disable
+	$(BIN)/python -m pytest -q -rs -n $(TESTERS) --dist loadfile --no-loadscope-reorder --benchmark-disable
 
 # A build of its own, so that the usual one stays as it is. Leaks are Python's to report, not ours here.
 SANITIZED := build/sanitized

@@ -17,6 +17,7 @@ import asyncpg
 
 from rgs_core.errors import RgsError
 from rgs_server import sandbox
+from rgs_server.acting import acting
 from rgs_server.addresses import networks
 from rgs_server.audit import commands as audit
 from rgs_server.audit.exporting import ExportRefused
@@ -260,6 +261,7 @@ def main(arguments: list[str] | None = None) -> int:
             return run(serve(config))
         if args.command == "sandbox":
             return run(serve(config, sandboxed=True))
+        config = acting(config, args.command)
         if args.command == "operator":
             return run(operator(config, args))
         if args.command == "reconcile":

@@ -43,12 +43,7 @@ from rgs_server.played_round import PlayedRound
 from rgs_server.rounds import Facts, State, state_of
 
 
-def features(outcome: Played, unit_minor: int, currency: str, exponent: int) -> list[Feature]:
-    """What the round triggered, in order."""
-    return features_of(outcome.awards, unit_minor, currency, exponent)
-
-
-def features_of(awards: Iterable[tuple[int, Award]], unit_minor: int, currency: str, exponent: int) -> list[Feature]:
+def features(awards: Iterable[tuple[int, Award]], unit_minor: int, currency: str, exponent: int) -> list[Feature]:
     """What spins triggered, in order: awards with the numbers of their spins."""
     rows: list[Feature] = []
     for sub_spin, award in awards:
@@ -75,7 +70,7 @@ def spin_outcome(outcome: Played, unit_minor: int, currency: str, exponent: int,
     """What a round paid and showed, as it is answered. Not `paid`: it waits for a choice, and its win is still 0."""
     return SpinOutcome(
         win=money(outcome.win_units * unit_minor if paid else 0, currency, exponent),
-        features=features(outcome, unit_minor, currency, exponent),
+        features=features(outcome.awards, unit_minor, currency, exponent),
         symbols=rows_of(outcome.window),
     )
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rgs_core._engine import Engine
@@ -22,14 +21,12 @@ from rgs_core.outcome import Outcome
 from rgs_core.stages import StagedRounds
 from rgs_server.catalogue import Playable, played
 from rgs_server.clock import Clock
-from rgs_server.store import Store
+from rgs_server.store import Stores
 
 log = logging.getLogger("rgs.archive")
 
 REBUILT_MAX = 32
 """Engines of retired builds that are kept."""
-
-Stores = Callable[[], AbstractAsyncContextManager[Store]]
 
 
 class BuildLost(Exception):

@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
 from rgs_server.background import Background
 from rgs_server.clock import Clock
 from rgs_server.contract.problems import Problem
-from rgs_server.store import Store
+from rgs_server.store import Stores
 from rgs_server.telemetry.metrics import Metrics
 
 log = logging.getLogger("rgs.clock")
@@ -29,9 +27,7 @@ STOP_S = 5.0
 class ClockWatch:
     """Looks at the database's clock now and then."""
 
-    def __init__(
-        self, stores: Callable[[], AbstractAsyncContextManager[Store]], clock: Clock, metrics: Metrics
-    ) -> None:
+    def __init__(self, stores: Stores, clock: Clock, metrics: Metrics) -> None:
         self._stores = stores
         self._clock = clock
         self._offset_s = 0.0

@@ -17,6 +17,7 @@ NOT_OURS = {"RGS_DEBUG", "RGS_SIMD"}
 
 
 EMBEDDED = "embedded"
+ACTOR_MAX = 40
 NATS_SCHEMES = ("nats://", "tls://", "ws://", "wss://")
 
 
@@ -29,6 +30,7 @@ class Config:
     """Settings of the service; docs/operations.md lists them."""
 
     mode: str = "development"  # development or production, which refuses what is only for trying out
+    actor: str = ""  # whose acts commands are, in the audit log; empty: of the user of the operating system
     database_url: str = ""  # empty: an embedded PostgreSQL in data_dir
     owner_database_url: str = ""  # as the owner of the tables, to make them; empty: database_url
     data_dir: str = ".rgs"  # embedded database, sandbox credentials and master key
@@ -161,6 +163,8 @@ def read_config(environment: Mapping[str, str] = os.environ) -> Config:
             except ValueError as error:
                 problems.append(f"{name}: {error}")
             values[field.name] = text
+        elif field.name == "actor" and not (len(text) <= ACTOR_MAX and text.isascii() and text.isprintable()):
+            problems.append(f"{name} is no name of at most {ACTOR_MAX} printable ASCII characters")
         elif field.name == "contact" and text and not text.startswith(("https://", "mailto:")):
             problems.append(f"{name}={text!r} is no page (https://…) and no address (mailto:…)")
         elif field.name == "nats_url" and text not in ("", EMBEDDED) and not text.startswith(NATS_SCHEMES):

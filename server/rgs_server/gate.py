@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple, Protocol, TypeVar
@@ -17,7 +16,7 @@ from multidict import MultiMapping
 
 from rgs_server import signing
 from rgs_server.access_tokens import AccessTokens, read_token_request
-from rgs_server.addresses import Network, caller, networks, within
+from rgs_server.addresses import Address, Network, caller, networks, within
 from rgs_server.config import Config
 from rgs_server.contract.operations import Operation
 from rgs_server.contract.problems import Problem
@@ -25,10 +24,9 @@ from rgs_server.kept import Kept
 from rgs_server.nonces import NONCE_CHARS_MAX, NonceMemory, Use
 from rgs_server.quotas import Quota, Quotas
 from rgs_server.sealing import Sealer
-from rgs_server.store import Store
+from rgs_server.store import Stores
 from rgs_server.tls import common_name
 
-Stores = Callable[[], AbstractAsyncContextManager[Store]]
 T = TypeVar("T")
 
 OPERATION = web.RequestKey("operation", Operation)
@@ -264,12 +262,19 @@ class Gate:
         if operator.certificates:
             self._check_certificate(request, operator)
 
-    def _check_network(self, request: Call, operator: Operator) -> None:
+    def _address(self, request: Call) -> Address | None:
         peer = request.transport.get_extra_info("peername") if request.transport else None
         forwarded_for = request.headers.getall("X-Forwarded-For", [])
-        address = caller(str(peer[0]) if peer else "", forwarded_for, self._trusted)
+        return caller(str(peer[0]) if peer else "", forwarded_for, self._trusted)
+
+    def address_of(self, request: Call) -> str:
+        """From where a request comes, for those who read of it."""
+        return str(self._address(request) or "an address that cannot be read")
+
+    def _check_network(self, request: Call, operator: Operator) -> None:
+        address = self._address(request)
         if address is None or not within(address, operator.networks):
-            shown = address or "an address that cannot be read"
+            shown = self.address_of(request)
             raise Problem("FORBIDDEN", f"{shown} is in none of the networks of operator '{operator.operator_id}'")
 
     def _check_certificate(self, request: Call, operator: Operator) -> None:

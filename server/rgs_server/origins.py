@@ -6,8 +6,6 @@ before anything is done, not only hidden from it. Cookies are not used, so no an
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -18,14 +16,12 @@ from rgs_server.config import Config
 from rgs_server.contract.operations import ROOT
 from rgs_server.contract.problems import Problem
 from rgs_server.kept import Kept
-from rgs_server.store import Store
+from rgs_server.store import Stores
 
 REQUEST_HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "traceparent", *signing.HEADERS)
 ANSWER_HEADERS = ("Idempotent-Replayed", "Retry-After", "Deprecation", "Sunset")
 PREFLIGHT_S = 600
 """How long a browser may keep what it was told."""
-
-Stores = Callable[[], AbstractAsyncContextManager[Store]]
 
 
 def well_formed(origin: str) -> bool:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -28,7 +27,7 @@ from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import SessionRequest
 from rgs_server.kept import Kept
 from rgs_server.sealing import Sealer
-from rgs_server.store import Store
+from rgs_server.store import Stores
 
 log = logging.getLogger("rgs.players")
 
@@ -48,8 +47,6 @@ AGAIN_S = 5
 """A set is fetched again for a key that is missing, or after a failure, so often at most."""
 STALE_S = 86_400
 """A set that cannot be fetched any more is used for so long."""
-
-Stores = Callable[[], AbstractAsyncContextManager[Store]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rgs_server.config import Config
 from rgs_server.contract.operations import Operation
 from rgs_server.contract.problems import Problem
-from rgs_server.store import Store
-
-Stores = Callable[[], AbstractAsyncContextManager[Store]]
+from rgs_server.store import Stores
 
 LEASE_S = 0.05
 """Tokens are taken for so long at once."""

@@ -159,7 +159,7 @@ def recalled(again: Recomputed, spin: Spin, full: dict[str, Any], currency: str,
         wins=wins(spin.wins),
         cascades=[RecalledCascade(answers.rows_of(step.window), wins(step.wins)) for step in spin.steps],
         closing=wins(spin.closing),
-        features=answers.features_of(spin.numbered_awards, again.unit_minor, currency, exponent),
+        features=answers.features(spin.numbered_awards, again.unit_minor, currency, exponent),
         win=money(spin.win_units * again.unit_minor, currency, exponent),
         record=full,
     )

@@ -6,6 +6,7 @@ the public key. Without a registry every build of the catalogue may be played ev
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -60,9 +61,10 @@ class Reason:
 
 
 class Registry:
-    """The entries by build."""
+    """The entries by build. `file_digest`: SHA-256 of the file in hex; `signed_by`: the raw public key in hex."""
 
-    def __init__(self, entries: list[Entry] | None) -> None:
+    def __init__(self, entries: list[Entry] | None, file_digest: str = "", signed_by: str = "") -> None:
+        self.file_digest, self.signed_by = file_digest, signed_by
         self._open = entries is None
         self._entries: dict[str, list[Entry]] = {}
         for entry in entries or []:
@@ -71,6 +73,11 @@ class Registry:
     @property
     def entries(self) -> int:
         return sum(map(len, self._entries.values()))
+
+    def fact(self) -> bytes:
+        """What the audit log keeps of it, as JSON: all of the rules."""
+        entries = [entry for of_build in self._entries.values() for entry in of_build]
+        return msgspec.json.encode({"file_sha256": self.file_digest, "signed_by": self.signed_by, "entries": entries})
 
     @property
     def builds(self) -> int:
@@ -136,7 +143,8 @@ def read_registry(file: str, public_key_file: str) -> Registry:
     if not file:
         return Registry(None)
     try:
-        signed = msgspec.json.decode(Path(file).read_bytes(), type=SignedRegistry)
+        written = Path(file).read_bytes()
+        signed = msgspec.json.decode(written, type=SignedRegistry)
         key = serialization.load_pem_public_key(Path(public_key_file).read_bytes())
     except OSError as error:
         raise RegistryRefused(f"{error.filename}: {error.strerror}") from None
@@ -148,7 +156,7 @@ def read_registry(file: str, public_key_file: str) -> Registry:
         key.verify(bytes.fromhex(signed.signature), signed_bytes(signed.entries))
     except (InvalidSignature, ValueError):
         raise RegistryRefused(f"{file}: the signature does not fit the entries and {public_key_file}") from None
-    return Registry(signed.entries)
+    return Registry(signed.entries, hashlib.sha256(written).hexdigest(), key.public_bytes_raw().hex())
 
 
 def sign_registry(file: Path, private_key_file: Path) -> None:

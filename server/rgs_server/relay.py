@@ -17,8 +17,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple, Protocol
@@ -28,7 +28,7 @@ import asyncpg
 from rgs_server.backoff import next_try
 from rgs_server.clock import Clock
 from rgs_server.contract.problems import Problem
-from rgs_server.store import BY_KEY, Store
+from rgs_server.store import BY_KEY, Store, Stores
 from rgs_server.telemetry.metrics import Metrics
 from rgs_server.telemetry.tracing import Tracing
 
@@ -98,7 +98,7 @@ class Relay:
     def __init__(
         self,
         sink: Sink,
-        stores: Callable[[], AbstractAsyncContextManager[Store]],
+        stores: Stores,
         clock: Clock,
         metrics: Metrics,
         tracing: Tracing,

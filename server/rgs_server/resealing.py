@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import asyncpg
 
+from rgs_server.audit.audit_store import AuditStore
 from rgs_server.config import Config
 from rgs_server.master_key import read_master_keys
 from rgs_server.sealing import Sealer
@@ -37,6 +39,8 @@ async def reseal(config: Config, told: Callable[[int], None]) -> int:
             )
             done += len(rows)
             told(done)
+        if done:
+            await AuditStore(connection).add_fact("reseal", sealer.prefix[1:].hex(), json.dumps({"sealed": done}))
     finally:
         await connection.close()
     return done

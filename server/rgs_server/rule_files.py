@@ -1,7 +1,8 @@
 """The files behind the rules of play, read again while the service runs: the signed registry, and the folder of models.
 
 The registry is read again when its file or key has changed, and both at SIGHUP. What is new is read and checked beside the
-event loop and then put in place at once; what cannot be used leaves all as it was, and the log says why.
+event loop, told to the audit log, and then put in place at once; what cannot be used leaves all as it was, and the log says
+why.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from typing import Any
 
 from rgs_core.errors import RgsError
 from rgs_server.archive import BuildArchive
+from rgs_server.audit.audit_store import AuditStore
 from rgs_server.catalogue import load_folder
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
-from rgs_server.registry import RegistryRefused, read_registry
+from rgs_server.registry import Registry, RegistryRefused, read_registry
 from rgs_server.sessions import Rulebook
+from rgs_server.store import Stores
 
 log = logging.getLogger("rgs.rules")
 
@@ -44,8 +47,9 @@ def mark_of(files: Sequence[str]) -> Mark:
 class RuleFiles:
     """Keeps the rulebook of a worker up to date."""
 
-    def __init__(self, config: Config, rules: Rulebook, archive: BuildArchive) -> None:
+    def __init__(self, config: Config, rules: Rulebook, archive: BuildArchive, stores: Stores) -> None:
         self._config = config
+        self._stores = stores
         self._rules = rules
         self._archive = archive
         self._files = [config.registry_file, config.registry_key_file] if config.registry_file else []
@@ -53,8 +57,10 @@ class RuleFiles:
         self._reading = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self) -> None:
+    async def start(self) -> None:
+        """Tells which registry is in force, and watches it. Raises Problem where the database does not answer."""
         if self._files:
+            await self._tell(self._rules.registry)
             self._run(self._watch())
 
     async def stop(self) -> None:
@@ -92,13 +98,24 @@ class RuleFiles:
             self._mark = mark
             try:
                 registry = await asyncio.to_thread(read_registry, config.registry_file, config.registry_key_file)
+                await self._tell(registry)
             except RegistryRefused as error:
                 log.error("registry refused, the old one stays: %s", error)
+            except Problem as problem:
+                self._mark = None  # it is read again at the next look
+                log.error("a registry that cannot be told to the audit log waits: %s", problem.detail)
             except Exception:
                 log.exception("registry refused, the old one stays")
             else:
                 self._rules.registry = registry
                 log.info("registry in force: entries=%d builds=%d", registry.entries, registry.builds)
+
+    async def _tell(self, registry: Registry) -> None:
+        """Writes the fact of a registry, unless it is there. Raises Problem."""
+        async with self._stores() as opened, opened.connection.transaction():
+            store = AuditStore(opened.connection)
+            await store.wait_for_registry()
+            await store.tell_registry(registry.file_digest, registry.fact().decode())
 
     async def _read_models(self) -> None:
         """Adds builds; those whose files are gone are served until the next start, as sessions may have them."""

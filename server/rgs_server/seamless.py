@@ -12,8 +12,6 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -25,7 +23,7 @@ from rgs_server.clock import Clock
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
 from rgs_server.sealing import Sealer
-from rgs_server.store import Store
+from rgs_server.store import Store, Stores
 from rgs_server.telemetry.metrics import Metrics
 from rgs_server.telemetry.tracing import Tracing
 from rgs_server.wallet_api import Verdict, Wallet, WalletClient, step_body
@@ -42,8 +40,6 @@ IN_PROGRESS_WAIT_S = 2.0
 TURN_S = 0.1
 """Between looks whether another worker has its verdict."""
 NO_WALLET = "the operator has no wallet; set it with 'rgs-server operator --wallet-url'"
-
-Stores = Callable[[], AbstractAsyncContextManager[Store]]
 
 
 class Cashier:

@@ -62,7 +62,7 @@ class Service:
         self.clock_watch = ClockWatch(self.store, clock, self.metrics)
         self.archive = BuildArchive(self.store, clock)
         self.builds = Builds(self.archive, rules, sealer)
-        self.rule_files = RuleFiles(config, rules, self.archive)
+        self.rule_files = RuleFiles(config, rules, self.archive, self.store)
         self.cashier = Cashier(config, self.store, sealer, self.clock, self.metrics, self.tracing)
         self.reports = Reports(config.report_url or url)
         self._nonces = NonceMemory(config, url)
@@ -109,12 +109,13 @@ class Service:
         self.desk.start()
         self._sweeper.start()
         self._sequencer.start()
-        if self.rules.files is not None:
-            self.rules.files.start(self.store)
+        if (files := self.rules.files) is not None:
+            self.metrics.watch("rgs_critical_files_changed", lambda: len(files.changed))
+            files.start(self.store)
         for relay in self._relays:
             relay.start()
         self.cashier.start()
-        self.rule_files.start()
+        await self.rule_files.start()
         self._minutes.start()
 
     async def stop(self) -> None:

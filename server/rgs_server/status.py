@@ -10,7 +10,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from rgs_server.clock import Clock, time_text
 from rgs_server.config import Config
 from rgs_server.contract.answers import Component, ServiceState, StatusAnswer
 from rgs_server.contract.problems import Problem
-from rgs_server.store import Store
+from rgs_server.store import Stores
 
 log = logging.getLogger("rgs.status")
 
@@ -39,7 +38,7 @@ class StatusBoard:
     def __init__(
         self,
         config: Config,
-        stores: Callable[[], AbstractAsyncContextManager[Store]],
+        stores: Stores,
         clock: Clock,
         clock_is_right: Callable[[], bool],
         spins_waiting: Callable[[], int],

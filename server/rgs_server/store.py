@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -17,18 +18,9 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from rgs_server.addresses import Network
+from rgs_server.locks import Lock
 
-SCHEMA_LOCK = 7_249_001
-"""Advisory lock that serialises the creation of the schema."""
-ROLL_UP_LOCK = 7_249_003
-"""Advisory lock of the worker that sums up hours."""
 ROLL_UP_TIMEOUT_S = 600.0
-MONITOR_LOCK = 7_249_004
-"""Advisory lock of the process that monitors the math."""
-SWEEP_LOCK = 7_249_002
-"""Advisory lock of the worker that deletes what has expired."""
-
-
 KEEPALIVE = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
 """How the server's kernel asks, over TCP, whether a silent client is still there: gone after some ten seconds, not two hours."""
 
@@ -182,7 +174,7 @@ class Store:
         for index in NUMBERS:
             columns[index] = joined(columns[index])
         for index in OPTIONAL:
-            if not any(columns[index]):
+            if columns[index].count(None) == len(rows):
                 columns[index] = ()  # the statement fills it up
         following = [
             (row.operator_id, row.spin_id, place, *event)
@@ -567,7 +559,7 @@ class Store:
         return await self.connection.fetchrow(QUERIES["use_player_token"], *values) is not None
 
     async def sweep_player_tokens(self) -> None:
-        await self.connection.execute(QUERIES["sweep_player_tokens"], SWEEP_LOCK)
+        await self.connection.execute(QUERIES["sweep_player_tokens"], Lock.SWEEP)
 
     async def set_origins(self, operator_id: str, origins: Sequence[str]) -> None:
         await self.connection.execute(QUERIES["set_origins"], operator_id, list(origins))
@@ -605,7 +597,7 @@ class Store:
         return {row["digest"] for row in rows}
 
     async def sweep_nonces(self) -> None:
-        await self.connection.execute(QUERIES["sweep_nonces"], SWEEP_LOCK)
+        await self.connection.execute(QUERIES["sweep_nonces"], Lock.SWEEP)
 
     async def report_days(self, since: datetime, until: datetime, operator_id: str | None) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["report_days"], since, until, operator_id)
@@ -618,7 +610,7 @@ class Store:
     async def roll_up_hour(self, hour: datetime) -> bool:
         """False when another worker does it."""
         statement = QUERIES["roll_up_hour"]
-        return await self.connection.fetchrow(statement, hour, ROLL_UP_LOCK, timeout=ROLL_UP_TIMEOUT_S) is not None
+        return await self.connection.fetchrow(statement, hour, Lock.ROLL_UP, timeout=ROLL_UP_TIMEOUT_S) is not None
 
     async def add_minute(self, *values: Any) -> None:
         """In the order of the parameters of the statement."""
@@ -632,7 +624,7 @@ class Store:
 
     async def take_monitoring(self) -> bool:
         """Whether this connection monitors from now on until it ends; False while another one does."""
-        return bool(await self.connection.fetchval(QUERIES["take_monitoring"], MONITOR_LOCK))
+        return bool(await self.connection.fetchval(QUERIES["take_monitoring"], Lock.MONITOR))
 
     async def next_slice(self, length: timedelta) -> datetime | None:
         """None before the first session."""
@@ -662,6 +654,15 @@ class Store:
     async def last_verdicts(self, operator_id: str | None) -> list[asyncpg.Record]:
         """The last verdict of each cell, of one operator or of all."""
         return await self.connection.fetch(QUERIES["last_verdicts"], operator_id)
+
+    async def keep_unjudged(self, reasons: Mapping[tuple[str, str], str], since: datetime) -> None:
+        """`reasons` by build and mode; there are no others from then on."""
+        rows = [(*key, reason) for key, reason in reasons.items()]
+        columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
+        await self.connection.execute(QUERIES["keep_unjudged"], *columns, since)
+
+    async def unjudged_builds(self) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["unjudged_builds"])
 
     async def observed_math(self) -> list[asyncpg.Record]:
         """The last verdict of each cell, for metrics."""
@@ -853,6 +854,10 @@ class Store:
         await self.connection.execute(QUERIES["reseal"], *map(list, zip(*rows, strict=True)))
 
 
+Stores = Callable[[], AbstractAsyncContextManager[Store]]
+"""How a store is got for a moment. Entering it raises Problem where the database does not answer."""
+
+
 RECORDS = (
     "spins", "ledger", "round_ends", "idempotency", "builds",
     "audit_facts", "audit_leaves", "audit_nodes", "audit_checkpoints",
@@ -873,7 +878,7 @@ async def create_schema(url: str, worker_url: str | None = None) -> None:
     connection = await asyncpg.connect(url)
     try:
         async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", SCHEMA_LOCK)
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", Lock.SCHEMA)
             if await connection.fetchval("SELECT to_regclass('schema_version')") is None:
                 await connection.execute("CREATE TABLE schema_version (digest text NOT NULL)")
                 await connection.execute(schema)

@@ -187,7 +187,7 @@ class Supervisor:
             self._files = FoundFiles(owner_url, replace(config, owner_database_url=""))
             worker = self._worker = await self._files.tell_start()
             if config.metrics_port:
-                self._page = Page(self._numbers, worker.database_url)
+                self._page = Page(self._numbers, worker.database_url, monitored=config.monitor_s > 0)
                 await self._page.start(config.metrics_host, config.metrics_port)
             modules = [WORKER] * config.workers + [MONITOR] * (config.monitor_s > 0)
             self._workers = [None] * len(modules)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
 from rgs_server import happenings
@@ -20,7 +18,7 @@ from rgs_server.choices import Builds, decide_overdue
 from rgs_server.clock import Clock
 from rgs_server.contract.problems import Problem
 from rgs_server.sealing import Sealer
-from rgs_server.store import Store
+from rgs_server.store import Store, Stores
 from rgs_server.telemetry.metrics import Metrics
 
 log = logging.getLogger("rgs.sweep")
@@ -35,7 +33,7 @@ class Sweeper:
 
     def __init__(
         self,
-        stores: Callable[[], AbstractAsyncContextManager[Store]],
+        stores: Stores,
         builds: Builds,
         clock: Clock,
         every_s: int,

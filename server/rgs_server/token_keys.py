@@ -9,8 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -22,7 +21,7 @@ from rgs_server.contract.answers import Jwk
 from rgs_server.kept import Kept
 from rgs_server.master_key import read_master_keys
 from rgs_server.sealing import Sealer
-from rgs_server.store import Store
+from rgs_server.store import Store, Stores
 
 ALGORITHM = "EdDSA"
 LIVE_MAX = 2
@@ -30,8 +29,6 @@ UNKNOWN_AGAIN_S = 1
 """A key that is not known is looked for in the database so often at most."""
 SETTLED_S = 2 * UNKNOWN_AGAIN_S
 """A key signs when it is so old: by then no worker refuses it for having looked a moment too early."""
-
-Stores = Callable[[], AbstractAsyncContextManager[Store]]
 
 
 class KeyUnknown(Exception):

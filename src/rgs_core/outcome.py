@@ -252,17 +252,17 @@ class Outcome:
 
 def _spin(spin: Spin) -> dict[str, Any]:
     record = _record(spin)
-    record["awards"] = [plain_award(award) for award in spin.awards]
+    record["awards"] = [award_json(award) for award in spin.awards]
     record["win_units"] = spin.win_units
     return record
 
 
-def plain_win(win: Win) -> dict[str, Any]:
+def win_json(win: Win) -> dict[str, Any]:
     """A win as it stands in the JSON of a round."""
     return _record(win)
 
 
-def plain_award(award: Award) -> dict[str, Any]:
+def award_json(award: Award) -> dict[str, Any]:
     """An award as it stands in the JSON of a round."""
     return {"kind": KINDS[type(award)], **_record(award)}
 

@@ -25,6 +25,7 @@ OTHERS = {
     "rolled_hours": "sums of spins",
     "schema_version": "made with the database",
     "traffic": "what was answered, for a week",
+    "unjudged_builds": "what no verdict says",
     "traffic_errors": "what was answered, for a week",
 }
 """Tables without facts."""

@@ -225,6 +225,8 @@ def test_facts_are_erased_when_their_time_is_over_unless_they_are_held(
     assert kept(own, "young-1")
     acts = {row["kind"] for row in run(own.fetch("SELECT kind FROM audit_facts"))}
     assert {"hold", "retention"} <= acts
+    (erasure,) = run(own.fetch("SELECT fact::jsonb ->> 'facts' AS facts FROM audit_facts WHERE kind = 'erasure'"))
+    assert int(erasure["facts"]) >= 1, "that something was erased is kept"
     assert keep("--keep-days", "0") == 0
     # The tree goes on without the erased fact; what needs it says so.
     play(own, "young-2")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from own_models import add_model
 from rgs_server.__main__ import main
 from rgs_server.audit.critical_files import critical_files, digest_of, hashed, with_models
 from rgs_server.config import Config
-from service_process import GAME, Service, code, run, session_body, spin_body, wait_for
+from service_process import GAME, Service, code, free_port, run, session_body, spin_body, wait_for
 
 from rgs_core import games
 
@@ -34,12 +36,18 @@ def models(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def own(tmp_path: Path, models: Path) -> Iterator[Service]:
-    running = Service(tmp_path, workers=1, rehash_s=1, models_dir=str(models))
+    running = Service(tmp_path, workers=1, rehash_s=1, models_dir=str(models), metrics_port=free_port())
     running.start()
     assert running.send("POST", "/rgs/v1/sessions", session_body("files")).status == 200
     yield running
     running.stop()
     running.remove()
+
+
+def metrics(own: Service) -> str:
+    with urlopen(f"http://127.0.0.1:{own.config.metrics_port}/metrics", timeout=10) as page:
+        text: str = page.read().decode()
+        return text
 
 
 def spin(own: Service, name: str) -> tuple[int, str]:
@@ -65,7 +73,8 @@ def test_a_changed_byte_stops_new_rounds(own: Service, models: Path) -> None:
     assert spin(own, "before")[0] == 200, "what was answered is answered again"
     assert own.send("POST", "/rgs/v1/sessions/files/close").status == 200, "what was begun is finished"
     wait_for(lambda: facts(own, "files"))
-    assert facts(own, "files") == [{"changed": [name]}]
+    wait_for(lambda: re.search(r'^rgs_critical_files_changed\{worker="0"\} 1.0$', metrics(own), re.MULTILINE))
+    assert [fact["changed"] for fact in facts(own, "files")] == [[name]]
     # A worker that is started again does not take the changed file for right: it knows what the service began with.
     assert own.send("POST", "/rgs/v1/sessions", session_body("files-2")).status == 200
     os.kill(own.workers()[0], signal.SIGKILL)

@@ -17,7 +17,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from rgs_server.store import ROLL_UP_LOCK, Store, create_schema
+from rgs_server.locks import Lock
+from rgs_server.store import Store, create_schema
 from rgs_server.telemetry.catalogue import ALL
 from rgs_server.telemetry.metrics import Metrics
 from service_process import Service, free_port, run, session_body, spin_body, wait_for
@@ -223,7 +224,7 @@ def test_hours_that_are_not_summed_up_are_shown(service: Service) -> None:
 
     async def held() -> None:
         holder = await asyncpg.connect(service.database_url)
-        await holder.execute("SELECT pg_advisory_lock($1)", ROLL_UP_LOCK)
+        await holder.execute("SELECT pg_advisory_lock($1)", Lock.ROLL_UP)
         try:
             # Nothing is summed up yet: the first session tells where to begin.
             hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
@@ -66,7 +67,10 @@ def test_everything_is_sealed_anew_while_the_service_runs(
     assert own.send("POST", "/rgs/v1/sessions", session_body("between")).status == 200
     assert prefixes(own) == {Sealer(old).prefix}
     assert main(["reseal"]) == 0
-    assert "all are under the first key now" in capsys.readouterr().out
+    done = capsys.readouterr().out
+    assert "all are under the first key now" in done
+    (fact,) = run(own.fetch("SELECT fact FROM audit_facts WHERE kind = 'reseal'"))
+    assert json.loads(fact["fact"])["sealed"] == int(done.split()[0].replace(",", ""))
     assert prefixes(own) == {Sealer(new).prefix}
     assert main(["reseal"]) == 0
     assert capsys.readouterr().out.startswith("0 secrets")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from own_models import add_model, remove_model
 from rgs_server.clock import time_text
 from rgs_server.config import Config
@@ -116,6 +117,15 @@ def test_a_registry_that_changes_is_in_force_without_a_restart(own: Service, sig
     for n in range(6):
         assert play(own, f"registered-again-{n}", "registered") == (200, "")
     assert sorted(own.workers()) == workers
+    # The audit log has each registry once, however many workers read it, with all of its rules and who signed them.
+    told = run(own.fetch("SELECT subject, fact FROM audit_facts WHERE kind = 'registry' ORDER BY written_in, fact_id"))
+    assert [len(json.loads(row["fact"])["entries"]) for row in told] == [1, 2, 1]
+    fact = json.loads(told[-1]["fact"])
+    assert told[-1]["subject"] == fact["file_sha256"] == hashlib.sha256(signed.file.read_bytes()).hexdigest()
+    assert fact["entries"][0]["certificate_id"] == "lab-7"
+    key = serialization.load_pem_public_key(signed.public.read_bytes())
+    assert isinstance(key, Ed25519PublicKey)
+    assert fact["signed_by"] == key.public_bytes_raw().hex()
 
 
 @pytest.mark.parametrize("fault", ["half", "forged", "gone"])

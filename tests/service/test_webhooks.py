@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -252,6 +253,10 @@ def test_events_that_nobody_takes_are_put_aside_and_raised(
     receiver.status = 204
     assert main(["webhook", operator_id, "--replay"]) == 0
     assert f"{owed} events are sent again" in capsys.readouterr().out
+    told = "SELECT fact::jsonb AS fact FROM audit_facts WHERE kind = 'replay' AND operator_id = $1"
+    (fact,) = [json.loads(row["fact"]) for row in run(own.fetch(told, operator_id))]
+    assert fact["events"] == owed
+    assert fact["by"].endswith(": rgs-server webhook")
     wait_for(lambda: waiting(own, operator_id) == 0, own.log_text)
     assert spins_of(receiver) == {f"{operator_id}-{n}" for n in range(3)}
 

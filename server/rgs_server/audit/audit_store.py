@@ -8,12 +8,10 @@ from datetime import datetime
 import asyncpg
 
 from rgs_core.audit.merkle import Node, Span
+from rgs_server.locks import Lock
 from rgs_server.store import read_queries
 
 QUERIES = read_queries("audit_queries.sql")
-TURN_LOCK = 7_249_003
-"""Advisory lock of the worker that sequences."""
-
 HASH_SIZE = 32
 
 
@@ -30,7 +28,7 @@ class AuditStore:
 
     async def take_turn(self) -> bool:
         """Whether the transaction that runs on the connection is the one that sequences."""
-        return bool(await self.connection.fetchval(QUERIES["take_turn"], TURN_LOCK))
+        return bool(await self.connection.fetchval(QUERIES["take_turn"], Lock.SEQUENCE))
 
     async def last_leaf(self) -> asyncpg.Record | None:
         return await self.connection.fetchrow(QUERIES["last_leaf"])
@@ -92,8 +90,15 @@ class AuditStore:
         await self.connection.execute(QUERIES["add_key"], name, public_key, private_sealed)
 
     async def add_fact(self, kind: str, subject: str, fact: str, operator_id: str = "") -> None:
-        """`fact` is JSON. Without operator_id it is of the service itself."""
+        """`fact` is a JSON object. Without operator_id it is of the service itself."""
         await self.connection.execute(QUERIES["add_fact"], kind, operator_id, subject, fact)
+
+    async def wait_for_registry(self) -> None:
+        """Until the transaction that runs on the connection is over, no other tells of a registry."""
+        await self.connection.execute(QUERIES["wait_for_registry"], Lock.REGISTRY)
+
+    async def tell_registry(self, digest: str, fact: str) -> None:
+        await self.connection.execute(QUERIES["tell_registry"], digest, fact)
 
     async def set_retention(self, keep_days: int) -> None:
         await self.connection.execute(QUERIES["set_retention"], keep_days)

@@ -11,8 +11,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from rgs_server.audit.audit_store import AuditStore
 from rgs_server.background import Background
 from rgs_server.config import Config
 from rgs_server.contract.problems import Problem
-from rgs_server.store import Store
+from rgs_server.store import Stores
 
 log = logging.getLogger("rgs.audit")
 
@@ -100,13 +99,13 @@ class FileWatch:
         if self.changed:
             raise Problem("BUILD_UNAVAILABLE", "files of the service have changed; no round begins until it is checked")
 
-    def start(self, stores: Callable[[], AbstractAsyncContextManager[Store]]) -> None:
+    def start(self, stores: Stores) -> None:
         self._background.begin(self._run(stores))
 
     async def stop(self) -> None:
         await self._background.end()
 
-    async def _run(self, stores: Callable[[], AbstractAsyncContextManager[Store]]) -> None:
+    async def _run(self, stores: Stores) -> None:
         told: Sequence[str] = ()
         while True:
             if self.changed:
@@ -131,7 +130,7 @@ class FileWatch:
         self._first = with_models(self._first, now)
         self.changed = tuple(name for name in self.changed if not name.startswith(MODELS))
 
-    async def _tell(self, stores: Callable[[], AbstractAsyncContextManager[Store]]) -> bool:
+    async def _tell(self, stores: Stores) -> bool:
         """Writes the fact; False where the database did not take it, to be tried again."""
         try:
             async with stores() as store:

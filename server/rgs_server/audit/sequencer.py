@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -25,13 +23,13 @@ from rgs_server.background import Background
 from rgs_server.clock import Clock, time_text
 from rgs_server.contract.problems import Problem
 from rgs_server.sealing import SealBroken, Sealer
-from rgs_server.store import Store
+from rgs_server.store import Stores
 
 log = logging.getLogger("rgs.audit")
 
 EVERY_S = 1.0
 """From one look for facts to the next, while there are none."""
-FULL_S = 0.05
+SOON_S = 0.05
 """After some were found: a little at a time, so that spins never wait for much."""
 BATCH = 128
 """Facts in one transaction, and the rest of a row of many: a few milliseconds."""
@@ -47,7 +45,7 @@ class Sequencer:
 
     def __init__(
         self,
-        stores: Callable[[], AbstractAsyncContextManager[Store]],
+        stores: Stores,
         sealer: Sealer,
         clock: Clock,
         checkpoint_s: int,
@@ -78,7 +76,7 @@ class Sequencer:
                 found = await self.step()
                 if found:
                     # Of a log that is behind, every other moment.
-                    pause_s = time.monotonic() - begun if found >= BATCH else FULL_S
+                    pause_s = time.monotonic() - begun if found >= BATCH else SOON_S
             except Problem as problem:
                 log.warning("nothing was sequenced: %s", problem.detail)
             except (LogBroken, LogKeyMissing, SealBroken) as error:

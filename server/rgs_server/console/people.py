@@ -10,16 +10,19 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import json
+import logging
 import secrets
 import time
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
+from rgs_server.audit.audit_store import AuditStore
 from rgs_server.clock import Clock
 from rgs_server.contract.problems import Problem
 from rgs_server.sealing import Sealer
-from rgs_server.store import Store
+from rgs_server.store import Store, Stores
+
+log = logging.getLogger("rgs.console")
 
 LIFETIME_S = 8 * 3600
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**14, 8, 1
@@ -28,8 +31,6 @@ FAILURES_MAX = 5
 PAUSE_S = 30.0
 """After so many wrong passwords in a row a name waits so long, in each worker."""
 NAMES_MAX = 10_000
-
-Stores = Callable[[], AbstractAsyncContextManager[Store]]
 
 
 def password_digest(password: str, salt: bytes) -> bytes:
@@ -52,8 +53,8 @@ class People:
         self._failures: dict[str, tuple[int, float]] = {}
         self._turn = asyncio.Lock()
 
-    async def login(self, name: str, password: str) -> str:
-        """The cookie of somebody who knows the password. Raises Problem."""
+    async def login(self, name: str, password: str, address: str) -> str:
+        """The cookie of somebody at an address who knows the password; the audit log has the fact. Raises Problem."""
         failures, since = self._failures.get(name, (0, 0.0))
         if failures >= FAILURES_MAX and (left := since + PAUSE_S - time.monotonic()) > 0:
             raise Problem("RATE_LIMITED", "too many wrong passwords; wait", retry_after_ms=int(1000 * left) + 1)
@@ -67,10 +68,19 @@ class People:
             if len(self._failures) >= NAMES_MAX:
                 self._failures.clear()
             self._failures[name] = (failures + 1, time.monotonic())
+            log.warning("somebody at %s was not let in to the console", address)
+            if person is not None:  # names that nobody has are no acts, and there is no end of them
+                await self._tell(name, "refused", address)
             raise Problem("LOGIN_REFUSED", "the name or the password is wrong")
         self._failures.pop(name, None)
+        await self._tell(name, "let in", address)
         ends = int(self._clock().timestamp()) + LIFETIME_S
         return self._signed(f"{ends}|{name}")
+
+    async def _tell(self, name: str, outcome: str, address: str) -> None:
+        fact = json.dumps({"name": name, "outcome": outcome, "address": address})
+        async with self._stores() as store:
+            await AuditStore(store.connection).add_fact("console_login", name, fact)
 
     async def known(self, cookie: str) -> str:
         """Whose cookie it is. Raises Problem."""

@@ -40,7 +40,7 @@ def add_console(app: web.Application, service: Service) -> None:
 
     async def login(request: web.Request) -> web.Response:
         wanted = _LOGIN.decode(await changing(request))
-        cookie = await people.login(wanted.name, wanted.password)
+        cookie = await people.login(wanted.name, wanted.password, service.gate.address_of(request))
         response = answer({"name": wanted.name})
         response.set_cookie(
             COOKIE, cookie, max_age=LIFETIME_S, path="/console", httponly=True, samesite="Strict", secure=request.secure

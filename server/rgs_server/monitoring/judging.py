@@ -45,6 +45,7 @@ class Monitor:
         self._laws = laws
         self._days: dict[Cell, dict[int, Counts]] = {}
         self._read = False
+        self._unjudged: Mapping[tuple[str, str], str] | None = None
 
     async def look(self, store: Store, now: datetime) -> list[Verdict]:
         """Counts what is new and judges it. Returns the verdicts that were written."""
@@ -53,7 +54,7 @@ class Monitor:
         if counted_to is None or (self._read and not changed):
             return []
         await self._count(store, changed, counted_to.date())
-        days = await self._judged_days()
+        days = await self._judged_days(store, now)
         if not days:
             return []
         written: list[Verdict] = []
@@ -85,9 +86,14 @@ class Monitor:
             counts.add(stake, win, row["status"], row["feature"], row["rounds"])
         self._read = True
 
-    async def _judged_days(self) -> CellDays:
-        """The cells whose builds have a law."""
-        laws = await self._laws.of({(cell.build_hash, cell.mode) for cell in self._days})
+    async def _judged_days(self, store: Store, now: datetime) -> CellDays:
+        """The cells whose builds have a law; which have none is kept."""
+        played = {(cell.build_hash, cell.mode) for cell, days in self._days.items() if days}
+        laws = await self._laws.of(played)
+        unjudged = {key: reason for key, reason in self._laws.missing.items() if key in played}
+        if unjudged != self._unjudged:
+            await store.keep_unjudged(unjudged, now)
+            self._unjudged = unjudged
         return {cell: days for cell, days in self._days.items() if days and (cell.build_hash, cell.mode) in laws}
 
     def _judge(self, days: CellDays) -> list[Verdict]:

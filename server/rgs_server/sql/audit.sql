@@ -24,6 +24,8 @@ CREATE TABLE audit_facts (
                                AND cardinality(operator_ids) = cardinality(subjects))
 );
 
+CREATE INDEX audit_facts_of_registries ON audit_facts (written_in, fact_id) WHERE kind = 'registry';
+
 -- The order of facts, without gaps: a row has the places from position on of all facts that one row has. sequenced_at never
 -- falls.
 CREATE TABLE audit_leaves (
@@ -141,6 +143,11 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Whose act it is: the role, and the name that a person's command gave (acting.py); the service gives none.
+CREATE FUNCTION audit_actor() RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_build_object('role', session_user, 'by', current_setting('application_name'))
+$$;
+
 -- The fact of one row: its kind, the column that names it, then columns that are secret.
 CREATE FUNCTION audit_row() RETURNS trigger LANGUAGE plpgsql SET TimeZone = 'UTC' AS $$
 DECLARE
@@ -148,7 +155,7 @@ DECLARE
 BEGIN
     INSERT INTO audit_facts (kind, operator_id, subject, fact)
     VALUES (TG_ARGV[0], coalesce(told ->> 'operator_id', ''), told ->> TG_ARGV[1],
-            jsonb_build_object('change', lower(TG_OP), 'role', session_user, 'row', told - TG_ARGV[2:])::text);
+            (jsonb_build_object('change', lower(TG_OP), 'row', told - TG_ARGV[2:]) || audit_actor())::text);
     RETURN NULL;
 END $$;
 

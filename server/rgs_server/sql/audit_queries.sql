@@ -111,8 +111,20 @@ SELECT name, public_key, private_sealed FROM audit_keys ORDER BY created_at DESC
 INSERT INTO audit_keys (name, public_key, private_sealed) VALUES ($1, $2, $3);
 
 -- name: add_fact
+-- With whose act it is.
 -- $1 kind $2 operator_id (empty: of the service itself) $3 subject $4 fact
-INSERT INTO audit_facts (kind, operator_id, subject, fact) VALUES ($1, $2, $3, $4);
+INSERT INTO audit_facts (kind, operator_id, subject, fact) VALUES ($1, $2, $3, ($4::jsonb || audit_actor())::text);
+
+-- name: wait_for_registry
+-- $1 lock
+SELECT pg_advisory_xact_lock($1);
+
+-- name: tell_registry
+-- The fact of a registry, unless it is the one that was told of last: every worker reads it, one tells it.
+-- $1 digest of the file $2 fact
+INSERT INTO audit_facts (kind, operator_id, subject, fact)
+SELECT 'registry', '', $1, $2
+WHERE $1 IS DISTINCT FROM (SELECT subject FROM audit_facts WHERE kind = 'registry' ORDER BY written_in DESC, fact_id DESC LIMIT 1);
 
 -- name: set_retention
 -- $1 keep_days
@@ -134,7 +146,7 @@ UPDATE audit_holds SET released_at = now() WHERE hold_id = $1 AND released_at IS
 SELECT * FROM audit_holds ORDER BY placed_at, hold_id;
 
 -- name: erase_expired
--- Some facts whose time is over; returns how many. Their leaves stay, as hashes.
+-- Some facts whose time is over; returns how many. Their leaves stay, as hashes, and that they were erased is a fact itself.
 -- $1 most rows
 WITH gone AS (
     DELETE FROM audit_facts WHERE (written_in, fact_id) IN (
@@ -142,5 +154,9 @@ WITH gone AS (
         WHERE f.written_at < now() - (SELECT keep_days FROM audit_retention) * interval '1 day' AND audit_expired(f)
         LIMIT $1)
     RETURNING coalesce(cardinality(subjects), 1) AS facts
+),
+told AS (
+    INSERT INTO audit_facts (kind, operator_id, subject, fact)
+    SELECT 'erasure', '', '', (jsonb_build_object('facts', sum(facts)) || audit_actor())::text FROM gone HAVING count(*) > 0
 )
 SELECT coalesce(sum(facts), 0) FROM gone;

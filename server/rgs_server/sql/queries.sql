@@ -1083,6 +1083,10 @@ WITH raised AS (DELETE FROM dead_events WHERE operator_id = $1 RETURNING *),
 again AS (
     INSERT INTO outbox (operator_id, sink, event_seq, created_at)
     SELECT operator_id, sink, event_seq, $2 FROM raised RETURNING event_seq
+),
+told AS (
+    INSERT INTO audit_facts (kind, operator_id, subject, fact)
+    SELECT 'replay', $1, 'webhook', (jsonb_build_object('events', count(*)) || audit_actor())::text FROM again HAVING count(*) > 0
 )
 SELECT count(*) FROM again;
 
@@ -1330,6 +1334,18 @@ SELECT max(day) FROM math_verdicts WHERE kind = 'day';
 SELECT DISTINCT ON (operator_id, build_hash, game_id, mode, spin_type, stakes) *
 FROM math_verdicts WHERE $1::text IS NULL OR operator_id = $1
 ORDER BY operator_id, build_hash, game_id, mode, spin_type, stakes, verdict_id DESC;
+
+-- name: keep_unjudged
+-- The builds of now in place of those before.
+-- $1 build_hash $2 mode $3 reason (arrays) $4 since
+WITH now AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS t(build_hash, mode, reason)),
+gone AS (DELETE FROM unjudged_builds u WHERE NOT EXISTS (SELECT FROM now n WHERE n.build_hash = u.build_hash AND n.mode = u.mode))
+INSERT INTO unjudged_builds (build_hash, mode, reason, since) SELECT build_hash, mode, reason, $4 FROM now
+ON CONFLICT (build_hash, mode) DO UPDATE SET reason = excluded.reason;
+
+-- name: unjudged_builds
+SELECT b.model || '/' || b.profile AS build, u.mode, u.reason, u.since
+FROM unjudged_builds u JOIN builds b USING (build_hash) ORDER BY 1, 2;
 
 -- name: observed_math
 -- What metrics show of the last verdict of each cell.

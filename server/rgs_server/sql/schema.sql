@@ -630,6 +630,15 @@ CREATE TABLE math_counts (
     PRIMARY KEY (day, operator_id, build_hash, game_id, mode, spin_type, currency, stake_minor, win_minor, status, feature)
 );
 
+-- Builds whose rounds are counted and not judged, and why.
+CREATE TABLE unjudged_builds (
+    build_hash  text NOT NULL,
+    mode        text NOT NULL,
+    reason      text NOT NULL,
+    since       timestamptz NOT NULL,
+    PRIMARY KEY (build_hash, mode)
+);
+
 -- What the monitor found of a cell of rounds: once a day when the day is over (day), and when it had to be told at once
 -- (alarm). `verdict` is JSON as rgs_core.monitor.verdicts has it.
 CREATE TABLE math_verdicts (

@@ -49,6 +49,7 @@ READ = (
     Description("rgs_pool_connections", "gauge", "Connections of the pool.", ("state",)),
     Description("rgs_memory_bytes", "gauge", "Memory that is resident."),
     Description("rgs_loop_lag_seconds", "gauge", "How late the event loop woke up last."),
+    Description("rgs_critical_files_changed", "gauge", "Critical files that are not what they were: no round begins."),
     Description("rgs_clock_offset_seconds", "gauge", "The database's clock less ours."),
 )
 """Read in workers; the page has each with a label `worker`."""
@@ -77,6 +78,17 @@ OBSERVED = (
     Description("rgs_monitor_page", "gauge", "1 where the last verdict is page.", CELL),
     Description("rgs_monitor_rtp", "gauge", "RTP of the day that was judged last.", CELL),
     Description("rgs_monitor_rtp_certified", "gauge", "Certified RTP.", CELL),
+    Description(
+        "rgs_monitor_lag_seconds",
+        "gauge",
+        "For how long the oldest rounds that are not counted could have been; nothing where RGS_MONITOR_S is 0.",
+    ),
+    Description(
+        "rgs_monitor_unjudged",
+        "gauge",
+        "1 for a build that is played and not judged, as there is no law to judge it by.",
+        ("build", "mode"),
+    ),
 )
 """Read from the database by the supervisor; the same wherever it is asked."""
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +17,7 @@ import orjson
 from rgs_server.background import Background
 from rgs_server.clock import Clock, time_text
 from rgs_server.contract.problems import Problem
-from rgs_server.store import Store
+from rgs_server.store import Store, Stores
 from rgs_server.telemetry.catalogue import SECONDS
 from rgs_server.telemetry.instruments import Snapshot
 from rgs_server.telemetry.metrics import Metrics
@@ -37,9 +36,7 @@ Numbers = dict[tuple[str, str], list[float]]
 class Minutes:
     """Writes what this worker has answered since it wrote last."""
 
-    def __init__(
-        self, stores: Callable[[], AbstractAsyncContextManager[Store]], clock: Clock, metrics: Metrics
-    ) -> None:
+    def __init__(self, stores: Stores, clock: Clock, metrics: Metrics) -> None:
         self._stores = stores
         self._clock = clock
         self._metrics = metrics

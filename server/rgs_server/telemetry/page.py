@@ -10,6 +10,7 @@ import logging
 import platform
 import time
 from collections.abc import Iterator
+from datetime import datetime
 
 import asyncpg
 from aiohttp import web
@@ -20,6 +21,9 @@ from prometheus_client.metrics_core import Metric
 from rgs_core import __version__
 from rgs_core.language.model import MECHANIC_VERSION
 from rgs_server.billing.hours import SETTLED_AFTER
+from rgs_server.clock import system_clock
+from rgs_server.monitoring.slices import SETTLED_AFTER as SETTLED
+from rgs_server.monitoring.slices import SLICE
 from rgs_server.store import Store
 from rgs_server.telemetry.catalogue import OBSERVED, OF_SUPERVISOR
 from rgs_server.telemetry.instruments import Snapshot, Value
@@ -44,8 +48,9 @@ Observed = list[tuple[str, tuple[str, ...], float]]
 class DatabaseWatch:
     """What waits in the database and what the math monitor found, over a connection of its own that is made again when it broke."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, monitored: bool) -> None:
         self._url = url
+        self._monitored = monitored
         self._store: Store | None = None
         self._looking = asyncio.Lock()
         self._seen: Observed | None = None
@@ -74,13 +79,24 @@ class DatabaseWatch:
                 )
             rows = await self._store.observed_state(COUNTED_MAX, SETTLED_AFTER)
             cells = await self._store.observed_math()
+            unjudged = await self._store.unjudged_builds()
+            uncounted = await self._store.next_slice(SLICE) if self._monitored else None
         except DATABASE_TROUBLE as error:
             log.warning("the database does not say what waits: %r", error)
             await self.close()
             self._store = None
             return None
         waiting = [(row["metric"], (row["label"],) if row["label"] else (), row["value"]) for row in rows]
-        return [*waiting, *(gauge for row in cells for gauge in judged(row))]
+        found = [*waiting, *(gauge for row in cells for gauge in judged(row))]
+        found += [("rgs_monitor_unjudged", (row["build"], row["mode"]), 1.0) for row in unjudged]
+        if self._monitored:
+            found.append(("rgs_monitor_lag_seconds", (), lag_s(uncounted, system_clock())))
+        return found
+
+
+def lag_s(uncounted: datetime | None, now: datetime) -> float:
+    """For how long the slice that is counted next could have been."""
+    return 0.0 if uncounted is None else max(0.0, (now - uncounted - SLICE - SETTLED).total_seconds())
 
 
 def judged(row: asyncpg.Record) -> Observed:
@@ -121,9 +137,9 @@ class WorkerNumbers:
 class Page:
     """The page, and the server that has it."""
 
-    def __init__(self, numbers: WorkerNumbers, database_url: str) -> None:
+    def __init__(self, numbers: WorkerNumbers, database_url: str, *, monitored: bool) -> None:
         self._numbers = numbers
-        self._database = DatabaseWatch(database_url)
+        self._database = DatabaseWatch(database_url, monitored=monitored)
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> None:

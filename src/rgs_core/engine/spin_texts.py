@@ -58,13 +58,13 @@ class SpinTexts:
     def win(self, event: bytes, reader: SpinReader) -> bytes:
         """The text of a win that was read, kept from now on."""
         (win,) = reader.first_wins
-        return _keep(self.wins, event, _text(records.plain_win(win)))
+        return _keep(self.wins, event, _text(records.win_json(win)))
 
     def award(self, event: bytes, reader: SpinReader) -> tuple[bytes, records.Award]:
         """The text and the record of an award that was read, kept from now on."""
         (award,) = reader.awards
         assert isinstance(award, records.FreeSpinsAward)
-        return _keep(self.awards, event, (_text(records.plain_award(award)), award))
+        return _keep(self.awards, event, (_text(records.award_json(award)), award))
 
 
 def texts_of(tables: Tables, kind: tuple[int, int]) -> SpinTexts:
