@@ -15,7 +15,7 @@ from rgs_core import games
 from rgs_core._engine import Engine
 from rgs_core._round import Round
 from rgs_core.certified.certificate import Certificate, load_certificate
-from rgs_core.errors import CallbackError, CertificateError
+from rgs_core.errors import CallbackError, CertificateError, JackpotError
 from rgs_core.language.bounds import awarded_states
 from rgs_core.language.model import BASE_MODE, Build
 from rgs_core.language.model_file import loads, read_text
@@ -71,21 +71,33 @@ class Playable:
         )
 
 
-def load_catalogue(models_dir: str) -> Mapping[str, Playable]:
+def load_catalogue(models_dir: str, *, in_production: bool = False) -> Mapping[str, Playable]:
     """Every certified build by its hash: shipped games, then those of a folder.
 
-    Raises ModelError, CertificateError, FileNotFoundError for a missing folder, or CallbackError: the service plays
-    compiled builds only.
+    In production builds with jackpots are left out, and refused in the folder: nobody keeps their pools here, so a win would
+    pay nothing. Raises ModelError, CertificateError, FileNotFoundError for a missing folder, JackpotError, or CallbackError:
+    the service plays compiled builds only.
     """
-    return {**_load(list(games.shipped().values())), **(load_folder(models_dir) if models_dir else {})}
+    shipped = _load(list(games.shipped().values()))
+    if in_production:
+        shipped = {build_hash: one for build_hash, one in shipped.items() if not one.build.model.jackpots}
+    return {**shipped, **(load_folder(models_dir, in_production=in_production) if models_dir else {})}
 
 
-def load_folder(models_dir: str) -> dict[str, Playable]:
+def load_folder(models_dir: str, *, in_production: bool = False) -> dict[str, Playable]:
     """Every certified build of a folder by its hash. Raises as `load_catalogue`."""
     folder = Path(models_dir)
     if not folder.is_dir():
         raise FileNotFoundError(f"RGS_MODELS_DIR: no folder {folder}")
-    return _load(sorted(folder.glob("*.toml")))
+    found = _load(sorted(folder.glob("*.toml")))
+    for playable in found.values() if in_production else ():
+        if playable.build.model.jackpots:
+            names = ", ".join(playable.build.model.jackpots)
+            raise JackpotError(
+                f"{playable.build.label} in {folder} has jackpots ({names}), whose pools this service does not keep: a win "
+                "would pay nothing. Keep its file out of the folder of served games, or set RGS_MODE=development to try it."
+            )
+    return found
 
 
 def _load(paths: Sequence[Path]) -> dict[str, Playable]:

@@ -67,7 +67,7 @@ async def add_operator(
             await store.add_operator(operator_id, reveal_seeds)
             if not await store.add_key(key_id, operator_id, sealed, person):
                 raise OperatorRefused(f"key '{key_id}' is retired, or another operator's; choose another id")
-            for build_hash, playable in load_catalogue(config.models_dir).items():
+            for build_hash, playable in load_catalogue(config.models_dir, in_production=config.in_production).items():
                 await store.add_game(operator_id, playable.build.model.id, build_hash, build_hash)
     finally:
         await connection.close()

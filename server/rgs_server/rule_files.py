@@ -121,7 +121,8 @@ class RuleFiles:
         """Adds builds; those whose files are gone are served until the next start, as sessions may have them."""
         async with self._reading:
             try:
-                found = await asyncio.to_thread(load_folder, self._config.models_dir)
+                config = self._config
+                found = await asyncio.to_thread(load_folder, config.models_dir, in_production=config.in_production)
                 new = found.keys() - self._rules.catalogue.keys()
                 await self._archive.keep(found)
             except (RgsError, OSError) as error:

@@ -48,7 +48,7 @@ async def serve(config: Config, parent: int, metrics_pipe: int | None, lines: Bu
         config,
         config.database_url,
         Rulebook(
-            load_catalogue(config.models_dir),
+            load_catalogue(config.models_dir, in_production=config.in_production),
             read_registry(config.registry_file, config.registry_key_file),
             config.unknown_market,
             packs_of(config.markets_dir),

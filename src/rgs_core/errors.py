@@ -92,5 +92,9 @@ class CallbackError(RgsError):
     """A callback failed or gave what it may not, with its place; or a build that has one cannot be used here."""
 
 
+class JackpotError(RgsError):
+    """A build with jackpots where nobody keeps their pools."""
+
+
 class TuningError(RgsError):
     """A target that cannot be met, or that is none; the message says what can be reached."""

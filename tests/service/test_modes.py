@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from own_models import add_model
 from rgs_server.catalogue import load_catalogue
 from service_process import Service, code, session_body, spin_body
 
 from rgs_core import games
 from rgs_core.__main__ import main as rgs
-from rgs_core.errors import CertificateError
+from rgs_core.errors import CertificateError, JackpotError
 from rgs_core.language.model_file import load
 
 GAME = "clockwork_aviary"
@@ -102,6 +103,18 @@ def test_some_markets_forbid_bonus_buys(service: Service) -> None:
     assert code(reply) == (422, "MODE_NOT_ALLOWED")
     assert "cannot be bought in Great Britain" in json.loads(reply.body)["detail"]
     assert played("ante", "0.25").status == 200
+
+
+def test_no_pool_is_promised_in_production(tmp_path: Path) -> None:
+    """A jackpot whose pool nobody keeps would pay nothing."""
+    served = load_catalogue("", in_production=True).values()
+    assert served
+    assert not [one.build.label for one in served if one.build.model.jackpots]
+    assert [one for one in load_catalogue("").values() if one.build.model.jackpots], "sandboxes may try them"
+    add_model(tmp_path, "own_fossils", "fossil_coast")
+    assert len(load_catalogue(str(tmp_path))) > len(load_catalogue(""))
+    with pytest.raises(JackpotError, match=r"own_fossils/rtp_\d+ .* has jackpots \(grand\)"):
+        load_catalogue(str(tmp_path), in_production=True)
 
 
 def test_only_certified_modes_are_loaded(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ STATEMENT_S = 600.0
 async def monitor(config: Config, clock: Clock = system_clock) -> None:
     """Looks every `monitor_s` seconds, whatever happens, until it is cancelled."""
     rules = Rulebook(
-        load_catalogue(config.models_dir),
+        load_catalogue(config.models_dir, in_production=config.in_production),
         read_registry(config.registry_file, config.registry_key_file),
         config.unknown_market,
         {},
