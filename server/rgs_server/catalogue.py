@@ -80,7 +80,7 @@ def load_catalogue(models_dir: str, *, in_production: bool = False) -> Mapping[s
     """
     shipped = _load(list(games.shipped().values()))
     if in_production:
-        shipped = {build_hash: one for build_hash, one in shipped.items() if not one.build.model.jackpots}
+        shipped = {build_hash: one for build_hash, one in shipped.items() if not one.build.model.jackpots_won}
     return {**shipped, **(load_folder(models_dir, in_production=in_production) if models_dir else {})}
 
 
@@ -91,8 +91,8 @@ def load_folder(models_dir: str, *, in_production: bool = False) -> dict[str, Pl
         raise FileNotFoundError(f"RGS_MODELS_DIR: no folder {folder}")
     found = _load(sorted(folder.glob("*.toml")))
     for playable in found.values() if in_production else ():
-        if playable.build.model.jackpots:
-            names = ", ".join(playable.build.model.jackpots)
+        if won := playable.build.model.jackpots_won:
+            names = ", ".join(sorted(won))
             raise JackpotError(
                 f"{playable.build.label} in {folder} has jackpots ({names}), whose pools this service does not keep: a win "
                 "would pay nothing. Keep its file out of the folder of served games, or set RGS_MODE=development to try it."

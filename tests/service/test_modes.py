@@ -109,8 +109,8 @@ def test_no_pool_is_promised_in_production(tmp_path: Path) -> None:
     """A jackpot whose pool nobody keeps would pay nothing."""
     served = load_catalogue("", in_production=True).values()
     assert served
-    assert not [one.build.label for one in served if one.build.model.jackpots]
-    assert [one for one in load_catalogue("").values() if one.build.model.jackpots], "sandboxes may try them"
+    assert not [one.build.label for one in served if one.build.model.jackpots_won]
+    assert [one for one in load_catalogue("").values() if one.build.model.jackpots_won], "sandboxes may try them"
     add_model(tmp_path, "own_fossils", "fossil_coast")
     assert len(load_catalogue(str(tmp_path))) > len(load_catalogue(""))
     with pytest.raises(JackpotError, match=r"own_fossils/rtp_\d+ .* has jackpots \(grand\)"):

@@ -233,13 +233,11 @@ def _values(model: m.Model) -> Found:
 def _jackpots(model: m.Model) -> Found:
     """Triggers and pools belong together; no chance is above 1."""
     dearest = max([model.stake_units, *(mode.cost_units for mode in model.modes.values())])
-    won: set[str] = set()
     for name, state in model.states.items():
         for i, trigger in enumerate(state.triggers):
             if not isinstance(trigger, words.JackpotTrigger):
                 continue
             path = f"states.{name}.triggers[{i}]"
-            won.add(trigger.jackpot)
             if trigger.chance_of(dearest) > trigger.out_of:
                 message = f"{trigger.chance} for each of {dearest} units, in {trigger.out_of}"
                 yield f"{path}.chance", message, f"keep it at most {trigger.out_of // dearest}"
@@ -248,10 +246,9 @@ def _jackpots(model: m.Model) -> Found:
         kind = "segments" if isinstance(bonus, words.Wheel) else "options"
         for i, part in enumerate(words.given(bonus)):
             if part.jackpot is not None:
-                won.add(part.jackpot)
                 yield from _pool(model, part.jackpot, f"bonuses.{name}.{kind}[{i}].jackpot")
-    for name, jackpot in model.jackpots.items():
-        if jackpot.must_hit_by is None and name not in won:
+    for name in model.jackpots:
+        if name not in model.jackpots_won:
             yield (
                 f"jackpots.{name}",
                 "nothing wins it",

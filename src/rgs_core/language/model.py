@@ -29,6 +29,7 @@ from rgs_core.language.mechanics import (
     Final,
     Gamble,
     Jackpot,
+    JackpotTrigger,
     Linked,
     PickTrigger,
     Special,
@@ -38,6 +39,7 @@ from rgs_core.language.mechanics import (
     Trigger,
     Wild,
     frozen,
+    given,
     later,
 )
 
@@ -302,6 +304,21 @@ class Model:
         if isinstance(trigger, PickTrigger):
             return self.bonuses[trigger.pick].of == "win"
         return isinstance(trigger, BonusTrigger) and self.bonuses[trigger.bonus].of == "win"
+
+    @property
+    def jackpots_won(self) -> frozenset[str]:
+        """Names of the jackpots that a round can win, with or without a pool in the model."""
+        by_triggers = {
+            trigger.jackpot
+            for state in self.states.values()
+            for trigger in state.triggers
+            if isinstance(trigger, JackpotTrigger)
+        }
+        by_bonuses = {
+            part.jackpot for bonus in self.bonuses.values() for part in given(bonus) if part.jackpot is not None
+        }
+        dropping = {name for name, jackpot in self.jackpots.items() if jackpot.must_hit_by is not None}
+        return frozenset(by_triggers | by_bonuses | dropping)
 
     @property
     def callbacks(self) -> Mapping[str, str]:
