@@ -61,6 +61,7 @@ def played_round(build: Build, outcome: Played, nonce: int) -> PlayedRound:
         unit_minor=1,
         currency="EUR",
         exponent=2,
+        channel="",
         telemetry_ref=f"evt-{nonce}",
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
     )

@@ -156,6 +156,8 @@ def cell_verdict(record: asyncpg.Record) -> CellVerdict:
         rtp_certified=found["theory"],
         band=found["band"],
         judged_at=time_text(record["judged_at"]),
+        channel=record["channel"],
+        window_days=record["window_days"],
     )
 
 

@@ -180,6 +180,7 @@ class Waiting:
             unit_minor=stake_minor // build.play.cost_units,
             currency=session["currency"],
             exponent=session["exponent"],
+            channel=session["channel"],
             telemetry_ref=record["telemetry_ref"],
             created_at=self._now,
         )

@@ -137,6 +137,7 @@ class Drawing:
             unit_minor=unit_minor,
             currency=session.currency,
             exponent=session.exponent,
+            channel=session.channel,
             telemetry_ref=event_id,
             created_at=created_at,
         )

@@ -19,6 +19,7 @@ from rgs_server.contract.events import (
     JackpotWon,
     RgEvent,
     RoundAutoclosed,
+    RoundStatus,
     RoundUnsettled,
     RoundVoided,
     SessionEnded,
@@ -70,6 +71,7 @@ def spin_finished(played: PlayedRound, win_minor: int, *, feature: bool) -> byte
             nonce=played.nonce,
             feature=feature,
             base_win=number(played.outcome.paid_spin_units * played.unit_minor, exponent),
+            channel=played.channel or UNSET,
         )
     )
 
@@ -134,6 +136,14 @@ def round_voided(record: asyncpg.Record, session: asyncpg.Record, now: datetime)
             currency=session["currency"],
         )
     return row_of(event, operator_id, session["session_id"], now)
+
+
+def round_status(record: asyncpg.Record, now: datetime) -> EventRow:
+    """What live math monitoring counts a round as, from `count_slice`."""
+    operator_id = record["operator_id"]
+    event_id = event_id_of("status", operator_id, record["round_id"])
+    event = RoundStatus(event_id, time_text(now), *_round(record), record["build_hash"], record["status"])
+    return row_of(event, operator_id, record["session_id"], now)
 
 
 def round_autoclosed(record: asyncpg.Record, build_hash: str, decided: Sequence[str], now: datetime) -> EventRow:

@@ -46,6 +46,7 @@ class Session:
     settles: bool
     """The platform ends its rounds."""
     geo: str
+    channel: str
     limits: PlayerLimits
     waiting_round: str | None
     choose_within: timedelta
@@ -131,6 +132,7 @@ class KeptSessions:
             seamless=record["wallet"] == "seamless",
             settles=record["settles"],
             geo=record["geo"],
+            channel=record["channel"],
             waiting_round=record["waiting_round"],
             choose_within=timedelta(seconds=record["choose_within_s"]),
             shared=shared,

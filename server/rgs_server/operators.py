@@ -42,6 +42,10 @@ class Rules:
     choose_within_s: int | None = None  # after that choices are made for the player; always some time
 
 
+RESERVED = ("all",)
+"""What stands for all operators where operators are named."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statuses:
     """HTTP statuses that an operator asked for; None leaves what is there."""
@@ -58,6 +62,8 @@ async def add_operator(
     `reveal_seeds` is for sandboxes: replays then show seeds of open sessions. `person`: whose key it is, for what takes two
     persons; None: as before, or nobody's but its own. Raises OperatorRefused.
     """
+    if operator_id in RESERVED:
+        raise OperatorRefused(f"'{operator_id}' means something else in reports and figures; choose another id")
     secret = secrets.token_urlsafe(32)
     sealed = Sealer(*read_master_keys(config.master_key_path)).seal(secret.encode(), f"key:{key_id}")
     connection = await asyncpg.connect(config.database_url)

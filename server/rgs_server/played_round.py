@@ -27,6 +27,7 @@ class PlayedRound(NamedTuple):
     unit_minor: int
     currency: str
     exponent: int
+    channel: str
     telemetry_ref: str
     """The id of its event `spin_finished`."""
     created_at: datetime

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import msgspec
 import orjson
+from msgspec import UNSET
 
 from rgs_core.seeds import commitment, new_server_seed
 from rgs_server import answers, happenings
@@ -144,6 +145,7 @@ async def _new_session(
         enforced and market is not None and market.one_round,
         flags.age,
         flags.time_limit_min,
+        request.channel,
     )
     if not written:
         return None
@@ -158,6 +160,7 @@ async def _new_session(
         request.currency,
         request.geo,
         wallet,
+        request.channel or UNSET,
     )
     await store.add_events([happenings.row_of(opened, operator_id, request.session_id, created_at)])
     return response

@@ -636,9 +636,10 @@ class Store:
         begin: datetime | None = await self.connection.fetchval(QUERIES["last_slice"])
         return begin
 
-    async def count_slice(self, begin: datetime, length: timedelta) -> set[date]:
-        """Returns the days whose counts have changed."""
-        return {row["day"] for row in await self.connection.fetch(QUERIES["count_slice"], begin, length)}
+    async def count_slice(self, begin: datetime, length: timedelta) -> tuple[set[date], list[asyncpg.Record]]:
+        """Returns the days whose counts have changed, and the rounds that are counted as retried or recovered."""
+        rows = await self.connection.fetch(QUERIES["count_slice"], begin, length)
+        return {row["day"] for row in rows if row["status"] is None}, [row for row in rows if row["status"] is not None]
 
     async def math_counts(self, first: date) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["math_counts"], first)
@@ -663,6 +664,10 @@ class Store:
 
     async def unjudged_builds(self) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["unjudged_builds"])
+
+    async def largest_wins(self, *values: Any) -> list[asyncpg.Record]:
+        """In the order of the statement's arguments; the largest first."""
+        return await self.connection.fetch(QUERIES["largest_wins"], *values)
 
     async def observed_math(self) -> list[asyncpg.Record]:
         """The last verdict of each cell, for metrics."""

@@ -56,6 +56,11 @@ def test_a_command_that_does_nothing_leaves_no_fact(service: Service, command: C
     assert facts(service, "replay", "webhook") == [], "nothing was put aside"
 
 
+def test_no_operator_is_named_like_all_of_them(command: Commands, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("ada", "operator", "all", "--key", "key-of-all") == 2
+    assert "choose another id" in capsys.readouterr().err
+
+
 async def login(url: str, name: str, password: str) -> int:
     async with aiohttp.ClientSession() as session:
         body = {"name": name, "password": password}

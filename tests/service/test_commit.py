@@ -251,7 +251,25 @@ def test_a_spin_costs_the_same_in_a_large_table(service: Service) -> None:
         store = Store(lane)
         await store.add_operator("op-sandbox", False)
         now = datetime.now(UTC)
-        values = ("p", "g", "h", "DE", "EUR", 2, "", b"s", b"c" * 32, b"f", b"r", now, "platform", False, None, None)
+        values = (
+            "p",
+            "g",
+            "h",
+            "DE",
+            "EUR",
+            2,
+            "",
+            b"s",
+            b"c" * 32,
+            b"f",
+            b"r",
+            now,
+            "platform",
+            False,
+            None,
+            None,
+            "",
+        )
         assert await store.open_session("op-sandbox", "one", *values)
         for nonce in range(spins):
             assert (await store.commit_spins([row("one", f"n{nonce}", nonce)], 1)).spins

@@ -96,6 +96,7 @@ def test_every_event_fits_the_document_and_arrives_on_the_bus(own: Service) -> N
         "technical_error",
         "math_alert",
         "round_voided",
+        "round_status",
         "platform_event",
     }  # other tests
     assert kinds >= {type_of(kind) for kind in EVENTS} - rare

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import os
+import random
 import signal
 import time
 from collections import Counter
@@ -17,9 +18,11 @@ from typing import Any
 import aiohttp
 import asyncpg
 import msgspec
+import orjson
 import pytest
 from monitored import laws_of, monitor_of, stored
-from rgs_server.contract.events import MathAlert
+from rgs_server.contract.events import MathAlert, RoundStatus
+from rgs_server.monitoring.judging import WINDOWS_DAYS, cell_of, row_of, window_days
 from rgs_server.monitoring.slices import SETTLED_AFTER, SLICE, count_slices
 from rgs_server.operators import Rules
 from rgs_server.store import Store
@@ -28,10 +31,19 @@ from service_process import BUILD, GAME, Send, Service, free_port, run, sending,
 from rgs_core import Engine, games
 from rgs_core.game import seeded_key
 from rgs_core.language.model_file import load
+from rgs_core.monitor.counts import ALL, sums_of
 from rgs_core.monitor.reading import read_events
+from rgs_core.monitor.verdicts import judge
 
 _numbers = itertools.count()
 LATER = timedelta(days=2)
+STEP = (
+    "INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,"
+    " state, attempts, created_at, next_try_at, ended_at) SELECT 'op-sandbox', 'credit:' || $2, 'credit', 'r-' || $2, $2, $1,"
+    " 'JPY', 0, 100, $3, $4, now(), CASE $3 WHEN 'pending' THEN 'infinity'::timestamptz END,"
+    " CASE $3 WHEN 'accepted' THEN now() END"
+)
+"""A credit of a round, as a wallet left it: session, spin, state, attempts."""
 
 
 @pytest.fixture
@@ -46,7 +58,7 @@ def alone(tmp_path: Path) -> Iterator[Service]:
 
 async def counted(store: Store) -> Counter[tuple[Any, ...]]:
     rows = await store.connection.fetch("SELECT * FROM math_counts")
-    names = ("build_hash", "mode", "currency", "stake_minor", "win_minor", "status", "feature")
+    names = ("build_hash", "channel", "currency", "stake_minor", "win_minor", "status", "feature")
     return Counter({tuple(row[name] for name in names): row["rounds"] for row in rows if row["rounds"]})
 
 
@@ -58,15 +70,21 @@ def voided(send: Send, session: str, name: str) -> None:
 def test_each_round_is_counted_once_as_its_event_says(alone: Service) -> None:
     alone.change_operator("op-sandbox", rules=Rules(settle_within_s=3600))
     send = sending(alone)
-    for currency, amount in (("EUR", "1.00"), ("JPY", "100"), ("ETH", "0.000000000000000020")):
-        session = f"counted-{currency}"
-        assert send("POST", "/sessions", session_body(session, currency=currency)).status == 200
+    stakes = (
+        ("EUR", "1.00", "mobile"), ("EUR", "1.00", "desktop"), ("JPY", "100", "mobile"), ("ETH", "0.000000000000000020", ""),
+    )  # fmt: skip
+    for currency, amount, channel in stakes:
+        session = f"counted-{currency}" if channel != "desktop" else "counted-desktop"
+        assert send("POST", "/sessions", session_body(session, currency=currency, channel=channel)).status == 200
         for n in range(40):
             stake = {"amount": amount, "currency": currency}
             reply = send("POST", "/spins", spin_body(f"{session}-{n}", session, stake=stake))
             assert reply.status == 200, reply.body
     for n in range(5):
         voided(send, "counted-EUR", f"counted-EUR-{n}")
+    troubled = {"counted-JPY-0": ("accepted", 3), "counted-JPY-1": ("pending", 1), "counted-JPY-2": ("accepted", 1)}
+    for spin, (state, attempts) in troubled.items():
+        run(alone.fetch(STEP, "counted-JPY", spin, state, attempts))
 
     async def job() -> None:
         async with stored(alone) as store:
@@ -78,31 +96,44 @@ def test_each_round_is_counted_once_as_its_event_says(alone: Service) -> None:
             assert await count_slices(store, now + LATER) == set()
             assert await counted(store) == found
             spins = await store.connection.fetch(
-                "SELECT p.*, e.ending, k.response FROM spins p JOIN idempotency k ON k.key = p.idempotency_key "
+                "SELECT p.*, s.channel, e.ending, k.response FROM spins p JOIN sessions s USING (session_id) JOIN idempotency k ON k.key = p.idempotency_key "
                 "LEFT JOIN round_ends e ON e.round_id = p.round_id"
             )
+            became = {"counted-JPY-0": "retried", "counted-JPY-1": "recovered"}
             expected = Counter(
                 (
-                    p["build_hash"], p["mode"], p["currency"], p["stake_minor"], p["win_minor"], p["ending"] or "normal",
+                    p["build_hash"], p["channel"], p["currency"], p["stake_minor"], p["win_minor"],
+                    p["ending"] or became.get(p["spin_id"], "normal"),
                     bool(json.loads(p["response"])["outcome"]["features"]),
                 )
                 for p in spins
             )  # fmt: skip
             assert found == expected
-            assert sum(found.values()) == 120
-            payloads = await store.connection.fetch(
-                "SELECT payload FROM events WHERE event_type = 'spin_finished' AND payload NOT LIKE '%ETH%'"
-            )
-            by_events = read_events([row["payload"].decode() for row in payloads], "outbox")
-            wins: Counter[tuple[int, int]] = Counter()
-            for counts in (counts for counted in by_events.days.values() for counts in counted.values()):
-                wins.update({(stake, win): n for _, stake, win, n in counts})
-            scaled: Counter[tuple[int, int]] = Counter()
-            for (_, _, currency, stake, win, _, _), n in found.items():
-                if currency != "ETH":
-                    scale = 10 ** (8 - {"EUR": 2, "JPY": 0}[currency])
-                    scaled[int(stake) * scale, int(win) * scale] += n
-            assert wins == scaled
+            assert sum(found.values()) == 160
+            # Whoever counts the events, in any order, has the numbers of the monitor, and so its verdicts.
+            payloads = await store.connection.fetch("SELECT payload FROM events")
+            told = await store.connection.fetch("SELECT payload, seq FROM events WHERE event_type = 'round_status'")
+            assert {
+                (event.spin_id, event.status)
+                for event in (msgspec.json.decode(row["payload"], type=RoundStatus) for row in told)
+            } == set(became.items())
+            assert all(row["seq"] for row in told), "numbered in their session, as all that is told of it"
+            monitor = monitor_of(store)
+            await monitor.look(store, now + LATER)
+            for seed in range(3):
+                lines = [row["payload"].decode() for row in payloads]
+                random.Random(seed).shuffle(lines)
+                by_events = read_events(lines, "events")
+                assert by_events.days == monitor.days
+            nulls = laws_of(store)
+            await nulls.of({(cell.build_hash, cell.mode) for cell in by_events.days})
+            cells = {**by_events.days, **sums_of(by_events.days)}
+            verdicts = judge(cells, nulls.found, windows=WINDOWS_DAYS, names=by_events.names)
+            kept = await store.connection.fetch("SELECT * FROM math_verdicts WHERE kind = 'day'")
+            assert len(kept) == len(cells) == 5, "each channel and currency, and both channels of EUR together"
+            for row in kept:
+                mine = next(v for v in verdicts if v.cell == cell_of(row) and window_days(v) == row["window_days"])
+                assert json.loads(row["verdict"]) == json.loads(orjson.dumps(row_of(mine)))
 
     run(job())
 
@@ -191,37 +222,49 @@ def test_a_cell_that_pays_wrong_is_paged_at_once_and_others_are_not(alone: Servi
         async with stored(alone) as store:
             monitor = monitor_of(store)
             written = await monitor.look(store, noon)
-            days = {(v.cell.operator, v.window[1]): v for v in written}
+            days = {
+                (v.cell.operator, v.window[1]): v for v in written if window_days(v) == 1 and v.cell.operator != ALL
+            }
             assert {day for _, day in days} == {str(today - timedelta(days=n)) for n in range(1, 5)}
             assert not {v.level for v in written} & {"page", "investigate"}, [v.reasons for v in written]
             verdict = days[healthy, str(today - timedelta(days=1))]
             assert (verdict.n, verdict.exact_null, verdict.theory) == (3000, True, pytest.approx(0.964957505))
             assert set(verdict.p) >= {"rtp", "classes", "feature"}
+            # Longer windows where they hold more, and all operators together, who are no operator.
+            assert {(v.cell.operator, window_days(v), v.n) for v in written if v.window[1] == str(today - timedelta(days=1))} == {
+                (healthy, 1, 3000), (healthy, 7, 12_000), (wrong, 7, 3000), (ALL, 1, 3000), (ALL, 7, 15_000),
+            }  # fmt: skip
             assert await monitor.look(store, noon) == []  # nothing new was counted
 
             await play(alone, wrong, 2000, today, hour=13, double=True)
             alarms = await monitor.look(store, noon + timedelta(hours=1))
-            assert [(v.cell.operator, v.level) for v in alarms] == [(wrong, "page")]
+            assert {(v.cell.operator, v.level) for v in alarms} == {(wrong, "page"), (ALL, "page")}
             assert await monitor.look(store, noon + timedelta(hours=2)) == []  # told once
 
             # The next day a monitor that begins anew says the same once more, and does not tell of it again.
             again = await monitor_of(store).look(store, noon + timedelta(days=1))
-            assert {v.cell.operator: v.level for v in again if v.window[1] == str(today)} == {wrong: "page"}
+            assert {v.cell.operator for v in again if v.window[1] == str(today) and v.level == "page"} == {wrong, ALL}
             events = await store.connection.fetch("SELECT * FROM events WHERE event_type = 'math_alert'")
-            assert [row["operator_id"] for row in events] == [wrong]
+            assert {row["operator_id"] for row in events} == {wrong}
             told = json.loads(events[0]["payload"])
             msgspec.json.decode(events[0]["payload"], type=MathAlert)
             assert (told["level"], told["build_hash"], told["day"]) == ("page", BUILD.build_hash, str(today))
             assert told["rtp"] > 1.5 > told["rtp_certified"]
+            largest = "SELECT spin_id FROM spins WHERE operator_id = $1 AND created_at >= $2 ORDER BY win_minor DESC, spin_id LIMIT 5"
+            wins = await store.connection.fetch(largest, wrong, datetime.combine(today, datetime.min.time(), UTC))
+            assert told["spin_ids"] == [row["spin_id"] for row in wins], "those to be replayed"
             with pytest.raises(asyncpg.PostgresError, match=r"append|change"):
                 await store.connection.execute("UPDATE math_verdicts SET level = 'within'")
 
     run(job())
     mine = sending(alone)("GET", "/monitor/verdicts").json()["verdicts"]
     assert [row["level"] for row in mine] == [row["level"] for row in mine if row["level"] != "page"]
-    assert [(row["rounds"], row["stakes"]) for row in mine] == [(3000, "EUR 1")]
+    assert {(row["rounds"], row["stakes"], row["window_days"]) for row in mine} == {
+        (3000, "EUR 1", 1),
+        (12_000, "EUR 1", 7),
+    }
     theirs = sending(alone, credentials)("GET", "/monitor/verdicts").json()["verdicts"]
-    assert [row["level"] for row in theirs] == ["page"]
+    assert {row["level"] for row in theirs} == {"page"}
     assert theirs[0]["reasons"]
 
 
@@ -240,7 +283,8 @@ def test_the_page_of_metrics_shows_verdicts(tmp_path: Path) -> None:
             async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/metrics") as reply:
                 text = await reply.text()
             labels = (
-                '{build="lantern_tide/rtp_96",game="lantern_tide",mode="base",operator="op-sandbox",stakes="EUR 1"}'
+                '{build="lantern_tide/rtp_96",channel="",game="lantern_tide",mode="base",operator="op-sandbox",'
+                'stakes="EUR 1",window="1d"}'
             )
             lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("rgs_monitor_"))
             assert float(lines[f"rgs_monitor_rtp{labels}"]) == pytest.approx(verdict.rtp)

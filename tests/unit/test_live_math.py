@@ -21,7 +21,7 @@ from spin_rows import played_round
 from rgs_core import Engine, derive_key, games
 from rgs_core.__main__ import main
 from rgs_core.commands.monitor import null_law
-from rgs_core.monitor.counts import Cell, Counts, Status, classed, rolled_up, stake_bucket
+from rgs_core.monitor.counts import Cell, Counts, Status, classed, rolled_up, stake_bucket, sums_of
 from rgs_core.monitor.evidence import MIXED, anytime, live_weeks, log_e
 from rgs_core.monitor.exact_sum import Stakes, SumLaw, normal, rtp_band, rtp_p
 from rgs_core.monitor.null_law import NullLaw, null_of
@@ -30,7 +30,7 @@ from rgs_core.monitor.reading import EventsError, read_csv, read_events
 from rgs_core.monitor.verdicts import false_discoveries, judge
 from rgs_core.outcome import Outcome, Spin
 
-EURO = 10**8
+EURO = 10**18
 SMALL = null_of(
     np.array([0, 1, 4, 30]), np.array([0.62, 0.25, 0.12, 0.01]), label="small", stake_units=2, feature_probability=0.02
 )
@@ -272,7 +272,48 @@ def test_investigate_needs_two_windows_or_many_cells(embers: NullLaw) -> None:
     assert next(v for v in judge(days, nulls) if v.cell == ill).level == "investigate"
     first = {cell: {1: counted[1]} for cell, counted in days.items()}
     assert next(v for v in judge(first, nulls) if v.cell == ill).level == "info"
-    assert next(v for v in judge({ill: days[ill]}, nulls, window_days=2) if v.cell == ill).level == "investigate"
+    assert next(v for v in judge({ill: days[ill]}, nulls, windows=(2,)) if v.cell == ill).level == "investigate"
+
+
+def test_every_window_is_judged_and_evidence_is_that_of_all_days(embers: NullLaw) -> None:
+    nulls = {(embers.build_hash, embers.mode): embers}
+    cell = cell_of(embers)
+    days = {cell: {day: drawn(embers, 1_000 * day, day) for day in (1, 2, 3)}}
+    every = judge(days, nulls, windows=(1, 2, 30))
+    assert [(v.window, v.n) for v in every] == [(("3", "3"), 3_000), (("2", "3"), 5_000), (("-26", "3"), 6_000)]
+    assert [judge(days, nulls, windows=(length,))[0].row() for length in (1, 2, 30)] == [v.row() for v in every]
+    assert len({str(v.evidence) for v in every}) == 1
+    with pytest.raises(ValueError, match="at least one day"):
+        judge(days, nulls, windows=(1, 0))
+
+
+def test_sums_are_those_of_each_operator_and_of_all(embers: NullLaw) -> None:
+    """Each once: a sum of one cell, or of one operator alone, is there already."""
+    cells = [
+        cell_of(embers, operator="a", stakes="EUR 1", channel="mobile"),
+        cell_of(embers, operator="a", stakes="EUR 2", channel=""),
+        cell_of(embers, operator="b", stakes="EUR 1", channel="mobile"),
+        cell_of(embers, operator="b", stakes="JPY 100", channel="mobile"),
+        cell_of(embers, operator="a", stakes="SEK 5", channel="mobile"),
+        cell_of(embers, operator="a", stakes="SEK 10", channel="mobile"),
+    ]
+    days = {cell: {n: drawn(embers, 10 * (n + 1), n)} for n, cell in enumerate(cells)}
+    found = sums_of(days)
+    names = {(cell.operator, cell.stakes, cell.channel): sorted(counted) for cell, counted in found.items()}
+    assert names == {("a", "EUR", "all"): [0, 1], ("all", "EUR", "all"): [0, 1, 2], ("a", "SEK", "all"): [4, 5]}
+    everything = next(counted for cell, counted in found.items() if cell.operator == "all")
+    assert all(everything[n] == days[cells[n]][n] for n in range(3))
+    assert sums_of({cells[0]: days[cells[0]]}) == {}
+
+
+def test_a_day_that_grows_is_classed_anew(embers: NullLaw) -> None:
+    counts = drawn(embers, 500, 1)
+    before = classed(counts, embers).all.sum()
+    assert classed(counts, embers) is classed(counts, embers), "a day that does not change is classed once"
+    counts.add(EURO, 0)
+    assert classed(counts, embers).all.sum() == before + 1
+    counts.merge(drawn(embers, 7, 2))
+    assert classed(counts, embers).all.sum() == before + 8
 
 
 def test_below_volume_is_never_within(embers: NullLaw) -> None:
@@ -365,6 +406,33 @@ def test_events_give_the_same_numbers_in_any_order_and_in_parts(embers: NullLaw)
     assert {cell.stakes for cell in rolled_up(whole.days, ["stakes"])} == {"EUR"}
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_what_became_of_a_round_counts_in_any_order(seed: int) -> None:
+    lines = [json.loads(line) for line in events([0, 5, 10, 1040])]
+    spins = [line["spin_id"] for line in lines]
+    later = [
+        {"type": "round_voided", "spin_id": spins[0]},
+        {"type": "round_status", "spin_id": spins[1], "status": "retried"},
+        {"type": "round_status", "spin_id": spins[2], "status": "recovered"},
+        {"type": "round_voided", "round_id": "never-played"},
+        {"type": "round_voided", "spin_id": "of-another-file"},
+    ]
+    everything = [json.dumps(event) for event in [*lines, *later, *later, lines[0]]]
+    random.Random(seed).shuffle(everything)
+    found = read_events(everything, "events")
+    expected = read_events(
+        [
+            json.dumps({**line, "status": status})
+            for line, status in zip(lines, ("voided", "retried", "recovered", "normal"), strict=True)
+        ],
+        "said at once",
+    )
+    assert found.days == expected.days
+    assert (found.repeated, found.others) == (1, 0)
+    with pytest.raises(EventsError, match="line 1: status is 'lost'"):
+        read_events([json.dumps({"type": "round_status", "spin_id": "s", "status": "lost"})], "events")
+
+
 def test_clouds_and_tables_count_alike() -> None:
     lines = [line.decode() for line in events([0, 5, 10, 1040])]
     plain = read_events(lines, "plain").days
@@ -383,7 +451,7 @@ def test_clouds_and_tables_count_alike() -> None:
         ({"win": -1}, "line 2: win is -1"),
         ({"win": True}, "line 2: win is True"),
         ({"win": "NaN"}, "line 2: win is"),
-        ({"win": "0.000000001"}, "at most 8 decimal places"),
+        ({"win": "0.0000000000000000001"}, "at most 18 decimal places"),
         ({"ts": "yesterday"}, "line 2: ts is"),
         ({"ts": "2026-02-30T00:00:00Z"}, "line 2: ts is"),
         ({"build_hash": None}, "line 2: build_hash is missing"),
@@ -401,7 +469,14 @@ def test_bad_events_are_named(change: dict[str, object], message: str) -> None:
 
 
 def test_stake_buckets() -> None:
-    named = {1: "0.00000001", EURO // 5: "0.2", EURO * 45 // 100: "0.2", EURO: "1", 3 * EURO: "2", 99 * EURO: "50"}
+    named = {
+        1: "0.000000000000000001",
+        EURO // 5: "0.2",
+        EURO * 45 // 100: "0.2",
+        EURO: "1",
+        3 * EURO: "2",
+        99 * EURO: "50",
+    }
     assert {stake: stake_bucket("EUR", stake) for stake in named} == {s: f"EUR {t}" for s, t in named.items()}
 
 

@@ -413,7 +413,13 @@ class CellVerdict(Struct, frozen=True):
     build_hash: BuildHash
     mode: Annotated[str, Meta(description="of the game", examples=["base"])]
     spin_type: Annotated[str, Meta(examples=["cash"])]
-    stakes: Annotated[str, Meta(description="currency and where the bucket of the stake begins", examples=["EUR 0.5"])]
+    stakes: Annotated[
+        str,
+        Meta(
+            description="currency and where the bucket of the stake begins; the currency alone: all stakes together",
+            examples=["EUR 0.5"],
+        ),
+    ]
     level: Annotated[
         str,
         Meta(
@@ -423,14 +429,16 @@ class CellVerdict(Struct, frozen=True):
         ),
     ]
     reasons: list[str]
-    day: Annotated[str, Meta(description="that was judged", pattern=r"^\d{4}-\d\d-\d\d$")]
-    rounds: Annotated[int, Meta(description="of that day")]
-    rtp: Annotated[float, Meta(description="of that day, as a fraction")]
+    day: Annotated[str, Meta(description="the last that was judged", pattern=r"^\d{4}-\d\d-\d\d$")]
+    rounds: Annotated[int, Meta(description="of the days that were judged")]
+    rtp: Annotated[float, Meta(description="of those days, as a fraction")]
     rtp_certified: float
     band: Annotated[
-        list[float] | None, Meta(description="95 % of days of so many rounds are in it; null: no exact law")
+        list[float] | None, Meta(description="95 % of windows of so many rounds are in it; null: no exact law")
     ]
     judged_at: Time
+    channel: Annotated[str, Meta(description="empty: none was named; `all`: all together", examples=["mobile"])]
+    window_days: Annotated[int, Meta(description="that were judged", examples=[1, 7, 30])]
 
 
 class VerdictsAnswer(Struct, frozen=True):

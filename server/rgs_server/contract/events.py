@@ -42,8 +42,13 @@ class SpinFinished(Event, frozen=True, tag="spin_finished"):
     base_win: Annotated[Number, Meta(description="of the paid spin alone, before a maximum win or a gamble")]
     status: Annotated[
         Literal["normal"],
-        Meta(description="of the round when this was written; one that is taken back later is told as `round_voided`"),
+        Meta(
+            description="of the round when this was written; `round_voided` and `round_status` tell what becomes of it later"
+        ),
     ] = "normal"
+    channel: Annotated[
+        str | UnsetType, Meta(description="of the session; missing where the platform named none", examples=["mobile"])
+    ] = UNSET
 
 
 class RoundEvent(Event, frozen=True):
@@ -106,6 +111,18 @@ class RoundVoided(Event, frozen=True, tag="round_voided"):
     currency: str | UnsetType = UNSET
 
 
+class RoundStatus(RoundEvent, frozen=True, tag="round_status"):
+    """A round went through with trouble at the platform's wallet. Told some minutes after it; live math monitoring compares
+    such rounds with all others."""
+
+    status: Annotated[
+        Literal["retried", "recovered"],
+        Meta(
+            description="`retried`: a step took more than one attempt; `recovered`: its credit was not taken within ten minutes"
+        ),
+    ]
+
+
 class RoundAutoclosed(RoundEvent, frozen=True, tag="round_autoclosed"):
     """A round whose player did not choose in time was decided for him."""
 
@@ -120,13 +137,25 @@ class MathAlert(Event, frozen=True, tag="math_alert"):
     build_hash: BuildHash
     mode: Annotated[str, Meta(description="of the game", examples=["base"])]
     spin_type: Annotated[str, Meta(examples=["cash"])]
-    stakes: Annotated[str, Meta(description="currency and where the bucket of the stake begins", examples=["EUR 0.5"])]
+    stakes: Annotated[
+        str,
+        Meta(
+            description="currency and where the bucket of the stake begins; the currency alone: all stakes together",
+            examples=["EUR 0.5"],
+        ),
+    ]
     level: Annotated[str, Meta(examples=["investigate", "page"])]
     reasons: list[str]
-    day: Annotated[str, Meta(description="that was judged", pattern=r"^\d{4}-\d\d-\d\d$")]
-    rounds: Annotated[int, Meta(description="of that day")]
-    rtp: Annotated[float, Meta(description="of that day, as a fraction")]
+    day: Annotated[str, Meta(description="the last that was judged", pattern=r"^\d{4}-\d\d-\d\d$")]
+    rounds: Annotated[int, Meta(description="of the days that were judged")]
+    rtp: Annotated[float, Meta(description="of those days, as a fraction")]
     rtp_certified: float
+    channel: Annotated[str, Meta(description="empty: none was named; `all`: all together", examples=["mobile"])]
+    window_days: Annotated[int, Meta(description="that were judged", examples=[1, 7, 30])]
+    spin_ids: Annotated[
+        list[str],
+        Meta(description="that won most of their stakes in those days: replay them to see whether they match"),
+    ]
 
 
 class SessionOpened(Event, frozen=True, tag="session_opened"):
@@ -140,6 +169,9 @@ class SessionOpened(Event, frozen=True, tag="session_opened"):
     currency: str
     geo: str
     wallet: str
+    channel: Annotated[
+        str | UnsetType, Meta(description="missing where the platform named none", examples=["mobile"])
+    ] = UNSET
 
 
 class SessionEnded(Event, frozen=True, tag="session_closed"):
@@ -221,6 +253,7 @@ EVENTS: tuple[type[Event], ...] = (
     RoundUnsettled,
     RoundVoided,
     RoundAutoclosed,
+    RoundStatus,
     SessionOpened,
     SessionEnded,
     SessionSwept,

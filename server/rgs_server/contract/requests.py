@@ -165,6 +165,14 @@ class SessionRequest(Struct, frozen=True):
             "holds it; or `seamless`, we at the platform's wallet. Default: the operator's usual one"
         ),
     ] = None
+    channel: Annotated[
+        str,
+        Meta(
+            description="how the player plays, such as `mobile`; math is also monitored by it. `all` is none",
+            pattern=r"^(?!all(?![\s\S]))[a-z0-9_-]{0,32}(?![\s\S])",
+            examples=["desktop", "mobile"],
+        ),
+    ] = ""
     client_seed: Annotated[
         str,
         Meta(

@@ -1,4 +1,4 @@
-"""Verdicts of all cells: one of each a day, and at once where the evidence says so.
+"""Verdicts of all cells and of their sums: one of each window a day, and at once where the evidence says so.
 
 T1 to T6 are looked at once a day, when all of its rounds are counted: their p-values hold for one look. The evidence of T7
 and wins that cannot be may be looked at at any time, so a page is told with the slice that brings it.
@@ -7,14 +7,14 @@ and wins that cannot be may be looked at at any time, so a page is told with the
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
-from datetime import date, datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import asyncpg
 import orjson
 
-from rgs_core.monitor.counts import AMOUNT_DIGITS, Cell, Counts, stake_bucket
+from rgs_core.monitor.counts import ALL, AMOUNT_DIGITS, Cell, Counts, stake_bucket, sums_of
 from rgs_core.monitor.verdicts import Verdict, judge
 from rgs_server.clock import time_text
 from rgs_server.contract.events import MathAlert
@@ -30,12 +30,18 @@ HISTORY_DAYS = 400
 """Of counts that the evidence is made of."""
 DAYS_LATE_MAX = 31
 """Days that are judged after the event, by a monitor that was down."""
+WINDOWS_DAYS = (1, 7, 30)
+"""Lengths of what is judged every day: a day, a week, and the 30 days that regulators ask for."""
+SPINS_NAMED = 5
+"""Spins that an alert names, to be replayed."""
 TOLD = ("page", "investigate")
 """Levels that platforms are told of, as the event `math_alert`, when a cell comes to them."""
 
 EPOCH = date(1970, 1, 1)
 
 CellDays = Mapping[Cell, Mapping[int, Counts]]
+Levels = dict[tuple[Cell, int], str]
+"""The last level of each cell and length of a window."""
 
 
 class Monitor:
@@ -43,7 +49,8 @@ class Monitor:
 
     def __init__(self, laws: Laws) -> None:
         self._laws = laws
-        self._days: dict[Cell, dict[int, Counts]] = {}
+        self.days: dict[Cell, dict[int, Counts]] = {}
+        """What was counted, by cell and day since 1970-01-01."""
         self._read = False
         self._unjudged: Mapping[tuple[str, str], str] | None = None
 
@@ -59,69 +66,105 @@ class Monitor:
             return []
         written: list[Verdict] = []
         async with store.connection.transaction():
-            levels = {cell_of(row): row["level"] for row in await store.last_verdicts(None)}
+            levels = {(cell_of(row), row["window_days"]): row["level"] for row in await store.last_verdicts(None)}
             # The day before that of the first moment which is not counted yet is counted wholly.
             over = (counted_to + SLICE).date() - timedelta(days=1)
             last = await store.last_judged_day() or over - timedelta(days=DAYS_LATE_MAX)
             for day in (last + timedelta(days=n) for n in range(1, (over - last).days + 1)):
                 until = up_to(days, number(day))
                 if any(number(day) in counted for counted in until.values()):
-                    played = [verdict for verdict in self._judge(until) if verdict.n]
-                    written += await self._write(store, "day", day, played, levels, now)
-            alarms = [v for v in self._judge(days) if v.level == "page" and levels.get(v.cell) != "page"]
+                    verdicts = news(self._judge(until, WINDOWS_DAYS))
+                    written += await self._write(store, "day", day, verdicts, levels, now)
+            today = self._judge(days, (1,))
+            alarms = [v for v in today if v.level == "page" and levels.get((v.cell, 1)) != "page"]
             written += await self._write(store, "alarm", counted_to.date(), alarms, levels, now)
         return written
 
     async def _count(self, store: Store, changed: Collection[date], today: date) -> None:
         """Reads the counts of days that have changed, or all of them."""
         first = min(changed) if self._read else today - timedelta(days=HISTORY_DAYS)
-        for counted in self._days.values():
+        for counted in self.days.values():
             for day in [day for day in counted if day >= number(first)]:
                 del counted[day]
         for row in await store.math_counts(first):
-            scale = 10 ** max(0, AMOUNT_DIGITS - row["exponent"])
+            scale = 10 ** (AMOUNT_DIGITS - row["exponent"])
             stake, win = int(row["stake_minor"]) * scale, int(row["win_minor"]) * scale
-            bucket = stake_bucket(row["currency"], max(1, stake // 10 ** max(0, row["exponent"] - AMOUNT_DIGITS)))
-            counts = self._days.setdefault(cell_of(row, bucket), {}).setdefault(number(row["day"]), Counts())
+            cell = cell_of(row, stake_bucket(row["currency"], stake))
+            counts = self.days.setdefault(cell, {}).setdefault(number(row["day"]), Counts())
             counts.add(stake, win, row["status"], row["feature"], row["rounds"])
         self._read = True
 
     async def _judged_days(self, store: Store, now: datetime) -> CellDays:
-        """The cells whose builds have a law; which have none is kept."""
-        played = {(cell.build_hash, cell.mode) for cell, days in self._days.items() if days}
+        """The cells whose builds have a law, and their sums; which builds have none is kept."""
+        played = {(cell.build_hash, cell.mode) for cell, days in self.days.items() if days}
         laws = await self._laws.of(played)
         unjudged = {key: reason for key, reason in self._laws.missing.items() if key in played}
         if unjudged != self._unjudged:
             await store.keep_unjudged(unjudged, now)
             self._unjudged = unjudged
-        return {cell: days for cell, days in self._days.items() if days and (cell.build_hash, cell.mode) in laws}
+        cells = {cell: days for cell, days in self.days.items() if days and (cell.build_hash, cell.mode) in laws}
+        return {**cells, **sums_of(cells)}
 
-    def _judge(self, days: CellDays) -> list[Verdict]:
-        named = {day: (EPOCH + timedelta(days=day)).isoformat() for counted in days.values() for day in counted}
-        return judge(days, self._laws.found, names=named)
+    def _judge(self, days: CellDays, windows: Sequence[int]) -> list[Verdict]:
+        ends = {day for counted in days.values() for day in counted}
+        named = {n: day_of(n).isoformat() for n in range(min(ends) - 2 * max(windows), max(ends) + 1)}
+        return judge(days, self._laws.found, windows=windows, names=named)
 
     async def _write(
-        self,
-        store: Store,
-        kind: str,
-        day: date,
-        verdicts: Iterable[Verdict],
-        levels: dict[Cell, str],
-        now: datetime,
+        self, store: Store, kind: str, day: date, verdicts: Iterable[Verdict], levels: Levels, now: datetime
     ) -> list[Verdict]:
         """Writes verdicts, and events of cells that come to a level that is told."""
         written = list(verdicts)
         for verdict in written:
-            cell = verdict.cell
+            cell, length = verdict.cell, window_days(verdict)
             await store.add_verdict(
-                cell.operator, cell.game, cell.build_hash, cell.mode, cell.kind, cell.stakes, kind, day, verdict.level,
-                orjson.dumps(row_of(verdict)).decode(), now,
+                stored_operator(cell), cell.game, cell.build_hash, cell.mode, cell.channel, cell.kind, cell.stakes, kind, day,
+                length, verdict.level, orjson.dumps(row_of(verdict)).decode(), now,
             )  # fmt: skip
-            if verdict.level in TOLD and levels.get(cell) != verdict.level:
-                log.error("%s: %s: %s", cell, verdict.level, "; ".join(verdict.reasons))
-                await store.add_events([alert(verdict, kind, day, now)])
-            levels[cell] = verdict.level
+            if verdict.level in TOLD and levels.get((cell, length)) != verdict.level:
+                log.error("%s, %d days: %s: %s", cell, length, verdict.level, "; ".join(verdict.reasons))
+                if cell.operator != ALL:  # no platform is told of the others
+                    await store.add_events([alert(verdict, kind, day, await largest_wins(store, verdict), now)])
+            levels[cell, length] = verdict.level
         return written
+
+
+def news(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Verdicts of windows in which anything was played, longer ones only where they hold more than the shorter."""
+    rounds: dict[Cell, int] = {}
+    found = []
+    for verdict in sorted(verdicts, key=window_days):
+        if verdict.n > rounds.get(verdict.cell, 0):
+            found.append(verdict)
+            rounds[verdict.cell] = verdict.n
+    return found
+
+
+def window_days(verdict: Verdict) -> int:
+    """The length of what was judged."""
+    first, last = map(date.fromisoformat, verdict.window)
+    return (last - first).days + 1
+
+
+async def largest_wins(store: Store, verdict: Verdict) -> list[str]:
+    """Spins of a cell, of all stakes, that won most in the window: to be replayed by who looks into it."""
+    cell = verdict.cell
+    first, last = (datetime.combine(date.fromisoformat(day), time(), UTC) for day in verdict.window)
+    rows = await store.largest_wins(
+        None if cell.operator == ALL else cell.operator, cell.build_hash, cell.mode,
+        None if cell.channel == ALL else cell.channel, cell.kind, cell.stakes.split()[0],
+        first, last + timedelta(days=1), SPINS_NAMED,
+    )  # fmt: skip
+    return [row["spin_id"] for row in rows]
+
+
+def stored_operator(cell: Cell) -> str:
+    """As the database has it, where no operator can be named so."""
+    return "" if cell.operator == ALL else cell.operator
+
+
+def day_of(number: int) -> date:
+    return EPOCH + timedelta(days=number)
 
 
 def number(day: date) -> int:
@@ -142,8 +185,8 @@ def cell_of(row: asyncpg.Record, stakes: str | None = None) -> Cell:
         build_hash=row["build_hash"],
         mode=row["mode"],
         stakes=row["stakes"] if stakes is None else stakes,
-        channel="",
-        operator=row["operator_id"],
+        channel=row["channel"],
+        operator=row["operator_id"] or ALL,
         kind=row["spin_type"],
     )
 
@@ -157,11 +200,11 @@ def row_of(verdict: Verdict) -> dict[str, Any]:
     return row
 
 
-def alert(verdict: Verdict, kind: str, day: date, now: datetime) -> EventRow:
+def alert(verdict: Verdict, kind: str, day: date, spin_ids: list[str], now: datetime) -> EventRow:
     """The event `math_alert`."""
-    cell = verdict.cell
+    cell, length = verdict.cell, window_days(verdict)
     event = MathAlert(
-        event_id_of("math", str(cell), cell.build_hash, kind, str(day), verdict.level),
+        event_id_of("math", str(cell), cell.build_hash, kind, str(day), str(length), verdict.level),
         time_text(now),
         cell.operator,
         cell.game,
@@ -175,5 +218,8 @@ def alert(verdict: Verdict, kind: str, day: date, now: datetime) -> EventRow:
         verdict.n,
         verdict.rtp,
         verdict.theory,
+        cell.channel,
+        length,
+        spin_ids,
     )
     return row_of_event(event, cell.operator, None, now)

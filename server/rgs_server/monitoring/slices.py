@@ -1,9 +1,14 @@
-"""Slices of time, in which rounds are counted once they are all written; so no look at the figures reads them again."""
+"""Slices of time, in which rounds are counted once they are all written; so no look at the figures reads them again.
+
+What becomes of a round at the platform's wallet after its `spin_finished` is told as it is counted, in the same transaction; so
+whoever counts the events has the same numbers.
+"""
 
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
+from rgs_server.happenings import round_status
 from rgs_server.store import Store
 
 SLICE = timedelta(minutes=10)
@@ -20,5 +25,8 @@ async def count_slices(store: Store, now: datetime) -> set[date]:
         begin = await store.next_slice(SLICE)
         if begin is None or begin + SLICE + SETTLED_AFTER > now:
             break
-        changed |= await store.count_slice(begin, SLICE)
+        async with store.connection.transaction():
+            days, exceptional = await store.count_slice(begin, SLICE)
+            await store.add_events([round_status(row, now) for row in exceptional])
+        changed |= days
     return changed

@@ -167,7 +167,7 @@ CREATE TRIGGER sessions_opened AFTER INSERT ON sessions
     FOR EACH ROW EXECUTE FUNCTION audit_row('session', 'session_id', 'seed_sealed', 'response');
 -- All but what spins and transfers move, which have facts of their own, and the seal of the seed.
 CREATE TRIGGER sessions_changed AFTER UPDATE OF operator_id, session_id, player_id, game_id, build_hash, geo, currency,
-        exponent, client_seed, seed_commitment, wallet, settle_within_s, one_round, enforces_markets, age, time_limit_min,
+        exponent, client_seed, channel, seed_commitment, wallet, settle_within_s, one_round, enforces_markets, age, time_limit_min,
         blocked, acknowledged, acknowledged_at, closed_at, close_reason, fingerprint, response, created_at OR DELETE ON sessions
     FOR EACH ROW EXECUTE FUNCTION audit_row('session', 'session_id', 'seed_sealed', 'response');
 -- What was offered to a player, and that it was decided; by row, so that batches without choices pay nothing for it.

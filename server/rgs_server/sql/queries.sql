@@ -189,7 +189,7 @@ ORDER BY i.place;
 -- What is needed to spin in the given sessions.
 -- $1 operator_id $2 session_id (arrays)
 SELECT s.operator_id, s.session_id, s.player_id, s.game_id, s.build_hash, s.currency, s.exponent, s.client_seed,
-       s.seed_sealed, s.next_nonce, s.version, s.balance_minor, s.closed_at, s.wallet,
+       s.seed_sealed, s.channel, s.next_nonce, s.version, s.balance_minor, s.closed_at, s.wallet,
        s.settle_within_s IS NOT NULL AS settles,
        s.geo, s.created_at, s.enforces_markets, s.age, s.time_limit_min, s.blocked, s.acknowledged, s.acknowledged_at,
        (SELECT w.round_id FROM waiting_rounds w WHERE w.operator_id = s.operator_id AND w.session_id = s.session_id)
@@ -203,13 +203,14 @@ WHERE (s.operator_id, s.session_id) IN (SELECT * FROM unnest($1::text[], $2::tex
 -- name: open_session
 -- $1 operator_id $2 session_id $3 player_id $4 game_id $5 build_hash $6 geo $7 currency $8 exponent
 -- $9 client_seed $10 seed_sealed $11 seed_commitment $12 fingerprint $13 response $14 created_at $15 wallet
--- $16 one_round $17 age $18 time_limit_min
+-- $16 one_round $17 age $18 time_limit_min $19 channel
 INSERT INTO sessions (operator_id, session_id, player_id, game_id, build_hash, geo, currency, exponent,
                       client_seed, seed_sealed, seed_commitment, fingerprint, response, created_at, wallet,
                       balance_minor, settle_within_s, one_round, touched_at, age, time_limit_min, enforces_markets,
-                      blocked)
+                      channel, blocked)
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, CASE $15 WHEN 'transfer' THEN 0 END,
        CASE $15 WHEN 'platform' THEN settle_within_s END, one_round OR $16, $14, $17, $18, enforces_markets,
+       $19,
        EXISTS (SELECT FROM player_flags f WHERE f.operator_id = $1 AND f.player_id = $3 AND f.self_excluded)
 FROM operators WHERE operator_id = $1
 ON CONFLICT (operator_id, session_id) DO NOTHING
@@ -1278,7 +1279,7 @@ SELECT max(slice) FROM counted_slices;
 -- name: count_slice
 -- Counts the rounds of a slice of time, and the voids in it of rounds that were counted before. Returns the days whose counts
 -- have changed; nothing where another process does it. Rounds of which a step at the wallet took more than one attempt are
--- retried; those whose credit has not been taken by now are recovered, when they are.
+-- retried; those whose credit has not been taken by now are recovered, when they are. Returns them, too.
 -- $1 begin $2 length
 WITH done AS (
     INSERT INTO counted_slices (slice) VALUES ($1) ON CONFLICT DO NOTHING RETURNING slice
@@ -1301,39 +1302,55 @@ played AS (
       AND EXISTS (SELECT FROM done)
 ),
 counted AS (
-    INSERT INTO math_counts AS c (day, operator_id, game_id, build_hash, mode, spin_type, currency, exponent, stake_minor,
-                                  win_minor, status, feature, rounds)
-    SELECT (p.created_at AT TIME ZONE 'UTC')::date, p.operator_id, s.game_id, p.build_hash, p.mode, p.spin_type, p.currency,
+    INSERT INTO math_counts AS c (day, operator_id, game_id, build_hash, mode, channel, spin_type, currency, exponent,
+                                  stake_minor, win_minor, status, feature, rounds)
+    SELECT (p.created_at AT TIME ZONE 'UTC')::date, p.operator_id, s.game_id, p.build_hash, p.mode, s.channel, p.spin_type, p.currency,
            s.exponent, p.stake_minor, p.win_minor, p.status,
            convert_from(k.response, 'UTF8')::jsonb #> '{outcome,features}' <> '[]'::jsonb, sum(p.rounds)
     FROM played p
     JOIN sessions s USING (operator_id, session_id)
     JOIN idempotency k ON k.operator_id = p.operator_id AND k.operation = 'spin' AND k.key = p.idempotency_key
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
-    ON CONFLICT (day, operator_id, build_hash, game_id, mode, spin_type, currency, stake_minor, win_minor, status, feature)
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
+    ON CONFLICT (day, operator_id, build_hash, game_id, mode, channel, spin_type, currency, stake_minor, win_minor, status, feature)
     DO UPDATE SET rounds = c.rounds + excluded.rounds
     RETURNING c.day
 )
-SELECT DISTINCT day FROM counted;
+SELECT DISTINCT day, NULL AS status, NULL AS operator_id, NULL AS spin_id, NULL AS round_id, NULL AS session_id,
+       NULL AS player_id, NULL AS game_id, NULL AS build_hash
+FROM counted
+UNION ALL
+SELECT NULL, p.status, p.operator_id, p.spin_id, p.round_id, p.session_id, s.player_id, s.game_id, p.build_hash
+FROM played p JOIN sessions s USING (operator_id, session_id) WHERE p.status IN ('retried', 'recovered');
 
 -- name: math_counts
 -- $1 first day
 SELECT * FROM math_counts WHERE day >= $1 AND rounds <> 0;
 
 -- name: add_verdict
--- $1 operator_id $2 game_id $3 build_hash $4 mode $5 spin_type $6 stakes $7 kind $8 day $9 level $10 verdict $11 judged_at
-INSERT INTO math_verdicts (operator_id, game_id, build_hash, mode, spin_type, stakes, kind, day, level, verdict, judged_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+-- $1 operator_id $2 game_id $3 build_hash $4 mode $5 channel $6 spin_type $7 stakes $8 kind $9 day $10 window_days $11 level
+-- $12 verdict $13 judged_at
+INSERT INTO math_verdicts (operator_id, game_id, build_hash, mode, channel, spin_type, stakes, kind, day, window_days, level,
+                           verdict, judged_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
 
 -- name: last_judged_day
 SELECT max(day) FROM math_verdicts WHERE kind = 'day';
 
 -- name: last_verdicts
--- The last one of each cell.
--- $1 operator_id (NULL: of all)
-SELECT DISTINCT ON (operator_id, build_hash, game_id, mode, spin_type, stakes) *
+-- The last one of each cell and window.
+-- $1 operator_id (NULL: of all, and of their sums)
+SELECT DISTINCT ON (operator_id, build_hash, game_id, mode, channel, spin_type, stakes, window_days) *
 FROM math_verdicts WHERE $1::text IS NULL OR operator_id = $1
-ORDER BY operator_id, build_hash, game_id, mode, spin_type, stakes, verdict_id DESC;
+ORDER BY operator_id, build_hash, game_id, mode, channel, spin_type, stakes, window_days, verdict_id DESC;
+
+-- name: largest_wins
+-- Spins of a cell that won most in some days, in stakes: those to be replayed when it stands out.
+-- $1 operator_id (NULL: all) $2 build_hash $3 mode $4 channel (NULL: all) $5 spin_type $6 currency $7 since $8 until $9 most
+SELECT p.operator_id, p.spin_id
+FROM spins p JOIN sessions s USING (operator_id, session_id)
+WHERE p.created_at >= $7 AND p.created_at < $8 AND p.build_hash = $2 AND p.mode = $3 AND p.spin_type = $5 AND p.currency = $6
+  AND ($1::text IS NULL OR p.operator_id = $1) AND ($4::text IS NULL OR s.channel = $4)
+ORDER BY p.win_minor::numeric / p.stake_minor DESC, p.spin_id LIMIT $9;
 
 -- name: keep_unjudged
 -- The builds of now in place of those before.
@@ -1348,12 +1365,12 @@ SELECT b.model || '/' || b.profile AS build, u.mode, u.reason, u.since
 FROM unjudged_builds u JOIN builds b USING (build_hash) ORDER BY 1, 2;
 
 -- name: observed_math
--- What metrics show of the last verdict of each cell.
-SELECT v.operator_id, v.game_id, b.model || '/' || b.profile AS build, v.mode, v.stakes, v.level,
+-- What metrics show of the last verdict of each cell and window.
+SELECT v.operator_id, v.game_id, b.model || '/' || b.profile AS build, v.mode, v.channel, v.stakes, v.window_days, v.level,
        (v.verdict::jsonb ->> 'rtp')::float8 AS rtp, (v.verdict::jsonb ->> 'theory')::float8 AS rtp_certified
-FROM (SELECT DISTINCT ON (operator_id, build_hash, game_id, mode, spin_type, stakes) *
+FROM (SELECT DISTINCT ON (operator_id, build_hash, game_id, mode, channel, spin_type, stakes, window_days) *
       FROM math_verdicts
-      ORDER BY operator_id, build_hash, game_id, mode, spin_type, stakes, verdict_id DESC) v
+      ORDER BY operator_id, build_hash, game_id, mode, channel, spin_type, stakes, window_days, verdict_id DESC) v
 JOIN builds b USING (build_hash);
 
 -- name: add_agreement

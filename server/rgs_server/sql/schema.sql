@@ -104,6 +104,7 @@ CREATE TABLE sessions (
     currency         text NOT NULL,
     exponent         smallint NOT NULL CHECK (exponent BETWEEN 0 AND 18),
     client_seed      text NOT NULL,
+    channel          text NOT NULL DEFAULT '',       -- how the player plays, as the platform says; empty: it does not
     seed_sealed      bytea NOT NULL,                 -- context "seed:" operator "/" session
     seed_commitment  bytea NOT NULL CHECK (length(seed_commitment) = 32),
     next_nonce       bigint NOT NULL DEFAULT 0 CHECK (next_nonce >= 0),
@@ -619,6 +620,7 @@ CREATE TABLE math_counts (
     game_id      text NOT NULL,
     build_hash   text NOT NULL,
     mode         text NOT NULL,
+    channel      text NOT NULL,
     spin_type    text NOT NULL,
     currency     text NOT NULL,
     exponent     smallint NOT NULL,
@@ -627,7 +629,8 @@ CREATE TABLE math_counts (
     status       text NOT NULL CHECK (status IN ('normal', 'retried', 'recovered', 'voided')),
     feature      boolean NOT NULL,                   -- whether the round triggered anything
     rounds       bigint NOT NULL,
-    PRIMARY KEY (day, operator_id, build_hash, game_id, mode, spin_type, currency, stake_minor, win_minor, status, feature)
+    PRIMARY KEY (day, operator_id, build_hash, game_id, mode, channel, spin_type, currency, stake_minor, win_minor, status,
+                 feature)
 );
 
 -- Builds whose rounds are counted and not judged, and why.
@@ -643,19 +646,22 @@ CREATE TABLE unjudged_builds (
 -- (alarm). `verdict` is JSON as rgs_core.monitor.verdicts has it.
 CREATE TABLE math_verdicts (
     verdict_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    operator_id  text NOT NULL,
+    operator_id  text NOT NULL,                      -- empty: all operators together
     game_id      text NOT NULL,
     build_hash   text NOT NULL,
     mode         text NOT NULL,
+    channel      text NOT NULL,                      -- all: all channels together
     spin_type    text NOT NULL,
-    stakes       text NOT NULL,                      -- the bucket of the stake, such as EUR 0.5
+    stakes       text NOT NULL,                      -- the bucket of the stake, such as EUR 0.5; EUR: all stakes together
     kind         text NOT NULL CHECK (kind IN ('day', 'alarm')),
     day          date NOT NULL,
+    window_days  smallint NOT NULL,                  -- that were judged; day is the last of them
     level        text NOT NULL CHECK (level IN ('insufficient', 'within', 'info', 'investigate', 'page')),
     verdict      text NOT NULL,
     judged_at    timestamptz NOT NULL
 );
-CREATE INDEX verdicts_of_cell ON math_verdicts (operator_id, build_hash, game_id, mode, spin_type, stakes, verdict_id DESC);
+CREATE INDEX verdicts_of_cell ON math_verdicts (operator_id, build_hash, game_id, mode, channel, spin_type, stakes, window_days,
+                                               verdict_id DESC);
 CREATE INDEX verdicts_of_day ON math_verdicts (day) WHERE kind = 'day';
 CREATE TRIGGER math_verdicts_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON math_verdicts
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

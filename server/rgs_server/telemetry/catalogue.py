@@ -11,7 +11,7 @@ SECONDS = (
 0.3 s are bounds themselves."""
 SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
 GAME = ("game", "build", "mode", "currency")
-CELL = ("operator", "game", "build", "mode", "stakes")
+CELL = ("operator", "game", "build", "mode", "channel", "stakes", "window")
 
 COUNTED = (
     Description(

@@ -101,7 +101,8 @@ def lag_s(uncounted: datetime | None, now: datetime) -> float:
 
 def judged(row: asyncpg.Record) -> Observed:
     """The gauges of a cell's last verdict."""
-    labels = tuple(row[name] for name in ("operator_id", "game_id", "build", "mode", "stakes"))
+    cell = tuple(row[name] for name in ("operator_id", "game_id", "build", "mode", "channel", "stakes"))
+    labels = (*cell, f"{row['window_days']}d")
     return [
         ("rgs_monitor_level", labels, float(LEVELS.index(row["level"]))),
         ("rgs_monitor_page", labels, float(row["level"] == "page")),

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
     wanted = {(cell.build_hash, cell.mode) for cell in counted.days}
     nulls = nulls_of(wanted, [Path(name) for name in args.model])
     days = rolled_up(counted.days, [name for name in args.over.split(",") if name])
-    verdicts = judge(days, nulls, window_days=args.window, names=counted.names)
+    verdicts = judge(days, nulls, windows=(args.window,), names=counted.names)
     paged = any(verdict.level == "page" for verdict in verdicts)
     if args.json:
         print(

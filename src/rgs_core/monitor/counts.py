@@ -21,8 +21,14 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 ROLLED_UP = ("stakes", "channel", "operator")
 """What cells may be merged over; builds, modes and kinds of money are judged apart."""
 
-AMOUNT_DIGITS = 8
-"""Stakes and wins are whole numbers of 10^-8 of the currency, whatever its exponent."""
+ALL = "all"
+"""The channel, or the operator, of a sum over all of them."""
+
+AMOUNT_DIGITS = 18
+"""Stakes and wins are whole numbers of 10^-18 of the currency, whatever its exponent: the most that any has."""
+
+ROLL_UPS = (("stakes", "channel"), ("stakes", "channel", "operator"))
+"""The sums that are judged beside the cells: of each operator, and of all."""
 
 
 @dataclass(frozen=True, order=True)
@@ -37,13 +43,17 @@ class Cell:
     operator: str
     kind: str = "cash"
 
+    def over(self, fields: Iterable[str]) -> Cell:
+        """The cell that it belongs to when some of `ROLLED_UP` do not matter; stakes are told apart by currency still."""
+        return replace(self, **{name: self.stakes.split()[0] if name == "stakes" else ALL for name in fields})
+
     def __str__(self) -> str:
         parts = (self.game, self.mode, self.stakes, self.channel or "any channel", self.operator, self.kind)
         return " · ".join(parts)
 
 
 def stake_bucket(currency: str, stake: int) -> str:
-    """The bucket of a stake in 10^-8 of the currency: from 1, 2 or 5 times a power of ten on. ValueError below 1."""
+    """The bucket of a stake in 10^-18 of the currency: from 1, 2 or 5 times a power of ten on. ValueError below 1."""
     if stake < 1:
         raise ValueError(f"a stake of {stake} is no stake")
     digits = len(str(stake)) - 1
@@ -58,18 +68,21 @@ def stake_bucket(currency: str, stake: int) -> str:
 class Counts:
     """Rounds of a cell in some time.
 
-    `rounds`: by (status, stake, win), both in 10^-8 of the currency. `known`, `triggered`: rounds of which it is known
+    `rounds`: by (status, stake, win), both in 10^-18 of the currency. `known`, `triggered`: rounds of which it is known
     whether they had a feature, and those that had.
     """
 
     rounds: Counter[tuple[Status, int, int]] = field(default_factory=Counter)
     known: int = 0
     triggered: int = 0
+    _classed: dict[str, ClassCounts] = field(default_factory=dict, repr=False, compare=False)
+    """By the digest of a null: days are looked at again and again, and seldom change."""
 
     def add(self, stake: int, win: int, status: Status = "normal", feature: bool | None = None, times: int = 1) -> None:
         """Counts a round, or `times` equal ones. ValueError for a stake below 1."""
         if stake < 1:
             raise ValueError(f"a stake of {stake} is no stake")
+        self._classed.clear()
         self.rounds[status, stake, win] += times
         if feature is not None:
             self.known += times
@@ -77,6 +90,7 @@ class Counts:
 
     def merge(self, other: Counts) -> None:
         """Adds the rounds of another part."""
+        self._classed.clear()
         self.rounds.update(other.rounds)
         self.known += other.known
         self.triggered += other.triggered
@@ -119,10 +133,28 @@ def rolled_up(days: Mapping[Cell, Mapping[int, Counts]], over: Collection[str]) 
         raise ValueError(f"cells are not rolled up over {', '.join(sorted(unknown))}; use {', '.join(ROLLED_UP)}")
     found: dict[Cell, dict[int, Counts]] = {}
     for cell, counted in days.items():
-        merged = {name: cell.stakes.split()[0] if name == "stakes" else "all" for name in over}
-        into = found.setdefault(replace(cell, **merged), {})
+        into = found.setdefault(cell.over(over), {})
         for day, counts in counted.items():
             into.setdefault(day, Counts()).merge(counts)
+    return found
+
+
+def sums_of(days: Mapping[Cell, Mapping[int, Counts]]) -> dict[Cell, dict[int, Counts]]:
+    """The sums over `ROLL_UPS` of cells, but for those that hold the rounds of one cell, or of a smaller sum, and no others."""
+    members: dict[Cell, frozenset[Cell]] = {}
+    known = {frozenset([cell]) for cell in days}
+    for over in ROLL_UPS:
+        parts: dict[Cell, set[Cell]] = {}
+        for cell in days:
+            parts.setdefault(cell.over(over), set()).add(cell)
+        members |= {whole: frozenset(cells) for whole, cells in parts.items() if frozenset(cells) not in known}
+        known |= set(members.values())
+    found: dict[Cell, dict[int, Counts]] = {}
+    for whole, cells in members.items():
+        into = found.setdefault(whole, {})
+        for cell in cells:
+            for day, counts in days[cell].items():
+                into.setdefault(day, Counts()).merge(counts)
     return found
 
 
@@ -138,6 +170,13 @@ class ClassCounts:
 
 def classed(counts: Counts, null: NullLaw) -> ClassCounts:
     """Counts by class of the null. A win that is no possible multiple of its stake is counted apart."""
+    found = counts._classed.get(null.digest)
+    if found is None:
+        found = counts._classed[null.digest] = _classed(counts, null)
+    return found
+
+
+def _classed(counts: Counts, null: NullLaw) -> ClassCounts:
     every = np.zeros(len(null.last), dtype=np.int64)
     exceptional = np.zeros(len(null.last), dtype=np.int64)
     impossible: list[tuple[int, int, int]] = []

@@ -6,8 +6,8 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal, InvalidOperation
-from typing import Any, cast
+from decimal import Context, Decimal, InvalidOperation
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from rgs_core.monitor.counts import AMOUNT_DIGITS, STATUSES, Cell, Counts, Statu
 
 LINE_CHARACTERS_MAX = 1 << 16
 AMOUNT_MAX = Decimal(10) ** 15
+EXACT = Context(prec=64)
+"""More digits than any amount has."""
 WINDOW_DAYS_MAX = 366
 
 
@@ -26,6 +28,17 @@ class EventsError(RgsError):
 CellDays = dict[Cell, dict[int, Counts]]
 
 
+class _Seen(NamedTuple):
+    """A round that is counted: what was said of it, and where and as what it is counted."""
+
+    said: bytes
+    counts: Counts
+    stake: int
+    win: int
+    status: Status
+    feature: bool | None
+
+
 class CountedEvents:
     """Counts by cell and day. An event that arrives twice (same `spin_id`) is counted once."""
 
@@ -33,27 +46,46 @@ class CountedEvents:
         self.days: CellDays = {}
         self.repeated = 0
         self.others = 0
-        self._seen: dict[str, bytes] = {}
+        self._seen: dict[str, _Seen] = {}
+        self._became: dict[str, Status] = {}
+        """What became of rounds, by spin: told before or after their `spin_finished`."""
 
     def add(self, event: Mapping[str, Any]) -> None:
-        """Counts one `spin_finished`; events of other types are only numbered. Raises EventsError."""
-        if event.get("type", "spin_finished") != "spin_finished":
-            self.others += 1
+        """Counts one `spin_finished`; `round_voided` and `round_status` say what became of one. Events of other types are
+        only numbered. Raises EventsError."""
+        match event.get("type", "spin_finished"):
+            case "spin_finished":
+                self._add_spin(event)
+            case "round_voided":
+                if event.get("spin_id"):  # another kept a round from being played
+                    self._become(_text(event, "spin_id"), "voided")
+            case "round_status":
+                self._become(_text(event, "spin_id"), _status(event))
+            case _:
+                self.others += 1
+
+    def _become(self, spin_id: str, status: Status) -> None:
+        """Counts a round, or is going to, as what became of it. A void is the last word."""
+        if self._became.get(spin_id) == "voided":
             return
+        self._became[spin_id] = status
+        if (seen := self._seen.get(spin_id)) is not None:
+            seen.counts.add(seen.stake, seen.win, seen.status, seen.feature, -1)
+            seen.counts.add(seen.stake, seen.win, status, seen.feature)
+            self._seen[spin_id] = seen._replace(status=status)
+
+    def _add_spin(self, event: Mapping[str, Any]) -> None:
         spin_id = _text(event, "spin_id")
         said = repr((event.get("stake"), event.get("win"), event.get("nonce"))).encode()
-        if spin_id in self._seen:
-            if self._seen[spin_id] != said:
+        if (seen := self._seen.get(spin_id)) is not None:
+            if seen.said != said:
                 raise EventsError(f"spin_id {spin_id!r} comes twice with different amounts; a spin has one outcome")
             self.repeated += 1
             return
-        self._seen[spin_id] = said
         stake, win = _amount(event, "stake"), _amount(event, "win")
         if stake == 0:
             raise EventsError("stake is 0; a paid round has a stake")
-        status = event.get("status") or "normal"
-        if status not in STATUSES:
-            raise EventsError(f"status is {status!r}; it is one of {', '.join(STATUSES)}")
+        status, feature = self._became.get(spin_id, _status(event)), _feature(event)
         cell = Cell(
             game=_text(event, "game_id"),
             build_hash=_text(event, "build_hash"),
@@ -64,7 +96,8 @@ class CountedEvents:
             kind=str(event.get("spin_type") or "cash"),
         )
         counts = self.days.setdefault(cell, {}).setdefault(_day(event), Counts())
-        counts.add(stake, win, cast(Status, status), _feature(event))
+        counts.add(stake, win, status, feature)
+        self._seen[spin_id] = _Seen(said, counts, stake, win, status, feature)
 
     @property
     def names(self) -> dict[int, str]:
@@ -142,12 +175,19 @@ def _amount(event: Mapping[str, Any], name: str) -> int:
         amount = Decimal(value)
         if not 0 <= amount <= AMOUNT_MAX:
             raise EventsError(f"{name} is {value}; amounts are 0 to {AMOUNT_MAX:f}")
-        scaled = amount.scaleb(AMOUNT_DIGITS)
+        scaled = amount.scaleb(AMOUNT_DIGITS, EXACT)
     except InvalidOperation:
         raise EventsError(f"{name} is {value!r}; it is an amount such as 0.20") from None
     if scaled != int(scaled):
         raise EventsError(f"{name} is {value}; amounts have at most {AMOUNT_DIGITS} decimal places")
     return int(scaled)
+
+
+def _status(event: Mapping[str, Any]) -> Status:
+    status = event.get("status") or "normal"
+    if status not in STATUSES:
+        raise EventsError(f"status is {status!r}; it is one of {', '.join(STATUSES)}")
+    return cast(Status, status)
 
 
 def _feature(event: Mapping[str, Any]) -> bool | None:

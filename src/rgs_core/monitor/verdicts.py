@@ -46,7 +46,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is kept of a cell and a window. Amounts in 10^-8 of the currency; RTPs as fractions.
+    """What is kept of a cell and a window. Amounts in 10^-18 of the currency; RTPs as fractions.
 
     `window`: its first and last day. `detectable_drift`: of the RTP, at this volume. `impossible`: (stake, win, rounds).
     `evidence` by process, to be compared with `log_threshold`; over all days, not the window alone.
@@ -82,44 +82,55 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class _Examined:
-    """A cell before it is seen beside the others."""
+class _Whole:
+    """What all days of a cell say."""
 
     null: NullLaw
+    evidence: Mapping[str, Evidence]
+    impossible: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A window of a cell, before it is seen beside the others; `previous`: of the window before it."""
+
     counts: Counts
     p: PValues
     previous: PValues
-    evidence: Mapping[str, Evidence]
-    impossible: tuple[tuple[int, int, int], ...]
 
 
 def judge(
     days: Mapping[Cell, Mapping[int, Counts]],
     nulls: Mapping[tuple[str, str], NullLaw],
     *,
-    window_days: int = 1,
+    windows: Sequence[int] = (1,),
     names: Mapping[int, str] | None = None,
     alpha: float = ALPHA,
 ) -> list[Verdict]:
-    """Verdicts of all cells on the last day that any of them has.
+    """Verdicts of all cells on the last day that any of them has, for windows of so many days each.
 
     `days`: counts by cell and day (whole numbers, consecutive for consecutive days). `nulls`: by (build_hash, mode).
-    `window_days`: length of the window of T1 to T6; the one before it is the other of two consecutive ones. The
-    e-processes know all days. `names` of days, for rows. KeyError for a cell whose null is missing.
+    `windows`: lengths in days of the windows of T1 to T6; the one before each is the other of two consecutive ones. The
+    e-processes know all days, so their evidence is that of all windows. `names` of days, for rows. KeyError for a cell whose null is missing.
     """
-    if window_days < 1:
+    if min(windows) < 1:
         raise ValueError("a window has at least one day")
     if not days:
         return []
     last = max(day for counted in days.values() for day in counted)
-    span = (last - window_days + 1, last)
-    examined = {
-        cell: _examine(counted, nulls[cell.build_hash, cell.mode], span) for cell, counted in sorted(days.items())
-    }
-    flagged = false_discoveries({cell: one.p.smallest() for cell, one in examined.items()}, FDR)
     log_threshold = math.log(len(days) * PROCESSES / alpha)
-    named = tuple((names or {}).get(day, str(day)) for day in span)
-    return [_verdict(cell, one, cell in flagged, log_threshold, (named[0], named[1])) for cell, one in examined.items()]
+    whole = {cell: _whole(counted, nulls[cell.build_hash, cell.mode], last) for cell, counted in sorted(days.items())}
+    verdicts: list[Verdict] = []
+    for length in windows:
+        span = (last - length + 1, last)
+        looks = {cell: _look(days[cell], one.null, span) for cell, one in whole.items()}
+        flagged = false_discoveries({cell: look.p.smallest() for cell, look in looks.items()}, FDR)
+        first, end = ((names or {}).get(day, str(day)) for day in span)
+        verdicts += [
+            _verdict(cell, one, looks[cell], cell in flagged, log_threshold, (first, end))
+            for cell, one in whole.items()
+        ]
+    return verdicts
 
 
 def false_discoveries(p: Mapping[Cell, float], rate: float) -> set[Cell]:
@@ -129,7 +140,7 @@ def false_discoveries(p: Mapping[Cell, float], rate: float) -> set[Cell]:
     return set(ranked[:most])
 
 
-def _examine(counted: Mapping[int, Counts], null: NullLaw, span: tuple[int, int]) -> _Examined:
+def _look(counted: Mapping[int, Counts], null: NullLaw, span: tuple[int, int]) -> _Look:
     first, last = span
     length = last - first + 1
 
@@ -139,12 +150,16 @@ def _examine(counted: Mapping[int, Counts], null: NullLaw, span: tuple[int, int]
 
     counts, p = window(first)
     _, previous = window(first - length)
+    return _Look(counts, p, previous)
+
+
+def _whole(counted: Mapping[int, Counts], null: NullLaw, last: int) -> _Whole:
     began = min(counted)
     # Impossible wins are looked for in all days: one that was seen stays seen until somebody has looked at it.
     whole = Counts.together(counted.values())
     by_day = [classed(counted[day], null) if day in counted else None for day in range(began, last + 1)]
     evidence = _evidence(by_day, counted, began, null, whole.n)
-    return _Examined(null, counts, p, previous, evidence, classed(whole, null).impossible)
+    return _Whole(null, evidence, classed(whole, null).impossible)
 
 
 def _evidence(
@@ -167,11 +182,13 @@ def _evidence(
     return {name: Evidence(*anytime(counts, probabilities[name])) for name, counts in daily.items() if counts.any()}
 
 
-def _verdict(cell: Cell, one: _Examined, flagged: bool, log_threshold: float, window: tuple[str, str]) -> Verdict:
-    null, counts, stakes = one.null, one.counts, one.counts.stakes
+def _verdict(
+    cell: Cell, one: _Whole, look: _Look, flagged: bool, log_threshold: float, window: tuple[str, str]
+) -> Verdict:
+    null, counts, stakes = one.null, look.counts, look.counts.stakes
     reasons: list[str] = []
     level: Level = "insufficient" if null.drift(stakes.n_eff) > DRIFT_MAX else "within"
-    known, previous = one.p.known(), one.previous.known()
+    known, previous = look.p.known(), look.previous.known()
     if small := [name for name, p in known.items() if p < INFO_P]:
         level, reasons = "info", [f"p < {INFO_P:g} of {', '.join(small)}"]
     if twice := [name for name, p in known.items() if max(p, previous.get(name, 1.0)) < REPEATED_P]:
