@@ -270,7 +270,7 @@ def test_a_cell_that_pays_wrong_is_paged_at_once_and_others_are_not(alone: Servi
 
 def test_the_page_of_metrics_shows_verdicts(tmp_path: Path) -> None:
     port = free_port()
-    running = Service(tmp_path, workers=1, metrics_port=port)
+    running = Service(tmp_path, workers=1, metrics_port=port, monitor_s=3600)
     running.start()
     try:
 
@@ -279,7 +279,15 @@ def test_the_page_of_metrics_shows_verdicts(tmp_path: Path) -> None:
             await play(running, "op-sandbox", 50, today - timedelta(days=1))
             async with stored(running) as store:
                 noon = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
+                # As if nothing had been counted for an hour more than it has to wait.
+                begin = datetime.now(UTC) - SLICE - SETTLED_AFTER - timedelta(hours=1)
                 (verdict,) = await monitor_of(store).look(store, noon)
+                await store.connection.execute("DELETE FROM counted_slices WHERE slice >= $1", begin - SLICE)
+                await store.connection.execute(
+                    "INSERT INTO counted_slices VALUES ($1) ON CONFLICT DO NOTHING", begin - SLICE
+                )
+                await store.keep_unjudged({(BUILD.build_hash, "base"): "no law"}, noon)
+                await store.keep_unjudged({(BUILD.build_hash, "ante"): "no law"}, noon)
             async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/metrics") as reply:
                 text = await reply.text()
             labels = (
@@ -290,6 +298,9 @@ def test_the_page_of_metrics_shows_verdicts(tmp_path: Path) -> None:
             assert float(lines[f"rgs_monitor_rtp{labels}"]) == pytest.approx(verdict.rtp)
             assert float(lines[f"rgs_monitor_rtp_certified{labels}"]) == pytest.approx(verdict.theory)
             assert float(lines[f"rgs_monitor_page{labels}"]) == 0
+            assert float(lines["rgs_monitor_lag_seconds"]) == pytest.approx(3600, abs=60)
+            unjudged = {name: value for name, value in lines.items() if name.startswith("rgs_monitor_unjudged")}
+            assert unjudged == {'rgs_monitor_unjudged{build="lantern_tide/rtp_96",mode="ante"}': "1.0"}
             return text
 
         assert "rgs_monitor_level" in run(job())
@@ -305,13 +316,19 @@ def test_a_build_with_choices_is_counted_and_not_judged(alone: Service) -> None:
         send("POST", "/sessions", session_body("tides", game_id="three_tides", build_hash=build.build_hash)).status
         == 200
     )
-    assert send("POST", "/spins", spin_body("tides-1", "tides", "0.20")).status in (200, 422)
+    for n in range(60):  # until a round is over with its spin
+        reply = send("POST", "/spins", spin_body(f"tides-{n}", "tides", "0.20"))
+        assert reply.status == 200, reply.body
+        if "awaiting" not in reply.json():
+            break
 
     async def job() -> None:
         async with stored(alone) as store:
-            laws = laws_of(store)
-            assert await laws.of({(build.build_hash, "base")}) == {}
-            assert "choices" in laws.missing[build.build_hash, "base"]
+            monitor = monitor_of(store)
+            assert await monitor.look(store, datetime.now(UTC) + LATER) == []
+            (row,) = await store.unjudged_builds()
+            assert (row["build"], row["mode"]) == (build.label, "base")
+            assert "choices" in row["reason"]
 
     run(job())
 
