@@ -122,10 +122,23 @@ def test_a_closed_session_is_verified_offline(own: Service, tmp_path: Path, caps
     assert "is open" in capsys.readouterr().err
     assert own.send("POST", "/rgs/v1/sessions/offline/close").status == 200
     assert main(write) == 0
-    assert rgs(["audit", "session", str(records), "--out", str(session)]) == 0
+    capsys.readouterr()
+    assert main(["audit", "key"]) == 0
+    key = capsys.readouterr().out.strip()
+    assert rgs(["audit", "session", str(records), "--out", str(session), "--key", key]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "4 rounds, all of them replayed" in said
+    assert "signed with that key" in said
+    root = json.loads(session.read_text())["log"]["root"]
     script = Path(__file__).parents[2] / "docs/verify/verify_session.py"
-    done = subprocess.run([sys.executable, "-I", str(script), str(session), told], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-I", str(script), str(session), told, root], capture_output=True, text=True)
     assert (done.returncode, done.stdout[:15]) == (0, "RIGHT: 4 rounds")
+    # A win that was changed where it is kept is not the one that was logged.
+    altered(own, "UPDATE spins SET win_units = win_units + 1 WHERE spin_id = 'offline-2'")
+    assert main(write) == 0
+    assert rgs(["audit", "session", str(records), "--out", str(session), "--key", key]) == 2
+    assert "is not in the log" in capsys.readouterr().err
+    altered(own, "UPDATE spins SET win_units = win_units - 1 WHERE spin_id = 'offline-2'")
 
 
 def altered(own: Service, *statements: str) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from rgs_core import Engine, commitment, derive_key, games
 from rgs_core.__main__ import main
+from rgs_core.audit.merkle import inclusion_spans, leaf_hash, root_of
 from rgs_core.audit.sessions import session_document
 from rgs_core.errors import AuditError
 from rgs_core.language.model_file import load
@@ -57,9 +58,33 @@ def records(game: str) -> list[dict[str, Any]]:
     return found
 
 
+def logged(found: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Records with their places in a log that holds them among others, and that log."""
+    leaves: list[str] = []
+    for record in found:
+        fact = {name: record[name] for name in ("session_id", "spin_id", "nonce", "win_units", "outcome_digest")}
+        leaves += [
+            json.dumps({"kind": "session", "fact": {}}),
+            json.dumps({"kind": "spin", "fact": fact}, ensure_ascii=False),
+        ]
+    hashes = [leaf_hash(leaf.encode()) for leaf in leaves]
+
+    def path(position: int) -> list[str]:
+        return [root_of(hashes[span.first : span.end]).hex() for span in inclusion_spans(position, len(leaves))]
+
+    proofs = [{"leaf": leaves[n], "position": n, "path": path(n)} for n in range(1, len(leaves), 2)]
+    log = {"size": len(leaves), "root": root_of(hashes).hex(), "checkpoint": "a signed note"}
+    return [record | proof for record, proof in zip(found, proofs, strict=True)], log
+
+
+def of_log(found: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int, dict[str, Any]]:
+    given, log = logged(found)
+    return given, ROUNDS, log
+
+
 def session(game: str = "lantern_tide") -> dict[str, Any]:
     build = load(games.find(game)).build()
-    document: dict[str, Any] = json.loads(json.dumps(session_document(records(game), ROUNDS, lambda _: build)))
+    document: dict[str, Any] = json.loads(json.dumps(session_document(*of_log(records(game)), lambda _: build)))
     return document
 
 
@@ -72,17 +97,27 @@ def script() -> Any:
     return module
 
 
-def by_page(documents: list[dict[str, Any]], told: str = "") -> list[tuple[bool, str]]:
+def by_page(documents: list[dict[str, Any]], told: str = "", root: str = "") -> list[tuple[bool, str]]:
     """What the page says of each document; its own script, run by node."""
     assert NODE is not None
     (code,) = re.findall(r"<script>(.*?)</script>", PAGE.read_text("utf-8"), re.DOTALL)
     ask = (
         "\nconst given = JSON.parse(require('fs').readFileSync(0, 'utf8'));"
-        "console.log(JSON.stringify(given[0].map((text) => verdict(text, given[1]))));"
+        "console.log(JSON.stringify(given[0].map((text) => verdict(text, given[1], given[2]))));"
     )
-    given = json.dumps([[json.dumps(document) for document in documents], told])
+    given = json.dumps([[json.dumps(document) for document in documents], told, root])
     done = subprocess.run([NODE, "-e", code + ask], input=given, capture_output=True, text=True, check=True)
     return [(right, text) for right, text in json.loads(done.stdout)]
+
+
+def rewritten(played: dict[str, Any], *, leaf: bool = False) -> None:
+    """Makes another win of a round; with `leaf` what the log is said to hold fits to it."""
+    played["outcome"]["win_units"] += 5
+    text = json.dumps(played["outcome"], sort_keys=True, separators=(",", ":"))
+    if leaf:
+        fact, digest = json.loads(played["leaf"]), hashlib.sha256(text.encode()).hexdigest()
+        fact["fact"].update(win_units=played["outcome"]["win_units"], outcome_digest=digest)
+        played["leaf"] = json.dumps(fact)
 
 
 def damages() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -108,8 +143,12 @@ def damages() -> Iterator[tuple[str, dict[str, Any]]]:
     for n in range(ROUNDS):
         yield f"round {n} lost", changed(lambda d, n=n: d["rounds"].pop(n))
         yield f"round {n} doubled", changed(lambda d, n=n: d["rounds"].insert(n, d["rounds"][n]))
-        yield f"another digest of round {n}", changed(lambda d, n=n: d["rounds"][n].update(outcome_digest=other))
         yield f"another win of round {n}", changed(lambda d, n=n: d["rounds"][n]["outcome"].update(win_units=7777))
+        # A win that was changed together with the leaf that says so.
+        yield f"another win of round {n}, alone", changed(lambda d, n=n: rewritten(d["rounds"][n]))
+        yield f"another win of round {n} with its leaf", changed(lambda d, n=n: rewritten(d["rounds"][n], leaf=True))
+        yield f"another place of round {n}", changed(lambda d, n=n: d["rounds"][n].update(position=2 * n))
+        yield f"no path of round {n}", changed(lambda d, n=n: d["rounds"][n].update(path=[]))
         yield f"no numbers of round {n}", changed(lambda d, n=n: d["rounds"][n]["draws"].__setitem__(0, []))
         yield f"no spins of round {n}", changed(lambda d, n=n: d["rounds"][n].update(draws=[]))
         for spin, numbers in enumerate(right["rounds"][n]["draws"]):
@@ -123,6 +162,9 @@ def damages() -> Iterator[tuple[str, dict[str, Any]]]:
                         )
                     ),
                 )
+    yield "another session", changed(lambda d: d.update(session_id="s-2"))
+    yield "another root", changed(lambda d: d["log"].update(root=other))
+    yield "a larger log", changed(lambda d: d["log"].update(size=2 * d["log"]["size"]))
     yield "rounds in another order", changed(lambda d: d["rounds"].reverse())
 
 
@@ -142,10 +184,10 @@ def test_the_page_loads_nothing() -> None:
 @pytest.mark.parametrize("game", GAMES)
 def test_right_sessions_are_found_right(game: str) -> None:
     document = session(game)
-    found, drawn = script().faults(document, commitment(SEED))
+    found, drawn = script().faults(document, commitment(SEED), document["log"]["root"])
     assert (found, drawn) == ([], sum(len(s) for r in document["rounds"] for s in r["draws"]))
     if NODE:
-        ((right, text),) = by_page([document], commitment(SEED))
+        ((right, text),) = by_page([document], commitment(SEED), document["log"]["root"])
         assert (right, text) == (True, f"RIGHT: {ROUNDS} rounds, {drawn} numbers drawn anew")
 
 
@@ -167,9 +209,31 @@ def test_another_commitment_than_was_told() -> None:
         assert by_page([document], "0" * 64) == [(False, "the commitment is not the one that you were told")]
 
 
+def test_a_log_that_was_written_anew_has_another_root() -> None:
+    """All of a session may be made to fit, but for what somebody else has kept."""
+    document = session()
+    kept = document["log"]["root"]
+    found = records("lantern_tide")
+    found[3]["win_units"] += 5
+    document["rounds"][3]["outcome"]["win_units"] += 5
+    text = json.dumps(document["rounds"][3]["outcome"], sort_keys=True, separators=(",", ":"))
+    found[3]["outcome_digest"] = hashlib.sha256(text.encode()).hexdigest()
+    given, document["log"] = logged(found)
+    for played, record in zip(document["rounds"], given, strict=True):
+        played.update({name: record[name] for name in ("leaf", "position", "path")})
+    assert script().faults(document)[0] == [], "nothing in the file tells"
+    assert script().faults(document, None, kept)[0] == ["the root of the log is not the one that you know"]
+    if NODE:
+        assert by_page([document], "", kept) == [(False, "the root of the log is not the one that you know")]
+
+
 def test_the_commands_together(tmp_path: Path) -> None:
     given, out = tmp_path / "records.json", tmp_path / "session.json"
-    given.write_text(json.dumps({"rounds_played": ROUNDS, "records": records("lantern_tide")}))
+    rounds, played, log = of_log(records("lantern_tide"))
+    given.write_text(json.dumps({"rounds_played": played, "records": rounds}))
+    assert main(["audit", "session", str(given), "--out", str(out)]) == 2, "without a log"
+    given.write_text(json.dumps({"rounds_played": played, "log": log, "records": rounds}))
+    assert main(["audit", "session", str(given), "--out", str(out), "--key", "log+00000000+AAAA"]) == 2, "no such key"
     assert main(["audit", "session", str(given), "--out", str(out)]) == 0
     command = [sys.executable, "-I", str(SCRIPT), str(out)]
     done = subprocess.run([*command, commitment(SEED)], capture_output=True, text=True)
@@ -184,18 +248,20 @@ def test_the_commands_together(tmp_path: Path) -> None:
 
 def test_what_is_no_finished_session(tmp_path: Path) -> None:
     build = load(games.find("lantern_tide")).build()
-    right = records("lantern_tide")
+    right, _, log = of_log(records("lantern_tide"))
     for change, message in (
         ({"server_seed": None}, "is open"),
         ({"outcome_digest": "0" * 64}, "does not replay"),
         ({"seed_commitment": "0" * 64}, "committed"),
     ):
         with pytest.raises(AuditError, match=message):
-            session_document([{**record, **change} for record in right], ROUNDS, lambda _: build)
+            session_document([{**record, **change} for record in right], ROUNDS, log, lambda _: build)
     with pytest.raises(AuditError, match="another session"):
-        session_document([right[0], {**right[1], "session_id": "s-2"}], 2, lambda _: build)
+        session_document([right[0], {**right[1], "session_id": "s-2"}], 2, log, lambda _: build)
     with pytest.raises(AuditError, match="no round"):
-        session_document([], 0, lambda _: build)
+        session_document([], 0, log, lambda _: build)
+    with pytest.raises(AuditError, match="'spin-0' is not in the log"):
+        session_document(right, ROUNDS, {**log, "root": "0" * 64}, lambda _: build)
     empty = tmp_path / "empty.json"
     empty.write_text("{}")
     assert main(["audit", "session", str(empty), "--out", str(tmp_path / "x")]) == 2

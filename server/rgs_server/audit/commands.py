@@ -14,14 +14,17 @@ from rgs_server.audit.critical_files import critical_files, digest_of, hashed
 from rgs_server.audit.exporting import export_range
 from rgs_server.audit.log_keys import public_key
 from rgs_server.audit.places import place_of
-from rgs_server.audit.session_records import write_records
+from rgs_server.audit.session_records import session_records
 from rgs_server.clock import read_time, time_text
 from rgs_server.config import Config, ConfigError
 from rgs_server.master_key import read_master_keys
 from rgs_server.sealing import Sealer
+from rgs_server.store import Store
 
 KEEP_DAYS_MIN = 365
 ERASED_AT_ONCE = 1000
+LOGGED_WITHIN_S = 5
+"""A fact has its place in the log so soon, or something is wrong; then the next checkpoint has to come."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,10 +36,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--out", metavar="FOLDER", type=Path, required=True)
     export.add_argument("--publish", action="store_true", help="write it to RGS_AUDIT_PLACE, too, under exports/FOLDER")
     actions.add_parser("files", help="print the digests of the critical files, and the one of all for RGS_FILES_DIGEST")
-    session = actions.add_parser("session", help="write the audit records of a closed session, for 'rgs audit session'")
-    session.add_argument("operator_id", metavar="OPERATOR_ID")
-    session.add_argument("session_id", metavar="SESSION_ID")
-    session.add_argument("--out", metavar="FILE", type=Path, required=True)
+    records = actions.add_parser("session", help="write the audit records of a closed session, for 'rgs audit session'")
+    records.add_argument("operator_id", metavar="OPERATOR_ID")
+    records.add_argument("session_id", metavar="SESSION_ID")
+    records.add_argument("--out", metavar="FILE", type=Path, required=True)
     keep = actions.add_parser("retention", help="say how long facts are kept, or erase those whose time is over")
     keep.add_argument("--keep-days", metavar="N", type=int, help=f"from {KEEP_DAYS_MIN} on; 0: for ever")
     keep.add_argument("--erase", action="store_true", help="erase now; leaves stay in the tree as hashes")
@@ -58,10 +61,7 @@ async def run(config: Config, args: argparse.Namespace) -> int:
     if args.action == "export":
         return await export(config, args)
     if args.action == "session":
-        sealer = Sealer(*read_master_keys(config.master_key_path))
-        written = await write_records(config.database_url, sealer, args.operator_id, args.session_id, args.out)
-        print(f"{args.out}: {written:,} rounds; the seed is in it, as it is public now")
-        return 0
+        return await session(config, args)
     # Retention and holds belong to the owner of the tables: workers cannot touch them.
     connection = await asyncpg.connect(config.owner_database_url or config.database_url)
     try:
@@ -72,6 +72,19 @@ async def run(config: Config, args: argparse.Namespace) -> int:
         return await (retention if args.action == "retention" else hold)(store, args)
     finally:
         await connection.close()
+
+
+async def session(config: Config, args: argparse.Namespace) -> int:
+    sealer = Sealer(*read_master_keys(config.master_key_path))
+    connection = await asyncpg.connect(config.database_url)
+    try:
+        wait_s = config.checkpoint_s + LOGGED_WITHIN_S
+        records = await session_records(Store(connection), sealer, args.operator_id, args.session_id, wait_s)
+    finally:
+        await connection.close()
+    args.out.write_bytes(records)
+    print(f"{args.out}: its rounds with their places in the log; the seed is in it, as it is public now")
+    return 0
 
 
 def files(config: Config) -> int:

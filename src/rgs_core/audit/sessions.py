@@ -1,5 +1,6 @@
 """A finished session with every number that was drawn in it, for verifiers that know no game: the page and the script in
-docs/verify. The numbers are those of the reference, which has to come to the outcomes that were recorded."""
+docs/verify. The numbers are those of the reference, which has to come to the outcomes that were recorded; and the audit log
+has to have held those."""
 
 from __future__ import annotations
 
@@ -7,12 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rgs_core import reference
+from rgs_core.audit.merkle import included, leaf_hash
 from rgs_core.errors import AuditError
 from rgs_core.language.model import Build
 from rgs_core.reference.words import Draws
 from rgs_core.seeds import commitment, derive_key, parse_server_seed
 
-FORMAT = "rgs-session-1"
+FORMAT = "rgs-session-2"
 
 
 class RecordingDraws(Draws):
@@ -41,9 +43,16 @@ def drawn_round(build: Build, key: bytes, nonce: int) -> tuple[dict[str, Any], s
 
 
 def session_document(
-    records: Sequence[Mapping[str, Any]], rounds_played: int, build_of: Callable[[Mapping[str, Any]], Build]
+    records: Sequence[Mapping[str, Any]],
+    rounds_played: int,
+    log: Mapping[str, Any],
+    build_of: Callable[[Mapping[str, Any]], Build],
 ) -> dict[str, Any]:
-    """The document of the verifiers, from the audit records of a closed session. Raises AuditError, KeyError."""
+    """The document of the verifiers, from the audit records of a closed session.
+
+    Each record has its `leaf` of the audit log, the `position` of that and the `path` from it to the `root` of `log`, whose
+    `size` and signed `checkpoint` are there, too. Raises AuditError, KeyError.
+    """
     if not records:
         raise AuditError("no round was played in this session")
     first = records[0]
@@ -58,13 +67,19 @@ def session_document(
         outcome, digest, draws = drawn_round(build_of(record), key, record["nonce"])
         if digest != record["outcome_digest"]:
             raise AuditError(f"spin '{record['spin_id']}' does not replay: its outcome has another digest")
+        path = [bytes.fromhex(value) for value in record["path"]]
+        leaf, root = leaf_hash(record["leaf"].encode()), bytes.fromhex(log["root"])
+        if not included(leaf, record["position"], log["size"], path, root):
+            raise AuditError(f"spin '{record['spin_id']}' is not in the log of that checkpoint")
         rounds.append(
             {
                 "nonce": record["nonce"],
                 "spin_id": record["spin_id"],
-                "outcome_digest": record["outcome_digest"],
                 "outcome": outcome,
                 "draws": draws,
+                "leaf": record["leaf"],
+                "position": record["position"],
+                "path": record["path"],
             }
         )
     if commitment(seed) != first["seed_commitment"]:
@@ -77,5 +92,6 @@ def session_document(
         "server_seed": first["server_seed"],
         "client_seed": first["client_seed"],
         "rounds_played": rounds_played,
+        "log": dict(log),
         "rounds": rounds,
     }

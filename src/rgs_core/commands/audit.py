@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from rgs_core.audit.export import Report, read_checkpoint, verify_export
-from rgs_core.audit.notes import VerifierKey, read_keys
+from rgs_core.audit.notes import Checkpoint, VerifierKey, read_keys
 from rgs_core.audit.proofs import read_proof
 from rgs_core.audit.sessions import session_document
 from rgs_core.commands.arguments import OFF, OK, add_json
@@ -39,10 +39,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     session.add_argument(
         "--out", metavar="FILE", required=True, type=Path, help="for the page and the script in docs/verify"
     )
-    for action in (verify, proof):
+    for action in (verify, proof, session):
         action.add_argument(
-            "--key", metavar="FILE", required=True, help="public key of the log (name+id+key), in a file or as it is"
+            "--key",
+            metavar="FILE",
+            required=action is not session,
+            help="public key of the log (name+id+key), in a file or as it is",
         )
+    for action in (verify, proof):
         add_json(action)
     verify.add_argument(
         "--checkpoint",
@@ -103,9 +107,22 @@ def run_session(args: argparse.Namespace, console: Console) -> int:
             builds[name] = build_of(record, args.model)
         return builds[name]
 
-    session = session_document(document["records"], document["rounds_played"], build)
+    for name in ("rounds_played", "log"):
+        if name not in document:
+            raise AuditError(f"{args.records} has no '{name}'; write it with 'rgs-server audit session'")
+    log = document["log"]
+    if args.key is not None:
+        checkpoint = Checkpoint.open(log["checkpoint"], keys_of(args.key))
+        if (checkpoint.size, checkpoint.root.hex()) != (log["size"], log["root"]):
+            raise AuditError(f"{args.records}: the checkpoint is of another log than 'log' says")
+    session = session_document(document["records"], document["rounds_played"], log, build)
     args.out.write_text(json.dumps(session, ensure_ascii=False) + "\n", "utf-8")
-    console.print(f"{args.out}: {len(session['rounds']):,} rounds, all of them replayed", highlight=False, markup=False)
+    signed = "signed with that key" if args.key is not None else "its signature was not looked at: give --key"
+    console.print(
+        f"{args.out}: {len(session['rounds']):,} rounds, all of them replayed, and in the log of {log['size']:,} leaves with "
+        f"root {log['root']} ({signed})",
+        highlight=False, markup=False, soft_wrap=True,
+    )  # fmt: skip
     return OK
 
 
