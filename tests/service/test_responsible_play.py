@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rgs_server.__main__ import main
 from rgs_server.app import create_app
-from rgs_server.catalogue import load_catalogue
+from rgs_server.catalogue import Playable, load_catalogue
 from rgs_server.client import Client, Credentials, Reply
 from rgs_server.clock import time_text
 from rgs_server.markets import read_pack
@@ -28,6 +28,10 @@ from rgs_server.sealing import Sealer
 from rgs_server.service import Service as Worker
 from rgs_server.sessions import Rulebook
 from service_process import BUILD, GAME, Service, code, free_port, run, session_body, spin_body
+from told_events import check
+
+from rgs_core._round import Round
+from rgs_core.errors import DrawLimitError
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 OPERATOR = "op-regulated"
@@ -68,11 +72,16 @@ Job = Callable[[Clocked], Coroutine[Any, Any, None]]
 def at(service: Service, credentials: Credentials) -> Callable[..., None]:
     """Runs a test's coroutine against a worker with a virtual clock."""
 
-    def play(job: Job, registry: Registry | None = None, unknown_market: str = "strictest") -> None:
+    def play(
+        job: Job,
+        registry: Registry | None = None,
+        unknown_market: str = "strictest",
+        catalogue: Mapping[str, Playable] | None = None,
+    ) -> None:
         async def whole() -> None:
             now = [NOW]
             config = replace(service.config, sweep_s=3600)
-            rules = Rulebook(load_catalogue(""), registry or Registry(None), unknown_market)
+            rules = Rulebook(catalogue or load_catalogue(""), registry or Registry(None), unknown_market)
             sealer = Sealer(*read_master_keys(config.master_key_path))
             worker = Worker(config, service.database_url, rules, sealer, lambda: now[0])
             worker.clock_watch.look = nobody_looks  # type: ignore[method-assign]
@@ -168,18 +177,53 @@ def test_reminders_and_breaks(at: Callable[..., None]) -> None:
         worker.set_time(NOW + timedelta(minutes=59))
         await settled(worker, await worker.spin(session))
         worker.set_time(NOW + timedelta(minutes=60))
-        assert code(await worker.spin(session)) == (403, "RG_ACK_REQUIRED")
+        for _ in range(2):
+            assert code(await worker.spin(session)) == (403, "RG_ACK_REQUIRED")
         acknowledged = await worker.send("POST", path)
         assert acknowledged.json()["resumes_at"] == time_text(NOW + timedelta(minutes=65))
         worker.set_time(NOW + timedelta(minutes=64))
         assert (await worker.send("POST", path)).body == acknowledged.body, "the break does not begin anew"
+        assert code(await worker.spin(session)) == (403, "RG_BREAK")
         waits = await worker.spin(session)
         assert code(waits) == (403, "RG_BREAK")
         assert (waits.json()["retry_after_ms"], waits.headers["Retry-After"]) == (60_000, "60")
         worker.set_time(NOW + timedelta(minutes=65))
         assert (await worker.spin(session)).status == 200
+        # The platform is told of each once, however often it asks.
+        events = await told(worker, session, "rg_event")
+        assert [(event["data"]["kind"], event["data"]["reminders"]) for event in events] == [
+            ("reminder_due", 1), ("acknowledged", 1), ("break", 1),
+        ]  # fmt: skip
+        assert events[1]["data"]["resumes_at"] == time_text(NOW + timedelta(minutes=65))
 
     at(job)
+
+
+async def told(worker: Clocked, session: str, kind: str) -> list[dict[str, Any]]:
+    """Events of a kind in a session, all of which fit their document."""
+    events = (await worker.send("GET", f"/sessions/{session}/events")).json()["events"]
+    for event in events:
+        check(event)
+    return [event for event in events if event["type"] == kind]
+
+
+class Faulty:
+    """An engine whose rounds need more numbers than there are."""
+
+    def spin(self, key: bytes, nonce: int) -> Round:
+        raise DrawLimitError("the round needs more random words than a sub-spin has; it is refused")
+
+
+def test_a_round_that_cannot_be_drawn_is_told_once(at: Callable[..., None]) -> None:
+    async def job(worker: Clocked) -> None:
+        session, _ = await opened(worker, geo="MT")
+        for _ in range(2):
+            assert code(await worker.spin(session)) == (500, "ROUND_UNPLAYABLE")
+        (event,) = await told(worker, session, "technical_error")
+        assert (event["data"]["kind"], event["data"]["build_hash"]) == ("round_unplayable", BUILD.build_hash)
+
+    playable = replace(load_catalogue("")[BUILD.build_hash], engine=Faulty())  # type: ignore[arg-type]
+    at(job, catalogue={BUILD.build_hash: playable})
 
 
 def test_the_time_limit_of_a_player(at: Callable[..., None]) -> None:

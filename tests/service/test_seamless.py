@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from monitored import stored
 from rgs_server.__main__ import main
 from rgs_server.client import Credentials, Reply
 from rgs_server.clock import time_text
+from rgs_server.monitoring.slices import count_slices
 from rgs_server.operators import Rules
 from rgs_server.telemetry.metrics import Metrics
 from rgs_server.telemetry.tracing import Tracing
 from rgs_server.wallet_api import Wallet, WalletClient
 from service_process import Send, Service, code, run, sending, session_body, spin_body, wait_for
+from told_events import check
 from wallet_server import WalletServer
 
 OPERATOR = "op-seamless"
@@ -62,7 +65,8 @@ def send(own: Service, credentials: Credentials, wallet: WalletServer) -> Send:
 def opened(send: Send) -> tuple[str, str]:
     """Session and player, both new."""
     session = f"seamless-{next(_numbers)}"
-    reply = send("POST", "/sessions", session_body(session, OPERATOR, player_id=f"p-{session}"))
+    # A channel of its own, by which its rounds can be told from others in sums.
+    reply = send("POST", "/sessions", session_body(session, OPERATOR, player_id=f"p-{session}", channel=session))
     assert reply.status == 200, reply.body
     assert reply.json()["wallet"] == "seamless"
     return session, f"p-{session}"
@@ -320,6 +324,71 @@ def test_a_wallet_that_was_away_gets_everything_once(own: Service, send: Send, w
     wallet.always.clear()
     check_books(own, wallet, session, player)
     assert json.loads(send("GET", "/transactions").body) == {"transactions": []}
+
+
+def test_a_credit_that_is_given_up_is_told_once(own: Service) -> None:
+    """Nobody asks for it any more by itself: its platform has to know."""
+    operator_id = "op-gives-up"
+    credentials = own.add_operator(operator_id)
+    send = sending(own, credentials)
+    with WalletServer(credentials.secret.encode()) as wallet:
+        own.change_operator(operator_id, rules=Rules(wallets=["seamless"]), wallet=(wallet.url, credentials.key_id))
+        assert send("POST", "/sessions", session_body("given-up", operator_id, player_id="p-given-up")).status == 200
+        wallet.always["credit:p-given-up"] = "error"
+        assert send("POST", "/spins", spin_body("given-up-1", "given-up")).status == 200
+        wait_for_error(send, "credit:given-up-1")
+        older = "UPDATE wallet_steps SET created_at = created_at - interval '25 hours', next_try_at = now() WHERE operator_id = $1"
+        run(own.fetch(older + " AND kind = 'credit'", operator_id))
+        wait_for(lambda: len(told(send, "given-up", "technical_error")) > 0, own.log_text)
+    (event,) = told(send, "given-up", "technical_error")
+    check(event)
+    facts = {
+        name: event["data"][name] for name in ("kind", "operator_id", "session_id", "round_id", "spin_id", "txn_id")
+    }
+    assert facts == {
+        "kind": "wallet_step_failed", "operator_id": operator_id, "session_id": "given-up", "round_id": "r-given-up-1",
+        "spin_id": "given-up-1", "txn_id": "credit:given-up-1",
+    }  # fmt: skip
+    (step,) = send("GET", "/transactions").json()["transactions"]
+    assert (step["txn_id"], step["status"]) == ("credit:given-up-1", "failed")
+
+
+def told(send: Send, session: str, kind: str) -> list[dict[str, Any]]:
+    """Events of a kind in a session."""
+    events = send("GET", f"/sessions/{session}/events").json()["events"]
+    return [event for event in events if event["type"] == kind]
+
+
+def test_rounds_with_trouble_are_counted_as_such(own: Service, send: Send, wallet: WalletServer) -> None:
+    """By live math monitoring, which compares them with all others."""
+    session, player = opened(send)
+    names = [f"{session}-{what}" for what in ("plain", "paid-twice", "not-yet-paid", "debited-twice")]
+    wallet.faults[f"debit:{player}"] = ["error"]
+    assert send("POST", "/spins", spin_body(names[3], session)).status == 200
+    assert send("POST", "/spins", spin_body(names[0], session)).status == 200
+    wait_for(lambda: f"credit:{names[0]}" in wallet.done)
+    wallet.faults[f"credit:{player}"] = ["error"]
+    assert send("POST", "/spins", spin_body(names[1], session)).status == 200
+    wait_for_error(send, f"credit:{names[1]}")
+    settled(own)
+    wallet.always[f"credit:{player}"] = "error"
+    assert send("POST", "/spins", spin_body(names[2], session)).status == 200
+    wait_for_error(send, f"credit:{names[2]}")
+
+    async def count() -> set[tuple[str, int]]:
+        async with stored(own) as store:
+            await count_slices(store, datetime.now(UTC) + timedelta(hours=1))
+            rows = await store.connection.fetch(
+                "SELECT c.status, sum(c.rounds)::integer AS rounds FROM math_counts c WHERE c.operator_id = $1 AND c.channel = $2 GROUP BY 1",
+                OPERATOR, session,
+            )  # fmt: skip
+            return {(row["status"], row["rounds"]) for row in rows}
+
+    assert run(count()) == {("normal", 1), ("retried", 2), ("recovered", 1)}
+    wallet.always.clear()
+    settled(own)
+    statuses = {event["data"]["spin_id"]: event["data"]["status"] for event in told(send, session, "round_status")}
+    assert statuses == {names[1]: "retried", names[2]: "recovered", names[3]: "retried"}
 
 
 def test_a_list_of_the_wallet_reconciles(

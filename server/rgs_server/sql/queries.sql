@@ -526,20 +526,21 @@ WHERE e.operator_id = $1 AND e.created_at >= $2 AND e.created_at < $3 AND e.endi
 -- $1 operator_id $2 session_id $3 spin_id $4 round_id $5 amount_minor $6 fingerprint $7 created_at $8 due_at
 -- $9 asked_until $10 traceparent
 INSERT INTO wallet_steps (operator_id, txn_id, kind, round_id, spin_id, session_id, currency, exponent, amount_minor,
-                          fingerprint, state, next_try_at, created_at, asked_until, traceparent)
-SELECT $1, 'debit:' || $3, 'debit', $4, $3, $2, currency, exponent, $5, $6, 'pending', $8, $7, $9, $10
+                          fingerprint, state, attempts, next_try_at, created_at, asked_until, traceparent)
+SELECT $1, 'debit:' || $3, 'debit', $4, $3, $2, currency, exponent, $5, $6, 'pending', 1, $8, $7, $9, $10
 FROM sessions WHERE operator_id = $1 AND session_id = $2 AND closed_at IS NULL
 ON CONFLICT DO NOTHING RETURNING txn_id;
 
 -- name: claim_debit
 -- A debit that nobody asks for any more, for one worker.
 -- $1 operator_id $2 txn_id $3 now $4 asked_until
-UPDATE wallet_steps SET asked_until = $4
+UPDATE wallet_steps SET asked_until = $4, attempts = attempts + 1
 WHERE operator_id = $1 AND txn_id = $2 AND kind = 'debit' AND state = 'pending' AND asked_until <= $3 RETURNING txn_id;
 
 -- name: keep_debit
 -- $1 operator_id $2 txn_id $3 asked_until
-UPDATE wallet_steps SET asked_until = $3 WHERE operator_id = $1 AND txn_id = $2 AND kind = 'debit' AND state = 'pending';
+UPDATE wallet_steps SET asked_until = $3, attempts = attempts + 1
+WHERE operator_id = $1 AND txn_id = $2 AND kind = 'debit' AND state = 'pending';
 
 -- name: accept_step
 -- The wallet took it; what was accepted, abandoned or refused before stays so.
