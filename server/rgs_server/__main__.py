@@ -38,7 +38,7 @@ from rgs_server.contract.compatibility import broken_messages, broken_promises
 from rgs_server.contract.money import EXPONENTS
 from rgs_server.contract.openapi import document
 from rgs_server.logs import configure_logging
-from rgs_server.master_key import MasterKeyError
+from rgs_server.master_key import MasterKeyError, read_master_keys
 from rgs_server.nats_server import NatsUnavailable, find_server
 from rgs_server.operators import (
     WALLETS,
@@ -56,7 +56,8 @@ from rgs_server.receivers import bus_state, replay_events, set_webhook, webhook_
 from rgs_server.reconciliation import Entry, ListRefused, differences, read_list
 from rgs_server.registry import RegistryRefused, read_registry, sign_registry
 from rgs_server.resealing import reseal
-from rgs_server.sealing import SealBroken
+from rgs_server.sealing import SealBroken, Sealer
+from rgs_server.signed_pages import LOADED, SignedPage
 from rgs_server.store import SchemaMismatch, Store
 from rgs_server.supervisor import AlreadyRunning, DatabaseUnreachable, Supervisor, WorkerFailed
 from rgs_server.token_keys import KeyUnknown, change_token_keys
@@ -179,6 +180,7 @@ def parser() -> argparse.ArgumentParser:
     console = commands.add_parser("console", help="let a person look at the console, with a new password")
     console.add_argument("name", metavar="NAME")
     console.add_argument("--retire", action="store_true", help="let the person look no more")
+    commands.add_parser("pages", help="print the keys and files of the pages, for those who check what browsers get")
     commands.add_parser("reseal", help="seal every secret anew under the first key of RGS_MASTER_KEY_FILE")
     call = commands.add_parser("call", help="send a signed request and print the answer")
     call.add_argument("method", metavar="METHOD", choices=["GET", "POST"])
@@ -272,6 +274,8 @@ def main(arguments: list[str] | None = None) -> int:
             return run(run_command(config, args))
         if args.command == "reseal":
             return run(seal_again(config))
+        if args.command == "pages":
+            return pages(config)
         if args.command == "console":
             return run(let_in(config, args.name, args.retire))
         if args.command == "webhook":
@@ -312,6 +316,15 @@ async def seal_again(config: Config) -> int:
         raise ConfigError("set RGS_DATABASE_URL: secrets are sealed in the database of the service")
     done = await reseal(config, lambda so_far: print(f"{so_far:,} sealed anew", file=sys.stderr))
     print(f"{done:,} secrets are sealed anew; all are under the first key now")
+    return 0
+
+
+def pages(config: Config) -> int:
+    sealer = Sealer(*read_master_keys(config.master_key_path))
+    for page in (SignedPage(sealer, name) for name in LOADED):
+        print(f"{page.root}  ed25519 {page.key}")
+        for file in (*page.hashes["page"], *page.hashes["files"]):
+            print(f"  {file['integrity']}  {file['name']}")
     return 0
 
 

@@ -11,8 +11,9 @@ from rgs_server.contract.problems import Problem
 from rgs_server.signed_pages import HEADERS, SignedPage
 
 
-def add_page(app: web.Application, page: SignedPage, root: str) -> None:
-    """Adds the routes of a page under `root`."""
+def add_page(app: web.Application, page: SignedPage) -> None:
+    """Adds the routes of a page under its root."""
+    root = page.root
 
     async def index(_: web.Request) -> web.Response:
         return web.Response(text=page.index, content_type="text/html", headers=HEADERS)

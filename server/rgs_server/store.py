@@ -665,6 +665,9 @@ class Store:
     async def unjudged_builds(self) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["unjudged_builds"])
 
+    async def widest_verdicts(self, first: date) -> list[asyncpg.Record]:
+        return await self.connection.fetch(QUERIES["widest_verdicts"], first)
+
     async def largest_wins(self, *values: Any) -> list[asyncpg.Record]:
         """In the order of the statement's arguments; the largest first."""
         return await self.connection.fetch(QUERIES["largest_wins"], *values)

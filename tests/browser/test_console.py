@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -19,11 +20,20 @@ from pathlib import Path
 import asyncpg
 import pytest
 from monitored import monitor_of, stored
-from rgs_server.clock import system_clock
+from rgs_server.audit.audit_store import AuditStore
+from rgs_server.audit.log_keys import public_key
+from rgs_server.clock import system_clock, time_text
 from rgs_server.console.people import FAILURES_MAX, add_person
 from rgs_server.operators import Rules
 from rgs_server.store import Store
-from service_process import Send, Service, run, sending, session_body, spin_body
+from service_process import BUILD, GAME, Send, Service, run, sending, session_body, spin_body
+
+from rgs_core import Engine, derive_key, games
+from rgs_core.__main__ import main as rgs
+from rgs_core.language.model_file import load
+from rgs_core.monitor.exact_sum import Stakes, rtp_band
+from rgs_core.monitor.null_law import exact_null
+from rgs_core.sheet.sheet import Sheet
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -139,20 +149,72 @@ def test_rounds_are_found(page: playwright.Page) -> None:
         assert rows(page) == count, (field, value)
 
 
+def test_rounds_of_a_time_are_found(page: playwright.Page, seen: Seen) -> None:
+    """From a moment on, and before another: the end is not included."""
+    times = run(seen.service.fetch("SELECT created_at FROM spins WHERE session_id = 's-looked-at' ORDER BY created_at"))
+    moments = [time_text(row["created_at"]) for row in times]
+    cut = next(n for n in range(15, 40) if moments[n] != moments[n - 1])
+    for since, until, count in ((moments[cut], "", 40 - cut), ("", moments[cut], cut), (moments[cut], moments[cut], 0)):
+        page.goto(page.url.split("#")[0] + "#rounds")
+        page.wait_for_selector("body[data-state=rounds-shown]")
+        page.fill("form input[name=since]", since)
+        page.fill("form input[name=until]", until)
+        page.click("form button")
+        page.wait_for_url("**#rounds?*")
+        page.wait_for_selector(f"#found:has-text('{'seen' if count else 'Nothing is found'}')")
+        page.wait_for_selector("body[data-state=rounds-shown]")
+        assert rows(page) == count, (since, until)
+
+
 def test_a_time_that_is_none_is_said(page: playwright.Page) -> None:
     page.fill("form input[name=since]", "yesterday")
     page.click("form button")
     page.wait_for_selector("[role=alert]:has-text(\"since: 'yesterday' is not a time\")")
 
 
+FROM_CELLS = """[...document.querySelector('.drawn').querySelectorAll('.path')].map(path => {
+  const scale = path.getScreenCTM(), box = path.getBoundingClientRect();
+  return Math.max(...[...path.firstChild.points].map(p => {
+    const [x, y] = [p.x * scale.a + scale.e, p.y * scale.d + scale.f];
+    return Math.min(...[...document.querySelector('.drawn').querySelectorAll('.cell.wins')].map(cell => {
+      const its = cell.getBoundingClientRect();
+      return Math.hypot(its.x + its.width / 2 - x, its.y + its.height / 2 - y);
+    }));
+  }));
+})"""
+"""Of each line how far its points are from the middle of a winning cell, in pixels."""
+
+
 def test_a_round_is_drawn_with_its_money_and_verdict(page: playwright.Page, seen: Seen) -> None:
     wins = [int(spin["outcome"]["win"]["minor"]) for spin in seen.spins]  # type: ignore[index]
-    best = max(range(1, 40), key=lambda n: wins[n])
-    page.goto(f"{page.url.split('#')[0]}#round?operator=op-console&spin=seen-{best}")
-    page.wait_for_selector("body[data-state=round]")
+    for best in sorted(range(1, 40), key=lambda n: -wins[n]):
+        page.goto(f"{page.url.split('#')[0]}#rounds")
+        page.wait_for_selector("body[data-state=rounds-shown]")
+        page.goto(f"{page.url.split('#')[0]}#round?operator=op-console&spin=seen-{best}")
+        page.wait_for_selector("body[data-state=round]")
+        if page.locator(".drawn").first.locator(".path").count():
+            break  # the most that was won on lines with the first spin
     assert page.inner_text("#verdict") == "MATCH"
     assert page.locator(".grid").first.locator(".cell").count() == 15
     assert page.locator(".cell.wins").count() >= 2
+    # Each win on a line has its path through the middle of its cells; one that is pressed is shown alone.
+    lined = [win for win in page.locator("ul.wins").first.locator("button").all() if " on line " in win.inner_text()]
+    assert lined
+    paths = page.locator(".drawn").first.locator(".path polyline")
+    assert paths.count() == len(lined)
+    far = page.evaluate(FROM_CELLS)
+    assert len(far) == len(lined)
+    assert max(far) < 2
+    lined[0].click()
+    assert lined[0].get_attribute("aria-pressed") == "true"
+    page.mouse.move(0, 0)
+    assert page.locator(".drawn").first.locator(".path.shown").count() == 1
+    assert page.locator(".drawn").first.locator(".path:visible").count() == 1
+    shown = page.locator(".drawn").first.locator(".cell.shown").count()
+    assert f"{shown} x " in lined[0].inner_text()
+    lined[0].click()
+    page.mouse.move(0, 0)
+    assert page.locator(".drawn").first.locator(".path:visible").count() == len(lined)
     told = page.inner_text("ol.timeline")
     assert "stake 1.00 EUR" in told
     assert f"win {wins[best] / 100:.2f} EUR" in told
@@ -177,11 +239,29 @@ def logged(page: playwright.Page, spin: str, verdict: str) -> str:
     return page.inner_text("[aria-label='audit log']")
 
 
-def test_a_round_is_proved_to_be_in_the_log(page: playwright.Page, seen: Seen) -> None:
+def test_a_round_is_proved_to_be_in_the_log(
+    page: playwright.Page, seen: Seen, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     told = logged(page, "seen-3", "MATCH")
     (signed,) = run(seen.service.fetch("SELECT root, note FROM audit_checkpoints ORDER BY tree_size DESC LIMIT 1"))
     assert signed["note"].splitlines()[0] in told
     assert "leaf " in told
+    # The proof can be taken along, and is verified without the service; a changed one is not.
+    with page.expect_download() as download:
+        page.click("#proof")
+    taken = tmp_path / download.value.suggested_filename
+    download.value.save_as(taken)
+    key = run(public_key_of(seen.service))
+    verify = ["audit", "proof", str(taken), "--key", key]
+    assert rgs(verify) == 0
+    assert "PROVED" in capsys.readouterr().out
+    taken.write_text(taken.read_text().replace("seen-3", "seen-4"))
+    assert rgs(verify) == 1
+
+
+async def public_key_of(service: Service) -> str:
+    async with stored(service) as store:
+        return str(await public_key(AuditStore(store.connection)))
 
 
 def test_a_round_that_was_changed_in_the_database_is_shown_as_such(page: playwright.Page, seen: Seen) -> None:
@@ -222,7 +302,7 @@ def test_the_page_that_verifies_a_session(browser: playwright.Browser, seen: See
     page.close()
 
 
-def test_what_is_under_way(page: playwright.Page) -> None:
+def test_what_is_under_way(page: playwright.Page, seen: Seen) -> None:
     page.click("nav a[href='#open']")
     page.wait_for_selector("body[data-state=open-shown]")
     text = page.inner_text("main")
@@ -231,27 +311,29 @@ def test_what_is_under_way(page: playwright.Page) -> None:
     assert "r-seen-0" in text
     assert "settlement" in text
     assert "none: they are kept" in text
+    sinks = page.locator("section.card", has_text="Events").locator("tbody tr")
+    assert [sink.locator("td").nth(1).inner_text() for sink in sinks.all() if "op-console" in sink.inner_text()] == [
+        "webhook"
+    ]
+    run(seen.service.fetch("INSERT INTO sinks (sink) VALUES ('bus')"))
+    page.reload()
+    page.wait_for_selector("body[data-state=open-shown]")
+    told = [sink.locator("td").nth(1).inner_text() for sink in sinks.all() if "op-console" in sink.inner_text()]
+    assert told == ["bus", "webhook"], "each for itself"
+    run(seen.service.fetch("DELETE FROM sinks WHERE sink = 'bus'"))
 
 
-def test_the_rtp_is_drawn_in_its_band(page: playwright.Page) -> None:
-    page.click("nav a[href='#rtp']")
-    page.wait_for_selector("body[data-state=rtp-shown]")
-    card = page.locator("section.card[aria-label*=lantern_tide]")
-    assert "lantern_tide/rtp_96" in card.inner_text()
-    assert "40 rounds" in card.inner_text()
-    assert "certified 96.496 %" in card.inner_text()
-    assert card.locator("svg.chart .band").count() == 1
-    picture(page, "console-rtp")
-
-
-def test_verdicts_of_the_monitor(page: playwright.Page, seen: Seen) -> None:
+def test_verdicts_and_rtp_of_the_monitor(page: playwright.Page, seen: Seen) -> None:
     page.click("nav a[href='#rtp']")
     page.wait_for_selector("body[data-state=rtp-shown]")
     assert "Nothing is judged yet" in page.locator("#verdicts").inner_text()
+    assert "No day of the last 30 is judged yet" in page.inner_text("main")
 
     async def job() -> None:
         async with stored(seen.service) as store:
             assert await monitor_of(store).look(store, datetime.now(UTC) + timedelta(days=2))
+            tides = load(games.find("three_tides")).build()
+            await store.keep_unjudged({(tides.build_hash, "base"): "its players choose"}, datetime.now(UTC))
 
     run(job())
     page.reload()
@@ -261,7 +343,54 @@ def test_verdicts_of_the_monitor(page: playwright.Page, seen: Seen) -> None:
     assert row.locator("td").first.inner_text() in ("insufficient", "info", "investigate")  # 40 rounds by chance
     for text in ("op-console", "lantern_tide/rtp_96", "EUR 1", "40", "96.50 %"):
         assert text in row.inner_text(), text
+    assert "three_tides/rtp_95: its players choose" in page.locator("#verdicts").inner_text()
+    # The picture is that of the verdict: its RTP, in its exact band.
+    (kept,) = run(seen.service.fetch("SELECT verdict FROM math_verdicts WHERE kind = 'day'"))
+    verdict = json.loads(kept["verdict"])
+    card = page.locator("section.card[aria-label*=lantern_tide]")
+    assert "40 rounds of one day" in card.inner_text()
+    (shown,) = re.findall(r"· ([\d.]+) % · certified", card.inner_text())
+    assert float(shown) == pytest.approx(100 * verdict["rtp"], abs=0.006)
+    assert "certified 96.50 %" in card.inner_text()
+    low, high = verdict["band"]
+    assert ("inside" if low <= verdict["rtp"] <= high else "outside") + " the band" in card.inner_text()
+    band = card.locator("svg.chart .band").get_attribute("points")
+    edges = sorted({float(point.split(",")[1]) for point in str(band).split()})
+    theory = float(card.locator("svg.chart .theory").get_attribute("y1") or 0)
+    assert len(edges) == 2
+    centre = verdict["theory"]
+    reach = 1.15 * max(abs(verdict["rtp"] - centre), min(high - centre, 0.6), min(centre - low, 0.6))
+    drawn = (theory - edges[0]) / (edges[1] - theory)
+    assert drawn == pytest.approx(min(high - centre, reach) / min(centre - low, reach), rel=0.01)
     picture(page, "console-verdicts")
+
+
+def test_thirty_days_are_drawn(page: playwright.Page, seen: Seen) -> None:
+    async def job() -> None:
+        async with stored(seen.service) as store:
+            (row,) = await store.connection.fetch("SELECT * FROM math_verdicts WHERE kind = 'day'")
+            found, today = json.loads(row["verdict"]), row["day"]
+            law = exact_null(Sheet.of(BUILD))
+            wins = Engine(BUILD).wins(derive_key(bytes(32), "thirty days"), 0, 150_000).reshape(30, 5000).sum(axis=1)
+            for days_ago in reversed(range(30)):
+                rounds = 5000 * (30 - days_ago)
+                rtp = float(wins[: 30 - days_ago].sum()) / BUILD.play.cost_units / rounds
+                band = rtp_band(law, Stakes.of({10**18: rounds}))
+                verdict = {**found, "n": rounds, "rtp": rtp, "band": band}
+                await store.add_verdict(
+                    "", GAME, BUILD.build_hash, "base", "all", "cash", "EUR", "day", today - timedelta(days=days_ago), 30, rounds,
+                    "within", json.dumps(verdict), row["judged_at"],
+                )  # fmt: skip
+
+    run(job())
+    page.click("nav a[href='#rtp']")
+    page.wait_for_selector("body[data-state=rtp-shown]")
+    card = page.locator("section.card[aria-label*=lantern_tide]")
+    assert card.locator("svg.chart circle").count() == 30, "of each day that with most rounds"
+    assert "150,000 rounds of 30 days" in card.inner_text()
+    assert card.locator("svg.chart .band").count() == 1
+    card.scroll_into_view_if_needed()
+    picture(page, "console-rtp")
 
 
 def test_latency_and_errors_are_drawn(page: playwright.Page, seen: Seen) -> None:
@@ -289,7 +418,15 @@ def test_who_may_not_look(browser: playwright.Browser, seen: Seen) -> None:
     url = seen.service.credentials.url
     context = browser.new_context()
     page = context.new_page()
-    for path in ("me", "rounds", "round?operator=op-console&spin=seen-1", "open", "rtp", "traffic"):
+    for path in (
+        "me",
+        "rounds",
+        "round?operator=op-console&spin=seen-1",
+        "proof?operator=op-console&spin=seen-1",
+        "open",
+        "rtp",
+        "traffic",
+    ):
         reply = page.request.get(f"{url}/console/api/{path}")
         assert (reply.status, reply.json()["code"]) == (401, "LOGIN_REQUIRED")
     page.goto(f"{url}/console")

@@ -5,14 +5,23 @@ With RGS_SCREENSHOTS=FOLDER it also takes the pictures of the documentation.
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
 
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from rgs_server.__main__ import main
+from rgs_server.signed_pages import integrity
 from service_process import Service
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -42,10 +51,12 @@ def browser() -> Iterator[playwright.Browser]:
 class Player:
     """A page with the games; asks for nothing from elsewhere, and logs no error."""
 
-    def __init__(self, browser: playwright.Browser, service: Service, **context: object) -> None:
+    def __init__(
+        self, browser: playwright.Browser, service: Service, reduced_motion: str = "reduce", **context: object
+    ) -> None:
         assert service.credentials is not None
         self.url = service.credentials.url
-        self.context = browser.new_context(reduced_motion="reduce", **context)  # type: ignore[arg-type]
+        self.context = browser.new_context(reduced_motion=reduced_motion, **context)  # type: ignore[arg-type]
         self.page = self.context.new_page()
         self.asked: list[str] = []
         self.errors: list[str] = []
@@ -131,6 +142,74 @@ def test_the_seed_is_shown_at_the_end(browser: playwright.Browser, service: Serv
         assert player.page.is_disabled("#spin")
 
 
+def test_a_player_verifies_his_session(browser: playwright.Browser, service: Service, tmp_path: Path) -> None:
+    """From the last round to RIGHT in three clicks and a file; with one byte changed the verifier says where."""
+    with Player(browser, service) as player:
+        page = player.page
+        player.enter("lantern_tide")
+        for _ in range(6):
+            assert player.spin() == "ready"
+        commitment = page.inner_text("[data-fair='Seed commitment']")
+        page.click("#close")
+        page.click("#file")
+        page.wait_for_selector("#save", timeout=LONG_MS)
+        with page.expect_download() as download:
+            page.click("#save")
+        file = tmp_path / download.value.suggested_filename
+        download.value.save_as(file)
+        with page.expect_popup() as opened:
+            page.click("#verify")
+        verifier = opened.value
+        assert verifier.input_value("#told") == commitment
+        verifier.set_input_files("#file", file)
+        verifier.wait_for_selector("#said.right")
+        assert verifier.inner_text("#said").startswith("RIGHT: 6 rounds, ")
+        verifier.screenshot(path=str(Path(SCREENSHOTS) / "verify.png")) if SCREENSHOTS else None
+        document = json.loads(file.read_text())
+        verifier.fill("#root", document["log"]["root"])
+        verifier.wait_for_selector("#said:not(:has-text('checkpoint'))")
+        for change, told in (
+            (lambda d: d["rounds"][2]["outcome"].update(win_units=999), "round 2 ("),
+            (lambda d: d["rounds"][4]["draws"][0][0].__setitem__(1, 0 if d["rounds"][4]["draws"][0][0][1] else 1), "round 4 ("),
+            (lambda d: d["log"].update(root="0" * 64), "the root of the log is not the one that you know"),
+            (lambda d: d["rounds"].pop(), "rounds are missing"),
+        ):  # fmt: skip
+            damaged = json.loads(file.read_text())
+            change(damaged)
+            (tmp_path / "damaged.json").write_text(json.dumps(damaged))
+            verifier.set_input_files("#file", tmp_path / "damaged.json")
+            verifier.wait_for_selector("#said.wrong")
+            assert told in verifier.inner_text("#said")
+            verifier.set_input_files("#file", file)
+            verifier.wait_for_selector("#said.right")
+
+
+@pytest.mark.parametrize("skipped", [False, True])
+def test_reels_that_turn_stop_at_what_the_service_drew(
+    browser: playwright.Browser, service: Service, skipped: bool
+) -> None:
+    """With animation, until a feature has run too; the button skips what moves, and plays nothing more meanwhile."""
+    with Player(browser, service, reduced_motion="no-preference", viewport={"width": 1200, "height": 820}) as player:
+        page = player.page
+        answers: list[dict[str, Any]] = []
+        page.on("response", lambda reply: answers.append(reply.json()) if reply.url.endswith("/spins") else None)
+        player.enter("lantern_tide")
+        page.select_option("#mode", "buy") if page.locator("#mode option[value=buy]").count() else None
+        page.click("#spin")
+        page.wait_for_selector(".reel.rolling", timeout=LONG_MS)
+        assert page.inner_text("#spin") == "Skip"
+        if skipped:  # at once, or the round is over before the next press
+            page.evaluate("() => { for (let n = 0; n < 3; n++) document.getElementById('spin').click(); }")
+        assert player.settled() == "ready"
+        assert page.locator(".reel.rolling").count() == 0
+        (answer,) = answers
+        last = [scene for scene in answer["scenes"] if "window" in scene][-1]
+        said = "reels: " + "; ".join(f"reel {n} {', '.join(reel)}" for n, reel in enumerate(last["window"], start=1))
+        assert page.get_attribute("#reels", "aria-label") == said
+        assert player.money("win") == answer["win_minor"]
+        assert page.locator("#history tr").count() == 2, "one round was played"
+
+
 def test_a_choice_waits_for_the_player_who_comes_back(browser: playwright.Browser, service: Service) -> None:
     with Player(browser, service, viewport={"width": 1200, "height": 820}) as player:
         player.enter("three_tides")
@@ -197,6 +276,42 @@ def test_a_changed_file_is_refused(browser: playwright.Browser, service: Service
     assert "was changed" in page.inner_text("[role=alert]")
     assert page.locator("[data-game]").count() == 0
     page.close()
+
+
+@pytest.mark.parametrize("name", ["play", "console"])
+def test_every_file_of_a_page_is_in_its_signed_list(
+    service: Service, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the key that the command prints, the page itself and its loader included."""
+    monkeypatch.setenv("RGS_MASTER_KEY_FILE", str(service.config.master_key_path))
+    monkeypatch.delenv("RGS_SCREENSHOTS", raising=False)  # no setting of the service
+    assert main(["pages"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    key = next(line.split()[-1] for line in printed if line.startswith(f"/{name} "))
+    assert service.credentials is not None
+    root = f"{service.credentials.url}/{name}"
+
+    def get(path: str) -> bytes:
+        with urlopen(root + path, timeout=10) as answer:
+            return bytes(answer.read())
+
+    listed = json.loads(get("/manifest.json"))
+    signature = base64.b64decode(listed.pop("signature"))
+    public = Ed25519PublicKey.from_public_bytes(base64.b64decode(key))
+    public.verify(signature, json.dumps(listed, separators=(",", ":")).encode())
+    with pytest.raises(InvalidSignature):
+        public.verify(signature, json.dumps(listed, separators=(",", ":")).replace("sha384-", "sha384-A", 1).encode())
+    found = {file["name"]: file["integrity"] for file in (*listed["page"], *listed["files"])}
+    assert found.pop("index.html") == integrity(get(""))
+    for file, expected in found.items():
+        assert expected == integrity(get(f"/assets/{file}")), file
+        assert f"  {expected}  {file}" in printed
+    page = get("").decode()
+    assert f'loader.js" integrity="{found["loader.js"]}"' in page
+    assert f'data-key="{key}"' in page
+    folder = resources.files("rgs_server")
+    there = {file.name for place in ("shared_assets", f"{name}/assets") for file in folder.joinpath(place).iterdir()}
+    assert there == found.keys() | {"index.html"}, "a file that nobody loads, or one that is not in the list"
 
 
 def test_a_killed_worker_loses_no_round(browser: playwright.Browser, service: Service) -> None:

@@ -25,7 +25,11 @@ PART = 2000
 
 
 class ExportRefused(Exception):
-    """A range cannot be exported; the message says why."""
+    """A range or a session cannot be exported; the message says why."""
+
+
+class NotLogged(ExportRefused):
+    """The signed log does not have it yet, or no longer."""
 
 
 async def export_range(url: str, sealer: Sealer, since: datetime, until: datetime, folder: Path) -> Manifest:

@@ -12,7 +12,7 @@ import msgspec
 from rgs_core.audit.merkle import inclusion_spans
 from rgs_server.answers import audit_record
 from rgs_server.audit.audit_store import AuditStore
-from rgs_server.audit.exporting import ExportRefused
+from rgs_server.audit.exporting import ExportRefused, NotLogged
 from rgs_server.audit.tree import span_hashes
 from rgs_server.sealing import Sealer
 from rgs_server.sessions import seed_context
@@ -27,8 +27,7 @@ LOOK_S = 0.5
 async def session_records(store: Store, sealer: Sealer, operator_id: str, session_id: str, wait_s: float) -> bytes:
     """The document, as JSON. A session that was closed just now is not in the signed log yet: waits for it so long.
 
-    Raises ExportRefused while the seed is not public, where the log does not have the rounds, or there are too many;
-    SealBroken.
+    Raises ExportRefused while the seed is not public, or where there are too many rounds; NotLogged; SealBroken.
     """
     session = await store.find_session(operator_id, session_id)
     if session is None:
@@ -72,7 +71,7 @@ async def _logged(
             return signed, leaves
         if asyncio.get_running_loop().time() > deadline:
             what = f"spin '{spin_ids[len(leaves)]}'" if spin_ids else "anything"
-            raise ExportRefused(
+            raise NotLogged(
                 f"the signed log does not have {what}: it will some seconds after it was played, and no longer has it once "
                 "its time in the log is over"
             )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import msgspec
+import orjson
 
 from rgs_server.answers import cell_verdict
 from rgs_server.archive import BuildLost
 from rgs_server.audit.verdicts import spin_verdict
-from rgs_server.billing.figures import Row
 from rgs_server.choices import Builds
 from rgs_server.clock import read_time, time_text
 from rgs_server.contract.problems import Problem
@@ -24,8 +23,6 @@ from rgs_server.store import Store
 
 ROWS_MAX = 100
 DAYS = 30
-Z_95 = 1.959964
-"""Two-sided 95 % quantile of the normal distribution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +161,7 @@ async def read_open(store: Store) -> dict[str, Any]:
         "events": [
             {
                 "operator_id": row["operator_id"],
+                "sink": row["sink"],
                 "waiting": row["waiting"],
                 "dead": row["dead"],
                 "url": row["url"],
@@ -177,62 +175,50 @@ async def read_open(store: Store) -> dict[str, Any]:
 
 
 async def read_rtp(store: Store, rules: Rulebook, today: date) -> list[dict[str, Any]]:
-    """The RTP of each build and currency over the last days: by day, and all of them together with its band.
-
-    The band is that of the certified mean with z sigma / sqrt(n) at 95 %, for stakes of one size (UKGC, live RTP guide); wins
-    that are skew or stakes that differ widen what is normal. Verdicts are the monitor's (`read_verdicts`), not this picture's.
-    """
-    first = today - timedelta(days=DAYS - 1)
-    begin = datetime(first.year, first.month, first.day, tzinfo=UTC)
-    rows = [Row.of(row) for row in await store.report_days(begin, begin + timedelta(days=DAYS), None)]
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row.build_hash, row.currency), []).append(row)
-    return [group_of(build_hash, currency, found, rules) for (build_hash, currency), found in sorted(groups.items())]
+    """What the monitor found of each build, mode and currency on each of the last days: the RTP of up to thirty days until
+    then, over as many operators, stakes and channels as there are, with the exact band of so many rounds at such stakes."""
+    groups: dict[tuple[str, ...], list[asyncpg.Record]] = {}
+    for row in await store.widest_verdicts(today - timedelta(days=DAYS)):
+        groups.setdefault((row["build_hash"], row["mode"], row["spin_type"], row["currency"]), []).append(row)
+    return [group_of(rows, rules) for _, rows in sorted(groups.items())]
 
 
 async def read_verdicts(store: Store, rules: Rulebook) -> list[dict[str, Any]]:
-    """The last verdict of each cell, of all operators; those that stand out first."""
+    """The last verdict of each cell and window, of all operators; those that stand out first."""
     levels = ("page", "investigate", "info", "insufficient", "within")
     rows = await store.last_verdicts(None)
     found = []
     for row in sorted(rows, key=lambda row: (levels.index(row["level"]), row["operator_id"], row["game_id"])):
-        playable = rules.catalogue.get(row["build_hash"])
-        label = row["build_hash"][:15] if playable is None else playable.build.label
         shown = msgspec.to_builtins(cell_verdict(row))
-        found.append({"operator_id": row["operator_id"], "build": label, **shown})
+        found.append({"operator_id": row["operator_id"], "build": label_of(row["build_hash"], rules), **shown})
     return found
 
 
-def group_of(build_hash: str, currency: str, rows: list[Row], rules: Rulebook) -> dict[str, Any]:
-    """The days of one build in one currency, all operators together."""
-    playable = rules.catalogue.get(build_hash)
-    declared: Mapping[str, Any] = {} if playable is None else playable.certificate.declared
-    rtp, sd = (float(declared[name]) if name in declared else None for name in ("rtp", "sd"))
-    days: list[dict[str, Any]] = []
-    spins = turnover = won = 0
-    for day in sorted({row.day for row in rows}):
-        today = [row.figures for row in rows if row.day == day]
-        spins += sum(f.eligible_spins for f in today)
-        turnover += sum(f.turnover_minor for f in today)
-        won += sum(f.win_minor for f in today)
-        staked = sum(f.turnover_minor for f in today)
+def group_of(rows: list[asyncpg.Record], rules: Rulebook) -> dict[str, Any]:
+    """The days of one build in one mode and currency."""
+    last = rows[-1]
+    days = []
+    for row in rows:
+        found = orjson.loads(row["verdict"])
+        names = ("rtp", "band", "theory")
         days.append(
             {
-                "day": day.isoformat(),
-                "spins": sum(f.eligible_spins for f in today),
-                "rtp": sum(f.win_minor for f in today) / staked if staked else None,
-                "so_far": won / turnover if turnover else None,
-                "half_width": None if sd is None or not spins else Z_95 * sd / spins**0.5,
+                **{name: found[name] for name in names},
+                "day": row["day"].isoformat(),
+                "rounds": row["rounds"],
+                "window_days": row["window_days"],
+                "level": row["level"],
+                "operator_id": row["operator_id"],
             }
         )
-    label = build_hash[:15] if playable is None else playable.build.label
     return {
-        "build": label,
-        "build_hash": build_hash,
-        "currency": currency,
-        "rtp": rtp,
-        "sd": sd,
-        "spins": spins,
+        "build": label_of(last["build_hash"], rules),
+        **{name: last[name] for name in ("build_hash", "mode", "spin_type", "currency")},
         "days": days,
     }
+
+
+def label_of(build_hash: str, rules: Rulebook) -> str:
+    """A build as people name it, or the beginning of its hash where it is not loaded."""
+    playable = rules.catalogue.get(build_hash)
+    return build_hash[:15] if playable is None else playable.build.label

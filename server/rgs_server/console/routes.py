@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from rgs_server.audit.proofs import spin_proof
 from rgs_server.console.people import LIFETIME_S, People
 from rgs_server.console.reading import Search, find_rounds, read_open, read_round, read_rtp, read_verdicts
 from rgs_server.contract.problems import Problem
@@ -36,7 +37,6 @@ Reader = Callable[[web.Request], Awaitable[dict[str, Any]]]
 def add_console(app: web.Application, service: Service) -> None:
     """Adds the routes."""
     people = People(service.store, service.sealer, service.clock)
-    page = SignedPage(service.sealer, "console", "/console", ("console.css", "symbols.js", "console.js"))
 
     async def login(request: web.Request) -> web.Response:
         wanted = _LOGIN.decode(await changing(request))
@@ -65,19 +65,25 @@ def add_console(app: web.Application, service: Service) -> None:
 
     async def rounds(request: web.Request) -> dict[str, Any]:
         search = Search(*(text(request, name) for name in ("id", "session", "player", "since", "until")))
-        async with service.store() as store:
+        async with service.reports.store() as store:
             return {"rounds": await find_rounds(store, search, service.clock())}
 
     async def one_round(request: web.Request) -> dict[str, Any]:
-        async with service.store() as store:
+        async with service.reports.store() as store:
             return {"round": await read_round(store, service.builds, text(request, "operator"), text(request, "spin"))}
 
+    async def proof(request: web.Request) -> web.Response:
+        await people.known(request.cookies.get(COOKIE, ""))
+        async with service.reports.store() as store:
+            body = await spin_proof(store, text(request, "operator"), text(request, "spin"))
+        return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
+
     async def under_way(_: web.Request) -> dict[str, Any]:
-        async with service.store() as store:
+        async with service.reports.store() as store:
             return await read_open(store)
 
     async def traffic(_: web.Request) -> dict[str, Any]:
-        async with service.store() as store:
+        async with service.reports.store() as store:
             return await read_traffic(store, service.clock())
 
     async def rtp(_: web.Request) -> dict[str, Any]:
@@ -85,9 +91,11 @@ def add_console(app: web.Application, service: Service) -> None:
             return {
                 "verdicts": await read_verdicts(store, service.rules),
                 "builds": await read_rtp(store, service.rules, service.clock().date()),
+                "unjudged": [dict(row) for row in await store.unjudged_builds()],
             }
 
-    add_page(app, page, "/console")
+    add_page(app, SignedPage(service.sealer, "console"))
+    app.router.add_get("/console/api/proof", proof)
     app.router.add_post("/console/api/login", login)
     app.router.add_post("/console/api/logout", logout)
     for path, reader in (

@@ -119,7 +119,7 @@ class Monitor:
             cell, length = verdict.cell, window_days(verdict)
             await store.add_verdict(
                 stored_operator(cell), cell.game, cell.build_hash, cell.mode, cell.channel, cell.kind, cell.stakes, kind, day,
-                length, verdict.level, orjson.dumps(row_of(verdict)).decode(), now,
+                length, verdict.n, verdict.level, orjson.dumps(row_of(verdict)).decode(), now,
             )  # fmt: skip
             if verdict.level in TOLD and levels.get((cell, length)) != verdict.level:
                 log.error("%s, %d days: %s: %s", cell, length, verdict.level, "; ".join(verdict.reasons))

@@ -6,14 +6,21 @@ ids are random.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
 
+from rgs_core.errors import AuditError
+from rgs_core.language.model import Build
+from rgs_core.language.policies import with_policy
 from rgs_core.seeds import derive_key
 from rgs_server import balances
+from rgs_server.audit.exporting import ExportRefused, NotLogged
+from rgs_server.audit.session_records import session_records
 from rgs_server.catalogue import Playable
 from rgs_server.choices import choose
 from rgs_server.clock import time_text
@@ -29,6 +36,8 @@ MONEY_MINOR = 1000_00
 STAKES = (1, 2, 5, 10, 20, 50, 100)
 """Stakes that are offered, as multiples of ten cents or of the game's step."""
 HISTORY_MAX = 50
+FILE_ROUNDS_MAX = 2000
+"""Rounds of a session that a page gets as a file: some seconds of the reference."""
 PREFIX = "play-"
 
 
@@ -163,6 +172,36 @@ class Casino:
             body, _ = await balances.close_session(store, service.sealer, OPERATOR, ours(session_id), service.clock())
         closed: dict[str, Any] = json.loads(body)
         return closed
+
+    async def session_file(self, session_id: str) -> bytes:
+        """A finished session for the page that verifies it, drawn again by the reference. Raises Problem."""
+        service = self._service
+        try:
+            async with service.store() as store:
+                session = await balances.read_session(store, OPERATOR, ours(session_id))
+                if session["next_nonce"] > FILE_ROUNDS_MAX:
+                    raise ExportRefused(f"sessions of more than {FILE_ROUNDS_MAX:,} rounds: rgs-server audit session")
+                records = await session_records(store, service.sealer, OPERATOR, session_id, wait_s=0)
+        except NotLogged as error:
+            raise Problem("AUDIT_PENDING", str(error), retry_after_ms=1000) from None
+        except ExportRefused as error:
+            raise Problem("VALIDATION_FAILED", str(error)) from None
+        return await asyncio.to_thread(self._document, records)
+
+    def _document(self, records: bytes) -> bytes:
+        # Only here, as no other part of the service needs the reference.
+        from rgs_core.audit.sessions import session_document
+
+        found = json.loads(records)
+        try:
+            document = session_document(found["records"], found["rounds_played"], found["log"], self._build)
+        except AuditError as error:
+            raise Problem("VALIDATION_FAILED", str(error)) from None
+        return json.dumps(document, ensure_ascii=False).encode()
+
+    def _build(self, record: Mapping[str, Any]) -> Build:
+        build = self._playable(record).build
+        return with_policy(build, record["policy"]) if record.get("policy") else build
 
     async def _round(self, session_id: str, answer: dict[str, Any]) -> dict[str, Any]:
         """An answer with what the player sees of its round."""

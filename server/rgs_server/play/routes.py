@@ -40,7 +40,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def add_play(app: web.Application, service: Service) -> None:
     """Adds the routes."""
     casino = Casino(service)
-    add_page(app, SignedPage(service.sealer, "play", "/play", ("play.css", "symbols.js", "play.js")), "/play")
+    add_page(app, SignedPage(service.sealer, "play"))
 
     async def games(_: web.Request) -> web.Response:
         return answer({"games": await casino.games()})
@@ -67,6 +67,10 @@ def add_play(app: web.Application, service: Service) -> None:
     async def watch(request: web.Request) -> web.Response:
         return answer(await casino.watch(request.match_info["session_id"], request.match_info["spin_id"]))
 
+    async def session_file(request: web.Request) -> web.Response:
+        body = await casino.session_file(request.match_info["session_id"])
+        return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
+
     async def close(request: web.Request) -> web.Response:
         await changing(request)
         return answer(await casino.close(request.match_info["session_id"]))
@@ -81,6 +85,7 @@ def add_play(app: web.Application, service: Service) -> None:
         ("GET", session + "/history", history),
         ("GET", session + "/spins/{spin_id}", watch),
         ("POST", session + "/close", close),
+        ("GET", session + "/file", session_file),
     ]
     for method, path, handler in routes:
         app.router.add_route(method, path, handler)

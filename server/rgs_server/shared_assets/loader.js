@@ -10,7 +10,7 @@
   };
   try {
     const manifest = await (await fetch(`${document.body.dataset.root}/manifest.json`, { cache: "no-cache" })).json();
-    const signed = new TextEncoder().encode(JSON.stringify(manifest.files));
+    const signed = new TextEncoder().encode(JSON.stringify({ page: manifest.page, files: manifest.files }));
     const key = await crypto.subtle.importKey("raw", bytes(document.body.dataset.key), "Ed25519", false, ["verify"]);
     if (!(await crypto.subtle.verify("Ed25519", key, bytes(manifest.signature), signed))) {
       return fail("the list of its files was changed.");

@@ -1328,11 +1328,11 @@ FROM played p JOIN sessions s USING (operator_id, session_id) WHERE p.status IN 
 SELECT * FROM math_counts WHERE day >= $1 AND rounds <> 0;
 
 -- name: add_verdict
--- $1 operator_id $2 game_id $3 build_hash $4 mode $5 channel $6 spin_type $7 stakes $8 kind $9 day $10 window_days $11 level
--- $12 verdict $13 judged_at
-INSERT INTO math_verdicts (operator_id, game_id, build_hash, mode, channel, spin_type, stakes, kind, day, window_days, level,
-                           verdict, judged_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
+-- $1 operator_id $2 game_id $3 build_hash $4 mode $5 channel $6 spin_type $7 stakes $8 kind $9 day $10 window_days $11 rounds
+-- $12 level $13 verdict $14 judged_at
+INSERT INTO math_verdicts (operator_id, game_id, build_hash, mode, channel, spin_type, stakes, kind, day, window_days, rounds,
+                           level, verdict, judged_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
 
 -- name: last_judged_day
 SELECT max(day) FROM math_verdicts WHERE kind = 'day';
@@ -1343,6 +1343,14 @@ SELECT max(day) FROM math_verdicts WHERE kind = 'day';
 SELECT DISTINCT ON (operator_id, build_hash, game_id, mode, channel, spin_type, stakes, window_days) *
 FROM math_verdicts WHERE $1::text IS NULL OR operator_id = $1
 ORDER BY operator_id, build_hash, game_id, mode, channel, spin_type, stakes, window_days, verdict_id DESC;
+
+-- name: widest_verdicts
+-- Of each build, mode, kind of money and currency the verdict of each day that holds most rounds: over the most operators, stakes
+-- and channels, and the longest window.
+-- $1 first day
+SELECT DISTINCT ON (build_hash, mode, spin_type, currency, day) *
+FROM (SELECT *, split_part(stakes, ' ', 1) AS currency FROM math_verdicts WHERE kind = 'day' AND day >= $1) v
+ORDER BY build_hash, mode, spin_type, currency, day, rounds DESC, verdict_id;
 
 -- name: largest_wins
 -- Spins of a cell that won most in some days, in stakes: those to be replayed when it stands out.
@@ -1492,13 +1500,15 @@ SELECT operator_id, round_id, spin_id, session_id, 'settlement', due_at FROM ope
 ORDER BY due_at LIMIT $1;
 
 -- name: events_everywhere
--- What waits for each operator, and what was put aside.
-SELECT o.operator_id, w.url, w.disabled_at, x.waiting, x.oldest_at, x.last_error,
-       (SELECT count(*) FROM dead_events d WHERE d.operator_id = o.operator_id) AS dead
+-- What waits for each sink of each operator, and what was put aside.
+SELECT o.operator_id, k.sink, w.url, w.disabled_at, x.waiting, x.oldest_at, x.last_error, y.dead
 FROM operators o
-LEFT JOIN webhooks w USING (operator_id)
+CROSS JOIN sinks k
+LEFT JOIN webhooks w ON k.sink = 'webhook' AND w.operator_id = o.operator_id
 CROSS JOIN LATERAL (
     SELECT count(*) AS waiting, min(b.created_at) AS oldest_at, max(b.last_error) AS last_error
-    FROM outbox b WHERE b.operator_id = o.operator_id) x
-WHERE x.waiting > 0 OR w.operator_id IS NOT NULL OR EXISTS (SELECT FROM dead_events d WHERE d.operator_id = o.operator_id)
-ORDER BY o.operator_id;
+    FROM outbox b WHERE b.operator_id = o.operator_id AND b.sink = k.sink) x
+CROSS JOIN LATERAL (
+    SELECT count(*) AS dead FROM dead_events d WHERE d.operator_id = o.operator_id AND d.sink = k.sink) y
+WHERE x.waiting > 0 OR y.dead > 0 OR w.operator_id IS NOT NULL OR k.sink <> 'webhook'
+ORDER BY o.operator_id, k.sink;

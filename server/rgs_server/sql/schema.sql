@@ -656,6 +656,7 @@ CREATE TABLE math_verdicts (
     kind         text NOT NULL CHECK (kind IN ('day', 'alarm')),
     day          date NOT NULL,
     window_days  smallint NOT NULL,                  -- that were judged; day is the last of them
+    rounds       bigint NOT NULL,
     level        text NOT NULL CHECK (level IN ('insufficient', 'within', 'info', 'investigate', 'page')),
     verdict      text NOT NULL,
     judged_at    timestamptz NOT NULL

@@ -99,10 +99,10 @@ def run_session(args: argparse.Namespace, console: Console) -> int:
     document = json.loads(args.records.read_text("utf-8"))
     if not isinstance(document, dict) or not isinstance(document.get("records"), list):
         raise AuditError(f"{args.records} holds no records of a session")
-    builds: dict[tuple[str, str], Build] = {}
+    builds: dict[tuple[str, str, str], Build] = {}
 
     def build(record: Mapping[str, Any]) -> Build:
-        name = (record["build_hash"], record["mode"])
+        name = (record["build_hash"], record["mode"], record.get("policy", ""))
         if name not in builds:
             builds[name] = build_of(record, args.model)
         return builds[name]

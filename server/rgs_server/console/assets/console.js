@@ -102,11 +102,31 @@
     document.body.dataset.state = "rounds-shown";
   }
 
-  function grid(scene, game) {
+  // The grid of a scene with its winning lines, and its wins as a list: the one that is pressed is shown alone.
+  function grid(scene, game, money) {
     const wins = new Set(scene.wins.flatMap((win) => win.cells.map(String)));
     const said = scene.window.map((reel, r) => `reel ${r + 1} ${reel.join(", ")}`).join("; ");
-    return element("div", { class: "grid", role: "img", "aria-label": said, style: `grid-template-columns: repeat(${scene.window.length}, 1fr)` },
-      scene.window.map((reel, r) => element("div", { class: "reel" }, reel.map((name, row) => element("div", { class: wins.has(`${r},${row}`) ? "cell wins" : "cell" }, drawSymbol(name, game, scene.values[r] ? scene.values[r][row] : 0))))));
+    const cells = scene.window.map((reel, r) => reel.map((name, row) => element("div", { class: wins.has(`${r},${row}`) ? "cell wins" : "cell" }, drawSymbol(name, game, scene.values[r] ? scene.values[r][row] : 0))));
+    const reels = element("div", { class: "grid", role: "img", "aria-label": said, style: `grid-template-columns: repeat(${scene.window.length}, 1fr)` }, cells.map((reel) => element("div", { class: "reel" }, reel)));
+    const drawn = element("div", { class: "drawn" }, reels);
+    const lined = (win) => win.line && win.cells.length > 1;
+    const paths = new Map();
+    const show = (one) => {
+      drawn.classList.toggle("one", one !== null);
+      const its = new Set(one === null ? [] : one.cells.map(String));
+      cells.forEach((reel, r) => reel.forEach((cell, row) => cell.classList.toggle("shown", its.has(`${r},${row}`))));
+      paths.forEach((path, win) => path.classList.toggle("shown", win === one));
+    };
+    let pressed = null;
+    const buttons = scene.wins.map((win, n) => element("button", { "aria-pressed": "false", onclick: () => {
+      pressed = pressed === win ? null : win;
+      buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(scene.wins[i] === pressed)));
+      show(pressed);
+    }, onmouseenter: () => show(win), onmouseleave: () => show(pressed) },
+      lined(win) ? element("span", { class: "swatch", style: `background: ${lineColour(n)}` }) : null, `${win.words}: ${money(win.won_minor)}`));
+    // Lines need to know where the cells are, once they are on the page.
+    const draw = () => scene.wins.forEach((win, n) => { if (lined(win)) { const path = winningLine(reels, win.cells, n); paths.set(win, path); drawn.append(path); } });
+    return [[drawn, buttons.length ? element("ul", { class: "wins", "aria-label": "wins" }, buttons.map((button) => element("li", {}, button))) : null], draw];
   }
 
   async function round(query) {
@@ -120,19 +140,21 @@
     const verdict = { match: ["good", "MATCH", "drawn again from its seed: the same outcome, bit for bit"], mismatch: ["bad", "MISMATCH", "the record is not what its seed gives"], unavailable: ["warn", "NOT REPLAYED", found.replay.reason] }[found.replay.result];
     const logged = { match: ["good", "MATCH", `leaf ${found.audit.position} of ${found.audit.tree_size}, signed ${found.audit.signed_at}`], mismatch: ["bad", "MISMATCH", found.audit.reason], pending: ["warn", "NOT SIGNED", found.audit.reason] }[found.audit.result];
     const proof = found.audit.result === "match" ? [["Log", found.audit.log], ["Root", found.audit.root]] : [];
-    const drawn = found.replay.scenes.slice(0, 60);
+    const drawn = found.replay.scenes.slice(0, 60).map((scene) => [scene, ...(scene.window ? grid(scene, game, money) : [null, () => {}])]);
     $("main").replaceChildren(element("div", { class: "two" },
       element("section", { class: "card", "aria-label": "the round" }, element("h2", {}, `Round ${found.round_id}`),
         element("p", { role: "status" }, element("span", { class: `verdict ${verdict[0]}`, id: "verdict" }, verdict[1]), ` ${verdict[2]}`),
-        drawn.map((scene) => element("div", { class: "scene" }, element("div", {}, element("strong", {}, scene.window ? `${scene.number ? `spin ${scene.number + 1}` : "paid spin"}, ${scene.state}` : scene.kind), scene.words.length ? ` · ${scene.words.join(" · ")}` : "", ` · so far ${money(scene.total_minor)}`),
-          scene.window ? grid(scene, game) : null, scene.wins && scene.wins.length ? element("ul", {}, scene.wins.map((win) => element("li", {}, `${win.words}: ${money(win.won_minor)}`))) : null)),
+        drawn.map(([scene, shown]) => element("div", { class: "scene" }, element("div", {}, element("strong", {}, scene.window ? `${scene.number ? `spin ${scene.number + 1}` : "paid spin"}, ${scene.state}` : scene.kind), scene.words.length ? ` · ${scene.words.join(" · ")}` : "", ` · so far ${money(scene.total_minor)}`),
+          shown)),
         found.replay.scenes.length > drawn.length ? element("p", { class: "dim" }, `${found.replay.scenes.length - drawn.length} more scenes are not drawn.`) : null),
       element("div", {},
         element("section", { class: "card", "aria-label": "money" }, element("h2", {}, "Money and time"), element("ol", { class: "timeline" }, found.timeline.map((row) => element("li", {}, element("strong", {}, row.what), row.amount_minor === null ? "" : ` ${money(row.amount_minor)}`, element("div", { class: "dim" }, row.detail), element("time", { class: "mono dim" }, row.at))))),
         element("section", { class: "card", "aria-label": "audit log" }, element("h2", {}, "Audit log"),
           element("p", {}, element("span", { class: `verdict ${logged[0]}`, id: "logged" }, logged[1]), ` ${logged[2]}`),
-          element("dl", {}, proof.flatMap(([name, value]) => [element("dt", {}, name), element("dd", { class: "mono" }, value)]))),
+          element("dl", {}, proof.flatMap(([name, value]) => [element("dt", {}, name), element("dd", { class: "mono" }, value)])),
+          found.audit.result === "match" ? element("p", {}, element("a", { id: "proof", href: `/console/api/proof?${query}`, download: `${found.spin_id}.json` }, "Take the proof along"), element("span", { class: "dim" }, " · rgs audit proof FILE --key KEY verifies it anywhere")) : null),
         element("section", { class: "card", "aria-label": "record" }, element("h2", {}, "Record"), element("dl", {}, facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", { class: "mono" }, value)]))))));
+    drawn.forEach(([, , draw]) => draw());
     document.body.dataset.state = "round";
   }
 
@@ -146,8 +168,8 @@
         found.steps.map((row) => [row.operator_id, element("span", { class: "mono" }, row.txn_id), element("span", { class: row.state === "failed" ? "bad" : null }, row.state), amount(row.amount_minor, row.exponent, row.currency), row.since, String(row.attempts), row.next_try_at || "nobody tries any more", row.last_error || ""]), "Nothing is under way: every debit, credit and rollback has ended.")),
       element("section", { class: "card" }, element("h2", {}, "Rounds that wait"), table([["Operator"], ["Round"], ["Session"], ["Waits for"], ["Until"]],
         found.rounds.map((row) => [row.operator_id, element("span", { class: "mono" }, row.round_id), element("span", { class: "mono" }, row.session_id), row.waits_for, row.due_at]), "No round waits for a settlement or a choice.")),
-      element("section", { class: "card" }, element("h2", {}, "Events"), table([["Operator"], ["Waiting", true], ["Oldest"], ["Put aside", true], ["Receiver"], ["Last answer"]],
-        found.events.map((row) => [row.operator_id, String(row.waiting), row.oldest_at || "", element("span", { class: row.dead ? "bad" : null }, String(row.dead)), row.disabled ? `${row.url} (gone)` : row.url || "none: they are kept", row.last_error || ""]), "No event waits.")));
+      element("section", { class: "card" }, element("h2", {}, "Events"), table([["Operator"], ["To"], ["Waiting", true], ["Oldest"], ["Put aside", true], ["Receiver"], ["Last answer"]],
+        found.events.map((row) => [row.operator_id, row.sink, String(row.waiting), row.oldest_at || "", element("span", { class: row.dead ? "bad" : null }, String(row.dead)), row.sink !== "webhook" ? "" : row.disabled ? `${row.url} (gone)` : row.url || "none: they are kept", row.last_error || ""]), "No event waits.")));
     document.body.dataset.state = "open-shown";
   }
 
@@ -161,54 +183,59 @@
     return found;
   }
 
+  // The RTP of the days up to each day in its exact band, which is the wider the fewer rounds there were.
   function chart(build) {
-    const [width, height, left, bottom] = [640, 220, 52, 24];
-    const days = build.days.filter((day) => day.so_far !== null);
-    const centre = build.rtp ?? days.at(-1).so_far;
-    const reach = Math.max(0.02, ...days.flatMap((day) => [Math.abs(day.so_far - centre), Math.min(day.half_width ?? 0, 0.6)])) * 1.15;
+    const [width, height, left, bottom] = [640, 220, 60, 24];
+    const days = build.days, centre = days.at(-1).theory;
+    const far = (value) => Math.abs(value - centre);
+    const reach = Math.max(0.005, ...days.map((day) => far(day.rtp)), ...days.flatMap((day) => (day.band || []).map((edge) => Math.min(far(edge), 0.6)))) * 1.15;
     const x = (i) => left + (days.length > 1 ? (i * (width - left - 12)) / (days.length - 1) : (width - left) / 2);
-    const y = (value) => 10 + ((centre + reach - value) / (2 * reach)) * (height - bottom - 16);
-    const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": `RTP of ${build.build} so far ${(100 * days.at(-1).so_far).toFixed(2)} percent` });
+    const y = (value) => 10 + ((centre + reach - Math.max(centre - reach, Math.min(centre + reach, value))) / (2 * reach)) * (height - bottom - 16);
+    const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart", role: "img", "aria-label": `RTP of ${build.build}: ${percent(days.at(-1).rtp)}, certified ${percent(centre)}` });
     for (const value of [centre - reach, centre, centre + reach]) {
       svg.append(shape("line", { x1: left, x2: width - 8, y1: y(value), y2: y(value), class: value === centre ? "theory" : "axis" }));
-      svg.append(shape("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, `${(100 * value).toFixed(1)} %`));
+      svg.append(shape("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end" }, percent(value)));
     }
-    if (build.rtp !== null && days.every((day) => day.half_width !== null)) {
-      const clip = (value) => Math.max(centre - reach, Math.min(centre + reach, value));
+    if (days.every((day) => day.band)) {
       // A single day is a bar, since a band needs two.
-      const edges = days.length > 1 ? days.map((day, i) => [x(i), day.half_width]) : [[x(0) - 14, days[0].half_width], [x(0) + 14, days[0].half_width]];
-      const upper = edges.map(([at, half]) => `${at},${y(clip(build.rtp + half))}`);
-      const lower = edges.map(([at, half]) => `${at},${y(clip(build.rtp - half))}`).reverse();
+      const edges = days.length > 1 ? days.map((day, i) => [x(i), day.band]) : [[x(0) - 14, days[0].band], [x(0) + 14, days[0].band]];
+      const upper = edges.map(([at, band]) => `${at},${y(band[1])}`);
+      const lower = edges.map(([at, band]) => `${at},${y(band[0])}`).reverse();
       svg.prepend(shape("polygon", { points: [...upper, ...lower].join(" "), class: "band" }));
     }
-    svg.append(shape("polyline", { points: days.map((day, i) => `${x(i)},${y(day.so_far)}`).join(" "), class: "line" }));
+    svg.append(shape("polyline", { points: days.map((day, i) => `${x(i)},${y(day.rtp)}`).join(" "), class: "line" }));
     days.forEach((day, i) => {
-      const out = build.rtp !== null && day.half_width !== null && Math.abs(day.so_far - build.rtp) > day.half_width;
-      const dot = shape("circle", { cx: x(i), cy: y(day.so_far), r: 3.5, class: out ? "out" : "" });
-      dot.append(shape("title", {}, `${day.day}: ${(100 * day.so_far).toFixed(3)} % so far, ${day.spins} spins that day`));
+      const dot = shape("circle", { cx: x(i), cy: y(day.rtp), r: 3.5, class: outside(day) ? "out" : "" });
+      dot.append(shape("title", {}, `${day.day}: ${percent(day.rtp)} of ${day.rounds.toLocaleString("en")} rounds in ${day.window_days === 1 ? "a day" : `${day.window_days} days`}`));
       svg.append(dot);
-      if (i === 0 || i === days.length - 1) svg.append(shape("text", { x: x(i), y: height - 6, "text-anchor": i ? "end" : "start" }, day.day));
+      if (i === 0 || i === days.length - 1) svg.append(shape("text", { x: x(i), y: height - 6, "text-anchor": days.length === 1 ? "middle" : i ? "end" : "start" }, day.day));
     });
     return svg;
   }
 
+  const percent = (value) => `${(100 * value).toFixed(2)} %`;
+  const outside = (day) => day.band !== null && (day.rtp < day.band[0] || day.rtp > day.band[1]);
+  const every = (row) => (row.operator_id === "" ? "all operators" : row.operator_id);
+  const whole = (text) => element("span", { class: "whole" }, text);
+  const named = (row) => `${row.build}${row.mode === "base" ? "" : ` (${row.mode})`}`;
+
   async function rtp() {
     frame("rtp", element("p", { id: "found" }, "Reading…"));
-    const { builds, verdicts } = await ask("GET", "rtp");
-    const percent = (value) => `${(100 * value).toFixed(2)} %`;
+    const { builds, verdicts, unjudged } = await ask("GET", "rtp");
     const colours = { page: "bad", investigate: "warn", info: "warn", within: "good", insufficient: "dim" };
     $("main").replaceChildren(
-      element("section", { class: "card", id: "verdicts", "aria-label": "verdicts" }, element("h2", {}, "Verdicts of the monitor"), table([["Level"], ["Operator"], ["Build"], ["Stakes from"], ["Day"], ["Rounds", true], ["RTP", true], ["95 % of such days", true], ["Certified", true], ["Why"]],
-        verdicts.map((row) => [element("span", { class: colours[row.level] }, row.level), row.operator_id, `${row.build}${row.mode === "base" ? "" : ` (${row.mode})`}`, row.stakes, row.day, row.rounds.toLocaleString("en"), percent(row.rtp), row.band === null ? "no exact law" : `${percent(row.band[0])} – ${percent(row.band[1])}`, percent(row.rtp_certified), row.reasons.join("; ")]), "Nothing is judged yet: a day is when all of its rounds are counted, an alarm at once.")),
-      element("h2", {}, "RTP of the last 30 days"),
-      element("p", { class: "dim" }, "What was won of what was staked, all operators together, added up day by day; shaded: where 95 of 100 right builds are by the certified mean and standard deviation at stakes of one size. Skew wins and mixed stakes widen what is normal: read it as a picture, not as a verdict."),
+      element("section", { class: "card", id: "verdicts", "aria-label": "verdicts" }, element("h2", {}, "Verdicts of the monitor"), table([["Level"], ["Operator"], ["Build"], ["Channel"], ["Stakes"], ["Until"], ["Days", true], ["Rounds", true], ["RTP", true], ["95 % of such windows", true], ["Certified", true], ["Why"]],
+        verdicts.map((row) => [element("span", { class: colours[row.level] }, row.level), whole(every(row)), named(row), row.channel || "none", whole(row.stakes), whole(row.day), String(row.window_days), row.rounds.toLocaleString("en"), percent(row.rtp), row.band === null ? "no exact law" : `${percent(row.band[0])} – ${percent(row.band[1])}`, percent(row.rtp_certified), row.reasons.join("; ")]), "Nothing is judged yet: a day is when all of its rounds are counted, an alarm at once."),
+        unjudged.length ? element("p", { class: "dim" }, `Not judged: ${unjudged.map((row) => `${named(row)}: ${row.reason}`).join("; ")}.`) : null),
+      element("h2", {}, "RTP of thirty days"),
+      element("p", { class: "dim" }, "For each of the last 30 days: what was won of what was staked in up to 30 days until then, all operators, stakes and channels together, once that day is judged. Shaded is the exact band in which 95 of 100 right builds are after so many rounds at such stakes."),
       ...(builds.length ? builds.map((build) => {
         const last = build.days.at(-1);
-        const inside = build.rtp === null || last.half_width === null || last.so_far === null ? null : Math.abs(last.so_far - build.rtp) <= last.half_width;
-        return element("section", { class: "card", "aria-label": build.build }, element("h3", {}, `${build.build}, ${build.currency}`),
-          element("p", {}, `${build.spins.toLocaleString("en")} rounds · ${last.so_far === null ? "–" : (100 * last.so_far).toFixed(3)} % · certified ${build.rtp === null ? "unknown: the build is not loaded" : (100 * build.rtp).toFixed(3) + " %"} · `, inside === null ? "" : element("span", { class: inside ? "good" : "warn" }, inside ? "inside the band" : "outside the band")),
-          build.days.some((day) => day.so_far !== null) ? chart(build) : null);
-      }) : [element("p", { class: "card dim" }, "Nothing was played in the last 30 days.")]));
+        return element("section", { class: "card", "aria-label": build.build }, element("h3", {}, `${named(build)}, ${build.currency}`),
+          element("p", {}, `${last.rounds.toLocaleString("en")} rounds of ${last.window_days === 1 ? "one day" : `${last.window_days} days`} until ${last.day} · ${percent(last.rtp)} · certified ${percent(last.theory)} · `,
+            last.band === null ? element("span", { class: "dim" }, "no exact law, no band") : element("span", { class: outside(last) ? "warn" : "good" }, outside(last) ? "outside the band" : "inside the band")),
+          chart(build));
+      }) : [element("p", { class: "card dim" }, "No day of the last 30 is judged yet. A day is judged when all of its rounds are counted, some twenty minutes after its end.")]));
     document.body.dataset.state = "rtp-shown";
   }
 

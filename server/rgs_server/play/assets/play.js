@@ -124,7 +124,28 @@
         ? "The seed is public now: its SHA-256 is the commitment, and with both seeds anybody can draw every round of this session again."
         : "The service committed to its seed before your first spin. End the session to see it; every round can be drawn again from it."),
       element("dl", {}, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", { class: "mono", "data-fair": name }, value)])),
-      element("p", {}, closed ? element("button", { onclick: () => enter(game) }, "New session") : element("button", { id: "close", onclick: end }, "End session and show the seed")));
+      element("p", { class: "row" }, ...(closed ? [element("button", { id: "file", onclick: file }, "Make the file of the session"), element("button", { onclick: () => enter(game) }, "New session")] : [element("button", { id: "close", onclick: end }, "End session and show the seed")])));
+  }
+
+  // What the page at /verify reads. The log that the file refers to is signed some seconds after the last round.
+  async function file() {
+    const button = $("file");
+    button.disabled = true;
+    button.textContent = "Waiting for the log to be signed…";
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const found = await ask("GET", `/sessions/${session.session_id}/file`);
+        const url = URL.createObjectURL(new Blob([JSON.stringify(found)], { type: "application/json" }));
+        button.replaceWith(element("a", { id: "save", class: "button", href: url, download: `${session.session_id}.json` }, "Save the file"),
+          element("a", { id: "verify", class: "button", href: `/verify#${session.commitment}`, target: "_blank", rel: "noopener" }, "Open the verifier, and choose the file there"));
+        return say("The file of the session is ready.");
+      } catch (error) {
+        if (error.code === "AUDIT_PENDING" && attempt < 10) continue;
+        button.disabled = false;
+        button.textContent = "Make the file of the session";
+        return alert_(error);
+      }
+    }
   }
 
   async function end() {
@@ -148,20 +169,6 @@
       element("div", { class: cells.has(`${r},${row}`) ? "cell wins" : "cell" }, drawSymbol(name, game, values[r] ? values[r][row] : 0))))));
     $("reels").setAttribute("aria-label", "reels: " + window_.map((reel, r) => `reel ${r + 1} ${reel.join(", ")}`).join("; "));
     $("lines").replaceChildren();
-  }
-
-  function line(cells, window_) {
-    const box = $("reels").getBoundingClientRect();
-    const points = cells.map(([r, row]) => {
-      const cell = $("reels").children[r].children[row].getBoundingClientRect();
-      return `${cell.x + cell.width / 2 - box.x},${cell.y + cell.height / 2 - box.y}`;
-    });
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.id = "path";
-    const drawn = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
-    drawn.setAttribute("points", points.join(" "));
-    svg.append(drawn);
-    $("lines").replaceChildren(svg);
   }
 
   async function roll(window_) {
@@ -241,7 +248,7 @@
       $("banner").textContent = [label, ...scene.words].filter(Boolean).join(" · ");
       for (const win of scene.wins.slice(0, 12)) {
         show(scene.window, scene.values, new Set(win.cells.map(String)));
-        if (win.line && win.cells.length > 1) line(win.cells, scene.window);
+        if (win.line && win.cells.length > 1) $("lines").replaceChildren(winningLine($("reels"), win.cells));
         shown += win.won_minor;
         $("win").textContent = money(shown);
         $("banner").textContent = `${win.words} · ${money(win.won_minor)} EUR`;
