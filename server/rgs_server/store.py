@@ -714,6 +714,13 @@ class Store:
             exact = [[Decimal(amount) for amount in column] for column in columns[9:]]
             await self.connection.execute(QUERIES["add_closing_lines"], *columns[:9], *exact)
 
+    async def last_invoice(self, operator_id: str, month: date, currency: str) -> asyncpg.Record | None:
+        return await self.connection.fetchrow(QUERIES["last_invoice"], operator_id, month, currency)
+
+    async def add_invoice(self, *values: Any) -> None:
+        """In the order of the columns of the statement."""
+        await self.connection.execute(QUERIES["add_invoice"], *values)
+
     async def closing_lines(self, operator_id: str, month: date) -> list[asyncpg.Record]:
         return await self.connection.fetch(QUERIES["closing_lines"], operator_id, month)
 

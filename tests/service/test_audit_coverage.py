@@ -37,7 +37,7 @@ UNTOLD = {
 }
 """Columns whose change alone leaves no fact: seals, and what spins, movements and tries move."""
 
-APPEND_ONLY = {"spins", "ledger", "round_ends", "choices", "builds", "fee_agreements", "closings", "closing_totals", "closing_lines", "math_verdicts"}  # fmt: skip
+APPEND_ONLY = {"spins", "ledger", "round_ends", "choices", "builds", "fee_agreements", "closings", "closing_totals", "closing_lines", "invoices", "math_verdicts"}  # fmt: skip
 """Where a trigger refuses changes, there is none to tell."""
 
 

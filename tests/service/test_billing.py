@@ -319,12 +319,24 @@ def test_the_commands(service: Service, tmp_path: Path) -> None:
     assert invoice.returncode == 0, invoice.stderr
     euro = sum(line.row.royalty_due_minor for line in lines if line.row.currency == "EUR")
     yen = sum(line.row.royalty_due_minor for line in lines if line.row.currency == "JPY")
-    assert invoice.stdout.splitlines()[-1].endswith(f"{(euro + round(yen * 0.61)) / 100:.2f} EUR")
+    first = euro + round(yen * 0.61)
+    assert invoice.stdout.splitlines()[-1] == f"invoice 1 of op-cli for {month}: {first / 100:.2f} EUR"
     assert "2026-01-31, ECB" in invoice.stdout
-    (told,) = facts(service, "invoice", "op-cli")
-    assert told["total_minor"] == euro + round(yen * 0.61)
+    # The same rates are the same invoice; others are the true-up of it.
+    command = ("invoice", "op-cli", month, "--currency", "EUR", "--rates", str(rates))
+    assert f"for {month}, as it was made before: {first / 100:.2f} EUR" in played.cli(*command).stdout
+    rates.write_text("currency,rate,date,source\nJPY,0.0065,2026-03-31,ECB\nETH,2500,2026-01-31,desk\n")
+    second = euro + round(yen * 0.65)
+    assert played.cli(*command).stdout.splitlines()[-2:] == [
+        f"invoice 2 of op-cli for {month}: {second / 100:.2f} EUR",
+        f"true-up of invoice 1: {(second - first) / 100:.2f} EUR",
+    ]
+    told = facts(service, "invoice", "op-cli")
+    assert [int(fact["row"]["total_minor"]) for fact in told] == [first, second]
+    assert [int(fact["row"]["true_up_minor"]) for fact in told] == [0, second - first]
+    assert told[0]["by"].endswith(": rgs-server invoice")
     assert {"rate": "61/10000", "day": "2026-01-31", "source": "ECB"}.items() <= next(
-        fee for fee in told["fees"] if fee["currency"] == "JPY"
+        fee for fee in json.loads(told[0]["row"]["fees"]) if fee["currency"] == "JPY"
     ).items()
     (agreed,) = facts(service, "fee_agreement", "op-cli")
     assert (agreed["change"], agreed["row"]["agreement_id"]) == ("insert", "a-1")
@@ -341,7 +353,7 @@ def test_workers_cannot_change_what_is_owed(service: Service) -> None:
         run(
             service.fetch(
                 "SELECT json_agg(table_name || ':' || privilege_type) AS found FROM information_schema.role_table_grants"
-                " WHERE grantee <> grantor AND table_name IN ('closings', 'closing_lines', 'closing_totals', 'fee_agreements')"
+                " WHERE grantee <> grantor AND table_name IN ('closings', 'closing_lines', 'closing_totals', 'fee_agreements', 'invoices')"
             )
         )[0]["found"]
     )

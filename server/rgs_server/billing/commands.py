@@ -15,12 +15,11 @@ import asyncpg
 from rich.console import Console
 from rich.table import Table
 
-from rgs_server.audit.audit_store import AuditStore
 from rgs_server.billing.fees import TermsRefused, read_terms, terms_text
 from rgs_server.billing.figures import Row
 from rgs_server.billing.files import COLUMNS, cells, signed, write
-from rgs_server.billing.invoices import converted, fact_of, read_rates
-from rgs_server.billing.months import Line, close_month, month_of, next_month, report, total_fee
+from rgs_server.billing.invoices import converted, issue, read_rates
+from rgs_server.billing.months import Line, close_month, month_of, report, total_fee
 from rgs_server.clock import system_clock
 from rgs_server.config import Config, ConfigError
 from rgs_server.contract.money import EXPONENTS
@@ -185,16 +184,16 @@ async def show_invoice(config: Config, args: argparse.Namespace) -> int:
         lines = [Line.of(row) for row in await store.closing_lines(args.operator_id, month)]
     found = converted(lines, currency, rates)
     async with writing(config) as store:
-        month_text = f"{month:%Y-%m}"
-        await AuditStore(store.connection).add_fact(
-            "invoice", month_text, fact_of(month_text, currency, found), args.operator_id
-        )
+        issued = await issue(store, args.operator_id, month, currency, found, system_clock())
     exponent = EXPONENTS[currency]
     for row in found:
         source = "" if row.rate is None else f"  at {float(row.rate.rate):.12g} of {row.rate.day}, {row.rate.source}"
         amount, in_currency = signed(row.fee_minor, row.exponent), signed(row.converted_minor, exponent)
         print(f"{amount:>20} {row.currency}  {in_currency:>20} {currency}{source}")
+    as_before = "" if issued.fresh else ", as it was made before"
     print(
-        f"{args.operator_id} {next_month(month):%Y-%m-%d}: {signed(sum(row.converted_minor for row in found), exponent)} {currency}"
+        f"invoice {issued.number} of {args.operator_id} for {month:%Y-%m}{as_before}: {signed(issued.total_minor, exponent)} {currency}"
     )
+    if issued.number > 1:
+        print(f"true-up of invoice {issued.number - 1}: {signed(issued.true_up_minor, exponent)} {currency}")
     return 0

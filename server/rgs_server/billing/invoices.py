@@ -1,7 +1,7 @@
 """Fees of a closed month in one currency, by a table of rates that says where they come from.
 
 The service never converts money of players; an invoice is in the currency of the agreement. The same month with
-another table shows what its true-up is.
+another table, such as that of the quarter's end, is another invoice, whose true-up is the difference.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
 from fractions import Fraction
 from typing import TextIO
 
 from rgs_server.billing.fees import DECIMAL
 from rgs_server.billing.months import Line, total_fee
 from rgs_server.contract.money import EXPONENTS
+from rgs_server.store import Store
 
 COLUMNS = ("currency", "rate", "date", "source")
 
@@ -83,8 +85,36 @@ def converted(lines: Iterable[Line], currency: str, rates: Mapping[str, Rate]) -
     return found
 
 
-def fact_of(month: str, currency: str, rows: Sequence[Converted]) -> str:
-    """What the audit log keeps of an invoice: its amounts, with the rates and their sources."""
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """An invoice that is on record. `true_up_minor`: less what the one before it came to; `fresh`: it was made now."""
+
+    number: int
+    total_minor: int
+    true_up_minor: int
+    fresh: bool
+
+
+async def issue(
+    store: Store, operator_id: str, month: date, currency: str, rows: Sequence[Converted], now: datetime
+) -> Invoice:
+    """Writes the invoice of a closed month down; the same amounts at the same rates are the invoice that was made before.
+
+    Raises asyncpg.UniqueViolationError where another is being made at the same moment.
+    """
+    before = await store.last_invoice(operator_id, month, currency)
+    fees, total_minor = fees_of(rows), sum(row.converted_minor for row in rows)
+    if before is not None and before["fees"] == fees:
+        return Invoice(before["number"], int(before["total_minor"]), int(before["true_up_minor"]), fresh=False)
+    number = 1 if before is None else before["number"] + 1
+    true_up_minor = 0 if before is None else total_minor - int(before["total_minor"])
+    amounts = (Decimal(total_minor), Decimal(true_up_minor))
+    await store.add_invoice(operator_id, month, currency, number, EXPONENTS[currency], *amounts, fees, now)
+    return Invoice(number, total_minor, true_up_minor, fresh=True)
+
+
+def fees_of(rows: Sequence[Converted]) -> str:
+    """What is kept of the amounts of an invoice: each with its rate and the source of that."""
     fees = [
         {
             "currency": row.currency,
@@ -99,13 +129,4 @@ def fact_of(month: str, currency: str, rows: Sequence[Converted]) -> str:
         }
         for row in rows
     ]
-    return json.dumps(
-        {
-            "month": month,
-            "currency": currency,
-            "exponent": EXPONENTS[currency],
-            "total_minor": sum(row.converted_minor for row in rows),
-            "fees": fees,
-        },
-        ensure_ascii=False,
-    )
+    return json.dumps(fees, ensure_ascii=False)

@@ -218,6 +218,8 @@ CREATE TRIGGER closing_totals_audited AFTER INSERT ON closing_totals
     FOR EACH ROW EXECUTE FUNCTION audit_row('closing_total', 'month');
 CREATE TRIGGER closing_lines_audited AFTER INSERT ON closing_lines
     FOR EACH ROW EXECUTE FUNCTION audit_row('closing_line', 'month');
+CREATE TRIGGER invoices_audited AFTER INSERT ON invoices
+    FOR EACH ROW EXECUTE FUNCTION audit_row('invoice', 'month');
 CREATE TRIGGER console_people_audited AFTER INSERT OR UPDATE OR DELETE ON console_people
     FOR EACH ROW EXECUTE FUNCTION audit_row('console_person', 'name', 'salt', 'password_digest');
 CREATE TRIGGER sinks_audited AFTER INSERT OR UPDATE OR DELETE ON sinks

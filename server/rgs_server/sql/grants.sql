@@ -12,5 +12,5 @@ BEGIN
     EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON audit_facts, audit_leaves, audit_nodes, audit_checkpoints FROM %I', worker);
     EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON audit_keys, audit_retention, audit_holds FROM %I', worker);
     EXECUTE format('GRANT UPDATE (private_sealed) ON audit_keys TO %I', worker);
-    EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON schema_version, fee_agreements, closings, closing_totals, closing_lines, console_people FROM %I', worker);
+    EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON schema_version, fee_agreements, closings, closing_totals, closing_lines, invoices, console_people FROM %I', worker);
 END $$;

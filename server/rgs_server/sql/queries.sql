@@ -1400,6 +1400,15 @@ SELECT * FROM fee_agreements WHERE operator_id = $1 ORDER BY valid_from;
 SELECT currency, carried_minor FROM closing_totals
 WHERE operator_id = $1 AND month = ($2::date - interval '1 month')::date AND carried_minor < 0;
 
+-- name: last_invoice
+-- $1 operator_id $2 month $3 currency
+SELECT * FROM invoices WHERE operator_id = $1 AND month = $2 AND currency = $3 ORDER BY number DESC LIMIT 1;
+
+-- name: add_invoice
+-- $1 operator_id $2 month $3 currency $4 number $5 exponent $6 total_minor $7 true_up_minor $8 fees $9 issued_at
+INSERT INTO invoices (operator_id, month, currency, number, exponent, total_minor, true_up_minor, fees, issued_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+
 -- name: closed_months
 -- $1 operator_id
 SELECT month FROM closings WHERE operator_id = $1 ORDER BY month;

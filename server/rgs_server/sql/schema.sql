@@ -599,6 +599,24 @@ CREATE TABLE closing_lines (
     PRIMARY KEY (operator_id, month, about, game_id, build_hash, currency),
     FOREIGN KEY (operator_id, month) REFERENCES closings
 );
+-- Invoices of closed months in one currency, by a table of rates. One that is made again with other rates is a true-up of the
+-- one before. `fees` is JSON: each amount with its rate and the source of that.
+CREATE TABLE invoices (
+    operator_id    text NOT NULL,
+    month          date NOT NULL,
+    currency       text NOT NULL,
+    number         integer NOT NULL CHECK (number > 0),     -- of the invoices of this month in this currency
+    exponent       smallint NOT NULL,
+    total_minor    numeric(38, 0) NOT NULL,
+    true_up_minor  numeric(38, 0) NOT NULL,                 -- less what the one before came to; of the first one 0
+    fees           text NOT NULL,
+    issued_at      timestamptz NOT NULL,
+    PRIMARY KEY (operator_id, month, currency, number),
+    FOREIGN KEY (operator_id, month) REFERENCES closings,
+    CHECK (number > 1 OR true_up_minor = 0)
+);
+CREATE TRIGGER invoices_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON invoices
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER fee_agreements_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON fee_agreements
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER closings_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON closings
