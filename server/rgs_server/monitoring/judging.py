@@ -121,7 +121,8 @@ class Monitor:
                 stored_operator(cell), cell.game, cell.build_hash, cell.mode, cell.channel, cell.kind, cell.stakes, kind, day,
                 length, verdict.n, verdict.level, orjson.dumps(row_of(verdict)).decode(), now,
             )  # fmt: skip
-            if verdict.level in TOLD and levels.get((cell, length)) != verdict.level:
+            # Once, whichever window shows it first.
+            if verdict.level in TOLD and all(levels.get((cell, days)) != verdict.level for days in WINDOWS_DAYS):
                 log.error("%s, %d days: %s: %s", cell, length, verdict.level, "; ".join(verdict.reasons))
                 if cell.operator != ALL:  # no platform is told of the others
                     await store.add_events([alert(verdict, kind, day, await largest_wins(store, verdict), now)])
