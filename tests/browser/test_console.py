@@ -21,7 +21,7 @@ import asyncpg
 import pytest
 from monitored import monitor_of, stored
 from rgs_server.audit.audit_store import AuditStore
-from rgs_server.audit.log_keys import public_key
+from rgs_server.audit.log_keys import public_keys
 from rgs_server.clock import system_clock, time_text
 from rgs_server.console.people import FAILURES_MAX, add_person
 from rgs_server.operators import Rules
@@ -261,7 +261,7 @@ def test_a_round_is_proved_to_be_in_the_log(
 
 async def public_key_of(service: Service) -> str:
     async with stored(service) as store:
-        return str(await public_key(AuditStore(store.connection)))
+        return str((await public_keys(AuditStore(store.connection)))[0])
 
 
 def test_a_round_that_was_changed_in_the_database_is_shown_as_such(page: playwright.Page, seen: Seen) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from copy import copy
@@ -20,6 +21,7 @@ from typing import Any
 import aiohttp
 import asyncpg
 import pytest
+from rgs_server.__main__ import main
 from rgs_server.audit.audit_store import AuditStore
 from rgs_server.audit.log_keys import ensure_log_key
 from rgs_server.audit.sequencer import Sequencer
@@ -30,9 +32,11 @@ from rgs_server.sealing import Sealer
 from rgs_server.store import Store, create_schema
 from service_process import Service, code, run, session_body, spin_body, wait_for
 
+from rgs_core.__main__ import main as rgs
 from rgs_core.audit.merkle import consistency_spans, consistent, included, inclusion_spans, leaf_hash, root_of
-from rgs_core.audit.notes import Checkpoint, VerifierKey
+from rgs_core.audit.notes import Checkpoint, VerifierKey, read_keys
 from rgs_core.audit.proofs import read_proof
+from rgs_core.errors import AuditError
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -488,3 +492,48 @@ def test_a_spin_that_is_gone_before_it_was_sequenced(own: Service) -> None:
             await sequencer.step()
 
     in_database(own, steps)
+
+
+def test_a_new_key_signs_and_what_older_ones_have_signed_goes_on(
+    own: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last test of this service: its log is signed by two keys from here on."""
+    monkeypatch.setenv("RGS_DATABASE_URL", own.database_url)
+    monkeypatch.setenv("RGS_MASTER_KEY_FILE", str(own.config.master_key_path))
+    before = when_logged(own, "/audit/checkpoint")
+    assert main(["audit", "key", "--rotate"]) == 0
+    (tmp_path / "studio.pub").write_text(capsys.readouterr().out)
+    new, old = read_keys((tmp_path / "studio.pub").read_text())
+    assert str(old) == before["public_key"]
+    assert new.name == old.name, "the log is the same"
+
+    def signed_anew() -> bool:
+        note = when_logged(own, "/audit/checkpoint")["checkpoint"]
+        return f"— {new.name} {b64encode(new.key_id).decode()[:4]}" in note
+
+    play(own, opened(own, "rotated"), "rotated-1")
+    wait_for(signed_anew, own.log_text)
+    now = when_logged(own, "/audit/checkpoint")
+    assert now["public_keys"] == [str(new), str(old)]
+    assert Checkpoint.open(now["checkpoint"], [new]).size == now["tree_size"]
+    with pytest.raises(AuditError, match="not signed by"):
+        Checkpoint.open(now["checkpoint"], [old])
+    assert Checkpoint.open(before["checkpoint"], [new, old]).root.hex() == before["root"]
+    path = f"/audit/consistency?first={before['tree_size']}&second={now['tree_size']}"
+    grown = when_logged(own, path)
+    hashes = [bytes.fromhex(value) for value in grown["path"]]
+    roots = bytes.fromhex(before["root"]), bytes.fromhex(now["root"])
+    assert consistent(before["tree_size"], now["tree_size"], *roots, hashes)
+    proof = read_proof(json.dumps(when_logged(own, "/audit/spins/rotated-1")))
+    assert proof.faults([new]) == []
+    # An export is verified with both, and with a checkpoint that somebody has kept since the first key.
+    (tmp_path / "kept.txt").write_text(before["checkpoint"])
+    export = ["audit", "export", "--from", "2020-01-01T00:00:00.000Z", "--to", now["made_at"]]
+    assert main([*export, "--out", str(tmp_path / "whole")]) == 0
+    verify = ["audit", "verify", str(tmp_path / "whole"), "--checkpoint", str(tmp_path / "kept.txt"), "--key"]
+    assert rgs([*verify, str(tmp_path / "studio.pub")]) == 0
+    assert rgs([*verify, str(new)]) == 2, "the kept one is of the other key"
+    # That there is another key is a fact itself, and the secret half is not in it.
+    facts = run(own.fetch("SELECT fact FROM audit_facts WHERE kind = 'audit_key'"))
+    assert len(facts) == 2
+    assert "private_sealed" not in "".join(row["fact"] for row in facts)

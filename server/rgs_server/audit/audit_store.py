@@ -83,8 +83,9 @@ class AuditStore:
     async def add_checkpoint(self, tree_size: int, made_at: datetime, root: bytes, note: str) -> None:
         await self.connection.execute(QUERIES["add_checkpoint"], tree_size, made_at, root, note)
 
-    async def newest_key(self) -> asyncpg.Record | None:
-        return await self.connection.fetchrow(QUERIES["newest_key"])
+    async def list_keys(self) -> list[asyncpg.Record]:
+        """The newest first, which signs."""
+        return await self.connection.fetch(QUERIES["list_keys"])
 
     async def add_key(self, name: str, public_key: bytes, private_sealed: bytes) -> None:
         await self.connection.execute(QUERIES["add_key"], name, public_key, private_sealed)

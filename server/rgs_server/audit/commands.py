@@ -12,7 +12,7 @@ from rgs_core.audit.export import FILES
 from rgs_server.audit.audit_store import AuditStore
 from rgs_server.audit.critical_files import critical_files, digest_of, hashed
 from rgs_server.audit.exporting import export_range
-from rgs_server.audit.log_keys import public_key
+from rgs_server.audit.log_keys import public_keys, rotate_log_key
 from rgs_server.audit.places import place_of
 from rgs_server.audit.session_records import session_records
 from rgs_server.clock import read_time, time_text
@@ -29,7 +29,8 @@ LOGGED_WITHIN_S = 5
 
 def configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    actions.add_parser("key", help="print the public key, for those who verify")
+    key = actions.add_parser("key", help="print the public keys, for those who verify; the first one signs now")
+    key.add_argument("--rotate", action="store_true", help="make a new key, which signs from the next checkpoint on")
     export = actions.add_parser("export", help="write what was logged in a range of time to a new folder")
     export.add_argument("--from", dest="since", metavar="TIME", required=True, help="such as 2026-01-31T00:00:00.000Z")
     export.add_argument("--to", dest="until", metavar="TIME", required=True, help="the end, not included")
@@ -67,7 +68,10 @@ async def run(config: Config, args: argparse.Namespace) -> int:
     try:
         store = AuditStore(connection)
         if args.action == "key":
-            print(await public_key(store))
+            if args.rotate:
+                await rotate_log_key(store, Sealer(*read_master_keys(config.master_key_path)))
+            for number, public in enumerate(await public_keys(store)):
+                print(f"# {'has signed before' if number else 'signs now'}\n{public}")
             return 0
         return await (retention if args.action == "retention" else hold)(store, args)
     finally:

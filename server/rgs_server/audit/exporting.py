@@ -15,7 +15,7 @@ from rgs_core.audit.merkle import Span, later_spans, leaf_hash
 from rgs_core.audit.notes import Checkpoint
 from rgs_core.audit.writing import write_export
 from rgs_server.audit.audit_store import AuditStore
-from rgs_server.audit.log_keys import LogKey, log_key
+from rgs_server.audit.log_keys import LogKey, log_key, public_keys
 from rgs_server.audit.tree import LogBroken, frontier_at, span_hashes
 from rgs_server.clock import time_text
 from rgs_server.sealing import Sealer
@@ -47,7 +47,7 @@ async def export_range(url: str, sealer: Sealer, since: datetime, until: datetim
         key = await log_key(store, sealer)
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             manifest = await _write(store, key, since, until, draft)
-        report = verify_export(draft, [key.public])
+        report = verify_export(draft, await public_keys(store))
         if not report.whole:
             raise LogBroken("what was exported is not what was signed: " + "; ".join(report.faults))
         told = {"since": manifest.since, "until": manifest.until, "leaves": manifest.leaves, "size": manifest.tree_size}

@@ -1,4 +1,7 @@
-"""The key that signs checkpoints and exports: Ed25519, made with the database, its private half sealed like all secrets."""
+"""The keys of the log: Ed25519, the first one made with the database, their private halves sealed like all secrets.
+
+The newest signs checkpoints and exports. The log keeps its name under another key, so what older ones have signed goes on.
+"""
 
 from __future__ import annotations
 
@@ -37,26 +40,30 @@ def context_of(name: str) -> str:
     return f"audit-key:{name}"
 
 
-async def public_key(store: AuditStore) -> VerifierKey:
-    """What verifies the log. Raises LogKeyMissing."""
-    row = await _newest(store)
-    return VerifierKey(row["name"], row["public_key"])
+async def public_keys(store: AuditStore) -> list[VerifierKey]:
+    """What verifies the log, the key that signs now first. Raises LogKeyMissing."""
+    return [VerifierKey(row["name"], row["public_key"]) for row in await _keys(store)]
 
 
 async def log_key(store: AuditStore, sealer: Sealer) -> LogKey:
     """The key of the log. Raises LogKeyMissing, SealBroken."""
-    row = await _newest(store)
+    row = (await _keys(store))[0]
     private = Ed25519PrivateKey.from_private_bytes(sealer.open(row["private_sealed"], context_of(row["name"])))
     if private.public_key().public_bytes_raw() != row["public_key"]:
         raise LogKeyMissing(f"the halves of the key '{row['name']}' of the audit log do not belong together")
     return LogKey(VerifierKey(row["name"], row["public_key"]), private)
 
 
-async def _newest(store: AuditStore) -> asyncpg.Record:
-    row = await store.newest_key()
-    if row is None:
+async def _keys(store: AuditStore) -> list[asyncpg.Record]:
+    rows = await store.list_keys()
+    if not rows:
         raise LogKeyMissing("the database has no key of the audit log; 'rgs-server serve' makes it at its start")
-    return row
+    return rows
+
+
+async def rotate_log_key(store: AuditStore, sealer: Sealer) -> None:
+    """Makes a key that signs from the next checkpoint on. Raises LogKeyMissing."""
+    await _add_key(store, sealer, (await _keys(store))[0]["name"])
 
 
 async def ensure_log_key(url: str, sealer: Sealer) -> None:
@@ -64,10 +71,14 @@ async def ensure_log_key(url: str, sealer: Sealer) -> None:
     connection = await asyncpg.connect(url)
     try:
         store = AuditStore(connection)
-        if await store.newest_key() is None:
-            private = Ed25519PrivateKey.generate()
-            public = private.public_key().public_bytes_raw()
-            name = f"rgs-audit-{hashlib.sha256(public).hexdigest()[:12]}"
-            await store.add_key(name, public, sealer.seal(private.private_bytes_raw(), context_of(name)))
+        if not await store.list_keys():
+            await _add_key(store, sealer, None)
     finally:
         await connection.close()
+
+
+async def _add_key(store: AuditStore, sealer: Sealer, name: str | None) -> None:
+    private = Ed25519PrivateKey.generate()
+    public = private.public_key().public_bytes_raw()
+    name = name or f"rgs-audit-{hashlib.sha256(public).hexdigest()[:12]}"
+    await store.add_key(name, public, sealer.seal(private.private_bytes_raw(), context_of(name)))

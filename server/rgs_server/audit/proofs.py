@@ -6,7 +6,7 @@ import asyncpg
 
 from rgs_core.audit.merkle import consistency_spans, inclusion_spans
 from rgs_server.audit.audit_store import AuditStore
-from rgs_server.audit.log_keys import public_key
+from rgs_server.audit.log_keys import public_keys
 from rgs_server.audit.tree import root_at, span_hashes
 from rgs_server.clock import time_text
 from rgs_server.contract.answers import AuditCheckpoint, ConsistencyProof, InclusionProof, encode
@@ -20,8 +20,10 @@ async def newest_checkpoint(store: Store) -> bytes:
     row = await audit.last_checkpoint()
     if row is None:
         raise Problem("AUDIT_PENDING", "the log was not signed yet")
-    public = str(await public_key(audit))
-    return encode(AuditCheckpoint(row["tree_size"], row["root"].hex(), time_text(row["made_at"]), row["note"], public))
+    keys = [str(key) for key in await public_keys(audit)]
+    return encode(
+        AuditCheckpoint(row["tree_size"], row["root"].hex(), time_text(row["made_at"]), row["note"], keys[0], keys)
+    )
 
 
 async def spin_proof(store: Store, operator_id: str, spin_id: str) -> bytes:

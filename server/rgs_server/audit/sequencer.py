@@ -16,7 +16,7 @@ import asyncpg
 from rgs_core.audit.merkle import Frontier
 from rgs_core.audit.notes import Checkpoint
 from rgs_server.audit.audit_store import AuditStore
-from rgs_server.audit.log_keys import LogKey, LogKeyMissing, log_key
+from rgs_server.audit.log_keys import LogKeyMissing, log_key
 from rgs_server.audit.tree import STORED_LEVEL, LogBroken, frontier_at, root_at
 from rgs_server.audit.write_once import AlreadyWritten, WriteOnce
 from rgs_server.background import Background
@@ -56,7 +56,6 @@ class Sequencer:
         self._clock = clock
         self._checkpoint_s = checkpoint_s
         self._place = place
-        self._key: LogKey | None = None
         self._frontier: Frontier | None = None
         self._background = Background("audit sequencer")
 
@@ -145,10 +144,9 @@ class Sequencer:
             wait_s = self._checkpoint_s if frontier.size > before["tree_size"] else IDLE_CHECKPOINT_S
             if now < before["made_at"] + timedelta(seconds=wait_s):
                 return None
-        if self._key is None:
-            self._key = await log_key(store, self._sealer)
-        checkpoint = Checkpoint(self._key.public.name, frontier.size, frontier.root, time_text(now))
-        note = self._key.note(checkpoint)
+        key = await log_key(store, self._sealer)  # each time: it may be another by now
+        checkpoint = Checkpoint(key.public.name, frontier.size, frontier.root, time_text(now))
+        note = key.note(checkpoint)
         since = await store.waiting_since()
         if since is not None and now - since > timedelta(seconds=HELD_BACK_S):
             log.error("facts wait since %s to be sequenced: some transaction stays open", time_text(since))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rgs_core.audit.merkle import inclusion_spans
@@ -9,7 +10,7 @@ from rgs_core.audit.notes import Checkpoint, VerifierKey
 from rgs_core.audit.proofs import InclusionProof
 from rgs_core.errors import AuditError
 from rgs_server.audit.audit_store import AuditStore
-from rgs_server.audit.log_keys import LogKeyMissing, public_key
+from rgs_server.audit.log_keys import LogKeyMissing, public_keys
 from rgs_server.audit.tree import LogBroken, span_hashes
 from rgs_server.store import Store
 
@@ -38,18 +39,18 @@ async def spin_verdict(store: Store, operator_id: str, spin_id: str) -> Verdict:
     if signed is None or position >= signed["tree_size"]:
         return Verdict("pending", "it is in the log, and waits for the next checkpoint", position)
     try:
-        key = await public_key(audit)
+        keys = await public_keys(audit)
         path = await span_hashes(audit, inclusion_spans(position, signed["tree_size"]))
-        checkpoint = Checkpoint.open(signed["note"], [key])
+        checkpoint = Checkpoint.open(signed["note"], keys)
     except (AuditError, LogBroken, LogKeyMissing) as error:
         return Verdict("mismatch", str(error), position)
     proof = InclusionProof(found["leaf"], position, signed["tree_size"], tuple(path), signed["note"])
-    return judged(proof, checkpoint, key)
+    return judged(proof, checkpoint, keys)
 
 
-def judged(proof: InclusionProof, checkpoint: Checkpoint, key: VerifierKey) -> Verdict:
+def judged(proof: InclusionProof, checkpoint: Checkpoint, keys: Sequence[VerifierKey]) -> Verdict:
     """The verdict of a proof."""
-    faults = proof.faults([key])
+    faults = proof.faults(keys)
     if faults:
         return Verdict(
             "mismatch", f"the spin is not the one that was logged, or the log was changed; {faults[0]}", proof.position
@@ -59,6 +60,6 @@ def judged(proof: InclusionProof, checkpoint: Checkpoint, key: VerifierKey) -> V
         position=proof.position,
         tree_size=proof.tree_size,
         signed_at=checkpoint.time,
-        log=key.name,
+        log=checkpoint.origin,
         root=checkpoint.root.hex(),
     )

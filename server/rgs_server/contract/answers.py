@@ -648,6 +648,9 @@ class AuditCheckpoint(Struct, frozen=True):
     public_key: Annotated[
         str, Meta(description="`name+id+key`; get it another way, too: a log vouches for itself here")
     ]
+    public_keys: Annotated[
+        list[str], Meta(description="all of the log, that one first; older ones verify what they have signed")
+    ]
 
 
 class InclusionProof(Struct, frozen=True):

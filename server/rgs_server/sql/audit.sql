@@ -57,12 +57,14 @@ CREATE TABLE audit_checkpoints (
     PRIMARY KEY (tree_size, made_at)
 );
 
--- The keys that sign checkpoints and exports, the newest one; the private half is sealed with context "audit-key:" name.
+-- The keys of the log. The newest one signs checkpoints and exports; older ones verify what they have signed. The private half is
+-- sealed with context "audit-key:" name.
 CREATE TABLE audit_keys (
-    name            text PRIMARY KEY,                -- of the log
+    name            text NOT NULL,                   -- of the log
     public_key      bytea NOT NULL CHECK (length(public_key) = 32),
     private_sealed  bytea NOT NULL,
-    created_at      timestamptz NOT NULL DEFAULT clock_timestamp()
+    created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (name, public_key)
 );
 
 CREATE FUNCTION audit_time(moment timestamptz) RETURNS text LANGUAGE sql STABLE AS $$

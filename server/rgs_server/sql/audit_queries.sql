@@ -103,8 +103,9 @@ SELECT tree_size, made_at, root, note FROM audit_checkpoints ORDER BY tree_size 
 WITH durable AS (SELECT set_config('synchronous_commit', 'on', true))
 INSERT INTO audit_checkpoints (tree_size, made_at, root, note) SELECT $1, $2, $3, $4 FROM durable;
 
--- name: newest_key
-SELECT name, public_key, private_sealed FROM audit_keys ORDER BY created_at DESC LIMIT 1;
+-- name: list_keys
+-- The newest first, which signs.
+SELECT name, public_key, private_sealed FROM audit_keys ORDER BY created_at DESC;
 
 -- name: add_key
 -- $1 name $2 public_key $3 private_sealed
