@@ -17,7 +17,7 @@ import asyncpg
 
 from rgs_core.errors import RgsError
 from rgs_server import sandbox
-from rgs_server.acting import acting
+from rgs_server.acting import acting, with_database
 from rgs_server.addresses import networks
 from rgs_server.audit import commands as audit
 from rgs_server.audit.exporting import ExportRefused
@@ -263,7 +263,14 @@ def main(arguments: list[str] | None = None) -> int:
             return run(serve(config))
         if args.command == "sandbox":
             return run(serve(config, sandboxed=True))
-        config = acting(config, args.command)
+        if args.command == "call":
+            return run(call(config, args))
+        if args.command == "pages":
+            return pages(config)
+        if args.command == "audit" and args.action == "files":
+            return audit.files(config)
+        # All others are acts in the database of the service.
+        config = acting(with_database(config), args.command)
         if args.command == "operator":
             return run(operator(config, args))
         if args.command == "reconcile":
@@ -274,17 +281,13 @@ def main(arguments: list[str] | None = None) -> int:
             return run(run_command(config, args))
         if args.command == "reseal":
             return run(seal_again(config))
-        if args.command == "pages":
-            return pages(config)
         if args.command == "console":
             return run(let_in(config, args.name, args.retire))
         if args.command == "webhook":
             return run(webhook(config, args))
         if args.command == "bus":
             return run(bus(config, off=args.off))
-        if args.command == "keys":
-            return run(keys(config, args))
-        return run(call(config, args))
+        return run(keys(config, args))
     except (
         AlreadyRunning, AlreadyWritten, ConfigError, DatabaseUnreachable, ExportRefused, FileRefused, KeyUnknown, ListRefused, LogBroken, LogKeyMissing, MasterKeyError, MonthRefused, NatsUnavailable, OperatorRefused, PostgresUnavailable, RatesRefused, RegistryRefused, RgsError, sandbox.SandboxFailed, SchemaMismatch, SealBroken, TermsRefused, WorkerFailed,
         OSError, asyncpg.PostgresError, aiohttp.ClientError,
@@ -312,8 +315,6 @@ async def serve(config: Config, *, sandboxed: bool = False) -> int:
 
 
 async def seal_again(config: Config) -> int:
-    if not config.database_url:
-        raise ConfigError("set RGS_DATABASE_URL: secrets are sealed in the database of the service")
     done = await reseal(config, lambda so_far: print(f"{so_far:,} sealed anew", file=sys.stderr))
     print(f"{done:,} secrets are sealed anew; all are under the first key now")
     return 0
@@ -329,8 +330,6 @@ def pages(config: Config) -> int:
 
 
 async def let_in(config: Config, name: str, retire: bool) -> int:
-    if not config.database_url:
-        raise ConfigError("set RGS_DATABASE_URL: who may look is in the database of the service")
     if not 1 <= len(name) <= 64 or not name.isprintable():
         raise ConfigError("NAME has 1 to 64 printable characters")
     connection = await asyncpg.connect(config.database_url)
@@ -351,8 +350,6 @@ async def let_in(config: Config, name: str, retire: bool) -> int:
 
 
 async def webhook(config: Config, args: argparse.Namespace) -> int:
-    if not config.database_url:
-        raise ConfigError("set RGS_DATABASE_URL: receivers are named in the database of the service")
     if args.url is not None:
         secret = await set_webhook(config, args.operator_id, args.url)
         if secret is not None:
@@ -364,15 +361,11 @@ async def webhook(config: Config, args: argparse.Namespace) -> int:
 
 
 async def bus(config: Config, *, off: bool) -> int:
-    if not config.database_url:
-        raise ConfigError("set RGS_DATABASE_URL: what waits is in the database of the service")
     print(await bus_state(config, off=off))
     return 0
 
 
 async def operator(config: Config, args: argparse.Namespace) -> int:
-    if not config.database_url:
-        raise ConfigError("set RGS_DATABASE_URL: operators are opened in the database of the service")
     rules = operator_rules(args)
     person = person_of(args)
     if (args.wallet_url is None) != (args.wallet_key is None):
@@ -448,8 +441,6 @@ async def operator(config: Config, args: argparse.Namespace) -> int:
 
 
 async def keys(config: Config, args: argparse.Namespace) -> int:
-    if not config.database_url:
-        raise ConfigError("set RGS_DATABASE_URL: keys are in the database of the service")
     live, retired = await change_token_keys(config, rotate=args.rotate, retire=args.retire)
     for number, kid in enumerate(live):
         print(f"{kid}  {'published' if number else 'signs'}")
@@ -459,8 +450,6 @@ async def keys(config: Config, args: argparse.Namespace) -> int:
 
 
 async def reconcile(config: Config, args: argparse.Namespace) -> int:
-    if not config.database_url:
-        raise ConfigError("set RGS_DATABASE_URL: our side of the comparison is there")
     since, until = read_time(args.since), read_time(args.until)
     if since is None or until is None:
         raise ConfigError("--since and --until are times like 2026-01-31T00:00:00.000Z")

@@ -1,4 +1,4 @@
-"""Who acts, as the audit log says it: a command that changes something names its person to the database.
+"""Who acts, and on which database. A command that changes something names its person to the database, for the audit log.
 
 The database writes down its role and this name with every fact. The name is a hint and no proof: whoever has the password of
 the role can give another. What is done by the service itself has no name.
@@ -11,10 +11,27 @@ import pwd
 from dataclasses import replace
 from urllib.parse import parse_qs, quote, urlsplit
 
-from rgs_server.config import Config
+from rgs_server.config import Config, ConfigError
+from rgs_server.postgres import url_of_running
 
 NAME_MAX = 63
 """Bytes that PostgreSQL keeps of an application_name."""
+
+
+def with_database(config: Config) -> Config:
+    """Settings that name a database: without one the embedded database of a service that runs on the same data folder.
+
+    Raises ConfigError.
+    """
+    if config.database_url:
+        return config
+    url = url_of_running(config.data_path)
+    if url is None:
+        raise ConfigError(
+            f"set RGS_DATABASE_URL to the database of the service, or RGS_DATA_DIR to the folder of one that runs with its own; "
+            f"none runs in {config.data_path}"
+        )
+    return replace(config, database_url=url)
 
 
 def person_acting(config: Config) -> str:

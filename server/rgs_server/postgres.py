@@ -124,6 +124,17 @@ def reachable(path: Path) -> bool:
     return all(parent.stat().st_mode & 0o001 for parent in path.resolve().parents if parent.exists())
 
 
+def url_of_running(data_path: Path) -> str | None:
+    """How its owner reaches the embedded database of a service that runs on a data folder; None where none does."""
+    if not data_path.is_dir():
+        return None
+    try:
+        database = EmbeddedPostgres(data_path)
+    except PostgresUnavailable:
+        return None
+    return database.url if (database.cluster_path / "postmaster.pid").is_file() else None
+
+
 class EmbeddedPostgres:
     """One database cluster in a data folder, as a supervised child process.
 

@@ -121,6 +121,7 @@ def _next_steps(console: Console, config: Config, credentials: Credentials, sess
         f"rgs-server call POST /rgs/v1/spins '{spin_body(f'{spin_id}-next', session_id).decode()}'",
         f"rgs-server call GET /rgs/v1/spins/{spin_id}/replay | rgs replay -",
         "rgs-server call GET /rgs/v1/games",
+        "rgs-server console ada        a password for /console, where rounds are looked at",
         "rgs parsheet lantern_tide",
         "rgs simulate lantern_tide --spins 1e7",
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -47,6 +48,19 @@ def test_a_change_names_the_person_and_the_command(service: Service, command: Co
         json.loads(row["fact"]) for row in run(service.fetch("SELECT fact FROM audit_facts WHERE kind = 'start'"))
     ]
     assert start["by"] == "", "the service acts for nobody"
+
+
+def test_commands_find_the_database_of_a_service_that_runs_on_their_folder(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RGS_DATA_DIR", str(service.config.data_path))
+    assert main(["audit", "key"]) == 0
+    assert "rgs-audit-" in capsys.readouterr().out
+    for folder in (tmp_path, tmp_path / "none"):
+        monkeypatch.setenv("RGS_DATA_DIR", str(folder))
+        assert main(["console", "ada"]) == 2
+        assert f"none runs in {folder}" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_command_that_does_nothing_leaves_no_fact(service: Service, command: Commands) -> None:

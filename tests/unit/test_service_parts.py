@@ -16,6 +16,7 @@ from rgs_server.contract.problems import Problem
 from rgs_server.contract.requests import decode_session, decode_spin
 from rgs_server.master_key import MasterKeyError, ensure_master_key, read_master_keys
 from rgs_server.sealing import SealBroken, Sealer
+from service_process import session_body
 
 
 @pytest.mark.parametrize(
@@ -174,3 +175,19 @@ def test_any_bytes_are_decoded_or_refused(body: bytes) -> None:
     for decode in (decode_spin, decode_session):
         with pytest.raises(Problem):
             decode(body)
+
+
+@pytest.mark.parametrize(
+    ("change", "detail"),
+    [
+        ({"geo": "Germany"}, "geo: Expected two capital letters, such as SE"),
+        ({"channel": "Mobile"}, "channel: Expected at most 32 of a-z, 0-9, _ and -, and not 'all'"),
+        ({"channel": "all"}, "channel: Expected at most 32 of a-z, 0-9, _ and -, and not 'all'"),
+        ({"channel": "mobile\n"}, "channel: Expected at most 32 of a-z, 0-9, _ and -, and not 'all'"),
+    ],
+)
+def test_what_a_pattern_asks_for_is_said_in_words(change: dict[str, str], detail: str) -> None:
+    with pytest.raises(Problem) as refused:
+        decode_session(session_body("words", **change))
+    assert refused.value.detail == detail
+    assert decode_session(session_body("words", channel="mobile_2-x")).channel == "mobile_2-x"

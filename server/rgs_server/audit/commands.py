@@ -55,10 +55,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 async def run(config: Config, args: argparse.Namespace) -> int:
     """Raises ConfigError and what the actions raise."""
-    if args.action == "files":
-        return files(config)
-    if not config.database_url:
-        raise ConfigError("set RGS_DATABASE_URL: the log is in the database of the service")
     if args.action == "export":
         return await export(config, args)
     if args.action == "session":

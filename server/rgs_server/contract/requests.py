@@ -31,6 +31,10 @@ Currency = Annotated[
     str,
     Meta(description="ISO 4217, or the usual code of a crypto currency", extra_json_schema={"enum": sorted(EXPONENTS)}),
 ]
+COUNTRY = r"^[A-Z]{2}(?![\s\S])"  # $ would let a line end through
+CHANNEL = r"^(?!all(?![\s\S]))[a-z0-9_-]{0,32}(?![\s\S])"
+PATTERNS = {COUNTRY: "two capital letters, such as SE", CHANNEL: "at most 32 of a-z, 0-9, _ and -, and not 'all'"}
+"""What each asks for, in words."""
 
 
 class Stake(Struct, frozen=True):
@@ -135,7 +139,7 @@ class BuildRequest(Struct, frozen=True):
 
     game_id: Id
     build_hash: Annotated[Id, Meta(description="a `build_ref` of the catalogue, or the hash of any build")]
-    country: Annotated[str, Meta(description="ISO 3166-1 alpha-2", pattern=r"^[A-Z]{2}(?![\s\S])")]
+    country: Annotated[str, Meta(description="ISO 3166-1 alpha-2", pattern=COUNTRY)]
 
 
 class SessionRequest(Struct, frozen=True):
@@ -150,7 +154,7 @@ class SessionRequest(Struct, frozen=True):
         str,
         Meta(
             description="ISO 3166-1 alpha-2",
-            pattern=r"^[A-Z]{2}(?![\s\S])",  # $ would let a line end through
+            pattern=COUNTRY,
         ),
     ]
     currency: Currency
@@ -169,7 +173,7 @@ class SessionRequest(Struct, frozen=True):
         str,
         Meta(
             description="how the player plays, such as `mobile`; math is also monitored by it. `all` is none",
-            pattern=r"^(?!all(?![\s\S]))[a-z0-9_-]{0,32}(?![\s\S])",
+            pattern=CHANNEL,
             examples=["desktop", "mobile"],
         ),
     ] = ""
@@ -271,6 +275,8 @@ class Decoder(Generic[T]):
         except msgspec.ValidationError as error:
             match = _PATH.match(str(error))
             message, path = (match[1], match[2]) if match else (str(error), "")
+            for pattern, words in PATTERNS.items():
+                message = message.replace(f"`str` matching regex {pattern!r}", words)
             raise Problem(
                 "VALIDATION_FAILED",
                 f"{path or 'body'}: {message}",
