@@ -154,7 +154,7 @@ class MathAlert(Event, frozen=True, tag="math_alert"):
     window_days: Annotated[int, Meta(description="that were judged", examples=[1, 7, 30])]
     spin_ids: Annotated[
         list[str],
-        Meta(description="that won most of their stakes in those days: replay them to see whether they match"),
+        Meta(description="that won most of their stakes on that day: replay them to see whether they match"),
     ]
 
 

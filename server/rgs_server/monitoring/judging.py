@@ -148,13 +148,14 @@ def window_days(verdict: Verdict) -> int:
 
 
 async def largest_wins(store: Store, verdict: Verdict) -> list[str]:
-    """Spins of a cell, of all stakes, that won most in the window: to be replayed by who looks into it."""
+    """Spins of a cell, of all stakes, that won most on the last day of the window: to be replayed by who looks into it. More
+    days would be more rounds than anybody should wait for."""
     cell = verdict.cell
-    first, last = (datetime.combine(date.fromisoformat(day), time(), UTC) for day in verdict.window)
+    last = datetime.combine(date.fromisoformat(verdict.window[1]), time(), UTC)
     rows = await store.largest_wins(
         None if cell.operator == ALL else cell.operator, cell.build_hash, cell.mode,
         None if cell.channel == ALL else cell.channel, cell.kind, cell.stakes.split()[0],
-        first, last + timedelta(days=1), SPINS_NAMED,
+        last, last + timedelta(days=1), SPINS_NAMED,
     )  # fmt: skip
     return [row["spin_id"] for row in rows]
 
