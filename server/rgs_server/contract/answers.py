@@ -406,6 +406,17 @@ class ReportAnswer(Struct, frozen=True):
     rows: list[ReportRow]
 
 
+StakeBucket = Annotated[
+    str,
+    Meta(
+        description="currency and where the bucket of the stake begins; the currency alone: all stakes together",
+        examples=["EUR 0.5"],
+    ),
+]
+JudgedChannel = Annotated[str, Meta(description="empty: none was named; `all`: all together", examples=["mobile"])]
+WindowDays = Annotated[int, Meta(description="that were judged", examples=[1, 7, 30])]
+
+
 class CellVerdict(Struct, frozen=True):
     """What live math monitoring last found of rounds of one build, mode, kind of money and size of stake."""
 
@@ -413,13 +424,7 @@ class CellVerdict(Struct, frozen=True):
     build_hash: BuildHash
     mode: Annotated[str, Meta(description="of the game", examples=["base"])]
     spin_type: Annotated[str, Meta(examples=["cash"])]
-    stakes: Annotated[
-        str,
-        Meta(
-            description="currency and where the bucket of the stake begins; the currency alone: all stakes together",
-            examples=["EUR 0.5"],
-        ),
-    ]
+    stakes: StakeBucket
     level: Annotated[
         str,
         Meta(
@@ -437,8 +442,8 @@ class CellVerdict(Struct, frozen=True):
         list[float] | None, Meta(description="95 % of windows of so many rounds are in it; null: no exact law")
     ]
     judged_at: Time
-    channel: Annotated[str, Meta(description="empty: none was named; `all`: all together", examples=["mobile"])]
-    window_days: Annotated[int, Meta(description="that were judged", examples=[1, 7, 30])]
+    channel: JudgedChannel
+    window_days: WindowDays
 
 
 class VerdictsAnswer(Struct, frozen=True):

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from rgs_server.contract.answers import BuildHash, Number, SessionClosed, Time
+from rgs_server.contract.answers import BuildHash, JudgedChannel, Number, SessionClosed, StakeBucket, Time, WindowDays
 
 EventId = Annotated[str, Meta(description="the same at each delivery of the event: who has it already skips it")]
 
@@ -137,21 +137,15 @@ class MathAlert(Event, frozen=True, tag="math_alert"):
     build_hash: BuildHash
     mode: Annotated[str, Meta(description="of the game", examples=["base"])]
     spin_type: Annotated[str, Meta(examples=["cash"])]
-    stakes: Annotated[
-        str,
-        Meta(
-            description="currency and where the bucket of the stake begins; the currency alone: all stakes together",
-            examples=["EUR 0.5"],
-        ),
-    ]
+    stakes: StakeBucket
     level: Annotated[str, Meta(examples=["investigate", "page"])]
     reasons: list[str]
     day: Annotated[str, Meta(description="the last that was judged", pattern=r"^\d{4}-\d\d-\d\d$")]
     rounds: Annotated[int, Meta(description="of the days that were judged")]
     rtp: Annotated[float, Meta(description="of those days, as a fraction")]
     rtp_certified: float
-    channel: Annotated[str, Meta(description="empty: none was named; `all`: all together", examples=["mobile"])]
-    window_days: Annotated[int, Meta(description="that were judged", examples=[1, 7, 30])]
+    channel: JudgedChannel
+    window_days: WindowDays
     spin_ids: Annotated[
         list[str],
         Meta(description="that won most of their stakes on that day: replay them to see whether they match"),
