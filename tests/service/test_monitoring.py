@@ -130,7 +130,8 @@ def test_each_round_is_counted_once_as_its_event_says(alone: Service) -> None:
             cells = {**by_events.days, **sums_of(by_events.days)}
             verdicts = judge(cells, nulls.found, windows=WINDOWS_DAYS, names=by_events.names)
             kept = await store.connection.fetch("SELECT * FROM math_verdicts WHERE kind = 'day'")
-            assert len(kept) == len(cells) == 5, "each channel and currency, and both channels of EUR together"
+            assert len(cells) == 5, "each channel and currency, and both channels of EUR together"
+            assert len(kept) == 5 * len(WINDOWS_DAYS)
             for row in kept:
                 mine = next(v for v in verdicts if v.cell == cell_of(row) and window_days(v) == row["window_days"])
                 assert json.loads(row["verdict"]) == json.loads(orjson.dumps(row_of(mine)))
@@ -230,9 +231,10 @@ def test_a_cell_that_pays_wrong_is_paged_at_once_and_others_are_not(alone: Servi
             verdict = days[healthy, str(today - timedelta(days=1))]
             assert (verdict.n, verdict.exact_null, verdict.theory) == (3000, True, pytest.approx(0.964957505))
             assert set(verdict.p) >= {"rtp", "classes", "feature"}
-            # Longer windows where they hold more, and all operators together, who are no operator.
+            # Every window in which something was played, and all operators together, who are no operator.
             assert {(v.cell.operator, window_days(v), v.n) for v in written if v.window[1] == str(today - timedelta(days=1))} == {
-                (healthy, 1, 3000), (healthy, 7, 12_000), (wrong, 7, 3000), (ALL, 1, 3000), (ALL, 7, 15_000),
+                (healthy, 1, 3000), (healthy, 7, 12_000), (healthy, 30, 12_000), (wrong, 7, 3000), (wrong, 30, 3000),
+                (ALL, 1, 3000), (ALL, 7, 15_000), (ALL, 30, 15_000),
             }  # fmt: skip
             assert await monitor.look(store, noon) == []  # nothing new was counted
 
@@ -262,10 +264,29 @@ def test_a_cell_that_pays_wrong_is_paged_at_once_and_others_are_not(alone: Servi
     assert {(row["rounds"], row["stakes"], row["window_days"]) for row in mine} == {
         (3000, "EUR 1", 1),
         (12_000, "EUR 1", 7),
+        (12_000, "EUR 1", 30),
     }
     theirs = sending(alone, credentials)("GET", "/monitor/verdicts").json()["verdicts"]
     assert {row["level"] for row in theirs} == {"page"}
     assert theirs[0]["reasons"]
+
+
+def test_a_cell_that_is_played_again_has_no_old_verdict(alone: Service) -> None:
+    """In no window: one that was left out would be told of for ever."""
+
+    async def job() -> None:
+        today = datetime.now(UTC).date()
+        for days_ago in (25, 1):
+            await play(alone, "op-sandbox", 50, today - timedelta(days=days_ago))
+        async with stored(alone) as store:
+            monitor = monitor_of(store)
+            for _ in range(4):  # one look catches up with a week
+                await monitor.look(store, datetime(today.year, today.month, today.day, 12, tzinfo=UTC))
+            found = {(row["window_days"], row["day"], row["rounds"]) for row in await store.last_verdicts(None)}
+            yesterday = today - timedelta(days=1)
+            assert found == {(1, yesterday, 50), (7, yesterday, 50), (30, yesterday, 100)}
+
+    run(job())
 
 
 def test_the_page_of_metrics_shows_verdicts(tmp_path: Path) -> None:
@@ -281,7 +302,8 @@ def test_the_page_of_metrics_shows_verdicts(tmp_path: Path) -> None:
                 noon = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
                 # As if nothing had been counted for an hour more than it has to wait.
                 begin = datetime.now(UTC) - SLICE - SETTLED_AFTER - timedelta(hours=1)
-                (verdict,) = await monitor_of(store).look(store, noon)
+                verdict, *others = await monitor_of(store).look(store, noon)
+                assert [window_days(other) for other in (verdict, *others)] == list(WINDOWS_DAYS)
                 await store.connection.execute("DELETE FROM counted_slices WHERE slice >= $1", begin - SLICE)
                 await store.connection.execute(
                     "INSERT INTO counted_slices VALUES ($1) ON CONFLICT DO NOTHING", begin - SLICE

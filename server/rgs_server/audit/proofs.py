@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncpg
 
 from rgs_core.audit.merkle import consistency_spans, inclusion_spans
+from rgs_core.audit.notes import has_signed
 from rgs_server.audit.audit_store import AuditStore
 from rgs_server.audit.log_keys import public_keys
 from rgs_server.audit.tree import root_at, span_hashes
@@ -20,9 +21,13 @@ async def newest_checkpoint(store: Store) -> bytes:
     row = await audit.last_checkpoint()
     if row is None:
         raise Problem("AUDIT_PENDING", "the log was not signed yet")
-    keys = [str(key) for key in await public_keys(audit)]
+    keys = await public_keys(audit)
+    # A key that was made since has not signed this one.
+    signers = [str(key) for key in sorted(keys, key=lambda key: not has_signed(row["note"], key))]
     return encode(
-        AuditCheckpoint(row["tree_size"], row["root"].hex(), time_text(row["made_at"]), row["note"], keys[0], keys)
+        AuditCheckpoint(
+            row["tree_size"], row["root"].hex(), time_text(row["made_at"]), row["note"], signers[0], signers
+        )
     )
 
 

@@ -654,7 +654,7 @@ class AuditCheckpoint(Struct, frozen=True):
         str, Meta(description="`name+id+key`; get it another way, too: a log vouches for itself here")
     ]
     public_keys: Annotated[
-        list[str], Meta(description="all of the log, that one first; older ones verify what they have signed")
+        list[str], Meta(description="all of the log, the one that signed this first; each verifies what it has signed")
     ]
 
 

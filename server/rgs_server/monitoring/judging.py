@@ -73,8 +73,9 @@ class Monitor:
             for day in (last + timedelta(days=n) for n in range(1, (over - last).days + 1)):
                 until = up_to(days, number(day))
                 if any(number(day) in counted for counted in until.values()):
-                    verdicts = news(self._judge(until, WINDOWS_DAYS))
-                    written += await self._write(store, "day", day, verdicts, levels, now)
+                    # All windows, also of equal rounds: a longer one that was left out would be an old verdict.
+                    played = [verdict for verdict in self._judge(until, WINDOWS_DAYS) if verdict.n]
+                    written += await self._write(store, "day", day, played, levels, now)
             today = self._judge(days, (1,))
             alarms = [v for v in today if v.level == "page" and levels.get((v.cell, 1)) != "page"]
             written += await self._write(store, "alarm", counted_to.date(), alarms, levels, now)
@@ -128,17 +129,6 @@ class Monitor:
                     await store.add_events([alert(verdict, kind, day, await largest_wins(store, verdict), now)])
             levels[cell, length] = verdict.level
         return written
-
-
-def news(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """Verdicts of windows in which anything was played, longer ones only where they hold more than the shorter."""
-    rounds: dict[Cell, int] = {}
-    found = []
-    for verdict in sorted(verdicts, key=window_days):
-        if verdict.n > rounds.get(verdict.cell, 0):
-            found.append(verdict)
-            rounds[verdict.cell] = verdict.n
-    return found
 
 
 def window_days(verdict: Verdict) -> int:

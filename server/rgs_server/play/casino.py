@@ -180,7 +180,10 @@ class Casino:
             async with service.store() as store:
                 session = await balances.read_session(store, OPERATOR, ours(session_id))
                 if session["next_nonce"] > FILE_ROUNDS_MAX:
-                    raise ExportRefused(f"sessions of more than {FILE_ROUNDS_MAX:,} rounds: rgs-server audit session")
+                    raise ExportRefused(
+                        f"a session of more than {FILE_ROUNDS_MAX:,} rounds is too large for a page; write its file with "
+                        f"'rgs-server audit session {OPERATOR} {session_id}'"
+                    )
                 records = await session_records(store, service.sealer, OPERATOR, session_id, wait_s=0)
         except NotLogged as error:
             raise Problem("AUDIT_PENDING", str(error), retry_after_ms=1000) from None

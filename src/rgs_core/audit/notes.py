@@ -95,6 +95,15 @@ def open_note(note: str, keys: Sequence[VerifierKey]) -> str:
     return text
 
 
+def has_signed(note: str, key: VerifierKey) -> bool:
+    """Whether a note opens with a key."""
+    try:
+        open_note(note, [key])
+    except AuditError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """How large a log was at a time (RFC 3339, UTC, milliseconds), and its root."""
