@@ -334,12 +334,10 @@ def test_the_page_of_metrics_shows_verdicts(tmp_path: Path) -> None:
 def test_a_build_with_choices_is_counted_and_not_judged(alone: Service) -> None:
     build = load(games.find("three_tides")).build()
     send = sending(alone)
-    assert (
-        send("POST", "/sessions", session_body("tides", game_id="three_tides", build_hash=build.build_hash)).status
-        == 200
-    )
-    for n in range(60):  # until a round is over with its spin
-        reply = send("POST", "/spins", spin_body(f"tides-{n}", "tides", "0.20"))
+    opened = {"game_id": "three_tides", "build_hash": build.build_hash}
+    for n in range(60):  # until a round is over with its spin; one that asks keeps its session waiting
+        assert send("POST", "/sessions", session_body(f"tides-{n}", **opened)).status == 200
+        reply = send("POST", "/spins", spin_body(f"tides-{n}", f"tides-{n}", "0.20"))
         assert reply.status == 200, reply.body
         if "awaiting" not in reply.json():
             break
